@@ -1,0 +1,213 @@
+import { HmmError } from './error.js';
+import type { Sched } from './sched.js';
+import { SP_BLOCK, SP_LOCK, type Task } from './task.js';
+
+const FREE = -1;
+
+/**
+ * A sleeping lock of the kernel (`struct mutex`). The fast path, for code that runs often:
+ *
+ * ```ts
+ * if (!lock.tryFast()) yield* lock.lock();
+ * ```
+ */
+export class Mutex {
+  /** Id of the agent that holds it, -1 when free. */
+  owner = FREE;
+  /** Identity for access observation, and the wait channel. */
+  readonly id: number;
+  private readonly sched: Sched;
+  private readonly cls: number;
+
+  /** `id` must be unique among all wait channels and observed objects of `sched`; `cls` names the lock class. */
+  constructor(sched: Sched, id: number, cls: string) {
+    this.sched = sched;
+    this.id = id;
+    this.cls = sched.lockdep.classId(cls);
+  }
+
+  /** Takes the lock if it is free and no exploration wants a scheduling point here. */
+  tryFast(): boolean {
+    if (this.sched.exploring || this.owner !== FREE) return false;
+    this.take();
+    return true;
+  }
+
+  /** Takes the lock if it is free (`mutex_trylock`). */
+  tryLock(): boolean {
+    this.sched.access(this.id, true);
+    if (this.owner !== FREE) return false;
+    this.take();
+    return true;
+  }
+
+  /** Takes the lock, waiting for it if need be. */
+  *lock(): Task {
+    const { sched } = this;
+    if (sched.exploring) yield SP_LOCK;
+    sched.access(this.id, true);
+    while (this.owner !== FREE) {
+      if (this.owner === sched.current.id) throw this.misuse('SELF_DEADLOCK', 'takes again');
+      sched.current.channel = this.id;
+      yield SP_BLOCK;
+      sched.access(this.id, true);
+    }
+    this.take();
+  }
+
+  /** Drops the lock and wakes who waits. */
+  unlock(): void {
+    const { sched } = this;
+    if (this.owner !== sched.current.id) throw this.misuse('NOT_OWNER', 'drops, without holding it,');
+    this.owner = FREE;
+    sched.lockdep.release(sched.current, this.cls);
+    sched.access(this.id, true);
+    if (sched.agents.length > 1) sched.wake(this.id);
+  }
+
+  /** Whether the running agent holds it. */
+  held(): boolean {
+    return this.owner === this.sched.current.id;
+  }
+
+  private take(): void {
+    this.owner = this.sched.current.id;
+    this.sched.lockdep.acquire(this.sched.current, this.cls);
+  }
+
+  private misuse(code: string, what: string): HmmError {
+    return new HmmError(code, `${this.sched.current.name} ${what} a mutex`, { lock: this.id });
+  }
+}
+
+/**
+ * A reader-writer sleeping lock of the kernel (`struct rw_semaphore`), as `mmap_lock` is one.
+ * A waiting writer does not keep new readers out: who goes first is the scheduler's choice.
+ */
+export class RwSemaphore {
+  /** Number of readers inside. */
+  readers = 0;
+  /** Id of the writer inside, -1 when none. */
+  writer = FREE;
+  /** Identity for access observation, and the wait channel. */
+  readonly id: number;
+  private readonly sched: Sched;
+  private readonly cls: number;
+
+  /** As {@link Mutex}'s constructor. */
+  constructor(sched: Sched, id: number, cls: string) {
+    this.sched = sched;
+    this.id = id;
+    this.cls = sched.lockdep.classId(cls);
+  }
+
+  /** Takes it for reading if no writer is inside and no exploration wants a scheduling point here. */
+  tryReadFast(): boolean {
+    if (this.sched.exploring || this.writer !== FREE) return false;
+    this.takeRead();
+    return true;
+  }
+
+  /** Takes it for writing if nobody is inside and no exploration wants a scheduling point here. */
+  tryWriteFast(): boolean {
+    if (this.sched.exploring || this.writer !== FREE || this.readers !== 0) return false;
+    this.takeWrite();
+    return true;
+  }
+
+  /** Takes it for reading if no writer is inside (`down_read_trylock`). */
+  tryRead(): boolean {
+    this.sched.access(this.id, false);
+    if (this.writer !== FREE) return false;
+    this.takeRead();
+    return true;
+  }
+
+  /** Takes it for reading (`down_read`). */
+  *read(): Task {
+    const { sched } = this;
+    if (sched.exploring) yield SP_LOCK;
+    sched.access(this.id, false);
+    while (this.writer !== FREE) {
+      sched.current.channel = this.id;
+      yield SP_BLOCK;
+      sched.access(this.id, false);
+    }
+    this.takeRead();
+  }
+
+  /** Takes it for writing (`down_write`). */
+  *write(): Task {
+    const { sched } = this;
+    if (sched.exploring) yield SP_LOCK;
+    sched.access(this.id, true);
+    while (this.writer !== FREE || this.readers !== 0) {
+      sched.current.channel = this.id;
+      yield SP_BLOCK;
+      sched.access(this.id, true);
+    }
+    this.takeWrite();
+  }
+
+  /** Drops a read hold (`up_read`). */
+  unlockRead(): void {
+    if (this.readers === 0) throw new HmmError('NOT_OWNER', 'up_read without a reader', { lock: this.id });
+    this.readers--;
+    this.drop(false);
+  }
+
+  /** Drops the write hold (`up_write`). */
+  unlockWrite(): void {
+    if (this.writer !== this.sched.current.id) {
+      throw new HmmError('NOT_OWNER', 'up_write by an agent that does not hold it', { lock: this.id });
+    }
+    this.writer = FREE;
+    this.drop(true);
+  }
+
+  private takeRead(): void {
+    this.readers++;
+    this.sched.lockdep.acquire(this.sched.current, this.cls);
+  }
+
+  private takeWrite(): void {
+    this.writer = this.sched.current.id;
+    this.sched.lockdep.acquire(this.sched.current, this.cls);
+  }
+
+  private drop(write: boolean): void {
+    const { sched } = this;
+    sched.lockdep.release(sched.current, this.cls);
+    sched.access(this.id, write);
+    if (sched.agents.length > 1) sched.wake(this.id);
+  }
+}
+
+/**
+ * A spinning lock of the kernel (page-table locks, list locks). Code under it has no scheduling point, so it can
+ * never be found taken: finding it so is a defect.
+ */
+export class SpinLock {
+  /** Whether it is taken. */
+  locked = false;
+  private readonly sched: Sched;
+  private readonly cls: number;
+
+  constructor(sched: Sched, cls: string) {
+    this.sched = sched;
+    this.cls = sched.lockdep.classId(cls);
+  }
+
+  /** Takes it (`spin_lock`). `nested` as in {@link Lockdep.acquire}. */
+  lock(nested = false): void {
+    if (this.locked) throw new HmmError('SPIN_HELD', 'a scheduling point was passed under a spinlock');
+    this.locked = true;
+    if (this.sched.lockdep.enabled) this.sched.lockdep.acquire(this.sched.current, this.cls, nested);
+  }
+
+  /** Drops it (`spin_unlock`). */
+  unlock(): void {
+    this.locked = false;
+    if (this.sched.lockdep.enabled) this.sched.lockdep.release(this.sched.current, this.cls);
+  }
+}

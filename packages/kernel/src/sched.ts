@@ -1,0 +1,155 @@
+import { HmmError } from './error.js';
+import { Lockdep } from './lockdep.js';
+import {
+  AGENT_BLOCKED,
+  AGENT_DONE,
+  AGENT_READY,
+  Agent,
+  NO_CHANNEL,
+  SP_BLOCK,
+  SP_DELAY,
+  type SchedPoint,
+  type Task,
+} from './task.js';
+
+/** Told of each access to shared state while exploring, so that independent steps can be recognised. */
+export interface AccessObserver {
+  /** `object` identifies a piece of shared state; two accesses conflict if one of them writes. */
+  access(object: number, write: boolean): void;
+}
+
+/**
+ * Runs tasks. In virtual time (default) the ready agent with the least `wakeAt` goes first, ties by lowest id, so
+ * the same input gives the same run. While `exploring`, free locks and `SP_PREEMPT` yield as well and a strategy
+ * calls {@link Sched.step} for the agent of its choice.
+ */
+export class Sched {
+  /** All agents, by id. */
+  readonly agents: Agent[] = [];
+  /** The agent whose code is running. */
+  current: Agent;
+  /** Virtual time, ns. */
+  now = 0;
+  /** Whether every scheduling point yields. */
+  exploring = false;
+  /** Gets the accesses to shared state while exploring. */
+  observer: AccessObserver | undefined;
+  /** Lock-order checking; off by default. */
+  readonly lockdep = new Lockdep();
+
+  constructor() {
+    this.current = new Agent(0, 'boot', undefined);
+    this.agents.push(this.current);
+  }
+
+  /** Adds an agent that runs `task` from the present virtual time on. */
+  spawn(name: string, task: Task<unknown>): Agent {
+    const agent = new Agent(this.agents.length, name, task);
+    agent.wakeAt = this.now;
+    this.agents.push(agent);
+    return agent;
+  }
+
+  /** Forgets all agents but the boot agent, and sets the clock to 0. */
+  reset(): void {
+    this.agents.length = 1;
+    const boot = this.agents[0];
+    if (boot !== undefined) this.current = boot;
+    this.now = 0;
+  }
+
+  /** Reports an access to shared state. Costs one test while not exploring. */
+  access(object: number, write: boolean): void {
+    if (this.observer !== undefined) this.observer.access(object, write);
+  }
+
+  /** Makes every agent that waits for `channel` ready, at the present time. */
+  wake(channel: number): void {
+    for (const agent of this.agents) {
+      if (agent.state === AGENT_BLOCKED && agent.channel === channel) {
+        agent.state = AGENT_READY;
+        agent.channel = NO_CHANNEL;
+        if (agent.wakeAt < this.now) agent.wakeAt = this.now;
+      }
+    }
+  }
+
+  /** Waits until {@link Sched.wake} is called for `channel`. Callers re-test their condition in a loop. */
+  *block(channel: number): Task {
+    this.current.channel = channel;
+    yield SP_BLOCK;
+  }
+
+  /** Lets `ns` nanoseconds of virtual time pass for the running agent. */
+  *delay(ns: number): Task {
+    this.current.delay = ns;
+    yield SP_DELAY;
+  }
+
+  /**
+   * Runs one agent up to its next scheduling point. The agent must be ready and have a task.
+   * @returns the point, or undefined when the task has returned.
+   */
+  step(agent: Agent): SchedPoint | undefined {
+    if (agent.task === undefined) throw new HmmError('NO_TASK', `agent ${agent.name} has no task`);
+    const previous = this.current;
+    this.current = agent;
+    try {
+      const next = agent.task.next();
+      if (next.done === true) {
+        agent.state = AGENT_DONE;
+        agent.result = next.value;
+        return undefined;
+      }
+      if (next.value === SP_BLOCK) agent.state = AGENT_BLOCKED;
+      else if (next.value === SP_DELAY) agent.wakeAt = this.now + agent.delay;
+      return next.value;
+    } finally {
+      this.current = previous;
+    }
+  }
+
+  /**
+   * Runs all agents in virtual time until every one is done (or `until` is reached, ns).
+   * @throws HmmError `DEADLOCK` when the agents left over all wait for each other.
+   */
+  run(until = Infinity): void {
+    for (;;) {
+      const agent = this.next();
+      if (agent === undefined) break;
+      if (agent.wakeAt > until) return;
+      if (agent.wakeAt > this.now) this.now = agent.wakeAt;
+      this.step(agent);
+    }
+    const stuck = this.agents.filter((a) => a.state === AGENT_BLOCKED);
+    if (stuck.length > 0) {
+      const names = stuck.map((a) => a.name).join(', ');
+      throw new HmmError('DEADLOCK', `no agent can go on; waiting: ${names}`, { agents: names });
+    }
+  }
+
+  /** The agent that virtual time runs next: least `wakeAt`, then lowest id; undefined when none is ready. */
+  next(): Agent | undefined {
+    let best: Agent | undefined;
+    for (const agent of this.agents) {
+      if (agent.task === undefined || agent.state !== AGENT_READY) continue;
+      if (best === undefined || agent.wakeAt < best.wakeAt) best = agent;
+    }
+    return best;
+  }
+
+  /**
+   * Runs `task` to its end in the running agent's name, with nobody else in between; delays advance the clock.
+   * @throws HmmError `WOULD_BLOCK` when the task waits for something that only another agent could do.
+   */
+  runSync<T>(task: Task<T>): T {
+    for (;;) {
+      const next = task.next();
+      if (next.done === true) return next.value;
+      if (next.value === SP_BLOCK) {
+        throw new HmmError('WOULD_BLOCK', `${this.current.name} waits for another agent in a synchronous run`);
+      }
+      if (next.value === SP_DELAY) this.now += this.current.delay;
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { HmmError } from './error.js';
+
+/** What the columns of a tracepoint mean, for exports and for people. */
+export interface TracepointInfo {
+  /** Id: the value of the `kind` column. */
+  readonly kind: number;
+  /** The kernel's or the driver's own name, `subsystem:event`. */
+  readonly name: string;
+  /** Meaning of the `value` column, with its unit. */
+  readonly value: string;
+}
+
+const registry: TracepointInfo[] = [];
+const byName = new Map<string, TracepointInfo>();
+
+/**
+ * Registers a tracepoint and returns its id. Registering a name again returns the id it has.
+ * Ids depend on load order: anything written to a file uses names.
+ */
+export function defineTracepoint(name: string, value = ''): number {
+  const known = byName.get(name);
+  if (known !== undefined) return known.kind;
+  const info = { kind: registry.length, name, value };
+  registry.push(info);
+  byName.set(name, info);
+  return info.kind;
+}
+
+/** The tracepoint with id `kind`. */
+export function tracepoint(kind: number): TracepointInfo {
+  const info = registry[kind];
+  if (info === undefined) throw new HmmError('NO_TRACEPOINT', `no tracepoint has id ${kind}`, { kind });
+  return info;
+}
+
+/** The id of the tracepoint called `name`, or -1. */
+export function tracepointKind(name: string): number {
+  return byName.get(name)?.kind ?? -1;
+}
+
+/** One event, as read back from the columns. */
+export interface TraceEvent {
+  /** Virtual time, ns. */
+  time: number;
+  /** Agent id. */
+  agent: number;
+  /** Tracepoint id. */
+  kind: number;
+  /** First page (VPN, pfn or page index, as the tracepoint says). */
+  page: number;
+  /** Pages. */
+  length: number;
+  /** As the tracepoint says. */
+  value: number;
+}
+
+/**
+ * The one event stream of a machine: typed columns that grow by doubling. Emitters test {@link Trace.on} first, so
+ * that an event nobody wants costs one test:
+ *
+ * ```ts
+ * if (trace.on) trace.emit(KIND, now, agent, page, length, value);
+ * ```
+ */
+export class Trace {
+  /** Whether events are wanted. */
+  on = false;
+  /** Events recorded. */
+  length = 0;
+  /** Columns; only the first `length` entries mean something. Re-bound when they grow: do not keep them. */
+  time = new Float64Array(0);
+  agent = new Uint16Array(0);
+  kind = new Uint16Array(0);
+  page = new Float64Array(0);
+  pages = new Float64Array(0);
+  value = new Float64Array(0);
+
+  /** Records one event; times in ns. */
+  emit(kind: number, time: number, agent: number, page: number, pages: number, value: number): void {
+    const at = this.length;
+    if (at === this.time.length) this.grow();
+    this.time[at] = time;
+    this.agent[at] = agent;
+    this.kind[at] = kind;
+    this.page[at] = page;
+    this.pages[at] = pages;
+    this.value[at] = value;
+    this.length = at + 1;
+  }
+
+  /** Forgets all events, keeping the columns' memory. */
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** Event `index` as an object; for reports and tests, not for loops over millions. */
+  at(index: number): TraceEvent {
+    if (index < 0 || index >= this.length) throw new HmmError('NO_EVENT', `no event ${index}`, { index });
+    return {
+      time: this.time[index] ?? 0,
+      agent: this.agent[index] ?? 0,
+      kind: this.kind[index] ?? 0,
+      page: this.page[index] ?? 0,
+      length: this.pages[index] ?? 0,
+      value: this.value[index] ?? 0,
+    };
+  }
+
+  private grow(): void {
+    const capacity = Math.max(1024, this.time.length * 2);
+    const f64 = (old: Float64Array): Float64Array<ArrayBuffer> => {
+      const column = new Float64Array(capacity);
+      column.set(old);
+      return column;
+    };
+    const u16 = (old: Uint16Array): Uint16Array<ArrayBuffer> => {
+      const column = new Uint16Array(capacity);
+      column.set(old);
+      return column;
+    };
+    this.time = f64(this.time);
+    this.agent = u16(this.agent);
+    this.kind = u16(this.kind);
+    this.page = f64(this.page);
+    this.pages = f64(this.pages);
+    this.value = f64(this.value);
+  }
+}

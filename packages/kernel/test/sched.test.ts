@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { HmmError, Kernel, Mutex, RwSemaphore, SP_PREEMPT, type Task } from '@hmm/kernel';
+
+const codeOf = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof HmmError) return error.code;
+    throw error;
+  }
+  return 'none';
+};
+
+describe('virtual time', () => {
+  test('agents run in order of time, ties by the order they were spawned in', () => {
+    const { sched } = new Kernel();
+    const log: string[] = [];
+    const agent = function* (name: string, ns: number): Task {
+      for (let i = 0; i < 3; i++) {
+        log.push(`${name}@${sched.now}`);
+        yield* sched.delay(ns);
+      }
+    };
+    sched.spawn('a', agent('a', 10));
+    sched.spawn('b', agent('b', 5));
+    sched.run();
+    expect(log).toEqual(['a@0', 'b@0', 'b@5', 'a@10', 'b@10', 'a@20']);
+  });
+
+  test('a contended mutex makes the second agent wait until the first drops it', () => {
+    const { sched } = new Kernel();
+    const mutex = new Mutex(sched, 100, 'test');
+    const log: string[] = [];
+    const agent = function* (name: string): Task {
+      if (!mutex.tryFast()) yield* mutex.lock();
+      log.push(`${name} in @${sched.now}`);
+      yield* sched.delay(7);
+      mutex.unlock();
+    };
+    sched.spawn('a', agent('a'));
+    sched.spawn('b', agent('b'));
+    sched.run();
+    expect(log).toEqual(['a in @0', 'b in @7']);
+  });
+
+  test('agents that wait for each other are a deadlock, named', () => {
+    const { sched } = new Kernel();
+    const [x, y] = [new Mutex(sched, 1, 'x'), new Mutex(sched, 2, 'y')];
+    const agent = function* (first: Mutex, second: Mutex): Task {
+      yield* first.lock();
+      yield* sched.delay(1);
+      yield* second.lock();
+    };
+    sched.spawn('a', agent(x, y));
+    sched.spawn('b', agent(y, x));
+    expect(codeOf(() => { sched.run(); })).toBe('DEADLOCK');
+  });
+});
+
+describe('locks', () => {
+  test('lockdep refuses an order seen the other way round, even if nobody deadlocks', () => {
+    const { sched } = new Kernel();
+    sched.lockdep.enabled = true;
+    const [mmap, svmm] = [new Mutex(sched, 1, 'mmap_lock'), new Mutex(sched, 2, 'svmm')];
+    const nest = function* (outer: Mutex, inner: Mutex): Task {
+      yield* outer.lock();
+      yield* inner.lock();
+      inner.unlock();
+      outer.unlock();
+    };
+    sched.runSync(nest(mmap, svmm));
+    expect(sched.lockdep.edges()).toEqual([['mmap_lock', 'svmm']]);
+    expect(codeOf(() => { sched.runSync(nest(svmm, mmap)); })).toBe('LOCK_ORDER');
+  });
+
+  test('readers share a semaphore, a writer is alone', () => {
+    const { sched } = new Kernel();
+    const sem = new RwSemaphore(sched, 1, 'mmap_lock');
+    expect(sem.tryRead()).toBe(true);
+    expect(sem.tryReadFast()).toBe(true);
+    expect(sem.tryWriteFast()).toBe(false);
+    sem.unlockRead();
+    sem.unlockRead();
+    expect(sem.tryWriteFast()).toBe(true);
+    expect(sem.tryRead()).toBe(false);
+  });
+
+  test('a synchronous run that would have to wait is an error, not a hang', () => {
+    const { sched } = new Kernel();
+    const mutex = new Mutex(sched, 1, 'm');
+    const holder = sched.spawn('holder', (function* (): Task { yield* mutex.lock(); yield SP_PREEMPT; })());
+    sched.step(holder);
+    expect(codeOf(() => { sched.runSync(mutex.lock()); })).toBe('WOULD_BLOCK');
+  });
+
+  test('while exploring, a free lock is a scheduling point', () => {
+    const { sched } = new Kernel();
+    sched.exploring = true;
+    const mutex = new Mutex(sched, 1, 'm');
+    const agent = sched.spawn('a', mutex.lock());
+    expect(mutex.tryFast()).toBe(false);
+    expect(sched.step(agent)).toBeDefined();
+    expect(mutex.owner).toBe(-1);
+    expect(sched.step(agent)).toBeUndefined();
+    expect(mutex.owner).toBe(agent.id);
+  });
+});
