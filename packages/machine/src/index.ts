@@ -1,1 +1,4 @@
-export {};
+export * from './access-stream.js';
+export * from './device-client.js';
+export * from './device-counters.js';
+export type { ProcessMm } from './process-mm.js';

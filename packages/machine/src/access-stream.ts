@@ -1,0 +1,57 @@
+/** The access reads. */
+export const ACCESS_READ = 1;
+/** The access writes. */
+export const ACCESS_WRITE = 2;
+/** The access is a system-scope atomic add. */
+export const ACCESS_ATOMIC = 3;
+
+/** One of `ACCESS_READ`, `ACCESS_WRITE`, `ACCESS_ATOMIC`; the numbers are those of UVM's fault records. */
+export type AccessKind = 1 | 2 | 3;
+
+/**
+ * How the accesses of a stream hang together on the device.
+ *
+ * | shape | meaning |
+ * | --- | --- |
+ * | `serial` | one thread; each access waits for the one before, so there is one fault at a time |
+ * | `parallel` | one thread per access, all in flight at once, as far as the device can |
+ * | `stream` | a grid-stride pass over every byte of the pages by as many threads as the device holds |
+ *
+ * A CPU runs every stream serially.
+ */
+export type StreamShape = 'serial' | 'parallel' | 'stream';
+
+/**
+ * A sequence of accesses by one agent: what a CPU loop or a GPU kernel does to memory. Access `i` touches
+ * `width` bytes at byte `offset` of page `base + pages[i]`. All of it lies in one address space.
+ */
+export interface AccessStream {
+  readonly access: AccessKind;
+  readonly shape: StreamShape;
+  /** VPN that `pages` count from. */
+  readonly base: number;
+  /** Pages in the order of the accesses, relative to `base`. */
+  readonly pages: Int32Array;
+  /** Byte in the page; `offset + width` is at most 4096. */
+  readonly offset: number;
+  /** Bytes moved by one access, little-endian. A `stream` read still transfers whole pages. */
+  readonly width: 1 | 2 | 4;
+  /**
+   * One value per access. A write stores it; a read overwrites it with what it loaded; an atomic adds it and
+   * overwrites it with what was there before. Arithmetic is modulo `2^(8 * width)`.
+   */
+  readonly values: Uint32Array;
+}
+
+/** How a stream ended. */
+export interface StreamResult {
+  /**
+   * 0, or the negative errno of the access that could not be done: `-EFAULT` no such address, `-EACCES` no
+   * permission, `-EIO` the device or its channel is dead, `-ENOMEM` nothing left to serve it from.
+   */
+  readonly errno: number;
+  /** Accesses done. With a serial stream these are the first `done`; else how many. */
+  readonly done: number;
+  /** What the driver says of a failure, as its log line would; empty when `errno` is 0. */
+  readonly reason: string;
+}

@@ -1,0 +1,2 @@
+/** The address space that a client mirrors: `MmStruct` of `@hmm/mm`. */
+export type ProcessMm = unknown;
