@@ -1,5 +1,6 @@
 export * from './errno.js';
 export * from './error.js';
+export * from './hash.js';
 export * from './kernel.js';
 export * from './lock.js';
 export * from './lockdep.js';

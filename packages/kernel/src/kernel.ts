@@ -1,12 +1,20 @@
 import { Sched } from './sched.js';
 import { Trace } from './tracepoint.js';
 
+/** Decides, while exploring or in a test, which fallible steps fail. */
+export interface FaultInjector {
+  /** Whether the step called `site` (`alloc_page`, `copy_engine` …) fails this time. */
+  shouldFail(site: string): boolean;
+}
+
 /** The running modelled kernel: what every subsystem is handed. One per machine. */
 export class Kernel {
   /** Tasks, locks' owner and the virtual clock. */
   readonly sched = new Sched();
   /** The event stream. */
   readonly trace = new Trace();
+  /** Failure injection; nothing fails without one. */
+  injector: FaultInjector | undefined;
   private nextId = 1;
 
   /**
@@ -17,6 +25,11 @@ export class Kernel {
     const first = this.nextId;
     this.nextId += count;
     return first;
+  }
+
+  /** Whether the fallible step `site` is made to fail this time. @kernel lib/fault-inject.c should_fail */
+  shouldFail(site: string): boolean {
+    return this.injector !== undefined && this.injector.shouldFail(site);
   }
 
   /** Records an event at the present time in the running agent's name, if anyone listens. */

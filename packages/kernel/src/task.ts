@@ -21,6 +21,12 @@ export const SP_DELAY = 4;
 /** A piece of modelled kernel, driver or program code that may stop at scheduling points and returns `T`. */
 export type Task<T = void> = Generator<SchedPoint, T, void>;
 
+/**
+ * The result of a function that usually needs no scheduling point: the plain value when it could be had at once, else
+ * a task that yields it. Callers test `typeof r === 'number'` (or `'boolean'`) before they `yield*`.
+ */
+export type MaybeTask<T extends number | boolean> = T | Task<T>;
+
 /** May be stepped. */
 export const AGENT_READY = 0;
 /** Waits for its channel. */

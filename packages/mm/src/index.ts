@@ -1,1 +1,9 @@
-export {};
+export * from './address-space.js';
+export * from './anon-vma.js';
+export * from './dev-pagemap.js';
+export * from './mem-map.js';
+export * from './memory-system.js';
+export * from './mm-struct.js';
+export * from './page-data.js';
+export * from './pte.js';
+export * from './vma.js';

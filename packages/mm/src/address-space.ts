@@ -1,0 +1,28 @@
+import type { Vma } from './vma.js';
+
+/**
+ * A file's pages: a shared anonymous mapping, a memfd, or a file of a modelled file system. All of them are kept as
+ * shmem keeps them: page cache first, swap slots for what reclaim wrote out.
+ * @kernel include/linux/fs.h address_space
+ */
+export class AddressSpace {
+  /** What `MemMap.mapping` holds for its pages. */
+  readonly id: number;
+  /**
+   * Root of its page cache in the pool of page tables: an entry's flags say present (payload pfn) or swapped
+   * (payload swap slot), index is the page offset.
+   */
+  readonly root: number;
+  /** Size of the file, pages. Accesses beyond it are SIGBUS. */
+  size: number;
+  /** VMAs that map it, ordered by first page offset, then by insertion. @kernel i_mmap */
+  readonly tree: Vma[] = [];
+  /** References by VMAs and by open descriptors. */
+  users = 1;
+
+  constructor(id: number, root: number, size: number) {
+    this.id = id;
+    this.root = root;
+    this.size = size;
+  }
+}

@@ -1,0 +1,44 @@
+import type { Task } from '@hmm/kernel';
+import type { Vma } from './vma.js';
+
+/** `dev_pagemap` types. @kernel include/linux/memremap.h memory_type */
+export const MEMORY_DEVICE_PRIVATE = 1;
+export const MEMORY_DEVICE_COHERENT = 2;
+
+/** What faulted, for a device's `migrateToRam`. @kernel include/linux/mm.h vm_fault */
+export interface VmFault {
+  /** The VMA of the faulting address. */
+  readonly vma: Vma;
+  /** The faulting page's number. */
+  readonly vpn: number;
+  /** The device page found there; holds a reference of the fault's own while the call lasts. */
+  readonly page: number;
+  /** `FAULT_FLAG_*`. */
+  readonly flags: number;
+}
+
+/**
+ * What the owner of device memory provides. The interface lives here since the fault path and `folioPut` call it;
+ * `@hmm/migrate` registers pagemaps, drivers implement it. @kernel include/linux/memremap.h dev_pagemap_ops
+ */
+export interface DevPagemapOps {
+  /** A page's last reference is gone: it may be handed out again. */
+  pageFree(pfn: number): void;
+  /** The CPU touched a private page: bring it home. Returns `VM_FAULT_*` bits, 0 to repeat the access. */
+  migrateToRam(vmf: VmFault): Task<number>;
+}
+
+/** A range of device frames in the pfn space. @kernel include/linux/memremap.h dev_pagemap */
+export interface DevPagemap {
+  /** `MEMORY_DEVICE_*`. */
+  readonly type: number;
+  /** First frame. */
+  readonly start: number;
+  /** Frames. */
+  readonly nr: number;
+  /** Compared by identity: `dev_private_owner`, `pgmap_owner`, the owner of a notifier range. */
+  readonly owner: object;
+  readonly ops: DevPagemapOps;
+  /** Pages in use (references of the pagemap). */
+  live: number;
+}

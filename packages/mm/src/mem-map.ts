@@ -1,0 +1,189 @@
+import { HmmError, type Kernel } from '@hmm/kernel';
+
+/**
+ * `struct page` as columns indexed by page frame number (pfn). System memory, the zero pages and all device memory
+ * share one pfn space; a `dev_pagemap` takes a range of it. Columns are sized for the worst case at construction: the
+ * platform charges memory as it is touched, so an unused frame costs nothing.
+ *
+ * A resident 4 KiB page costs 15 bytes here and 8 in its page table. `slot`, `private` and `pincount` are touched only
+ * by pages that need them. Folios are of order 0 or 9; an order-9 folio is aligned to 512 pfns, its state is its head's,
+ * and its tails' columns stay untouched until it is mapped by PTEs.
+ *
+ * @packageDocumentation
+ */
+
+export const PG_locked = 1 << 0;
+export const PG_referenced = 1 << 1;
+export const PG_uptodate = 1 << 2;
+export const PG_dirty = 1 << 3;
+/** On an LRU list. */
+export const PG_lru = 1 << 4;
+export const PG_active = 1 << 5;
+export const PG_unevictable = 1 << 6;
+export const PG_swapbacked = 1 << 7;
+/** In the swap cache; the slot is in `private`. */
+export const PG_swapcache = 1 << 8;
+/** `mapping` is an anon_vma (else, if not 0, an address space). */
+export const PG_anon = 1 << 9;
+/** This page belongs to exactly one mapping. Per page, also within a large folio. */
+export const PG_anon_exclusive = 1 << 10;
+/** Head of an order-9 folio. */
+export const PG_head = 1 << 11;
+/** Taken off the LRU by a migration or by reclaim. */
+export const PG_isolated = 1 << 12;
+export const PG_mlocked = 1 << 13;
+/** Never freed, never counted: the zero page, the huge zero page, frame 0. */
+export const PG_reserved = 1 << 14;
+export const PG_writeback = 1 << 15;
+/** Device memory that the CPU cannot address. */
+export const PG_zone_device_private = 1 << 16;
+/** Device memory that the CPU can address. */
+export const PG_zone_device_coherent = 1 << 17;
+export const PG_hwpoison = 1 << 18;
+/** In the free list (for checks). */
+export const PG_free = 1 << 19;
+
+/** Either kind of device memory. */
+export const PG_zone_device = PG_zone_device_private | PG_zone_device_coherent;
+
+/** The pfn that stands for "no page". */
+export const NO_PFN = 0;
+/** The shared zero page. @kernel arch/x86/include/asm/pgtable.h ZERO_PAGE */
+export const ZERO_PFN = 1;
+/** The huge zero page's head. @kernel mm/huge_memory.c huge_zero_pfn */
+export const HUGE_ZERO_PFN = 512;
+/** First frame of system memory that can be allocated. */
+export const FIRST_PFN = 1024;
+
+/** A saved {@link MemMap}; opaque. */
+export interface MemMapState {
+  readonly frames: number;
+  readonly refcount: Uint16Array;
+  readonly mapcount: Uint16Array;
+  readonly flags: Int32Array;
+  readonly mapping: Uint16Array;
+  readonly index: Int32Array;
+  readonly private: Int32Array;
+  readonly pincount: Int32Array;
+}
+
+/** The columns. Who frees what lies above (`page-alloc.ts`, `memremap`): here are only the words. */
+export class MemMap {
+  /** Frames in the pfn space. */
+  readonly frames: number;
+  /** References held: mappings, page and swap cache, LRU batches, pins, exclusive entries, temporary ones. */
+  readonly refcount: Uint16Array;
+  /** Mappings found through rmap, per 4 KiB page; a PMD mapping of a large folio counts in `entireMapcount`. */
+  readonly mapcount: Uint16Array;
+  /** `PG_*`. */
+  readonly flags: Int32Array;
+  /** Id of the anon_vma (with PG_anon) or of the address space; 0 for none. */
+  readonly mapping: Uint16Array;
+  /** Page offset within the mapping, modulo 2^32. */
+  readonly index: Int32Array;
+  /** Swap slot (PG_swapcache), or what a device driver keeps (`zone_device_data`). */
+  readonly private: Int32Array;
+  /** Long-term pins among the references. A pin adds one reference here, not the kernel's 1024. */
+  readonly pincount: Int32Array;
+  /** First id of the folio locks and wait channels: folio `pfn` has `channels + pfn`. */
+  readonly channels: number;
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel, frames: number) {
+    this.kernel = kernel;
+    this.frames = frames;
+    this.refcount = new Uint16Array(frames);
+    this.mapcount = new Uint16Array(frames);
+    this.flags = new Int32Array(frames);
+    this.mapping = new Uint16Array(frames);
+    this.index = new Int32Array(frames);
+    this.private = new Int32Array(frames);
+    this.pincount = new Int32Array(frames);
+    this.channels = kernel.allocIds(frames);
+    this.flags[0] = PG_reserved;
+    this.flags[ZERO_PFN] = PG_reserved | PG_uptodate;
+    this.flags[HUGE_ZERO_PFN] = PG_reserved | PG_uptodate | PG_head;
+  }
+
+  /** Whether `pfn` has all of `bits`. */
+  test(pfn: number, bits: number): boolean {
+    return ((this.flags[pfn] ?? 0) & bits) === bits;
+  }
+
+  /** Sets `bits`. */
+  set(pfn: number, bits: number): void {
+    this.flags[pfn] = (this.flags[pfn] ?? 0) | bits;
+  }
+
+  /** Clears `bits`. */
+  clear(pfn: number, bits: number): void {
+    this.flags[pfn] = (this.flags[pfn] ?? 0) & ~bits;
+  }
+
+  /** The head of the folio that `pfn` belongs to. @kernel include/linux/page-flags.h page_folio */
+  folio(pfn: number): number {
+    const head = pfn - (pfn & 511);
+    return ((this.flags[head] ?? 0) & PG_head) !== 0 ? head : pfn;
+  }
+
+  /** Takes one reference on a folio. @kernel include/linux/mm.h folio_get */
+  get(pfn: number): void {
+    this.refcount[pfn] = (this.refcount[pfn] ?? 0) + 1;
+  }
+
+  /**
+   * Drops one reference and returns what is left; freeing at 0 is the caller's (`folioPut`).
+   * @throws HmmError `REF_UNDERFLOW` when there was none.
+   */
+  dropRef(pfn: number): number {
+    const left = (this.refcount[pfn] ?? 0) - 1;
+    if (left < 0) throw new HmmError('REF_UNDERFLOW', `frame ${pfn} has no reference to drop`, { pfn });
+    this.refcount[pfn] = left;
+    return left;
+  }
+
+  /** Locks a folio if it is free. @kernel include/linux/pagemap.h folio_trylock */
+  tryLock(pfn: number): boolean {
+    const { sched } = this.kernel;
+    sched.access(this.channels + pfn, true);
+    const flags = this.flags[pfn] ?? 0;
+    if ((flags & PG_locked) !== 0) return false;
+    this.flags[pfn] = flags | PG_locked;
+    return true;
+  }
+
+  /** Unlocks a folio and wakes who waits for it. @kernel mm/filemap.c folio_unlock */
+  unlock(pfn: number): void {
+    const { sched } = this.kernel;
+    const flags = this.flags[pfn] ?? 0;
+    if ((flags & PG_locked) === 0) throw new HmmError('NOT_LOCKED', `folio ${pfn} is not locked`, { pfn });
+    this.flags[pfn] = flags & ~PG_locked;
+    sched.access(this.channels + pfn, true);
+    if (sched.agents.length > 1) sched.wake(this.channels + pfn);
+  }
+
+  /** A copy of the first `frames` frames' state; the rest must be untouched since. */
+  save(frames: number): MemMapState {
+    return {
+      frames,
+      refcount: this.refcount.slice(0, frames),
+      mapcount: this.mapcount.slice(0, frames),
+      flags: this.flags.slice(0, frames),
+      mapping: this.mapping.slice(0, frames),
+      index: this.index.slice(0, frames),
+      private: this.private.slice(0, frames),
+      pincount: this.pincount.slice(0, frames),
+    };
+  }
+
+  /** Sets the saved frames back. */
+  restore(state: MemMapState): void {
+    this.refcount.set(state.refcount);
+    this.mapcount.set(state.mapcount);
+    this.flags.set(state.flags);
+    this.mapping.set(state.mapping);
+    this.index.set(state.index);
+    this.private.set(state.private);
+    this.pincount.set(state.pincount);
+  }
+}

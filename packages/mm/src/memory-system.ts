@@ -1,0 +1,66 @@
+import { type Kernel, PageTablePool } from '@hmm/kernel';
+import type { AddressSpace } from './address-space.js';
+import type { AnonVma } from './anon-vma.js';
+import type { DevPagemap } from './dev-pagemap.js';
+import { MemMap } from './mem-map.js';
+import type { MmStruct } from './mm-struct.js';
+import { PageData } from './page-data.js';
+
+/** When anonymous memory gets huge pages. @kernel /sys/kernel/mm/transparent_hugepage/enabled */
+export type ThpMode = 'never' | 'madvise' | 'always';
+
+/** What a memory system is built with; every field has a default. */
+export interface MemoryConfig {
+  /** Frames in the whole pfn space, device memory included. */
+  readonly frames: number;
+  /** Frames of system memory; the pfn space above is for devices. */
+  readonly systemFrames: number;
+  /** Page tables that can exist at once. */
+  readonly maxTables: number;
+  /** Slots of the swap device; 0 for none. */
+  readonly swapSlots: number;
+  /** Page-table levels. */
+  readonly levels: 4 | 5;
+  readonly thp: ThpMode;
+}
+
+/** 4 GiB of system memory, 12 GiB of pfn space, 1,023 swap slots, THP by madvise. */
+export const DEFAULT_MEMORY_CONFIG: MemoryConfig = {
+  frames: 4 * 1024 * 1024,
+  systemFrames: 1024 * 1024,
+  maxTables: 64 * 1024,
+  swapSlots: 1023,
+  levels: 4,
+  thp: 'madvise',
+};
+
+/**
+ * All memory of a machine: frames and their contents, page tables, swap, the LRU batches, files and address spaces.
+ * The kernel keeps these in globals and in `pg_data_t`; here they hang off one object, so that machines are independent.
+ */
+export class MemorySystem {
+  readonly kernel: Kernel;
+  readonly config: MemoryConfig;
+  /** `struct page` of every frame. */
+  readonly map: MemMap;
+  /** Contents of every frame. */
+  readonly data: PageData;
+  /** Page tables of all address spaces, and the page caches' trees. */
+  readonly tables: PageTablePool;
+  /** Device memory, by first frame. */
+  readonly pagemaps: DevPagemap[] = [];
+  /** Address spaces that exist. */
+  readonly mms: MmStruct[] = [];
+  /** By id - 1; null where the id is free. `MemMap.mapping` names these with PG_anon … */
+  readonly anonVmas: (AnonVma | null)[] = [];
+  /** … and these without. */
+  readonly addressSpaces: (AddressSpace | null)[] = [];
+
+  constructor(kernel: Kernel, config: Partial<MemoryConfig> = {}) {
+    this.kernel = kernel;
+    this.config = { ...DEFAULT_MEMORY_CONFIG, ...config };
+    this.map = new MemMap(kernel, this.config.frames);
+    this.data = new PageData(this.config.frames);
+    this.tables = new PageTablePool(this.config.maxTables, this.config.levels);
+  }
+}

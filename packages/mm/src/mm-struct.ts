@@ -1,0 +1,41 @@
+import { RwSemaphore } from '@hmm/kernel';
+import type { NotifierSubscriptions } from '@hmm/mmu-notifier';
+import type { MemorySystem } from './memory-system.js';
+import type { Vma } from './vma.js';
+
+/** A process's address space. @kernel include/linux/mm_types.h mm_struct */
+export class MmStruct {
+  /** Unique within its memory system; for people and for traces. */
+  readonly id: number;
+  /** What it lives in. */
+  readonly system: MemorySystem;
+  /** Link of the top-level page table. */
+  readonly root: number;
+  /** VMAs, ascending, disjoint. Stands for the maple tree. */
+  readonly vmas: Vma[] = [];
+  /** Protects the VMAs, and, held for reading, their page tables' shape. */
+  readonly mmapLock: RwSemaphore;
+  /** Users of the address space (`mm_users`); at 0 it is torn down. */
+  users = 1;
+  /** References to the structure (`mm_count`). */
+  count = 1;
+  /** Notifier subscriptions; null until somebody subscribes. */
+  notifierSubscriptions: NotifierSubscriptions | null = null;
+  /** Resident pages by kind, and swap entries. */
+  rssAnon = 0;
+  rssFile = 0;
+  rssShmem = 0;
+  swapents = 0;
+  /** Pages of locked VMAs. */
+  lockedVm = 0;
+  /** Set by the OOM reaper: new pages must not be inserted. @kernel MMF_UNSTABLE */
+  unstable = false;
+
+  constructor(system: MemorySystem, id: number, root: number) {
+    const { kernel } = system;
+    this.id = id;
+    this.system = system;
+    this.root = root;
+    this.mmapLock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'mmap_lock');
+  }
+}

@@ -1,0 +1,141 @@
+import { PAGE_SIZE } from '@hmm/kernel';
+
+const INITIAL_SLOTS = 16;
+
+/** A saved {@link PageData}; opaque. */
+export interface PageDataState {
+  readonly frames: number;
+  readonly fill: Uint8Array;
+  readonly slot: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly slots: number;
+  readonly free: number[];
+}
+
+/**
+ * What is in the pages: every byte that a program writes. A frame whose bytes are all the same costs no storage but
+ * its fill byte; the first write of a part of it gives it 4 KiB. Frames are indexed by pfn, system and device alike.
+ */
+export class PageData {
+  private readonly fill: Uint8Array;
+  /** Index of the frame's 4 KiB in `bytes`, from 1; 0 while the frame is uniform. */
+  private readonly slot: Int32Array;
+  private bytes = new Uint8Array(INITIAL_SLOTS * PAGE_SIZE);
+  private slots = 1;
+  private readonly freeSlots: number[] = [];
+
+  constructor(frames: number) {
+    this.fill = new Uint8Array(frames);
+    this.slot = new Int32Array(frames);
+  }
+
+  /** Byte `offset` (0 … 4095) of the frame. */
+  readByte(pfn: number, offset: number): number {
+    const slot = this.slot[pfn] ?? 0;
+    return (slot === 0 ? this.fill[pfn] : this.bytes[slot * PAGE_SIZE + offset]) ?? 0;
+  }
+
+  /** Writes one byte; the value is taken modulo 256. */
+  writeByte(pfn: number, offset: number, value: number): void {
+    let slot = this.slot[pfn] ?? 0;
+    if (slot === 0) {
+      if (this.fill[pfn] === (value & 255)) return;
+      slot = this.materialise(pfn);
+    }
+    this.bytes[slot * PAGE_SIZE + offset] = value;
+  }
+
+  /** Copies bytes [offset, offset + into.length) of the frame into `into`. */
+  read(pfn: number, offset: number, into: Uint8Array): void {
+    const slot = this.slot[pfn] ?? 0;
+    if (slot === 0) into.fill(this.fill[pfn] ?? 0);
+    else {
+      const start = slot * PAGE_SIZE + offset;
+      into.set(this.bytes.subarray(start, start + into.length));
+    }
+  }
+
+  /** Writes `from` at `offset`; must stay inside the frame. */
+  write(pfn: number, offset: number, from: Uint8Array): void {
+    let slot = this.slot[pfn] ?? 0;
+    if (slot === 0) slot = this.materialise(pfn);
+    this.bytes.set(from, slot * PAGE_SIZE + offset);
+  }
+
+  /** Makes every byte of the frame `value` (modulo 256). */
+  fillPage(pfn: number, value: number): void {
+    this.release(pfn);
+    this.fill[pfn] = value;
+  }
+
+  /** Copies a whole frame. @kernel include/linux/highmem.h copy_highpage */
+  copyPage(to: number, from: number): void {
+    const source = this.slot[from] ?? 0;
+    if (source === 0) {
+      this.fillPage(to, this.fill[from] ?? 0);
+      return;
+    }
+    let target = this.slot[to] ?? 0;
+    if (target === 0) target = this.takeSlot(to);
+    this.bytes.copyWithin(target * PAGE_SIZE, source * PAGE_SIZE, (source + 1) * PAGE_SIZE);
+  }
+
+  /** Whether all 4,096 bytes are 0. */
+  isZero(pfn: number): boolean {
+    const slot = this.slot[pfn] ?? 0;
+    if (slot === 0) return this.fill[pfn] === 0;
+    const end = (slot + 1) * PAGE_SIZE;
+    for (let at = slot * PAGE_SIZE; at < end; at++) if (this.bytes[at] !== 0) return false;
+    return true;
+  }
+
+  /** Gives the frame's storage back; the frame then reads as its last fill byte. */
+  release(pfn: number): void {
+    const slot = this.slot[pfn] ?? 0;
+    if (slot === 0) return;
+    this.freeSlots.push(slot);
+    this.slot[pfn] = 0;
+  }
+
+  /** A copy of the contents of the first `frames` frames. */
+  save(frames: number): PageDataState {
+    return {
+      frames,
+      fill: this.fill.slice(0, frames),
+      slot: this.slot.slice(0, frames),
+      bytes: this.bytes.slice(0, this.slots * PAGE_SIZE),
+      slots: this.slots,
+      free: [...this.freeSlots],
+    };
+  }
+
+  /** Sets the contents back. */
+  restore(state: PageDataState): void {
+    this.fill.set(state.fill);
+    this.slot.set(state.slot);
+    this.bytes.set(state.bytes);
+    this.slots = state.slots;
+    this.freeSlots.length = 0;
+    for (const slot of state.free) this.freeSlots.push(slot);
+  }
+
+  private materialise(pfn: number): number {
+    const slot = this.takeSlot(pfn);
+    this.bytes.fill(this.fill[pfn] ?? 0, slot * PAGE_SIZE, (slot + 1) * PAGE_SIZE);
+    return slot;
+  }
+
+  private takeSlot(pfn: number): number {
+    let slot = this.freeSlots.pop();
+    if (slot === undefined) {
+      slot = this.slots++;
+      if (this.slots * PAGE_SIZE > this.bytes.length) {
+        const grown = new Uint8Array(this.bytes.length * 2);
+        grown.set(this.bytes);
+        this.bytes = grown;
+      }
+    }
+    this.slot[pfn] = slot;
+    return slot;
+  }
+}

@@ -1,0 +1,89 @@
+import type { Task } from '@hmm/kernel';
+import type { AddressSpace } from './address-space.js';
+import type { AnonVma } from './anon-vma.js';
+import type { MmStruct } from './mm-struct.js';
+
+/** `vm_flags`, with the kernel's values. */
+export const VM_READ = 0x1;
+export const VM_WRITE = 0x2;
+export const VM_EXEC = 0x4;
+export const VM_SHARED = 0x8;
+export const VM_PFNMAP = 0x400;
+export const VM_LOCKED = 0x2000;
+export const VM_IO = 0x4000;
+export const VM_DONTCOPY = 0x20000;
+export const VM_DONTEXPAND = 0x40000;
+export const VM_ACCOUNT = 0x100000;
+export const VM_HUGETLB = 0x400000;
+export const VM_WIPEONFORK = 0x2000000;
+export const VM_MIXEDMAP = 0x10000000;
+export const VM_HUGEPAGE = 0x20000000;
+export const VM_NOHUGEPAGE = 0x40000000;
+
+/** What `migrate_vma_setup` and others refuse. @kernel include/linux/mm.h VM_SPECIAL */
+export const VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
+
+/** A fault that a mapping's owner handles itself. @kernel include/linux/mm.h vm_operations_struct */
+export interface VmOperations {
+  /**
+   * A CPU access faulted at page `vpn`. Returns `VM_FAULT_*` bits; the access is repeated unless they are an error.
+   */
+  fault(vma: Vma, vpn: number, write: boolean): Task<number>;
+  /** The VMA, or its part [start, end), goes away (munmap, exit). */
+  close?(vma: Vma, start: number, end: number): void;
+  /** The VMA is about to be split at `vpn`; a negative errno refuses. */
+  maySplit?(vma: Vma, vpn: number): number;
+}
+
+/**
+ * A range of an address space with one set of properties. Pages are virtual page numbers; `end` is exclusive.
+ * @kernel include/linux/mm_types.h vm_area_struct
+ */
+export class Vma {
+  /** The address space it is part of. */
+  readonly mm: MmStruct;
+  /** First page. */
+  start: number;
+  /** One past the last page. */
+  end: number;
+  /** `VM_*`. */
+  flags: number;
+  /** Offset of `start` in the mapping, pages: within the file, or the page number itself for anonymous memory. */
+  pgoff: number;
+  /** The file or shared-memory object mapped; null for anonymous private memory. */
+  file: AddressSpace | null;
+  /** Where its anonymous pages are found; null until it has some. */
+  anonVma: AnonVma | null = null;
+  /** All anon_vmas it is in (`anon_vma_chain`): the own one and its ancestors'. */
+  readonly anonVmaChain: AnonVma[] = [];
+  /** Set for mappings whose owner handles faults (a driver's file). */
+  ops: VmOperations | null = null;
+  /** Swap read-ahead state: last address, window and hits. @kernel mm/swap_state.c swap_vma_readahead */
+  swapReadahead = 0;
+
+  constructor(
+    mm: MmStruct,
+    start: number,
+    end: number,
+    flags: number,
+    pgoff: number,
+    file: AddressSpace | null,
+  ) {
+    this.mm = mm;
+    this.start = start;
+    this.end = end;
+    this.flags = flags;
+    this.pgoff = pgoff;
+    this.file = file;
+  }
+
+  /** Whether it maps private memory whose pages are copied on write. @kernel include/linux/mm.h is_cow_mapping */
+  isCow(): boolean {
+    return (this.flags & VM_SHARED) === 0;
+  }
+
+  /** Whether it is anonymous private memory. @kernel include/linux/mm.h vma_is_anonymous */
+  isAnonymous(): boolean {
+    return this.file === null && this.ops === null;
+  }
+}
