@@ -50,6 +50,13 @@ export class Sched {
     return agent;
   }
 
+  /** As {@link Sched.spawn}, for an agent that serves the others: {@link Sched.run} does not wait for its end. */
+  spawnDaemon(name: string, task: Task<unknown>): Agent {
+    const agent = this.spawn(name, task);
+    agent.daemon = true;
+    return agent;
+  }
+
   /** Forgets all agents but the boot agent, and sets the clock to 0. */
   reset(): void {
     this.agents.length = 1;
@@ -110,7 +117,7 @@ export class Sched {
   }
 
   /**
-   * Runs all agents in virtual time until every one is done (or `until` is reached, ns).
+   * Runs all agents in virtual time until every one but the daemons is done (or `until` is reached, ns).
    * @throws HmmError `DEADLOCK` when the agents left over all wait for each other.
    */
   run(until = Infinity): void {
@@ -118,10 +125,11 @@ export class Sched {
       const agent = this.next();
       if (agent === undefined) break;
       if (agent.wakeAt > until) return;
+      if (agent.daemon && !this.agents.some(isLive)) return;
       if (agent.wakeAt > this.now) this.now = agent.wakeAt;
       this.step(agent);
     }
-    const stuck = this.agents.filter((a) => a.state === AGENT_BLOCKED);
+    const stuck = this.agents.filter((a) => a.state === AGENT_BLOCKED && !a.daemon);
     if (stuck.length > 0) {
       const names = stuck.map((a) => a.name).join(', ');
       throw new HmmError('DEADLOCK', `no agent can go on; waiting: ${names}`, { agents: names });
@@ -152,4 +160,9 @@ export class Sched {
       if (next.value === SP_DELAY) this.now += this.current.delay;
     }
   }
+}
+
+/** Whether a run has to wait for `agent`. */
+function isLive(agent: Agent): boolean {
+  return agent.task !== undefined && !agent.daemon && agent.state !== AGENT_DONE;
 }

@@ -55,6 +55,8 @@ export class Agent {
   task: Task<unknown> | undefined;
   /** What the task returned. */
   result: unknown = undefined;
+  /** Serves others: a run ends without it, and it may wait for ever (a driver's fault worker). */
+  daemon = false;
   /** Locks held, innermost last: class ids, kept by lock-order checking. */
   readonly held: number[] = [];
 

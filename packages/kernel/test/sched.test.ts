@@ -27,6 +27,32 @@ describe('virtual time', () => {
     expect(log).toEqual(['a@0', 'b@0', 'b@5', 'a@10', 'b@10', 'a@20']);
   });
 
+  test('a run ends when only daemons are left, waiting or with work of their own', () => {
+    const { sched } = new Kernel();
+    const log: string[] = [];
+    const server = function* (): Task {
+      for (;;) {
+        log.push(`serve@${sched.now}`);
+        sched.wake(8);
+        yield* sched.block(7);
+      }
+    };
+    const ticker = function* (): Task {
+      for (;;) yield* sched.delay(10);
+    };
+    const client = function* (): Task {
+      yield* sched.delay(25);
+      sched.wake(7);
+      yield* sched.block(8);
+      log.push(`served@${sched.now}`);
+    };
+    sched.spawnDaemon('server', server());
+    sched.spawnDaemon('ticker', ticker());
+    sched.spawn('client', client());
+    sched.run();
+    expect(log).toEqual(['serve@0', 'serve@25', 'served@25']);
+  });
+
   test('a contended mutex makes the second agent wait until the first drops it', () => {
     const { sched } = new Kernel();
     const mutex = new Mutex(sched, 100, 'test');
