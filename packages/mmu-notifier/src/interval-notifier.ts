@@ -1,0 +1,232 @@
+import { EINVAL, EOVERFLOW, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
+import { mmuNotifierRegister, mmuNotifierRegisterLocked } from './notifier.js';
+import type { MmuNotifierRange } from './range.js';
+import type { MmuNotifierSubscriptions, NotifierMm } from './subscriptions.js';
+
+/** The last page number there is: 64-bit addresses have 52-bit page numbers. */
+export const MAX_PAGE = 2 ** 52 - 1;
+
+/** What the owner of an interval notifier implements: `struct mmu_interval_notifier_ops`. */
+export interface MmuIntervalNotifierOps {
+  /**
+   * The pages of `range` change. Takes the driver's lock, calls {@link mmuIntervalSetSeq} with `curSeq`, removes the
+   * device's translations of the range and returns true. When it returns, the device no longer uses them.
+   *
+   * Returns a plain boolean when that needs no sleep, else a task. For a range that is not blockable it must not
+   * sleep: it may return false instead.
+   */
+  invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean>;
+}
+
+/** A subscription to a range of an address space: `struct mmu_interval_notifier`. */
+export class MmuIntervalNotifier {
+  readonly mm: NotifierMm;
+  readonly subscriptions: MmuNotifierSubscriptions;
+  readonly ops: MmuIntervalNotifierOps;
+  /** First and last page (VPN). */
+  readonly start: number;
+  readonly last: number;
+  /** The sequence number of the latest invalidation that overlapped; always odd. */
+  invalidateSeq: number;
+  /** Its slot in the subscriptions. */
+  slot: number;
+  /** Whether it is in the tree. */
+  inTree = false;
+  /** Whether an insert or a removal waits on the deferred list. */
+  deferred = false;
+
+  constructor(
+    mm: NotifierMm,
+    subscriptions: MmuNotifierSubscriptions,
+    ops: MmuIntervalNotifierOps,
+    start: number,
+    last: number,
+  ) {
+    this.mm = mm;
+    this.subscriptions = subscriptions;
+    this.ops = ops;
+    this.start = start;
+    this.last = last;
+    this.invalidateSeq = subscriptions.seqPlus(subscriptions.invalidateSeq, -1);
+    this.slot = subscriptions.takeSlot(this);
+  }
+}
+
+/**
+ * Subscribes `ops` to the pages [start, start + pages) of `mm`. Sleeps for `mmap_lock` at the first use of an mm.
+ * @returns the notifier, or `-EOVERFLOW` (no pages, or beyond {@link MAX_PAGE}), `-EINVAL` (the mm has no users).
+ * @kernel mm/mmu_notifier.c mmu_interval_notifier_insert
+ */
+export function* mmuIntervalNotifierInsert(
+  mm: NotifierMm,
+  start: number,
+  pages: number,
+  ops: MmuIntervalNotifierOps,
+): Task<MmuIntervalNotifier | number> {
+  if (mm.notifierSubscriptions?.hasItree !== true) {
+    const ret = yield* mmuNotifierRegister(undefined, mm);
+    if (ret !== 0) return ret;
+  }
+  return insert(mm, start, pages, ops);
+}
+
+/**
+ * As {@link mmuIntervalNotifierInsert} for a caller that holds `mmap_lock` for writing.
+ * @kernel mm/mmu_notifier.c mmu_interval_notifier_insert_locked
+ */
+export function mmuIntervalNotifierInsertLocked(
+  mm: NotifierMm,
+  start: number,
+  pages: number,
+  ops: MmuIntervalNotifierOps,
+): MmuIntervalNotifier | number {
+  if (mm.notifierSubscriptions?.hasItree !== true) {
+    const ret = mmuNotifierRegisterLocked(undefined, mm);
+    if (ret !== 0) return ret;
+  }
+  return insert(mm, start, pages, ops);
+}
+
+function insert(
+  mm: NotifierMm,
+  start: number,
+  pages: number,
+  ops: MmuIntervalNotifierOps,
+): MmuIntervalNotifier | number {
+  const subs = mm.notifierSubscriptions;
+  if (subs === undefined) throw new HmmError('NO_SUBSCRIPTIONS', 'registration left no subscriptions');
+  if (pages <= 0 || start < 0 || start + pages - 1 > MAX_PAGE) return -EOVERFLOW;
+  if (mm.mmUsers <= 0) return -EINVAL;
+  mm.mmCount++;
+  const sub = new MmuIntervalNotifier(mm, subs, ops, start, start + pages - 1);
+  subs.lock.lock();
+  subs.kernel.sched.access(subs.id, true);
+  if (subs.activeInvalidateRanges > 0) {
+    if ((subs.invalidateSeq & 1) !== 0) {
+      subs.deferred.push(sub);
+      sub.deferred = true;
+    } else {
+      // Which ranges are running is not known: assume that they include this one.
+      subs.invalidateSeq = subs.seqPlus(subs.invalidateSeq, 1);
+      addToTree(sub);
+    }
+    sub.invalidateSeq = subs.invalidateSeq;
+  } else {
+    addToTree(sub);
+  }
+  subs.lock.unlock();
+  return sub;
+}
+
+/** Puts a notifier into the tree. */
+export function addToTree(sub: MmuIntervalNotifier): void {
+  sub.subscriptions.tree.insert(sub.slot, sub.start, sub.last);
+  sub.inTree = true;
+}
+
+/** Takes a notifier out of the tree and gives up its slot. */
+export function dropFromTree(sub: MmuIntervalNotifier): void {
+  sub.subscriptions.tree.remove(sub.slot);
+  sub.inTree = false;
+  sub.subscriptions.dropSlot(sub.slot);
+}
+
+/**
+ * Ends a subscription. When it returns, the callback is not running and will not run. Sleeps while an invalidation
+ * runs; must not be called from a callback nor under the lock that the callback takes.
+ * @kernel mm/mmu_notifier.c mmu_interval_notifier_remove
+ */
+export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
+  const subs = sub.subscriptions;
+  const { sched } = subs.kernel;
+  subs.lock.lock();
+  sched.access(subs.id, true);
+  let waitFor: number | undefined;
+  if (subs.activeInvalidateRanges > 0 && (subs.invalidateSeq & 1) !== 0) {
+    if (!sub.inTree) {
+      // The insert itself is still deferred.
+      subs.deferred.splice(subs.deferred.indexOf(sub), 1);
+      sub.deferred = false;
+      subs.dropSlot(sub.slot);
+    } else {
+      subs.deferred.push(sub);
+      sub.deferred = true;
+      waitFor = subs.invalidateSeq;
+    }
+  } else {
+    dropFromTree(sub);
+  }
+  subs.lock.unlock();
+  if (waitFor !== undefined) {
+    while (subs.invalidateSeq === waitFor) {
+      yield* sched.block(subs.id);
+      sched.access(subs.id, false);
+    }
+  }
+  sub.mm.mmCount--;
+}
+
+/**
+ * Stores the number of the running invalidation in the notifier. Called by the callback, under the driver's lock.
+ * @kernel include/linux/mmu_notifier.h mmu_interval_set_seq
+ */
+export function mmuIntervalSetSeq(sub: MmuIntervalNotifier, curSeq: number): void {
+  sub.invalidateSeq = curSeq;
+  sub.subscriptions.kernel.sched.access(sub.subscriptions.id, true);
+}
+
+/**
+ * {@link mmuIntervalReadBegin} without sleeping.
+ * @returns the sequence number, which is odd, or 0 when an invalidation of the range is running.
+ */
+export function mmuIntervalTryReadBegin(sub: MmuIntervalNotifier): number {
+  const subs = sub.subscriptions;
+  subs.lock.lock();
+  subs.kernel.sched.access(subs.id, false);
+  const seq = sub.invalidateSeq;
+  const busy = seq === subs.invalidateSeq;
+  subs.lock.unlock();
+  return busy ? 0 : seq;
+}
+
+/**
+ * Begins a read of the range's page tables: waits until no invalidation of it runs. What it returns may be stale
+ * already; there is no loop in here, the caller owns the time limit.
+ * @returns the sequence number for {@link mmuIntervalReadRetry}.
+ * @kernel mm/mmu_notifier.c mmu_interval_read_begin
+ */
+export function* mmuIntervalReadBegin(sub: MmuIntervalNotifier): Task<number> {
+  const subs = sub.subscriptions;
+  const { sched } = subs.kernel;
+  subs.lock.lock();
+  sched.access(subs.id, false);
+  const seq = sub.invalidateSeq;
+  const busy = seq === subs.invalidateSeq;
+  subs.lock.unlock();
+  if (busy) {
+    while (subs.invalidateSeq === seq) {
+      yield* sched.block(subs.id);
+      sched.access(subs.id, false);
+    }
+  }
+  return seq;
+}
+
+/**
+ * Whether what was read since {@link mmuIntervalReadBegin} returned `seq` may be stale. Only means something under
+ * the lock that the callback takes.
+ * @kernel include/linux/mmu_notifier.h mmu_interval_read_retry
+ */
+export function mmuIntervalReadRetry(sub: MmuIntervalNotifier, seq: number): boolean {
+  sub.subscriptions.kernel.sched.access(sub.subscriptions.id, false);
+  return sub.invalidateSeq !== seq;
+}
+
+/**
+ * As {@link mmuIntervalReadRetry} without the lock: a hint that may wrongly say "still valid".
+ * @kernel include/linux/mmu_notifier.h mmu_interval_check_retry
+ */
+export function mmuIntervalCheckRetry(sub: MmuIntervalNotifier, seq: number): boolean {
+  sub.subscriptions.kernel.sched.access(sub.subscriptions.id, false);
+  return sub.invalidateSeq !== seq;
+}

@@ -1,0 +1,188 @@
+import { HmmError, SpinLock, hashWord, type Kernel, type RwSemaphore } from '@hmm/kernel';
+import { IntervalTree, type IntervalTreeState } from './interval-tree.js';
+import type { MmuIntervalNotifier } from './interval-notifier.js';
+import type { MmuNotifier } from './notifier.js';
+
+/** What this package needs to know of an address space; `struct mm_struct` of `@hmm/mm` is one. */
+export interface NotifierMm {
+  readonly kernel: Kernel;
+  /** Small integer that names the mm in events. */
+  readonly id: number;
+  /** `mmap_lock`. */
+  readonly mmapLock: RwSemaphore;
+  /** Undefined until somebody subscribes: an invalidation then costs one test. */
+  notifierSubscriptions: MmuNotifierSubscriptions | undefined;
+  /** Users of the address space (`mm_users`). */
+  mmUsers: number;
+  /** References to the structure itself (`mm_count`). */
+  mmCount: number;
+}
+
+/** Bits of a sequence number unless the constructor is told otherwise. */
+export const SEQ_BITS = 32;
+
+/** What a saved {@link MmuNotifierSubscriptions} holds. */
+export interface MmuNotifierSubscriptionsState {
+  readonly invalidateSeq: number;
+  readonly activeInvalidateRanges: number;
+  readonly hasItree: boolean;
+  readonly srcuReaders: number;
+  readonly tree: IntervalTreeState;
+  readonly intervals: readonly (MmuIntervalNotifier | undefined)[];
+  readonly intervalWords: readonly number[];
+  readonly deferred: readonly MmuIntervalNotifier[];
+  readonly notifiers: readonly MmuNotifier[];
+  readonly notifierUsers: readonly number[];
+  readonly dying: readonly MmuNotifier[];
+  readonly freeSlots: readonly number[];
+}
+
+/**
+ * All that is subscribed to one address space: `struct mmu_notifier_subscriptions`.
+ *
+ * Sequence numbers are two's-complement integers of `seqBits` bits (32 unless told otherwise, where Linux has 64);
+ * they wrap, and are only ever compared for equality. A reader that sleeps through exactly 2^(seqBits - 1)
+ * invalidations misses them all, as on a real machine it would after 2^63.
+ */
+export class MmuNotifierSubscriptions {
+  readonly kernel: Kernel;
+  /** Wait channel of who waits for the running invalidations to end, and identity for access observation. */
+  readonly id: number;
+  /** Even: no overlapping invalidation runs. Odd: one does, or may. */
+  invalidateSeq: number;
+  /** Invalidations between start and end. */
+  activeInvalidateRanges = 0;
+  /** Whether interval notifiers are in use. */
+  hasItree = false;
+  /** Agents inside a walk of the plain notifiers (the SRCU read side). */
+  srcuReaders = 0;
+  /** Interval notifiers inside the tree. */
+  readonly tree = new IntervalTree();
+  /** Interval notifiers by slot, in the tree or about to be; slot 0 is never used. */
+  readonly intervals: (MmuIntervalNotifier | undefined)[] = [undefined];
+  /** Inserts and removals that wait for the running invalidations to end, oldest first. */
+  readonly deferred: MmuIntervalNotifier[] = [];
+  /** Plain notifiers, the newest first (the hlist). */
+  readonly notifiers: MmuNotifier[] = [];
+  /** Plain notifiers that were given up while somebody walks over the list. */
+  readonly dying: MmuNotifier[] = [];
+  /** `subs.lock`. */
+  readonly lock: SpinLock;
+  private readonly freeSlots: number[] = [];
+  private readonly wrap: number;
+
+  /** @param seqBits width of the sequence numbers, 2 to 32. @param seq the first sequence number; even. */
+  constructor(kernel: Kernel, seqBits: number = SEQ_BITS, seq = 2) {
+    if (seqBits < 2 || seqBits > 32)
+      throw new HmmError('SEQ_BITS', 'sequence numbers have 2 to 32 bits', { seqBits });
+    this.kernel = kernel;
+    this.id = kernel.allocIds(1);
+    this.lock = new SpinLock(kernel.sched, 'notifier_subscriptions.lock');
+    this.wrap = 32 - seqBits;
+    this.invalidateSeq = this.seqPlus(seq, 0);
+  }
+
+  /** `seq + step`, wrapped to the width of the sequence numbers. */
+  seqPlus(seq: number, step: number): number {
+    return ((seq + step) << this.wrap) >> this.wrap;
+  }
+
+  /** A slot for `sub`. */
+  takeSlot(sub: MmuIntervalNotifier): number {
+    const slot = this.freeSlots.pop() ?? this.intervals.length;
+    this.intervals[slot] = sub;
+    return slot;
+  }
+
+  /** Gives a slot back. */
+  dropSlot(slot: number): void {
+    this.intervals[slot] = undefined;
+    this.freeSlots.push(slot);
+  }
+
+  /** The interval notifier in `slot`. */
+  intervalAt(slot: number): MmuIntervalNotifier {
+    const sub = this.intervals[slot];
+    if (sub === undefined)
+      throw new HmmError('NO_INTERVAL', 'the tree names a slot without notifier', { slot });
+    return sub;
+  }
+
+  /** A copy of the state, for {@link restore}. */
+  save(): MmuNotifierSubscriptionsState {
+    const intervalWords: number[] = [];
+    for (const sub of this.intervals) {
+      if (sub === undefined) intervalWords.push(0, 0, 0);
+      else intervalWords.push(sub.invalidateSeq, sub.inTree ? 1 : 0, sub.deferred ? 1 : 0);
+    }
+    return {
+      invalidateSeq: this.invalidateSeq,
+      activeInvalidateRanges: this.activeInvalidateRanges,
+      hasItree: this.hasItree,
+      srcuReaders: this.srcuReaders,
+      tree: this.tree.save(this.intervals.length - 1),
+      intervals: [...this.intervals],
+      intervalWords,
+      deferred: [...this.deferred],
+      notifiers: [...this.notifiers],
+      notifierUsers: this.notifiers.map((sub) => sub.users),
+      dying: [...this.dying],
+      freeSlots: [...this.freeSlots],
+    };
+  }
+
+  /** Sets the state, and that of the notifiers subscribed then, back to a saved one. */
+  restore(state: MmuNotifierSubscriptionsState): void {
+    this.invalidateSeq = state.invalidateSeq;
+    this.activeInvalidateRanges = state.activeInvalidateRanges;
+    this.hasItree = state.hasItree;
+    this.srcuReaders = state.srcuReaders;
+    this.tree.restore(state.tree);
+    replace(this.intervals, state.intervals);
+    replace(this.deferred, state.deferred);
+    replace(this.notifiers, state.notifiers);
+    replace(this.dying, state.dying);
+    replace(this.freeSlots, state.freeSlots);
+    for (let slot = 1; slot < this.intervals.length; slot++) {
+      const sub = this.intervals[slot];
+      if (sub === undefined) continue;
+      sub.slot = slot;
+      sub.invalidateSeq = state.intervalWords[3 * slot] ?? 0;
+      sub.inTree = state.intervalWords[3 * slot + 1] === 1;
+      sub.deferred = state.intervalWords[3 * slot + 2] === 1;
+    }
+    for (const [i, sub] of this.notifiers.entries()) sub.users = state.notifierUsers[i] ?? 0;
+  }
+
+  /**
+   * Folds the state into `hash`. Sequence numbers enter relative to {@link invalidateSeq}: two states that differ
+   * only in how many invalidations have passed behave alike until the numbers wrap.
+   */
+  hash(hash: number): number {
+    let h = hashWord(hash, this.invalidateSeq & 1);
+    h = hashWord(h, this.activeInvalidateRanges);
+    h = hashWord(h, this.srcuReaders);
+    for (const sub of this.intervals) {
+      if (sub === undefined) continue;
+      h = hashWord(h, sub.start);
+      h = hashWord(h, sub.last);
+      h = hashWord(h, this.seqPlus(this.invalidateSeq, -sub.invalidateSeq));
+      h = hashWord(h, (sub.inTree ? 1 : 0) + (sub.deferred ? 2 : 0));
+    }
+    for (const sub of this.notifiers) h = hashWord(h, sub.users);
+    return h;
+  }
+}
+
+function replace<T>(target: T[], source: readonly T[]): void {
+  target.length = 0;
+  for (const item of source) target.push(item);
+}
+
+/**
+ * Whether anybody is subscribed to `mm`; where not, an invalidation need not be announced.
+ * @kernel include/linux/mmu_notifier.h mm_has_notifiers
+ */
+export function mmHasNotifiers(mm: NotifierMm): boolean {
+  return mm.notifierSubscriptions !== undefined;
+}

@@ -1,0 +1,48 @@
+import { defineTracepoint, type TraceEvent } from '@hmm/kernel';
+import type { MmuNotifierEvent } from './event.js';
+import type { MmuNotifierRange } from './range.js';
+
+const VALUE = 'event + 8 * (mm id + 65536 * owner)';
+
+/** An invalidation is announced: page and length are the range, the value is read by {@link decodeRangeValue}. */
+export const TP_INVALIDATE_RANGE_START = defineTracepoint('mmu_notifier:invalidate_range_start', VALUE);
+/** An invalidation is over. */
+export const TP_INVALIDATE_RANGE_END = defineTracepoint('mmu_notifier:invalidate_range_end', VALUE);
+/** A callback of an interval notifier has returned. */
+export const TP_INTERVAL_INVALIDATE = defineTracepoint('mmu_notifier:interval_invalidate', VALUE);
+/** The address space's subscribers are told that it goes away. */
+export const TP_RELEASE = defineTracepoint('mmu_notifier:release', 'mm id');
+
+/** Event, mm and owner of a range in one number of 51 bits. Mm ids stay below 65,536, owners below 2^32. */
+export function encodeRangeValue(range: MmuNotifierRange): number {
+  return range.event + 8 * (range.mm.id + 65536 * range.owner);
+}
+
+/** What {@link encodeRangeValue} put together. */
+export function decodeRangeValue(value: number): { event: MmuNotifierEvent; mm: number; owner: number } {
+  const rest = Math.floor(value / 8);
+  return { event: eventOf(value % 8), mm: rest % 65536, owner: Math.floor(rest / 65536) };
+}
+
+const EVENTS: readonly MmuNotifierEvent[] = [0, 1, 2, 3, 4, 5, 6, 7];
+
+function eventOf(number: number): MmuNotifierEvent {
+  return EVENTS[number] ?? 0;
+}
+
+/** The invalidation that an event of kind {@link TP_INVALIDATE_RANGE_START} announces. */
+export function invalidationOf(event: TraceEvent): {
+  event: MmuNotifierEvent;
+  mm: number;
+  owner: number;
+  page: number;
+  pages: number;
+} {
+  return { ...decodeRangeValue(event.value), page: event.page, pages: event.length };
+}
+
+/** Records a tracepoint of `range` if anyone listens. */
+export function traceRange(kind: number, range: MmuNotifierRange): void {
+  const { kernel } = range.mm;
+  if (kernel.trace.on) kernel.emit(kind, range.start, range.end - range.start, encodeRangeValue(range));
+}
