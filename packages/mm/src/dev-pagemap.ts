@@ -36,8 +36,8 @@ export interface DevPagemap {
   readonly start: number;
   /** Frames. */
   readonly nr: number;
-  /** Compared by identity: `dev_private_owner`, `pgmap_owner`, the owner of a notifier range. */
-  readonly owner: object;
+  /** Number of its owner, not 0: `dev_private_owner`, `pgmap_owner`, the owner of a notifier range. */
+  readonly owner: number;
   readonly ops: DevPagemapOps;
   /** Pages in use (references of the pagemap). */
   live: number;

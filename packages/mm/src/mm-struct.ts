@@ -1,12 +1,13 @@
-import { RwSemaphore } from '@hmm/kernel';
-import type { NotifierSubscriptions } from '@hmm/mmu-notifier';
+import { RwSemaphore, type Kernel } from '@hmm/kernel';
+import type { MmuNotifierSubscriptions, NotifierMm } from '@hmm/mmu-notifier';
 import type { MemorySystem } from './memory-system.js';
 import type { Vma } from './vma.js';
 
 /** A process's address space. @kernel include/linux/mm_types.h mm_struct */
-export class MmStruct {
+export class MmStruct implements NotifierMm {
   /** Unique within its memory system; for people and for traces. */
   readonly id: number;
+  readonly kernel: Kernel;
   /** What it lives in. */
   readonly system: MemorySystem;
   /** Link of the top-level page table. */
@@ -19,8 +20,8 @@ export class MmStruct {
   users = 1;
   /** References to the structure (`mm_count`). */
   count = 1;
-  /** Notifier subscriptions; null until somebody subscribes. */
-  notifierSubscriptions: NotifierSubscriptions | null = null;
+  /** Notifier subscriptions; undefined until somebody subscribes. */
+  notifierSubscriptions: MmuNotifierSubscriptions | undefined = undefined;
   /** Resident pages by kind, and swap entries. */
   rssAnon = 0;
   rssFile = 0;
@@ -34,6 +35,7 @@ export class MmStruct {
   constructor(system: MemorySystem, id: number, root: number) {
     const { kernel } = system;
     this.id = id;
+    this.kernel = kernel;
     this.system = system;
     this.root = root;
     this.mmapLock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'mmap_lock');

@@ -96,8 +96,8 @@ function insert(
   const subs = mm.notifierSubscriptions;
   if (subs === undefined) throw new HmmError('NO_SUBSCRIPTIONS', 'registration left no subscriptions');
   if (pages <= 0 || start < 0 || start + pages - 1 > MAX_PAGE) return -EOVERFLOW;
-  if (mm.mmUsers <= 0) return -EINVAL;
-  mm.mmCount++;
+  if (mm.users <= 0) return -EINVAL;
+  mm.count++;
   const sub = new MmuIntervalNotifier(mm, subs, ops, start, start + pages - 1);
   subs.lock.lock();
   subs.kernel.sched.access(subs.id, true);
@@ -163,7 +163,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
       sched.access(subs.id, false);
     }
   }
-  sub.mm.mmCount--;
+  sub.mm.count--;
 }
 
 /**

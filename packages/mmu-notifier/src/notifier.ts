@@ -55,14 +55,14 @@ export function* mmuNotifierRegister(sub: MmuNotifier | undefined, mm: NotifierM
  * @kernel mm/mmu_notifier.c __mmu_notifier_register
  */
 export function mmuNotifierRegisterLocked(sub: MmuNotifier | undefined, mm: NotifierMm): number {
-  if (mm.mmUsers <= 0) return -EINVAL;
+  if (mm.users <= 0) return -EINVAL;
   const subs = (mm.notifierSubscriptions ??= new MmuNotifierSubscriptions(mm.kernel));
   mm.kernel.sched.access(subs.id, true);
   if (sub === undefined) {
     subs.hasItree = true;
     return 0;
   }
-  mm.mmCount++;
+  mm.count++;
   sub.mm = mm;
   sub.users = 1;
   subs.notifiers.unshift(sub);
@@ -85,7 +85,7 @@ export function* mmuNotifierUnregister(sub: MmuNotifier, mm: NotifierMm): Task {
     mm.kernel.sched.access(subs.id, true);
   }
   while (subs.srcuReaders > 0) yield* mm.kernel.sched.block(subs.id);
-  mm.mmCount--;
+  mm.count--;
 }
 
 /**
@@ -207,7 +207,7 @@ export function srcuReadUnlock(subs: MmuNotifierSubscriptions): void {
 
 function freeDying(subs: MmuNotifierSubscriptions): void {
   for (const sub of subs.dying.splice(0)) {
-    if (sub.mm !== undefined) sub.mm.mmCount--;
+    if (sub.mm !== undefined) sub.mm.count--;
     sub.mm = undefined;
     sub.ops.freeNotifier?.(sub);
   }

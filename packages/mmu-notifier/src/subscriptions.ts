@@ -13,9 +13,9 @@ export interface NotifierMm {
   /** Undefined until somebody subscribes: an invalidation then costs one test. */
   notifierSubscriptions: MmuNotifierSubscriptions | undefined;
   /** Users of the address space (`mm_users`). */
-  mmUsers: number;
+  users: number;
   /** References to the structure itself (`mm_count`). */
-  mmCount: number;
+  count: number;
 }
 
 /** Bits of a sequence number unless the constructor is told otherwise. */
