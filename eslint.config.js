@@ -2,6 +2,8 @@ import js from '@eslint/js';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
+const browserSafe = 'The model runs in a browser worker: nothing of Node below @hmm/cli.';
+
 export default defineConfig(
   { ignores: ['**/dist/**', '**/.vitest/**', '**/*.config.ts', '**/*.mjs', '**/*.js', '**/*.cjs'] },
   js.configs.recommended,
@@ -11,8 +13,14 @@ export default defineConfig(
     rules: {
       'max-lines': ['error', { max: 400, skipBlankLines: false, skipComments: false }],
       // Kernel style: a loop that only ends from inside, and numbers in messages.
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'only-allowed-literals' }],
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       // Generators are tasks here: some have no scheduling point of their own.
       'require-yield': 'off',
     },
@@ -21,7 +29,17 @@ export default defineConfig(
     files: ['packages/*/src/**'],
     ignores: ['packages/cli/src/**'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: [{ group: ['node:*'], message: 'The model runs in a browser worker: no node: below @hmm/cli.' }] }],
+      'no-restricted-imports': ['error', { patterns: [{ group: ['node:*'], message: browserSafe }] }],
+      // Tests bring Node's types into the same program, so the compiler alone would not notice these.
+      'no-restricted-globals': [
+        'error',
+        ...['process', 'Buffer', 'global', 'require', '__dirname', '__filename', 'setImmediate'].map(
+          (name) => ({
+            name,
+            message: browserSafe,
+          }),
+        ),
+      ],
     },
   },
 );

@@ -115,9 +115,12 @@ export function buildApp() {
   const state = newestSource();
   if (existsSync(join(root, 'apps/compare/dist/cli.js')) && readStamp('built') === state) return 0;
   say('hmm: building …');
-  const status = run(pnpm('exec', 'turbo', 'run', 'build', '--filter=@hmm/compare...', '--output-logs=errors-only'), {
-    stdout: 2,
-  });
+  const status = run(
+    pnpm('exec', 'turbo', 'run', 'build', '--filter=@hmm/compare...', '--output-logs=errors-only'),
+    {
+      stdout: 2,
+    },
+  );
   if (status === 0) writeStamp('built', state);
   return status;
 }

@@ -7,5 +7,8 @@ install();
 const status = buildApp();
 process.exitCode =
   status === 0
-    ? run([process.execPath, 'apps/compare/dist/cli.js', ...process.argv.slice(2)], { stdin: 'inherit', env: process.env })
+    ? run([process.execPath, 'apps/compare/dist/cli.js', ...process.argv.slice(2)], {
+        stdin: 'inherit',
+        env: process.env,
+      })
     : status;

@@ -155,7 +155,10 @@ export class Sched {
       const next = task.next();
       if (next.done === true) return next.value;
       if (next.value === SP_BLOCK) {
-        throw new HmmError('WOULD_BLOCK', `${this.current.name} waits for another agent in a synchronous run`);
+        throw new HmmError(
+          'WOULD_BLOCK',
+          `${this.current.name} waits for another agent in a synchronous run`,
+        );
       }
       if (next.value === SP_DELAY) this.now += this.current.delay;
     }

@@ -10,16 +10,19 @@ describe('PageTablePool', () => {
     [4, 2 ** 36 - 1],
     [5, 2 ** 36],
     [5, 2 ** 45 - 1],
-  ] as const)('with %i levels, page %i is found where it was made and its neighbour is another entry', (levels, vpn) => {
-    const pool = new PageTablePool(64, levels);
-    const root = pool.alloc();
-    expect(pool.find(root, vpn, LEVEL_PTE)).toBe(-1);
-    const entry = pool.make(root, vpn, LEVEL_PTE);
-    expect(pool.findPte(root, vpn)).toBe(entry);
-    expect(pool.find(root, vpn, LEVEL_PTE)).toBe(entry);
-    const other = pool.make(root, vpn === 0 ? 1 : vpn - 1, LEVEL_PTE);
-    expect(other).not.toBe(entry);
-  });
+  ] as const)(
+    'with %i levels, page %i is found where it was made and its neighbour is another entry',
+    (levels, vpn) => {
+      const pool = new PageTablePool(64, levels);
+      const root = pool.alloc();
+      expect(pool.find(root, vpn, LEVEL_PTE)).toBe(-1);
+      const entry = pool.make(root, vpn, LEVEL_PTE);
+      expect(pool.findPte(root, vpn)).toBe(entry);
+      expect(pool.find(root, vpn, LEVEL_PTE)).toBe(entry);
+      const other = pool.make(root, vpn === 0 ? 1 : vpn - 1, LEVEL_PTE);
+      expect(other).not.toBe(entry);
+    },
+  );
 
   test('given a huge leaf at the PMD, the walk to a page below it fails and does not make a table', () => {
     const pool = new PageTablePool(64);

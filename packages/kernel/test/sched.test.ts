@@ -79,7 +79,11 @@ describe('virtual time', () => {
     };
     sched.spawn('a', agent(x, y));
     sched.spawn('b', agent(y, x));
-    expect(codeOf(() => { sched.run(); })).toBe('DEADLOCK');
+    expect(
+      codeOf(() => {
+        sched.run();
+      }),
+    ).toBe('DEADLOCK');
   });
 });
 
@@ -96,7 +100,11 @@ describe('locks', () => {
     };
     sched.runSync(nest(mmap, svmm));
     expect(sched.lockdep.edges()).toEqual([['mmap_lock', 'svmm']]);
-    expect(codeOf(() => { sched.runSync(nest(svmm, mmap)); })).toBe('LOCK_ORDER');
+    expect(
+      codeOf(() => {
+        sched.runSync(nest(svmm, mmap));
+      }),
+    ).toBe('LOCK_ORDER');
   });
 
   test('readers share a semaphore, a writer is alone', () => {
@@ -114,9 +122,19 @@ describe('locks', () => {
   test('a synchronous run that would have to wait is an error, not a hang', () => {
     const { sched } = new Kernel();
     const mutex = new Mutex(sched, 1, 'm');
-    const holder = sched.spawn('holder', (function* (): Task { yield* mutex.lock(); yield SP_PREEMPT; })());
+    const holder = sched.spawn(
+      'holder',
+      (function* (): Task {
+        yield* mutex.lock();
+        yield SP_PREEMPT;
+      })(),
+    );
     sched.step(holder);
-    expect(codeOf(() => { sched.runSync(mutex.lock()); })).toBe('WOULD_BLOCK');
+    expect(
+      codeOf(() => {
+        sched.runSync(mutex.lock());
+      }),
+    ).toBe('WOULD_BLOCK');
   });
 
   test('while exploring, a free lock is a scheduling point', () => {

@@ -1,0 +1,5 @@
+/**
+ * Checks of the workspace itself, for its tests and for `npm test`.
+ * @packageDocumentation
+ */
+export * from './readme.js';
