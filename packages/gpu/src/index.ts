@@ -1,1 +1,13 @@
-export {};
+export * from './access.js';
+export * from './access-counters.js';
+export * from './capability.js';
+export * from './copy-engine.js';
+export * from './cost.js';
+export * from './fault-buffer.js';
+export * from './gpu.js';
+export * from './gpu-instance.js';
+export { GpuKernel, type GpuAccesses, type GpuKernelShape } from './gpu-kernel.js';
+export * from './memory.js';
+export * from './page-table.js';
+export * from './presets.js';
+export * from './tlb.js';

@@ -1,0 +1,99 @@
+import { HmmError } from '@hmm/kernel';
+
+/** One fault record (32 bytes in hardware), as read back from the ring. */
+export interface GpuFaultEntry {
+  /** The address space: id of the {@link GpuInstance}. */
+  instance: number;
+  /** Faulting page. */
+  vpn: number;
+  /** One of `GPU_ACCESS_*`. */
+  access: number;
+  /** One of `GPU_FAULT_*`. */
+  type: number;
+  /** Unit that asked, within the GPC. */
+  client: number;
+  gpc: number;
+  utlb: number;
+  /** Virtual time of the fault, ns. */
+  timestamp: number;
+}
+
+/**
+ * The replayable fault buffer: a ring that the hardware fills at PUT and the driver empties at GET. It is full when
+ * PUT = GET - 1; then the hardware delivers no more, and stalled accesses fault again after a replay.
+ */
+export class FaultBuffer {
+  /** Entries of the ring. */
+  readonly size: number;
+  /** Index of the next entry to read: the driver's register. */
+  get = 0;
+  /** Index of the next entry to write: the hardware's register. */
+  put = 0;
+  /** Faults that found the ring full. */
+  overflows = 0;
+  private readonly instances: Int32Array;
+  private readonly vpns: Float64Array;
+  private readonly info: Int32Array;
+  private readonly times: Float64Array;
+
+  constructor(size: number) {
+    if (size < 2) throw new HmmError('BUFFER_SIZE', 'a fault buffer needs two entries at least', { size });
+    this.size = size;
+    this.instances = new Int32Array(size);
+    this.vpns = new Float64Array(size);
+    this.info = new Int32Array(size);
+    this.times = new Float64Array(size);
+  }
+
+  /** Entries waiting to be read. */
+  get pending(): number {
+    const used = this.put - this.get;
+    return used < 0 ? used + this.size : used;
+  }
+
+  /** Hardware side: delivers a fault. Returns false when the ring is full. */
+  push(
+    instance: number,
+    vpn: number,
+    access: number,
+    type: number,
+    utlb: number,
+    timestamp: number,
+  ): boolean {
+    const next = this.put + 1 === this.size ? 0 : this.put + 1;
+    if (next === this.get) {
+      this.overflows++;
+      return false;
+    }
+    const at = this.put;
+    this.instances[at] = instance;
+    this.vpns[at] = vpn;
+    this.info[at] = access | (type << 4) | (utlb << 12);
+    this.times[at] = timestamp;
+    this.put = next;
+    return true;
+  }
+
+  /** Driver side: reads the entry at ring position `at` into `entry`. */
+  read(at: number, entry: GpuFaultEntry): void {
+    const info = this.info[at] ?? 0;
+    entry.instance = this.instances[at] ?? 0;
+    entry.vpn = this.vpns[at] ?? 0;
+    entry.access = info & 15;
+    entry.type = (info >>> 4) & 255;
+    entry.utlb = info >>> 12;
+    entry.gpc = entry.utlb % 8;
+    entry.client = entry.utlb >>> 3;
+    entry.timestamp = this.times[at] ?? 0;
+  }
+
+  /** Ring position after `at`. */
+  next(at: number): number {
+    return at + 1 === this.size ? 0 : at + 1;
+  }
+
+  /** Driver side: throws away everything up to `put` (a flush). */
+  discardTo(put: number): void {
+    this.get = put;
+  }
+}

@@ -1,0 +1,133 @@
+import {
+  GPU_ACCESS_ATOMIC_STRONG,
+  GPU_ACCESS_NEEDS,
+  GPU_ACCESS_WRITE,
+  GPU_CANCEL_ALL,
+  GPU_FAULT_ATOMIC,
+  GPU_FAULT_INVALID_PDE,
+  GPU_FAULT_INVALID_PTE,
+  GPU_FAULT_WRITE,
+  GPU_PTE_SYSMEM,
+  GPU_PTE_VALID,
+} from './access.js';
+import type { Gpu } from './gpu.js';
+import type { GpuInstance } from './gpu-instance.js';
+
+/** How the accesses of a kernel hang together: one thread, a thread an access, a grid-stride pass over all bytes. */
+export type GpuKernelShape = 'serial' | 'parallel' | 'stream';
+
+/** What a kernel does to memory: access `i` touches `width` bytes at `offset` of page `base + pages[i]`. */
+export interface GpuAccesses {
+  /** `GPU_ACCESS_READ`, `_WRITE` or `_ATOMIC_STRONG`. */
+  readonly access: number;
+  readonly shape: GpuKernelShape;
+  /** VPN that `pages` count from. */
+  readonly base: number;
+  readonly pages: Int32Array;
+  /** Byte in the page. */
+  readonly offset: number;
+  readonly width: number;
+  /** One value per access: stored, loaded or added; undefined when the contents do not matter. */
+  readonly values: Uint32Array | undefined;
+}
+
+/**
+ * A running kernel: its accesses, in the order and the concurrency of its shape. {@link GpuKernel.advance} lets it
+ * run until every thread it has is stalled on a fault; after a replay it is called again.
+ */
+export abstract class GpuKernel {
+  /** Accesses done. */
+  done = 0;
+  /** No access is left. */
+  finished = false;
+  /** Page of the access that was cancelled; -1 while none was. A cancelled kernel never goes on. */
+  cancelled = -1;
+  readonly gpu: Gpu;
+  readonly instance: GpuInstance;
+  readonly accesses: GpuAccesses;
+  protected readonly needs: number;
+  protected readonly localNs: number;
+  protected readonly remoteNs: number;
+
+  constructor(gpu: Gpu, instance: GpuInstance, accesses: GpuAccesses) {
+    this.gpu = gpu;
+    this.instance = instance;
+    this.accesses = accesses;
+    const { access } = gpu.preset;
+    this.needs = GPU_ACCESS_NEEDS[accesses.access] ?? GPU_PTE_VALID;
+    const kind = accesses.access;
+    const atomic = kind > GPU_ACCESS_WRITE;
+    const [local, remote] =
+      kind < GPU_ACCESS_WRITE
+        ? [access.localRead, access.remoteRead]
+        : atomic
+          ? [access.localAtomic, access.remoteAtomic]
+          : [access.localWrite, access.remoteWrite];
+    this.localNs = local.value;
+    this.remoteNs = remote.value;
+  }
+
+  /**
+   * Runs until done, or until every thread waits for a fault, and delivers the faults to the fault buffer.
+   * @returns ns of GPU time that this took.
+   */
+  abstract advance(): number;
+
+  /** The driver cancels what waits for page `vpn`; returns whether this kernel did. `mode` is `GPU_CANCEL_*`. */
+  cancel(vpn: number, mode: number): boolean {
+    if (this.finished || this.cancelled >= 0 || !this.waitsFor(vpn)) return false;
+    if (mode !== GPU_CANCEL_ALL && this.accesses.access < GPU_ACCESS_WRITE) return false;
+    this.cancelled = vpn;
+    return true;
+  }
+
+  /** Whether a thread of it is stalled on page `vpn`. */
+  abstract waitsFor(vpn: number): boolean;
+
+  /** Delivers the fault of an access to page `vpn` through `utlb`. */
+  protected fault(vpn: number, utlb: number): void {
+    const { access } = this.accesses;
+    const type = this.faultType(vpn, access);
+    this.gpu.faultBuffer.push(this.instance.id, vpn, access, type, utlb, this.gpu.kernel.sched.now);
+  }
+
+  /** Loads, stores or adds for accesses `from` … `to - 1`, whose pages are mapped. */
+  protected transfer(from: number, to: number): void {
+    const { values } = this.accesses;
+    if (values === undefined) return;
+    for (let i = from; i < to; i++) this.transferOne(i, values);
+  }
+
+  private transferOne(i: number, values: Uint32Array): void {
+    const { base, pages, offset, width, access } = this.accesses;
+    const vpn = base + (pages[i] ?? 0);
+    const { table } = this.instance;
+    const memory = this.gpu.memoryOf(table.flags(vpn));
+    const pfn = table.frame(vpn);
+    const value = values[i] ?? 0;
+    if (access === GPU_ACCESS_WRITE) {
+      memory.write(pfn, offset, width, value);
+      return;
+    }
+    const before = memory.read(pfn, offset, width);
+    if (access > GPU_ACCESS_WRITE) memory.write(pfn, offset, width, before + value);
+    values[i] = before;
+  }
+
+  private faultType(vpn: number, access: number): number {
+    const { table } = this.instance;
+    if (!table.hasTable(vpn)) return GPU_FAULT_INVALID_PDE;
+    const flags = table.flags(vpn);
+    if ((flags & GPU_PTE_VALID) === 0) return GPU_FAULT_INVALID_PTE;
+    const write = GPU_ACCESS_NEEDS[GPU_ACCESS_WRITE] ?? 0;
+    if ((flags & write) !== write) return GPU_FAULT_WRITE;
+    return access === GPU_ACCESS_ATOMIC_STRONG ? GPU_FAULT_ATOMIC : GPU_FAULT_INVALID_PTE;
+  }
+}
+
+/** Whether page `vpn` is mapped for `needs`; `remote` counts when the mapping goes across the link. */
+export function mapped(instance: GpuInstance, vpn: number, needs: number): 0 | 1 | 2 {
+  const flags = instance.table.tlb.flags(vpn);
+  if ((flags & needs) !== needs) return 0;
+  return (flags & GPU_PTE_SYSMEM) === 0 ? 1 : 2;
+}

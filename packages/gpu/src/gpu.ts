@@ -1,0 +1,187 @@
+import { type Kernel, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { AccessCounters } from './access-counters.js';
+import { GPU_PTE_FOREIGN, GPU_PTE_SYSMEM } from './access.js';
+import type { GpuPreset } from './capability.js';
+import { CopyEngine } from './copy-engine.js';
+import { FaultBuffer } from './fault-buffer.js';
+import { GpuInstance } from './gpu-instance.js';
+import type { GpuAccesses, GpuKernel } from './gpu-kernel.js';
+import { GridKernel } from './grid-kernel.js';
+import { PhysicalMemory } from './memory.js';
+import { ParallelKernel } from './parallel-kernel.js';
+import { SerialKernel } from './serial-kernel.js';
+
+/** Contents by frame: what a PTE's frame is looked up in. */
+export interface FrameContents {
+  /** `width` bytes at `offset` of frame `pfn`, little-endian. */
+  read(pfn: number, offset: number, width: number): number;
+  /** Stores the low `width` bytes of `value`. */
+  write(pfn: number, offset: number, width: number, value: number): void;
+}
+
+/** The driver's side of the fault interrupt. */
+export interface GpuFaultHandler {
+  /** Faults wait in the buffer. Returns after a replay, or when nothing more can be done for now. */
+  faultsPending(gpu: Gpu): Task;
+}
+
+/** Settings of a {@link Gpu} that differ from its preset's. */
+export interface GpuOptions {
+  /** Device memory, pages. */
+  readonly memoryPages?: number;
+  /** Tables of each page table. */
+  readonly maxTables?: number;
+  /** Seed of the choices that hardware makes by chance in parallel kernels. */
+  readonly seed?: number;
+}
+
+/**
+ * A modelled GPU: memory, page tables, fault buffer, copy engine and running kernels. It knows no driver: one
+ * registers itself as {@link Gpu.handler} and is called when faults wait.
+ */
+export class Gpu {
+  readonly kernel: Kernel;
+  readonly preset: GpuPreset;
+  /** Device memory, pages. */
+  readonly memoryPages: number;
+  /** Contents of device memory, by frame. */
+  readonly vidmem: FrameContents & PhysicalMemory;
+  /** Contents of the host frames that PTEs with {@link GPU_PTE_SYSMEM} name. */
+  readonly sysmem: PhysicalMemory;
+  /** Contents that PTEs with {@link GPU_PTE_FOREIGN} name: the frames of another memory model. */
+  foreign: FrameContents | undefined;
+  readonly faultBuffer: FaultBuffer;
+  readonly accessCounters = new AccessCounters();
+  readonly copyEngine: CopyEngine;
+  /** Chance in parallel kernels. */
+  readonly prng: Prng;
+  /** Who serves faults. */
+  handler: GpuFaultHandler | undefined;
+  /** Replays so far. */
+  replays = 0;
+  /** Accesses that went across the link. */
+  remoteAccesses = 0;
+  /** Whether prefetch instructions raise faults at present. */
+  prefetchFaults: boolean;
+  /** ns that kernels ran, and ns that they were stalled. */
+  runningNs = 0;
+  stalledNs = 0;
+  private readonly instances: GpuInstance[] = [];
+  private readonly running: GpuKernel[] = [];
+  private readonly replayChannel: number;
+  private readonly maxTables: number | undefined;
+
+  constructor(kernel: Kernel, preset: GpuPreset, options: GpuOptions = {}) {
+    this.kernel = kernel;
+    this.preset = preset;
+    this.memoryPages = options.memoryPages ?? preset.memory.value / 4096;
+    this.vidmem = new PhysicalMemory();
+    this.sysmem = new PhysicalMemory();
+    this.faultBuffer = new FaultBuffer(Math.max(2, preset.capability.faultBufferEntries));
+    this.copyEngine = new CopyEngine(preset.link);
+    this.prng = new Prng(options.seed ?? 1);
+    this.prefetchFaults = preset.capability.prefetchFaults;
+    this.replayChannel = kernel.allocIds(1);
+    this.maxTables = options.maxTables;
+  }
+
+  /** Makes an address space. */
+  openInstance(): GpuInstance {
+    const instance = new GpuInstance(this.instances.length, this.maxTables);
+    this.instances.push(instance);
+    return instance;
+  }
+
+  /** The address space with id `id`; undefined for an id that none has. */
+  instance(id: number): GpuInstance | undefined {
+    return this.instances[id];
+  }
+
+  /** The contents that a leaf with `flags` points into. */
+  memoryOf(flags: number): FrameContents {
+    if ((flags & GPU_PTE_FOREIGN) !== 0 && this.foreign !== undefined) return this.foreign;
+    return (flags & GPU_PTE_SYSMEM) !== 0 ? this.sysmem : this.vidmem;
+  }
+
+  /** Books `accesses` accesses across the link near page `vpn`. */
+  countRemote(instance: number, vpn: number, accesses: number): void {
+    this.remoteAccesses += accesses;
+    this.accessCounters.count(instance, vpn, accesses);
+  }
+
+  /** A kernel, ready for {@link Gpu.run}. */
+  launch(instance: GpuInstance, accesses: GpuAccesses): GpuKernel {
+    const kernel = this.makeKernel(instance, accesses);
+    this.running.push(kernel);
+    return kernel;
+  }
+
+  /**
+   * Runs a kernel to its end on the virtual clock, calling the handler whenever all its threads are stalled. Ends
+   * early when the kernel is cancelled or its address space dies.
+   */
+  *run(kernel: GpuKernel): Task {
+    const { sched } = this.kernel;
+    for (;;) {
+      const ns = kernel.advance();
+      this.runningNs += ns;
+      if (ns > 0) yield* sched.delay(ns);
+      if (this.over(kernel)) break;
+      const stalledAt = sched.now;
+      yield* this.awaitReplay(kernel);
+      this.stalledNs += sched.now - stalledAt;
+      if (this.over(kernel)) break;
+    }
+    this.running.splice(this.running.indexOf(kernel), 1);
+  }
+
+  /** Driver side: all stalled accesses try again. */
+  replay(): void {
+    this.replays++;
+    this.kernel.sched.wake(this.replayChannel);
+  }
+
+  /**
+   * Driver side: ends the accesses of `instance` that wait for page `vpn`. `mode` is `GPU_CANCEL_*`. GPUs without
+   * precise cancel hit every access that came through the same uTLB: for one thread that is the same.
+   * @returns how many kernels were cancelled.
+   */
+  cancel(instance: number, vpn: number, mode: number): number {
+    let count = 0;
+    for (const kernel of this.running) {
+      if (kernel.instance.id === instance && kernel.cancel(vpn, mode)) count++;
+    }
+    return count;
+  }
+
+  /** Driver side: an address space ends; its kernels stop, its faults are stale from now on. */
+  closeInstance(instance: GpuInstance): void {
+    instance.dead = true;
+    this.replay();
+  }
+
+  private *awaitReplay(kernel: GpuKernel): Task {
+    const { sched } = this.kernel;
+    const seen = this.replays;
+    if (sched.exploring) yield SP_PREEMPT;
+    while (this.replays === seen && !this.over(kernel)) {
+      if (this.handler !== undefined) yield* this.handler.faultsPending(this);
+      else yield* sched.block(this.replayChannel);
+    }
+  }
+
+  private over(kernel: GpuKernel): boolean {
+    return kernel.finished || kernel.cancelled >= 0 || kernel.instance.dead;
+  }
+
+  private makeKernel(instance: GpuInstance, accesses: GpuAccesses): GpuKernel {
+    switch (accesses.shape) {
+      case 'serial':
+        return new SerialKernel(this, instance, accesses);
+      case 'parallel':
+        return new ParallelKernel(this, instance, accesses);
+      case 'stream':
+        return new GridKernel(this, instance, accesses);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import { HmmError, PAGE_SIZE } from '@hmm/kernel';
+
+const FIRST_PAGE = 256;
+
+/**
+ * Contents of a physical memory, page by page. A frame whose bytes are all the same costs one integer; the first
+ * write that makes its bytes differ gives it a page of storage.
+ *
+ * | column value | meaning |
+ * | --- | --- |
+ * | 0 … 255 | every byte of the frame has this value |
+ * | 256 + i | the bytes are in storage page i |
+ */
+export class PhysicalMemory {
+  private contents: Int32Array<ArrayBuffer>;
+  private readonly storage: Uint8Array[] = [];
+  private readonly freeStorage: number[] = [];
+
+  /** @param frames frames to make room for at first; the column grows as higher frames are written. */
+  constructor(frames = 0) {
+    this.contents = new Int32Array(frames);
+  }
+
+  /** Frames whose bytes differ, each with 4 KiB of storage. */
+  get stored(): number {
+    return this.storage.length - this.freeStorage.length;
+  }
+
+  /** The byte at `offset` of frame `pfn`. */
+  readByte(pfn: number, offset: number): number {
+    const value = this.contents[pfn] ?? 0;
+    if (value < FIRST_PAGE) return value;
+    return this.storage[value - FIRST_PAGE]?.[offset] ?? 0;
+  }
+
+  /** Stores one byte. */
+  writeByte(pfn: number, offset: number, byte: number): void {
+    const value = this.contents[pfn] ?? 0;
+    if (value === byte) return;
+    const at = value < FIRST_PAGE ? this.giveStorage(pfn, value) : value - FIRST_PAGE;
+    const page = this.storage[at];
+    if (page === undefined)
+      throw new HmmError('NO_STORAGE', 'a frame names storage that does not exist', { pfn });
+    page[offset] = byte;
+  }
+
+  /** `width` bytes from `offset` as a little-endian unsigned number. */
+  read(pfn: number, offset: number, width: number): number {
+    let value = 0;
+    for (let i = width - 1; i >= 0; i--) value = value * 256 + this.readByte(pfn, offset + i);
+    return value;
+  }
+
+  /** Stores the low `width` bytes of `value`, little-endian. */
+  write(pfn: number, offset: number, width: number, value: number): void {
+    for (let i = 0; i < width; i++) this.writeByte(pfn, offset + i, (value >>> (8 * i)) & 255);
+  }
+
+  /** Sets every byte of `pages` frames from `pfn` to `byte`, giving up their storage. */
+  fill(pfn: number, pages: number, byte: number): void {
+    if (byte === 0 && pfn >= this.contents.length) return;
+    this.reach(pfn + pages);
+    const { contents } = this;
+    for (let at = pfn; at < pfn + pages; at++) {
+      const value = contents[at] ?? 0;
+      if (value >= FIRST_PAGE) this.freeStorage.push(value - FIRST_PAGE);
+      contents[at] = byte;
+    }
+  }
+
+  /** Copies `pages` frames from `source`; both memories keep a copy of their own afterwards. */
+  copyFrom(pfn: number, source: PhysicalMemory, sourcePfn: number, pages: number): void {
+    this.reach(pfn + pages);
+    const to = this.contents;
+    const from = source.contents;
+    for (let i = 0; i < pages; i++) {
+      const old = to[pfn + i] ?? 0;
+      const value = from[sourcePfn + i] ?? 0;
+      if (old < FIRST_PAGE && value < FIRST_PAGE) to[pfn + i] = value;
+      else this.copyStored(pfn + i, source, sourcePfn + i);
+    }
+  }
+
+  private copyStored(pfn: number, source: PhysicalMemory, sourcePfn: number): void {
+    const value = source.contents[sourcePfn] ?? 0;
+    if (value < FIRST_PAGE) {
+      this.fill(pfn, 1, value);
+      return;
+    }
+    const bytes = source.storage[value - FIRST_PAGE];
+    const old = this.contents[pfn] ?? 0;
+    const at = old < FIRST_PAGE ? this.giveStorage(pfn, 0) : old - FIRST_PAGE;
+    if (bytes !== undefined) this.storage[at]?.set(bytes);
+  }
+
+  private giveStorage(pfn: number, byte: number): number {
+    this.reach(pfn + 1);
+    let at = this.freeStorage.pop();
+    if (at === undefined) {
+      at = this.storage.length;
+      this.storage.push(new Uint8Array(PAGE_SIZE));
+    }
+    this.storage[at]?.fill(byte);
+    this.contents[pfn] = FIRST_PAGE + at;
+    return at;
+  }
+
+  private reach(frames: number): void {
+    if (frames <= this.contents.length) return;
+    const grown = new Int32Array(Math.max(frames, this.contents.length * 2, 4096));
+    grown.set(this.contents);
+    this.contents = grown;
+  }
+}

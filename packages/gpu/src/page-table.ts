@@ -1,0 +1,212 @@
+import {
+  ENTRY_TABLE,
+  HPAGE_PMD_NR,
+  HmmError,
+  LEVEL_PMD,
+  LEVEL_PTE,
+  NO_TABLE,
+  PageTablePool,
+  pteIndex,
+} from '@hmm/kernel';
+import { GPU_PTE_BIG, GPU_PTE_VALID } from './access.js';
+import { GpuTlb } from './tlb.js';
+
+const BIG_PAGES = 16;
+
+/** Leaf sizes a mapping may use: 4 KiB only, up to 64 KiB, up to 2 MiB (log2 of pages). */
+export const GPU_LEAF_4K = 0;
+export const GPU_LEAF_64K = 4;
+export const GPU_LEAF_2M = 9;
+
+/**
+ * A GPU's page table: the same radix as the CPU's, with five levels (57 bits of address), and leaves of 4 KiB,
+ * 64 KiB (sixteen PTEs marked {@link GPU_PTE_BIG}) and 2 MiB. A leaf's flag lane holds `GPU_PTE_*`, its payload
+ * lane the frame. Changes drop the translations that the TLB holds for the range.
+ */
+export class GpuPageTable {
+  /** The tables. */
+  readonly pool: PageTablePool;
+  /** Link of the top-level table. */
+  readonly root: number;
+  /** The software TLB in front of this table. */
+  readonly tlb: GpuTlb;
+  /** TLB invalidations done, one per changed range. */
+  invalidations = 0;
+
+  /** @param maxTables tables to make room for: one for each 2 MiB that is not mapped by one leaf. */
+  constructor(maxTables = 65536) {
+    this.pool = new PageTablePool(maxTables, 5);
+    this.root = this.pool.alloc();
+    this.tlb = new GpuTlb(this);
+  }
+
+  /** The flags of the leaf that maps `vpn`, 0 without one. */
+  flags(vpn: number): number {
+    const at = this.leaf(vpn);
+    return at < 0 ? 0 : (this.pool.lanes[at] ?? 0);
+  }
+
+  /** The frame that `vpn` is mapped to; meaningless without a valid leaf. */
+  frame(vpn: number): number {
+    const { lanes } = this.pool;
+    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    if (pmd < 0) return 0;
+    if (lanes[pmd] === ENTRY_TABLE) return lanes[(lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn) + 1] ?? 0;
+    return (lanes[pmd + 1] ?? 0) + pteIndex(vpn);
+  }
+
+  /** log2 of the pages of the leaf that maps `vpn`: 0, 4 or 9; -1 without one. */
+  leafOrder(vpn: number): number {
+    const { lanes } = this.pool;
+    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    if (pmd < 0 || lanes[pmd] === 0) return -1;
+    if (lanes[pmd] !== ENTRY_TABLE) return GPU_LEAF_2M;
+    const flags = this.flags(vpn);
+    if ((flags & GPU_PTE_VALID) === 0) return -1;
+    return (flags & GPU_PTE_BIG) === 0 ? GPU_LEAF_4K : GPU_LEAF_64K;
+  }
+
+  /** Whether a last-level table or a huge leaf covers `vpn` (else a fault there is an invalid PDE). */
+  hasTable(vpn: number): boolean {
+    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    return pmd >= 0 && this.pool.lanes[pmd] !== 0;
+  }
+
+  /**
+   * Maps `pages` pages from `vpn` to consecutive frames from `pfn`, with the largest leaves up to `largest` that
+   * alignment allows. Replaces what was mapped there.
+   */
+  map(vpn: number, pages: number, pfn: number, flags: number, largest: number = GPU_LEAF_2M): void {
+    let at = vpn;
+    let frame = pfn;
+    let left = pages;
+    while (left > 0) {
+      const count = Math.min(left, HPAGE_PMD_NR - pteIndex(at));
+      if (count === HPAGE_PMD_NR && largest >= GPU_LEAF_2M && frame % HPAGE_PMD_NR === 0)
+        this.mapHuge(at, frame, flags);
+      else this.mapSmall(at, count, frame, flags, largest);
+      at += count;
+      frame += count;
+      left -= count;
+    }
+    this.flush(vpn, pages);
+  }
+
+  /** Removes every mapping of `pages` pages from `vpn`. */
+  unmap(vpn: number, pages: number): void {
+    this.edit(vpn, pages, 0);
+  }
+
+  /** Keeps only the flags of `keep` in every leaf of `pages` pages from `vpn`. */
+  protect(vpn: number, pages: number, keep: number): void {
+    this.edit(vpn, pages, keep | GPU_PTE_VALID);
+  }
+
+  /** Frees all tables. The page table must not be used afterwards. */
+  destroy(): void {
+    this.pool.freeTree(this.root);
+    this.tlb.invalidateAll();
+  }
+
+  private leaf(vpn: number): number {
+    const { lanes } = this.pool;
+    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    if (pmd < 0) return -1;
+    if (lanes[pmd] !== ENTRY_TABLE) return lanes[pmd] === 0 ? -1 : pmd;
+    return (lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn);
+  }
+
+  private mapHuge(vpn: number, pfn: number, flags: number): void {
+    const { lanes } = this.pool;
+    const pmd = this.makeEntry(vpn, LEVEL_PMD);
+    if (lanes[pmd] === ENTRY_TABLE) this.pool.free(lanes[pmd + 1] ?? 0);
+    lanes[pmd] = flags;
+    lanes[pmd + 1] = pfn;
+  }
+
+  private mapSmall(vpn: number, pages: number, pfn: number, flags: number, largest: number): void {
+    this.splitHuge(vpn);
+    const { lanes } = this.pool;
+    const entry = this.makeEntry(vpn, LEVEL_PTE);
+    const start = pteIndex(vpn);
+    const congruent = largest >= GPU_LEAF_64K && pfn % BIG_PAGES === start % BIG_PAGES;
+    for (let i = 0; i < pages; i++) {
+      const first = (start + i) & ~(BIG_PAGES - 1);
+      const big = congruent && first >= start && first + BIG_PAGES <= start + pages;
+      lanes[entry + 2 * i] = big ? flags | GPU_PTE_BIG : flags;
+      lanes[entry + 2 * i + 1] = pfn + i;
+    }
+  }
+
+  private edit(vpn: number, pages: number, keep: number): void {
+    const { lanes } = this.pool;
+    const end = vpn + pages;
+    for (let at = vpn; at < end;) {
+      const count = Math.min(end - at, HPAGE_PMD_NR - pteIndex(at));
+      const pmd = this.pool.find(this.root, at, LEVEL_PMD);
+      if (pmd >= 0 && lanes[pmd] !== 0) {
+        if (lanes[pmd] !== ENTRY_TABLE && count === HPAGE_PMD_NR) lanes[pmd] = (lanes[pmd] ?? 0) & keep;
+        else this.editSmall(at, count, keep);
+      }
+      at += count;
+    }
+    this.flush(vpn, pages);
+  }
+
+  private editSmall(vpn: number, pages: number, keep: number): void {
+    this.splitHuge(vpn);
+    const { lanes } = this.pool;
+    const first = this.makeEntry(vpn, LEVEL_PTE);
+    this.splitBig(vpn, pages);
+    for (let at = first; at < first + 2 * pages; at += 2) lanes[at] = (lanes[at] ?? 0) & keep;
+  }
+
+  /** A 64 KiB leaf that is changed in part becomes sixteen of 4 KiB. */
+  private splitBig(vpn: number, pages: number): void {
+    const start = pteIndex(vpn);
+    const end = start + pages;
+    if (start % BIG_PAGES !== 0) this.clearBig(vpn, start & ~(BIG_PAGES - 1));
+    if (end % BIG_PAGES !== 0) this.clearBig(vpn, end & ~(BIG_PAGES - 1));
+  }
+
+  private clearBig(vpn: number, index: number): void {
+    const { lanes } = this.pool;
+    const entry = this.makeEntry(vpn, LEVEL_PTE) + 2 * (index - pteIndex(vpn));
+    for (let i = 0; i < BIG_PAGES; i++) lanes[entry + 2 * i] = (lanes[entry + 2 * i] ?? 0) & ~GPU_PTE_BIG;
+  }
+
+  private splitHuge(vpn: number): void {
+    const { lanes } = this.pool;
+    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    if (pmd < 0 || lanes[pmd] === 0 || lanes[pmd] === ENTRY_TABLE) return;
+    const flags = lanes[pmd] ?? 0;
+    const pfn = lanes[pmd + 1] ?? 0;
+    const table = this.allocTable();
+    for (let i = 0; i < HPAGE_PMD_NR; i++) {
+      lanes[table + 2 * i] = flags | GPU_PTE_BIG;
+      lanes[table + 2 * i + 1] = pfn + i;
+    }
+    lanes[pmd] = ENTRY_TABLE;
+    lanes[pmd + 1] = table;
+  }
+
+  private makeEntry(vpn: number, level: number): number {
+    const entry = this.pool.make(this.root, vpn, level);
+    if (entry < 0)
+      throw new HmmError('GPU_TABLES', 'the pool of GPU page tables is used up', { used: this.pool.used });
+    return entry;
+  }
+
+  private allocTable(): number {
+    const link = this.pool.alloc();
+    if (link === NO_TABLE) {
+      throw new HmmError('GPU_TABLES', 'the pool of GPU page tables is used up', { used: this.pool.used });
+    }
+    return link;
+  }
+
+  private flush(vpn: number, pages: number): void {
+    this.invalidations++;
+    this.tlb.invalidate(vpn, pages);
+  }
+}
