@@ -1,0 +1,78 @@
+import { Kernel, Mutex, RwSemaphore, type MaybeTask, type Task } from '@hmm/kernel';
+import {
+  type MmuIntervalNotifier,
+  type MmuIntervalNotifierOps,
+  type MmuNotifierRange,
+  type MmuNotifierSubscriptions,
+  type NotifierMm,
+  mmuIntervalNotifierInsert,
+  mmuIntervalSetSeq,
+  mmuNotifierInvalidateRangeStart,
+} from '@hmm/mmu-notifier';
+
+/** An address space with nothing in it but a lock. */
+export class BareMm implements NotifierMm {
+  readonly kernel = new Kernel();
+  readonly id = 1;
+  readonly mmapLock = new RwSemaphore(this.kernel.sched, this.kernel.allocIds(1), 'mmap_lock');
+  notifierSubscriptions: MmuNotifierSubscriptions | undefined = undefined;
+  users = 1;
+  count = 1;
+
+  /** Runs a task to its end. */
+  run<T>(task: Task<T>): T {
+    return this.kernel.sched.runSync(task);
+  }
+
+  /** Subscribes; an errno is a failure of the test. */
+  insert(start: number, pages: number, ops: MmuIntervalNotifierOps): MmuIntervalNotifier {
+    const sub = this.run(mmuIntervalNotifierInsert(this, start, pages, ops));
+    if (typeof sub === 'number') throw new Error(`insert: ${sub}`);
+    return sub;
+  }
+
+  /** Starts an invalidation and runs its callbacks. */
+  start(range: MmuNotifierRange): number {
+    const ret = mmuNotifierInvalidateRangeStart(range);
+    return typeof ret === 'number' ? ret : this.run(ret);
+  }
+
+  /** The subscriptions; there must be some. */
+  get subs(): MmuNotifierSubscriptions {
+    if (this.notifierSubscriptions === undefined) throw new Error('nobody is subscribed');
+    return this.notifierSubscriptions;
+  }
+}
+
+/** A driver with one lock that keeps a log of what it was told. */
+export class LoggingDriver implements MmuIntervalNotifierOps {
+  readonly mutex: Mutex;
+  readonly log: string[] = [];
+  /** Called under the lock with each range. */
+  onZap: ((range: MmuNotifierRange) => void) | undefined;
+  private readonly name: string;
+
+  constructor(mm: BareMm, name = 'dev') {
+    this.mutex = new Mutex(mm.kernel.sched, mm.kernel.allocIds(1), 'driver');
+    this.name = name;
+  }
+
+  invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
+    if (this.mutex.tryFast()) return this.zap(sub, range, curSeq);
+    if ((range.flags & 1) === 0) return false;
+    return this.wait(sub, range, curSeq);
+  }
+
+  private *wait(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {
+    yield* this.mutex.lock();
+    return this.zap(sub, range, curSeq);
+  }
+
+  private zap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): true {
+    mmuIntervalSetSeq(sub, curSeq);
+    this.onZap?.(range);
+    this.log.push(`${this.name} ${range.start}-${range.end}`);
+    this.mutex.unlock();
+    return true;
+  }
+}
