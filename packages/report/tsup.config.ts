@@ -1,4 +1,4 @@
 import { defineConfig } from 'tsup';
-import { library } from '../../tsup.shared.js';
+import { library } from '@hmm/config/tsup';
 
 export default defineConfig(library(['src/index.ts']));

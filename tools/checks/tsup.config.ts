@@ -1,4 +1,8 @@
 import { defineConfig } from 'tsup';
-import { library } from '../../tsup.shared.js';
+import { library } from '@hmm/config/tsup';
 
-export default defineConfig(library(['src/index.ts']));
+export default defineConfig({
+  ...library({ index: 'src/index.ts', layers: 'src/layers-cli.ts' }),
+  dts: false,
+  platform: 'node',
+});

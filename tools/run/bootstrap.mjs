@@ -156,7 +156,7 @@ function newestSource() {
     count++;
     if (stat.isDirectory()) for (const name of readdirSync(path)) visit(join(path, name));
   };
-  for (const file of ['tsup.shared.js', 'tsconfig.base.json', 'pnpm-lock.yaml']) visit(join(root, file));
+  for (const file of ['tools/config/tsup.js', 'tsconfig.base.json', 'pnpm-lock.yaml']) visit(join(root, file));
   for (const folder of packageFolders()) {
     if (folder.startsWith('tools/')) continue;
     for (const part of ['src', 'package.json', 'tsup.config.ts']) visit(join(root, folder, part));

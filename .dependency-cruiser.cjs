@@ -1,0 +1,100 @@
+// The layers by machine. The table is tools/checks/layers.json (the one of ARCHITECTURE.md); the rules below say what
+// it means. `pnpm layers` runs this over the sources and also sees that every source file was looked at.
+const table = require('./tools/checks/layers.json');
+
+const drivers = new Set(Object.values(table.apps).flatMap((app) => app.drivers));
+const libraries = Object.keys(table.packages).filter((name) => !drivers.has(name));
+
+/** What each workspace folder may import: `packages/mm` → ['kernel', …]. */
+const allowed = new Map([
+  ...Object.entries(table.packages).map(([name, { imports }]) => [`packages/${name}`, imports]),
+  ...Object.entries(table.apps).map(([name, app]) => [`apps/${name}`, [...libraries, ...app.drivers]]),
+]);
+
+/** What each workspace folder may build in, unpublished: `apps/compare` → ['bench']. */
+const toolsOf = (folder) => table.apps[folder.replace('apps/', '')]?.tools ?? [];
+
+/** A pattern for one of `names`; of none, one that matches nothing. */
+const either = (names) => (names.length > 0 ? `(?:${names.join('|')})` : '(?!)');
+
+const layers = [...allowed].map(([folder, imports]) => ({
+  name: `layer:${folder.split('/')[1]}`,
+  comment: `${folder} may import only: ${imports.join(', ') || 'nothing'}.`,
+  severity: 'error',
+  from: { path: `^${folder}/(?:src|bench)/` },
+  to: {
+    path: '^(?:packages|apps|tools)/',
+    pathNot: [`^${folder}/`, `^packages/${either(imports)}/`, `^tools/${either(toolsOf(folder))}/`],
+  },
+}));
+
+const testLayers = [...allowed].map(([folder, imports]) => {
+  const name = folder.split('/')[1];
+  const more = Object.entries(table.tests).flatMap(([dependency, users]) =>
+    users.includes('*') || users.includes(name) ? [dependency] : [],
+  );
+  const open = [...imports, ...more];
+  return {
+    name: `test-layer:${name}`,
+    comment: `The tests of ${folder} may import only: ${open.join(', ')}.`,
+    severity: 'error',
+    from: { path: `^${folder}/test/` },
+    to: { path: '^(?:packages|apps|tools)/', pathNot: [`^${folder}/`, `^(?:packages|tools)/${either(open)}/`] },
+  };
+});
+
+const browserSafe = Object.keys(table.packages).filter((name) => table.packages[name].node !== true);
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...layers,
+    ...testLayers,
+    {
+      name: 'no-inside-of-another',
+      comment: 'Another package is imported by its name: what it exports is its surface.',
+      severity: 'error',
+      from: { path: '^((?:packages|apps|tools)/[^/]+)/' },
+      to: { path: '^(?:packages|apps|tools)/', pathNot: '^$1/', dependencyTypes: ['local'] },
+    },
+    {
+      name: 'no-node-below-cli',
+      comment: 'The model runs in a browser worker: only cli, the apps and the tools know Node.',
+      severity: 'error',
+      from: { path: `^packages/${either(browserSafe)}/src/` },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'no-circular',
+      comment: 'A cycle of modules depends on load order. Records that name each other as types only do not.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'resolvable',
+      comment: 'An import that leads nowhere from here: undeclared in package.json, or misspelt.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-undeclared-npm',
+      comment: 'What the sources import has to be a dependency, not something that happens to be installed.',
+      severity: 'error',
+      from: { path: '^(?:packages|apps)/[^/]+/src/' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: ['node_modules', '/dist/'] },
+    exclude: { path: ['/\\.vitest/'] },
+    tsPreCompilationDeps: true,
+    combinedDependencies: false,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['@hmm/source', 'import', 'types', 'default'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.d.ts', '.json'],
+    },
+  },
+};
