@@ -72,7 +72,9 @@ export function allowances(table: LayerTable): Allowance[] {
 }
 
 /** The `boundaries` of `turbo.json` that say the same as the table: for each tag, the tags it may not depend on. */
-export function turboBoundaries(table: LayerTable): { tags: Record<string, { dependencies: { deny: string[] } }> } {
+export function turboBoundaries(table: LayerTable): {
+  tags: Record<string, { dependencies: { deny: string[] } }>;
+} {
   const all = allowances(table);
   const tags: Record<string, { dependencies: { deny: string[] } }> = {};
   for (const { tag, imports, development } of all) {

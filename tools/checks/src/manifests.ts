@@ -32,11 +32,15 @@ export function manifestComplaints(root: string, table: LayerTable): string[] {
   return complaints;
 }
 
-function memberComplaints(root: string, { folder, tag, imports, development, external }: Allowance): string[] {
+function memberComplaints(
+  root: string,
+  { folder, tag, imports, development, external }: Allowance,
+): string[] {
   const complaints: string[] = [];
   const manifest = readJson(root, `${folder}/package.json`) as Manifest;
   const { tags } = readJson(root, `${folder}/turbo.json`) as { tags?: readonly string[] };
-  if (tags?.length !== 1 || tags[0] !== tag) complaints.push(`${folder}/turbo.json: its tag has to be ${tag}`);
+  if (tags?.length !== 1 || tags[0] !== tag)
+    complaints.push(`${folder}/turbo.json: its tag has to be ${tag}`);
   const runtime = new Set([...imports.map((name) => SCOPE + name), ...external]);
   for (const name of Object.keys(manifest.dependencies ?? {})) {
     if (!runtime.has(name)) complaints.push(`${folder}/package.json: its layer may not depend on ${name}`);
