@@ -1,8 +1,14 @@
 import { HmmError } from './error.js';
-import type { Sched } from './sched.js';
+import type { AbandonedLock, Sched } from './sched.js';
 import { SP_BLOCK, SP_LOCK, type Task } from './task.js';
 
 const FREE = -1;
+
+/** Makes the running agent wait for a lock with the id `lock`, from its next `SP_BLOCK` on. */
+export function waitForLock(sched: Sched, lock: number): void {
+  sched.current.channel = lock;
+  sched.current.lockWait = true;
+}
 
 /**
  * A sleeping lock of the kernel (`struct mutex`). The fast path, for code that runs often:
@@ -11,7 +17,7 @@ const FREE = -1;
  * if (!lock.tryFast()) yield* lock.lock();
  * ```
  */
-export class Mutex {
+export class Mutex implements AbandonedLock {
   /** Id of the agent that holds it, -1 when free. */
   owner = FREE;
   /** Identity for access observation, and the wait channel. */
@@ -35,8 +41,9 @@ export class Mutex {
 
   /** Takes the lock if it is free (`mutex_trylock`). */
   tryLock(): boolean {
-    this.sched.access(this.id, true);
-    if (this.owner !== FREE) return false;
+    const free = this.owner === FREE;
+    this.sched.access(this.id, free);
+    if (!free) return false;
     this.take();
     return true;
   }
@@ -45,13 +52,12 @@ export class Mutex {
   *lock(): Task {
     const { sched } = this;
     if (sched.exploring) yield SP_LOCK;
-    sched.access(this.id, true);
     while (this.owner !== FREE) {
       if (this.owner === sched.current.id) throw this.misuse('SELF_DEADLOCK', 'takes again');
-      sched.current.channel = this.id;
+      waitForLock(sched, this.id);
       yield SP_BLOCK;
-      sched.access(this.id, true);
     }
+    sched.acquired(this.id, true);
     this.take();
   }
 
@@ -60,8 +66,9 @@ export class Mutex {
     const { sched } = this;
     if (this.owner !== sched.current.id) throw this.misuse('NOT_OWNER', 'drops, without holding it,');
     this.owner = FREE;
+    sched.noteFree(this);
     sched.lockdep.release(sched.current, this.cls);
-    sched.access(this.id, true);
+    sched.released(this.id, true);
     if (sched.agents.length > 1) sched.wake(this.id);
   }
 
@@ -70,8 +77,14 @@ export class Mutex {
     return this.owner === this.sched.current.id;
   }
 
+  /** @inheritdoc */
+  abandon(): void {
+    this.owner = FREE;
+  }
+
   private take(): void {
     this.owner = this.sched.current.id;
+    this.sched.noteHeld(this);
     this.sched.lockdep.acquire(this.sched.current, this.cls);
   }
 
@@ -84,7 +97,7 @@ export class Mutex {
  * A reader-writer sleeping lock of the kernel (`struct rw_semaphore`), as `mmap_lock` is one.
  * A waiting writer does not keep new readers out: who goes first is the scheduler's choice.
  */
-export class RwSemaphore {
+export class RwSemaphore implements AbandonedLock {
   /** Number of readers inside. */
   readers = 0;
   /** Id of the writer inside, -1 when none. */
@@ -127,12 +140,11 @@ export class RwSemaphore {
   *read(): Task {
     const { sched } = this;
     if (sched.exploring) yield SP_LOCK;
-    sched.access(this.id, false);
     while (this.writer !== FREE) {
-      sched.current.channel = this.id;
+      waitForLock(sched, this.id);
       yield SP_BLOCK;
-      sched.access(this.id, false);
     }
+    sched.acquired(this.id, false);
     this.takeRead();
   }
 
@@ -140,12 +152,11 @@ export class RwSemaphore {
   *write(): Task {
     const { sched } = this;
     if (sched.exploring) yield SP_LOCK;
-    sched.access(this.id, true);
     while (this.writer !== FREE || this.readers !== 0) {
-      sched.current.channel = this.id;
+      waitForLock(sched, this.id);
       yield SP_BLOCK;
-      sched.access(this.id, true);
     }
+    sched.acquired(this.id, true);
     this.takeWrite();
   }
 
@@ -165,20 +176,29 @@ export class RwSemaphore {
     this.drop(true);
   }
 
+  /** @inheritdoc */
+  abandon(): void {
+    this.readers = 0;
+    this.writer = FREE;
+  }
+
   private takeRead(): void {
     this.readers++;
+    this.sched.noteHeld(this);
     this.sched.lockdep.acquire(this.sched.current, this.cls);
   }
 
   private takeWrite(): void {
     this.writer = this.sched.current.id;
+    this.sched.noteHeld(this);
     this.sched.lockdep.acquire(this.sched.current, this.cls);
   }
 
   private drop(write: boolean): void {
     const { sched } = this;
+    sched.noteFree(this);
     sched.lockdep.release(sched.current, this.cls);
-    sched.access(this.id, write);
+    sched.released(this.id, write);
     if (sched.agents.length > 1) sched.wake(this.id);
   }
 }
@@ -187,7 +207,7 @@ export class RwSemaphore {
  * A spinning lock of the kernel (page-table locks, list locks). Code under it has no scheduling point, so it can
  * never be found taken: finding it so is a defect.
  */
-export class SpinLock {
+export class SpinLock implements AbandonedLock {
   /** Whether it is taken. */
   locked = false;
   private readonly sched: Sched;
@@ -202,12 +222,19 @@ export class SpinLock {
   lock(nested = false): void {
     if (this.locked) throw new HmmError('SPIN_HELD', 'a scheduling point was passed under a spinlock');
     this.locked = true;
+    this.sched.noteHeld(this);
     if (this.sched.lockdep.enabled) this.sched.lockdep.acquire(this.sched.current, this.cls, nested);
   }
 
   /** Drops it (`spin_unlock`). */
   unlock(): void {
     this.locked = false;
+    this.sched.noteFree(this);
     if (this.sched.lockdep.enabled) this.sched.lockdep.release(this.sched.current, this.cls);
+  }
+
+  /** @inheritdoc */
+  abandon(): void {
+    this.locked = false;
   }
 }

@@ -1,7 +1,7 @@
 import { HmmError } from './error.js';
 import type { Agent } from './task.js';
 
-const MAX_CLASSES = 64;
+const MAX_CLASSES = 32;
 
 /**
  * Lock-order checking in the manner of the kernel's lockdep: every lock belongs to a class, each acquisition while
@@ -12,7 +12,10 @@ export class Lockdep {
   /** Checking costs time, so it is off unless a test or the explorer switches it on. */
   enabled = false;
   private readonly names: string[] = [];
-  private readonly order = new Uint8Array(MAX_CLASSES * MAX_CLASSES);
+  /** By class: the classes taken while it was held, a bit each. */
+  private readonly inner = new Int32Array(MAX_CLASSES);
+  /** By class: what can be reached from it over any number of such steps. */
+  private readonly below = new Int32Array(MAX_CLASSES);
 
   /** The id of the class `name`, registered at the first call. */
   classId(name: string): number {
@@ -35,8 +38,7 @@ export class Lockdep {
         if (!nested) this.fail(agent, outer, cls);
         continue;
       }
-      if (this.reaches(cls, outer)) this.fail(agent, outer, cls);
-      this.order[outer * MAX_CLASSES + cls] = 1;
+      if (((this.inner[outer] ?? 0) & (1 << cls)) === 0) this.addEdge(agent, outer, cls);
     }
     agent.held.push(cls);
   }
@@ -48,29 +50,31 @@ export class Lockdep {
     if (at >= 0) agent.held.splice(at, 1);
   }
 
+  /** Forgets the recorded order, for a run that has nothing to do with the ones before. */
+  forget(): void {
+    this.inner.fill(0);
+    this.below.fill(0);
+  }
+
   /** The recorded order as pairs [outer, inner] of class names. */
   edges(): [string, string][] {
     const pairs: [string, string][] = [];
     for (const [outer, outerName] of this.names.entries()) {
       for (const [inner, innerName] of this.names.entries()) {
-        if (this.order[outer * MAX_CLASSES + inner] === 1) pairs.push([outerName, innerName]);
+        if (((this.inner[outer] ?? 0) & (1 << inner)) !== 0) pairs.push([outerName, innerName]);
       }
     }
     return pairs;
   }
 
-  private reaches(from: number, to: number): boolean {
-    const seen = new Set<number>([from]);
-    const queue = [from];
-    for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
-      for (let inner = 0; inner < this.names.length; inner++) {
-        if (this.order[at * MAX_CLASSES + inner] !== 1 || seen.has(inner)) continue;
-        if (inner === to) return true;
-        seen.add(inner);
-        queue.push(inner);
-      }
+  private addEdge(agent: Agent, outer: number, cls: number): void {
+    const reached = (this.below[cls] ?? 0) | (1 << cls);
+    if ((reached & (1 << outer)) !== 0) this.fail(agent, outer, cls);
+    this.inner[outer] = (this.inner[outer] ?? 0) | (1 << cls);
+    for (let above = 0; above < this.names.length; above++) {
+      const below = this.below[above] ?? 0;
+      if (above === outer || (below & (1 << outer)) !== 0) this.below[above] = below | reached;
     }
-    return false;
   }
 
   private fail(agent: Agent, outer: number, inner: number): never {

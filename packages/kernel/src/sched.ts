@@ -16,6 +16,16 @@ import {
 export interface AccessObserver {
   /** `object` identifies a piece of shared state; two accesses conflict if one of them writes. */
   access(object: number, write: boolean): void;
+  /** A lock was taken by an agent that would have waited for it; `write` unless other readers may hold it too. */
+  acquire(lock: number, write: boolean): void;
+  /** A lock was dropped. */
+  release(lock: number, write: boolean): void;
+}
+
+/** A lock that can be freed from outside, when the run in which it was taken is given up. */
+export interface AbandonedLock {
+  /** Makes the lock free, whoever holds it, and tells nobody. */
+  abandon(): void;
 }
 
 /**
@@ -36,6 +46,8 @@ export class Sched {
   observer: AccessObserver | undefined;
   /** Lock-order checking; off by default. */
   readonly lockdep = new Lockdep();
+  /** Locks held while exploring, innermost last: {@link Sched.reset} frees what an abandoned run still held. */
+  readonly heldLocks: AbandonedLock[] = [];
 
   constructor() {
     this.current = new Agent(0, 'boot', undefined);
@@ -57,8 +69,11 @@ export class Sched {
     return agent;
   }
 
-  /** Forgets all agents but the boot agent, and sets the clock to 0. */
+  /** Forgets all agents but the boot agent and the locks they hold, forgets the lock order, and sets the clock to 0. */
   reset(): void {
+    for (const lock of this.heldLocks) lock.abandon();
+    this.heldLocks.length = 0;
+    if (this.lockdep.enabled) this.lockdep.forget();
     this.agents.length = 1;
     const boot = this.agents[0];
     if (boot !== undefined) this.current = boot;
@@ -70,12 +85,37 @@ export class Sched {
     if (this.observer !== undefined) this.observer.access(object, write);
   }
 
+  /** Reports that a lock was taken by waiting for it if need be (not by a try, which is a plain access). */
+  acquired(lock: number, write: boolean): void {
+    if (this.observer !== undefined) this.observer.acquire(lock, write);
+  }
+
+  /** Reports that a lock was dropped. */
+  released(lock: number, write: boolean): void {
+    if (this.observer !== undefined) this.observer.release(lock, write);
+  }
+
+  /** Notes, while exploring, that `lock` is held. */
+  noteHeld(lock: AbandonedLock): void {
+    if (this.exploring) this.heldLocks.push(lock);
+  }
+
+  /** Notes that `lock` is held no more. */
+  noteFree(lock: AbandonedLock): void {
+    const { heldLocks } = this;
+    if (heldLocks.length === 0) return;
+    const at = heldLocks.lastIndexOf(lock);
+    if (at === heldLocks.length - 1) heldLocks.pop();
+    else if (at >= 0) heldLocks.splice(at, 1);
+  }
+
   /** Makes every agent that waits for `channel` ready, at the present time. */
   wake(channel: number): void {
     for (const agent of this.agents) {
       if (agent.state === AGENT_BLOCKED && agent.channel === channel) {
         agent.state = AGENT_READY;
         agent.channel = NO_CHANNEL;
+        agent.lockWait = false;
         if (agent.wakeAt < this.now) agent.wakeAt = this.now;
       }
     }

@@ -47,6 +47,8 @@ export class Agent {
   state: number = AGENT_READY;
   /** What it waits for while blocked. */
   channel: number = NO_CHANNEL;
+  /** Blocked because a lock is taken: the step that found it so changed nothing. */
+  lockWait = false;
   /** Operand of {@link SP_DELAY}, ns. */
   delay = 0;
   /** Earliest virtual time of its next step, ns. */
