@@ -1,0 +1,119 @@
+/** Where a page's data is; also the value of a raster cell. */
+export const NOWHERE = 0;
+export const ON_CPU = 1;
+export const ON_DEVICE = 2;
+export const ON_BOTH = 3;
+/** Number of states. */
+export const STATES = 4;
+
+/** Residency changes in time order, as columns: from `time` on, rows [row, row + rows) are in `state`. */
+export interface ResidencyChanges {
+  readonly length: number;
+  /** Virtual time, ns. */
+  readonly time: Float64Array;
+  /** First row: an index over all pages of all regions, in display order. */
+  readonly row: Uint32Array;
+  readonly rows: Uint32Array;
+  /** {@link NOWHERE} … {@link ON_BOTH}. */
+  readonly state: Uint8Array;
+}
+
+/** The part of the map that is drawn: times in ns, rows in pages, both half-open; `width` × `height` cells. */
+export interface RasterView {
+  readonly from: number;
+  readonly to: number;
+  readonly firstRow: number;
+  readonly lastRow: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * The residency map as a bitmap: a cell gets the state that covers most of its area (pages × time).
+ *
+ * One linear pass over the changes; each page's change costs a constant number of additions, since a span of time is
+ * entered into difference arrays at its two ends only. `pages` is the number of rows of the whole map.
+ */
+export function residencyRaster(changes: ResidencyChanges, pages: number, view: RasterView): Uint8Array {
+  const cells = new Spans(view);
+  const state = new Uint8Array(pages);
+  const since = new Float64Array(pages).fill(view.from);
+  const scale = view.height / (view.lastRow - view.firstRow);
+  for (let i = 0; i < changes.length; i++) {
+    const time = changes.time[i] ?? 0;
+    if (time >= view.to) break;
+    const first = Math.max(changes.row[i] ?? 0, view.firstRow);
+    const last = Math.min((changes.row[i] ?? 0) + (changes.rows[i] ?? 0), view.lastRow);
+    const next = changes.state[i] ?? 0;
+    for (let row = first; row < last; row++) {
+      if (time > view.from) cells.add(((row - view.firstRow) * scale) | 0, state[row] ?? 0, since[row] ?? 0, time);
+      state[row] = next;
+      since[row] = Math.max(time, view.from);
+    }
+  }
+  for (let row = view.firstRow; row < view.lastRow; row++) {
+    cells.add(((row - view.firstRow) * scale) | 0, state[row] ?? 0, since[row] ?? 0, view.to);
+  }
+  return cells.dominant();
+}
+
+/** Accumulates how long each state covers each cell: coverage is kept as differences along the time axis. */
+class Spans {
+  private readonly partial: Float64Array;
+  private readonly whole: Float64Array;
+  private readonly view: RasterView;
+  private readonly cellNs: number;
+
+  constructor(view: RasterView) {
+    this.view = view;
+    this.cellNs = (view.to - view.from) / view.width;
+    this.partial = new Float64Array((view.width + 1) * view.height * STATES);
+    this.whole = new Float64Array((view.width + 1) * view.height * STATES);
+  }
+
+  add(y: number, state: number, from: number, to: number): void {
+    if (to <= from) return;
+    const { view, cellNs, partial, whole } = this;
+    const stride = view.width + 1;
+    const base = (y * STATES + state) * stride;
+    const a = (from - view.from) / cellNs;
+    const b = (to - view.from) / cellNs;
+    const x0 = a | 0;
+    const x1 = Math.min(b | 0, view.width);
+    if (x0 === x1) {
+      partial[base + x0] = (partial[base + x0] ?? 0) + (b - a);
+      return;
+    }
+    partial[base + x0] = (partial[base + x0] ?? 0) + (x0 + 1 - a);
+    partial[base + x1] = (partial[base + x1] ?? 0) + (b - x1);
+    whole[base + x0 + 1] = (whole[base + x0 + 1] ?? 0) + 1;
+    whole[base + x1] = (whole[base + x1] ?? 0) - 1;
+  }
+
+  dominant(): Uint8Array {
+    const { view, partial, whole } = this;
+    const stride = view.width + 1;
+    const out = new Uint8Array(view.width * view.height);
+    const running = new Float64Array(STATES);
+    for (let y = 0; y < view.height; y++) {
+      running.fill(0);
+      for (let x = 0; x < view.width; x++) {
+        let best = 0;
+        let most = 0;
+        for (let state = 0; state < STATES; state++) {
+          const at = (y * STATES + state) * stride + x;
+          const run = (running[state] ?? 0) + (whole[at] ?? 0);
+          running[state] = run;
+          const cover = run + (partial[at] ?? 0);
+          // Rounding leaves crumbs behind; a state must win by more than those.
+          if (cover > most + 1e-9) {
+            most = cover;
+            best = state;
+          }
+        }
+        out[y * view.width + x] = best;
+      }
+    }
+    return out;
+  }
+}
