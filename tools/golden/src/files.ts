@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+
+/** The recordings, by path in this package. What each holds is in the README. */
+export const GOLDEN_FILES = [
+  'h100-uvm/link.jsonl',
+  'h100-uvm/times-public.jsonl.gz',
+  'h100-uvm/times-public2.jsonl.gz',
+  'h100-uvm/uvm-params.txt',
+  'h100-uvm/uvm-public.jsonl.gz',
+  'h100-uvm/uvm-public2.jsonl.gz',
+  'linux-6.12/public.jsonl.gz',
+  'linux-6.12/races.jsonl',
+] as const;
+
+/** One of {@link GOLDEN_FILES}. */
+export type GoldenFile = (typeof GOLDEN_FILES)[number];
+
+/** Absolute path of a recording. */
+export function goldenPath(file: GoldenFile): string {
+  return fileURLToPath(new URL(`../${file}`, import.meta.url));
+}
+
+/** A recording's whole text, unpacked: what the models' own parsers take. */
+export function goldenText(file: GoldenFile): string {
+  const bytes = readFileSync(goldenPath(file));
+  return (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+}

@@ -1,0 +1,94 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  GOLDEN_FILES,
+  goldenPath,
+  goldenText,
+  isLinkCost,
+  isRaceTest,
+  isScriptHead,
+  isScriptLine,
+  isUvmHead,
+  isUvmLine,
+  isUvmTimes,
+  jsonLines,
+} from '../src/index.js';
+
+const shared = fileURLToPath(new URL('../../../../shared/golden/', import.meta.url));
+
+async function all<T>(path: string, is: (value: unknown) => value is T): Promise<T[]> {
+  const values: T[] = [];
+  for await (const { value } of jsonLines(path, is)) values.push(value);
+  return values;
+}
+
+describe('the recordings', () => {
+  it.skipIf(!existsSync(shared)).each(GOLDEN_FILES)('%s is the original, byte for byte', (file) => {
+    expect(readFileSync(goldenPath(file)).equals(readFileSync(join(shared, file)))).toBe(true);
+  });
+
+  it('hold 1,296 judged scripts and 4 others, 61,646 judged operations, and heads that count them', async () => {
+    let scripts = 0;
+    let judgedScripts = 0;
+    let judgedOperations = 0;
+    let announced = 0;
+    let judged = true;
+    for await (const { value } of jsonLines(goldenPath('linux-6.12/public.jsonl.gz'), isScriptLine)) {
+      if (isScriptHead(value)) {
+        scripts++;
+        judged = value.judged !== false;
+        if (!judged) continue;
+        judgedScripts++;
+        announced += value.ops;
+      } else if (judged) judgedOperations++;
+    }
+    expect({ scripts, judgedScripts }).toEqual({ scripts: 1300, judgedScripts: 1296 });
+    expect({ judgedOperations, announced }).toEqual({ judgedOperations: 61646, announced: 61646 });
+  });
+
+  it('hold 36 races with 103 outcomes', async () => {
+    const races = await all(goldenPath('linux-6.12/races.jsonl'), isRaceTest);
+    expect(races).toHaveLength(36);
+    expect(races.reduce((sum, race) => sum + race.outcomes.length, 0)).toBe(103);
+  });
+
+  it('hold 89 scenarios of the H100 and 12 more, the costs of its link, and durations', async () => {
+    const scenarios = async (file: 'h100-uvm/uvm-public.jsonl.gz' | 'h100-uvm/uvm-public2.jsonl.gz') =>
+      new Set((await all(goldenPath(file), isUvmLine)).filter(isUvmHead).map((head) => head.scenario)).size;
+    expect(await scenarios('h100-uvm/uvm-public.jsonl.gz')).toBe(89);
+    expect(await scenarios('h100-uvm/uvm-public2.jsonl.gz')).toBe(12);
+    expect(await all(goldenPath('h100-uvm/link.jsonl'), isLinkCost)).toHaveLength(37);
+    for (const times of await all(goldenPath('h100-uvm/times-public.jsonl.gz'), isUvmTimes)) {
+      for (const runs of times.step_ns) expect(runs).toHaveLength(times.runs);
+    }
+    expect(goldenText('h100-uvm/uvm-params.txt')).toContain('uvm_perf_prefetch_threshold=');
+  });
+});
+
+describe('a broken file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hmm-golden-'));
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const file = (name: string, content: string | Uint8Array): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it('is reported with its line', async () => {
+    await expect(all(file('broken.jsonl', '{"k":"a"}\n{"k":\n'), isLinkCost)).rejects.toThrow('broken.jsonl:2: ');
+    await expect(all(file('shape.jsonl', '{"k":"a"}\n{"q":1}\n'), isLinkCost)).rejects.toThrow('shape.jsonl:2: ');
+    await expect(all(join(folder, 'none.jsonl.gz'), isLinkCost)).rejects.toThrow('none.jsonl.gz:1: ENOENT');
+  });
+
+  it('may be a gzip that ends too early', async () => {
+    const whole = gzipSync(Array.from({ length: 5000 }, (_, k) => `{"k":"${k * 7919}"}`).join('\n'));
+    const cut = file('cut.jsonl.gz', whole.subarray(0, whole.length / 2));
+    await expect(all(cut, isLinkCost)).rejects.toThrow(/cut\.jsonl\.gz:\d+: unexpected end of file/);
+  });
+});
