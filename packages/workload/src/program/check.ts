@@ -1,0 +1,243 @@
+import type { Expr, Name, ProgramFile, Range, SourceError, Span, Statement, ThreadDecl } from './ast.js';
+import { numberName, VALUE_WORDS } from './evaluate.js';
+import { isName } from './tokens.js';
+
+/** What a number counts. `any` is not known before the program runs. */
+type Dimension = 'number' | 'bytes' | 'time' | 'any';
+
+const DIMENSION_TEXT: Readonly<Record<Dimension, string>> = {
+  number: 'a plain number',
+  bytes: 'a size with its unit (64KiB, 8pages)',
+  time: 'a time with its unit (5ms)',
+  any: 'a value',
+};
+
+/** The device that a file has when it declares none. */
+export const DEFAULT_DEVICE = 'D0';
+/** The process that every file begins with. */
+export const MAIN_PROCESS = 'main';
+
+/**
+ * Checks what the grammar cannot: every name means something and is made once, sizes are sizes, times are times,
+ * and a read is not told what to store. Returns all faults, in the order of the text.
+ */
+export function checkProgram(program: ProgramFile, file: string): SourceError[] {
+  return new Checker(program, file).run();
+}
+
+class Checker {
+  private readonly errors: SourceError[] = [];
+  private readonly regions = new Set<string>();
+  private readonly values = new Map<string, Dimension>();
+  private readonly results = new Set<string>();
+  private readonly processes = new Set<string>([MAIN_PROCESS]);
+  private readonly devices = new Set<string>();
+  private readonly threads = new Set<string>();
+  private readonly program: ProgramFile;
+  private readonly file: string;
+
+  constructor(program: ProgramFile, file: string) {
+    this.program = program;
+    this.file = file;
+  }
+
+  run(): SourceError[] {
+    const { program } = this;
+    for (const { name } of program.devices) this.declare(this.devices, name, 'device');
+    if (program.devices.length === 0) this.devices.add(DEFAULT_DEVICE);
+    this.collect(program.body);
+    this.declareThreads(program.threads);
+    this.collect(program.final);
+    this.statements(program.body);
+    for (const thread of program.threads) this.thread(thread);
+    this.statements(program.final);
+    if (program.condition !== undefined) this.expression(program.condition.condition);
+    if (program.kind === 'program' && program.threads.length > 0) {
+      this.fail(
+        program.threads[0]?.span,
+        'a table of agents belongs to a litmus test; a program uses together { }',
+      );
+    }
+    return this.errors;
+  }
+
+  /** Makes the names that statements define known, so that a condition may speak of them all. */
+  private collect(statements: readonly Statement[]): void {
+    for (const s of statements) {
+      if (s.kind === 'alloc') this.declare(this.regions, s.name, 'region');
+      else if (s.kind === 'process') this.declare(this.processes, s.name, 'process');
+      else if (s.kind === 'fork') this.declare(this.processes, s.child, 'process');
+      else if (s.kind === 'mremap') this.regions.add(s.to.region.text);
+      else if (s.kind === 'together') this.declareThreads(s.threads);
+      if ('body' in s) this.collect(s.body);
+      if ('into' in s) {
+        for (const name of [s.into, s.rc]) if (name !== undefined) this.result(name);
+      }
+    }
+  }
+
+  private declareThreads(threads: readonly ThreadDecl[]): void {
+    for (const thread of threads) {
+      this.declare(this.threads, thread.name, 'agent');
+      this.collect(thread.body);
+    }
+  }
+
+  private statements(body: readonly Statement[]): void {
+    for (const statement of body) this.statement(statement);
+  }
+
+  private statement(s: Statement): void {
+    if ('range' in s) this.range(s.range);
+    if ('device' in s && s.device !== undefined) this.known(this.devices, s.device, 'device');
+    switch (s.kind) {
+      case 'access':
+        this.access(s);
+        break;
+      case 'let':
+        this.usable(s.name);
+        this.values.set(s.name.text, this.expression(s.value));
+        break;
+      case 'alloc':
+        this.expect(s.size, 'bytes');
+        break;
+      case 'pressure':
+        this.expect(s.size, 'bytes');
+        break;
+      case 'sleep':
+        this.expect(s.time, 'time');
+        break;
+      case 'duel':
+        this.expect(s.rounds, 'number');
+        break;
+      case 'device-call':
+        if (s.value !== undefined) this.expect(s.value, 'number');
+        if (s.value !== undefined && s.call !== 'dwrite') this.fail(s.value.span, `${s.call} stores nothing`);
+        break;
+      case 'mremap':
+        this.range(s.to);
+        break;
+      case 'assert':
+        this.expression(s.condition);
+        break;
+      case 'wait':
+        this.known(this.processes, s.child, 'process');
+        break;
+      default:
+        this.compound(s);
+    }
+  }
+
+  private compound(s: Statement): void {
+    if (s.kind === 'together') for (const thread of s.threads) this.thread(thread);
+    if (s.kind === 'in') this.known(this.processes, s.process, 'process');
+    if (s.kind === 'repeat') this.expect(s.count, 'number');
+    if (s.kind === 'for') {
+      this.usable(s.name);
+      this.expect(s.from, 'number');
+      this.expect(s.to, 'number');
+      this.values.set(s.name.text, 'number');
+    }
+    if ('body' in s) this.statements(s.body);
+  }
+
+  private thread(thread: ThreadDecl): void {
+    if (thread.process !== undefined) this.known(this.processes, thread.process, 'process');
+    this.statements(thread.body);
+  }
+
+  private access(s: Extract<Statement, { kind: 'access' }>): void {
+    if (s.agent === 'cpu' && s.shape !== 'serial')
+      this.fail(s.span, 'a CPU thread goes page by page: no parallel');
+    if (s.agent === 'cpu' && s.device !== undefined) this.fail(s.device.span, 'a CPU access is on no device');
+    if (s.access === 'read' && s.value !== undefined) {
+      this.fail(
+        s.value.span,
+        `a read stores nothing; to check what it read, write '-> x' and 'assert x == …'`,
+      );
+    }
+    for (const expr of [s.value, s.step, s.byte, s.width, s.order.argument]) {
+      if (expr !== undefined) this.expect(expr, 'number');
+    }
+  }
+
+  private range(range: Range): void {
+    this.known(this.regions, range.region, 'region');
+    if (range.from !== undefined) this.expect(range.from, 'number');
+    if (range.to !== undefined) this.expect(range.to, 'number');
+  }
+
+  private expect(expr: Expr, wanted: Dimension): void {
+    const got = this.expression(expr);
+    if (got !== wanted && got !== 'any') this.fail(expr.span, `expected ${DIMENSION_TEXT[wanted]}`);
+  }
+
+  private expression(expr: Expr): Dimension {
+    switch (expr.kind) {
+      case 'number':
+        if (expr.unit === '') return 'number';
+        return ['ns', 'us', 'ms', 's'].includes(expr.unit) ? 'time' : 'bytes';
+      case 'unary':
+        return this.expression(expr.operand);
+      case 'list':
+        for (const item of expr.items) if (item !== undefined) this.expression(item);
+        return 'any';
+      case 'query':
+        if (expr.query !== 'count') this.known(this.regions, expr.name, 'region');
+        if (expr.index !== undefined) this.expect(expr.index, 'number');
+        return 'any';
+      case 'ref':
+        return this.reference(expr);
+      case 'binary':
+        return combine(expr.op, this.expression(expr.left), this.expression(expr.right));
+    }
+  }
+
+  private reference(expr: Extract<Expr, { kind: 'ref' }>): Dimension {
+    const { text } = expr.name;
+    if (expr.index !== undefined) this.expect(expr.index, 'number');
+    if (expr.agent !== undefined) {
+      this.known(this.threads, expr.agent, 'agent');
+      this.known(this.results, expr.name, 'result');
+      return 'any';
+    }
+    const constant = numberName(text) !== undefined || VALUE_WORDS.includes(text);
+    const made = this.values.get(text);
+    if (made !== undefined) return made;
+    if (this.results.has(text) || this.regions.has(text) || constant) return 'any';
+    this.fail(expr.name.span, `${text} is not known here: no let, result or region has that name`);
+    return 'any';
+  }
+
+  private declare(names: Set<string>, name: Name, what: string): void {
+    if (names.has(name.text)) this.fail(name.span, `there is already a ${what} called ${name.text}`);
+    this.usable(name);
+    names.add(name.text);
+  }
+
+  private result(name: Name): void {
+    this.usable(name);
+    this.results.add(name.text);
+  }
+
+  private usable(name: Name): void {
+    if (!isName(name.text)) this.fail(name.span, `'${name.text}' cannot be a name`);
+  }
+
+  private known(names: ReadonlySet<string>, name: Name, what: string): void {
+    if (names.has(name.text)) return;
+    const list = names.size === 0 ? `no ${what} is defined` : `defined: ${[...names].join(', ')}`;
+    this.fail(name.span, `there is no ${what} called ${name.text} (${list})`);
+  }
+
+  private fail(span: Span | undefined, message: string): void {
+    this.errors.push({ file: this.file, line: span?.line ?? 1, column: span?.column ?? 1, message });
+  }
+}
+
+function combine(op: string, left: Dimension, right: Dimension): Dimension {
+  if (!['+', '-', '*', '/', '%'].includes(op)) return 'number';
+  if (left === 'any' || right === 'any') return 'any';
+  if (op === '/' && left === right) return 'number';
+  return left === 'number' ? right : left;
+}
