@@ -1,14 +1,17 @@
-import { GpuPageTable } from './page-table.js';
+import type { GpuPageTable } from './page-table.js';
 
-/** An address space on the GPU: what a fault record's instance pointer names. */
+/**
+ * A channel's context on the GPU: what a fault record's instance pointer names. Several may share an address space,
+ * that is, a page table.
+ */
 export class GpuInstance {
   readonly id: number;
   readonly table: GpuPageTable;
   /** Its channels were torn down: faults that name it are stale. */
   dead = false;
 
-  constructor(id: number, maxTables?: number) {
+  constructor(id: number, table: GpuPageTable) {
     this.id = id;
-    this.table = new GpuPageTable(maxTables);
+    this.table = table;
   }
 }

@@ -8,6 +8,7 @@ import { GpuInstance } from './gpu-instance.js';
 import type { GpuAccesses, GpuKernel } from './gpu-kernel.js';
 import { GridKernel } from './grid-kernel.js';
 import { PhysicalMemory } from './memory.js';
+import { GpuPageTable } from './page-table.js';
 import { ParallelKernel } from './parallel-kernel.js';
 import { SerialKernel } from './serial-kernel.js';
 
@@ -85,14 +86,14 @@ export class Gpu {
     this.maxTables = options.maxTables;
   }
 
-  /** Makes an address space. */
-  openInstance(): GpuInstance {
-    const instance = new GpuInstance(this.instances.length, this.maxTables);
+  /** Makes an instance, with an address space of its own unless it is to share `table`. */
+  openInstance(table = new GpuPageTable(this.maxTables)): GpuInstance {
+    const instance = new GpuInstance(this.instances.length, table);
     this.instances.push(instance);
     return instance;
   }
 
-  /** The address space with id `id`; undefined for an id that none has. */
+  /** The instance with id `id`; undefined for an id that none has. */
   instance(id: number): GpuInstance | undefined {
     return this.instances[id];
   }
@@ -118,7 +119,7 @@ export class Gpu {
 
   /**
    * Runs a kernel to its end on the virtual clock, calling the handler whenever all its threads are stalled. Ends
-   * early when the kernel is cancelled or its address space dies.
+   * early when the kernel is cancelled or its instance dies.
    */
   *run(kernel: GpuKernel): Task {
     const { sched } = this.kernel;
@@ -154,7 +155,7 @@ export class Gpu {
     return count;
   }
 
-  /** Driver side: an address space ends; its kernels stop, its faults are stale from now on. */
+  /** Driver side: an instance ends; its kernels stop, its faults are stale from now on. */
   closeInstance(instance: GpuInstance): void {
     instance.dead = true;
     this.replay();
