@@ -1,2 +1,4 @@
-/** The address space that a client mirrors: `MmStruct` of `@hmm/mm`. */
-export type ProcessMm = unknown;
+import type { MmStruct } from '@hmm/mm';
+
+/** The address space that a client mirrors. */
+export type ProcessMm = MmStruct;
