@@ -1,0 +1,53 @@
+import type { RwSemaphore, Task } from '@hmm/kernel';
+import { PG_anon, PG_head } from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
+import type { Vma } from './vma.js';
+
+/** What rmap looks a folio up in: the VMAs in the order in which a walk visits them, and the lock of that tree. */
+export interface RmapTree {
+  readonly tree: readonly Vma[];
+  readonly rwsem: RwSemaphore;
+}
+
+/** Visits one VMA that may map a folio, `vpn` being the folio's first page in it. False ends the walk. */
+export type RmapOne = (vma: Vma, vpn: number) => Task<boolean>;
+
+/** Where a folio's mappings are found; undefined for a folio without identity. @kernel mm/rmap.c folio_anon_vma */
+export function rmapTreeOf(system: MemorySystem, folio: number): RmapTree | undefined {
+  const { map } = system;
+  const id = map.mapping[folio] ?? 0;
+  if (id === 0) return undefined;
+  return (map.test(folio, PG_anon) ? system.anonVmas : system.addressSpaces)[id - 1] ?? undefined;
+}
+
+/** Pages of a folio: 1 or 512. @kernel include/linux/mm.h folio_nr_pages */
+export function folioNrPages(system: MemorySystem, folio: number): number {
+  return system.map.test(folio, PG_head) ? 512 : 1;
+}
+
+/**
+ * The first page of `vma` that the folio covers (its page offset being `index` modulo 2^32), -1 when it covers none.
+ * @kernel mm/internal.h vma_address
+ */
+export function vmaAddress(vma: Vma, index: number, nr: number): number {
+  const ahead = (index - vma.pgoff) | 0;
+  if (ahead >= 0) return ahead < vma.end - vma.start ? vma.start + ahead : -1;
+  return ahead + nr > 0 ? vma.start : -1;
+}
+
+/**
+ * Visits every VMA that covers the folio's offset, in the order of its tree, whether or not it maps the folio, until
+ * `rmapOne` says that it is enough. Sleeps for the tree's lock. @kernel mm/rmap.c rmap_walk
+ */
+export function* rmapWalk(system: MemorySystem, folio: number, rmapOne: RmapOne): Task {
+  const where = rmapTreeOf(system, folio);
+  if (where === undefined) return;
+  const nr = folioNrPages(system, folio);
+  const index = system.map.index[folio] ?? 0;
+  if (!where.rwsem.tryReadFast()) yield* where.rwsem.read();
+  for (const vma of where.tree) {
+    const vpn = vmaAddress(vma, index, nr);
+    if (vpn >= 0 && !(yield* rmapOne(vma, vpn))) break;
+  }
+  where.rwsem.unlockRead();
+}

@@ -1,0 +1,91 @@
+import type { Task } from '@hmm/kernel';
+import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
+import { PG_anon_exclusive, PG_dirty } from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
+import { mlockDrainLocal } from './mlock-folio.js';
+import { notifyEnd, notifyStart } from './notify.js';
+import { accessPte } from './observe.js';
+import { folioPut } from './page-alloc.js';
+import {
+  isDevicePrivatePte,
+  PTE_DIRTY,
+  PTE_EXCLUSIVE,
+  PTE_PRESENT,
+  PTE_SOFT_DIRTY,
+  PTE_SPECIAL,
+  PTE_TYPE_MIGRATION,
+  PTE_UFFD_WP,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from './pte.js';
+import { folioMapped, folioRemoveRmapPte, folioTryShareAnonRmapPte } from './rmap.js';
+import { folioNrPages, rmapWalk } from './rmap-walk.js';
+import { VM_LOCKED, type Vma } from './vma.js';
+
+/** What a migration entry keeps of the entry that it stands for. */
+const KEPT = PTE_WRITE | PTE_SOFT_DIRTY | PTE_UFFD_WP;
+
+/**
+ * The flags of the migration entry that replaces an entry with `flags`: writable, readable-exclusive or readable, and
+ * what else has to come back. @kernel include/linux/swapops.h make_writable_migration_entry and its kin
+ */
+export function migrationEntryFlags(flags: number, exclusive: boolean): number {
+  const present = (flags & PTE_PRESENT) !== 0 ? flags & (PTE_YOUNG | PTE_DIRTY) : 0;
+  const flavour = exclusive && (flags & PTE_WRITE) === 0 ? PTE_EXCLUSIVE : 0;
+  return PTE_TYPE_MIGRATION | (flags & KEPT) | present | flavour;
+}
+
+/**
+ * Replaces every mapping of a locked folio by a migration entry, announcing each VMA visited as CLEAR. Stops as soon as
+ * the folio is mapped nowhere; mappings that cannot be replaced (a pinned exclusive page's) stay.
+ * `splitPmd`, where given, is called for each VMA first: it breaks the huge mapping of a large folio.
+ * @kernel mm/rmap.c try_to_migrate
+ */
+export function* tryToMigrate(
+  system: MemorySystem,
+  folio: number,
+  splitPmd?: (vma: Vma, vpn: number) => Task,
+): Task {
+  yield* rmapWalk(system, folio, function* (vma, vpn): Task<boolean> {
+    if (splitPmd !== undefined) yield* splitPmd(vma, vpn);
+    const going = yield* tryToMigrateOne(vma, folio, vpn);
+    return going && folioMapped(system, folio);
+  });
+}
+
+/** @kernel mm/rmap.c try_to_migrate_one */
+function* tryToMigrateOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
+  const { mm } = vma;
+  const { system } = mm;
+  const { tables, map } = system;
+  const first = folio + ((vma.pgoff + (vpn - vma.start) - (map.index[folio] ?? 0)) | 0);
+  const end = Math.min(vma.end, vpn + folio + folioNrPages(system, folio) - first);
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, end) : undefined;
+  let ok = true;
+  for (let at = vpn; at < end && ok; at++) {
+    const entry = tables.findPte(mm.root, at);
+    if (entry >= 0) ok = migrateEntry(vma, entry, first + (at - vpn));
+  }
+  notifyEnd(range);
+  return ok;
+}
+
+/** Replaces one entry if it maps `pfn`. False when the page may not be shared. */
+function migrateEntry(vma: Vma, entry: number, pfn: number): boolean {
+  const { system } = vma.mm;
+  const { lanes } = system.tables;
+  const { map } = system;
+  const flags = lanes[entry] ?? 0;
+  accessPte(system, entry, false);
+  if (lanes[entry + 1] !== pfn) return true;
+  if ((flags & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT && !isDevicePrivatePte(flags)) return true;
+  const exclusive = map.test(pfn, PG_anon_exclusive);
+  if (exclusive && !folioTryShareAnonRmapPte(system, pfn)) return false;
+  accessPte(system, entry, true);
+  if ((flags & PTE_DIRTY) !== 0) map.set(map.folio(pfn), PG_dirty);
+  lanes[entry] = migrationEntryFlags(flags, exclusive);
+  folioRemoveRmapPte(pfn, vma);
+  if ((vma.flags & VM_LOCKED) !== 0) mlockDrainLocal(system);
+  folioPut(system, pfn);
+  return true;
+}
