@@ -1,1 +1,11 @@
-export {};
+export * from './engine/access-log.js';
+export * from './engine/execution.js';
+export * from './engine/explorer.js';
+export * from './engine/model.js';
+export * from './engine/schedule.js';
+export * from './engine/strategy.js';
+export * from './strategies/dpor.js';
+export * from './strategies/full.js';
+export * from './strategies/pct.js';
+export * from './strategies/random.js';
+export * from './strategies/replay.js';

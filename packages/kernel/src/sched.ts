@@ -115,6 +115,7 @@ export class Sched {
       if (agent.state === AGENT_BLOCKED && agent.channel === channel) {
         agent.state = AGENT_READY;
         agent.channel = NO_CHANNEL;
+        agent.lockWoken = agent.lockWait;
         agent.lockWait = false;
         if (agent.wakeAt < this.now) agent.wakeAt = this.now;
       }

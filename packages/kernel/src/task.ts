@@ -49,6 +49,8 @@ export class Agent {
   channel: number = NO_CHANNEL;
   /** Blocked because a lock is taken: the step that found it so changed nothing. */
   lockWait = false;
+  /** Whether it was last made ready because a lock became free. */
+  lockWoken = false;
   /** Operand of {@link SP_DELAY}, ns. */
   delay = 0;
   /** Earliest virtual time of its next step, ns. */

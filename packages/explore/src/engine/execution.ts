@@ -1,0 +1,203 @@
+import {
+  AGENT_BLOCKED,
+  AGENT_READY,
+  HmmError,
+  SP_BLOCK,
+  SP_DELAY,
+  type Agent,
+  type SchedPoint,
+} from '@hmm/kernel';
+import type { Choices, Model, Outcome, Violation } from './model.js';
+import { PRUNED, type Strategy } from './strategy.js';
+
+/** All agents are done. */
+export const EXECUTION_COMPLETE = 0;
+/** The strategy gave it up: what would follow was explored already. */
+export const EXECUTION_PRUNED = 1;
+/** It could not go on, or was stopped, because something is broken. */
+export const EXECUTION_ABORTED = 2;
+
+const RUNNING = -1;
+
+/** Times that agents which only wait for time to pass may do so, one after the other, with nothing else happening. */
+const MAX_IDLE_STEPS = 64;
+
+/** Told of each step of an execution that is not a repetition; for stories. */
+export type StepListener = (agent: Agent, point: SchedPoint | undefined) => void;
+
+/**
+ * Runs executions of a model, each as a strategy says. The one place where agents are stepped while exploring.
+ *
+ * An agent that yields `SP_DELAY` backs off: it goes on after another agent has made a step, or when no other can.
+ */
+export class Execution implements Choices {
+  /** Agents of the steps of the present execution. */
+  readonly agents: number[] = [];
+  /** Decisions of the present execution. */
+  readonly decisions: number[] = [];
+  /** Steps of the present execution. */
+  steps = 0;
+  /** Steps of all executions. */
+  totalSteps = 0;
+  /** What was observed, after a complete execution. */
+  outcome: Outcome | undefined;
+  /** What was broken first. */
+  violation: Violation | undefined;
+  /** Gets each step. */
+  listener: StepListener | undefined;
+  private readonly model: Model;
+  private readonly strategy: Strategy;
+  private readonly maxSteps: number;
+  private readonly keepGoing: boolean;
+  private last = 0;
+  private resting = 0;
+  private idle = 0;
+
+  /**
+   * @param maxSteps an execution longer than that is a livelock.
+   * @param keepGoing whether an execution goes on after a step has broken something.
+   */
+  constructor(model: Model, strategy: Strategy, maxSteps: number, keepGoing = false) {
+    this.model = model;
+    this.strategy = strategy;
+    this.maxSteps = maxSteps;
+    this.keepGoing = keepGoing;
+  }
+
+  /** Runs one execution; the strategy's `begin` has been called. @returns one of `EXECUTION_*`. */
+  run(): number {
+    const { model, strategy } = this;
+    const { sched } = model;
+    this.reset();
+    let result = EXECUTION_ABORTED;
+    try {
+      sched.exploring = true;
+      sched.observer = undefined;
+      model.start(this);
+      result = this.runAgents();
+      sched.exploring = false;
+      sched.observer = undefined;
+      strategy.end();
+      if (result === EXECUTION_COMPLETE) this.finish();
+    } catch (error) {
+      sched.exploring = false;
+      sched.observer = undefined;
+      this.violation ??= thrown(error);
+      if (result === EXECUTION_ABORTED) strategy.end();
+      else result = EXECUTION_ABORTED;
+    }
+    this.totalSteps += this.steps;
+    return result;
+  }
+
+  /** @inheritdoc */
+  choose(options: number): number {
+    const value = this.strategy.choose(options);
+    this.decisions.push(value);
+    return value;
+  }
+
+  private reset(): void {
+    this.steps = 0;
+    this.agents.length = 0;
+    this.decisions.length = 0;
+    this.outcome = undefined;
+    this.violation = undefined;
+    this.last = 0;
+    this.resting = 0;
+    this.idle = 0;
+  }
+
+  private finish(): void {
+    this.outcome = this.model.finish();
+    this.violation ??= this.outcome.violation;
+  }
+
+  private runAgents(): number {
+    const { model, strategy } = this;
+    const { agents } = model.sched;
+    for (;;) {
+      let ready = 0;
+      let blocked = 0;
+      let busy = false;
+      for (let i = 1; i < agents.length; i++) {
+        const agent = agents[i];
+        if (agent === undefined) continue;
+        if (agent.state === AGENT_READY) ready |= 1 << i;
+        else if (agent.state === AGENT_BLOCKED) blocked |= 1 << i;
+        else continue;
+        if (!agent.daemon) busy = true;
+      }
+      if (!busy) return EXECUTION_COMPLETE;
+      if (ready === 0) return this.deadlock(blocked);
+      const awake = ready & ~this.resting;
+      const pick = strategy.pick(awake === 0 ? ready : awake, this.last);
+      if (pick === PRUNED) return EXECUTION_PRUNED;
+      const agent = agents[pick];
+      if (agent === undefined) throw new HmmError('NO_AGENT', `there is no agent ${pick}`, { pick });
+      const result = this.step(agent, pick, blocked, awake === 0);
+      if (result !== RUNNING) return result;
+    }
+  }
+
+  private step(agent: Agent, pick: number, blocked: number, idle: boolean): number {
+    const { model, strategy } = this;
+    const repeated = this.steps < strategy.prefix;
+    if (!repeated && model.sched.observer === undefined) model.sched.observer = strategy.accesses;
+    const point = model.sched.step(agent);
+    if (point === SP_BLOCK && agent.lockWait) {
+      strategy.blocked(pick, agent.channel);
+      return RUNNING;
+    }
+    this.steps++;
+    this.last = pick;
+    this.agents.push(pick);
+    this.resting = point === SP_DELAY ? this.resting | (1 << pick) : idle ? this.resting : 0;
+    strategy.stepped(pick, blocked === 0 ? 0 : this.woken(blocked));
+    if (this.listener !== undefined) this.listener(agent, point);
+    if (!repeated && model.checkStep !== undefined) {
+      this.violation ??= model.checkStep();
+      if (this.violation !== undefined && !this.keepGoing) return EXECUTION_ABORTED;
+    }
+    this.idle = idle ? this.idle + 1 : 0;
+    if (this.steps >= this.maxSteps || this.idle > MAX_IDLE_STEPS) return this.livelock();
+    return RUNNING;
+  }
+
+  /** The agents of the set `blocked` that the latest step made ready, other than by dropping a lock. */
+  private woken(blocked: number): number {
+    const { agents } = this.model.sched;
+    let woken = 0;
+    for (let i = 1; i < agents.length; i++) {
+      const agent = agents[i];
+      if (((blocked >>> i) & 1) !== 0 && agent?.state === AGENT_READY && !agent.lockWoken) woken |= 1 << i;
+    }
+    return woken;
+  }
+
+  private deadlock(blocked: number): number {
+    const names = this.names(blocked);
+    this.violation ??= { invariant: 'deadlock', detail: `no agent can go on; waiting: ${names}` };
+    return EXECUTION_ABORTED;
+  }
+
+  private livelock(): number {
+    const detail = `still busy after ${this.steps} steps: ${this.names(-1)}`;
+    this.violation ??= { invariant: 'livelock', detail };
+    return EXECUTION_ABORTED;
+  }
+
+  private names(set: number): string {
+    const busy = this.model.sched.agents.filter(
+      (agent) =>
+        agent.id > 0 && !agent.daemon && agent.state <= AGENT_BLOCKED && ((set >>> agent.id) & 1) !== 0,
+    );
+    return busy.map((agent) => agent.name).join(', ');
+  }
+}
+
+/** What an exception says is broken. Anything but an `HmmError` is a defect of the model and goes on up. */
+function thrown(error: unknown): Violation {
+  if (!(error instanceof HmmError)) throw error;
+  return { invariant: error.code, detail: error.message };
+}

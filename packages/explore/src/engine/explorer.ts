@@ -1,0 +1,96 @@
+import { Execution, EXECUTION_PRUNED } from './execution.js';
+import type { Model, Violation } from './model.js';
+import { encodeSchedule } from './schedule.js';
+import type { Strategy } from './strategy.js';
+
+/** An execution length that no terminating test of a few agents comes near. */
+export const DEFAULT_MAX_STEPS = 2000;
+
+/** Bounds of an exploration, and what it does when something is broken. */
+export interface ExploreOptions {
+  /** An execution longer than that is a livelock. */
+  readonly maxSteps?: number;
+  /** Go on after a violation, to see every outcome; otherwise the first one ends the exploration. */
+  readonly keepGoing?: boolean;
+}
+
+/** One outcome that was reached. */
+export interface ReachedOutcome {
+  /** As `Model.finish` said. */
+  readonly text: string;
+  /** Executions that ended so. */
+  count: number;
+  /** A schedule that leads there. */
+  readonly replay: string;
+}
+
+/** One thing that was found broken. */
+export interface FoundViolation extends Violation {
+  /** A schedule that breaks it. */
+  readonly replay: string;
+}
+
+/**
+ * Explores a model with a strategy: runs executions, collects their outcomes and what they break. The work can be done
+ * in slices ({@link Explorer.run} again and again), so that callers can stop at a time limit or a key press and still
+ * have what was found.
+ */
+export class Explorer {
+  /** Outcomes by text, in the order in which they were reached. */
+  readonly outcomes = new Map<string, ReachedOutcome>();
+  /** The first violation of each invariant. */
+  readonly violations = new Map<string, FoundViolation>();
+  /** Executions run, the ones given up included. */
+  executions = 0;
+  /** Executions that ran to their end. */
+  schedules = 0;
+  private readonly strategy: Strategy;
+  private readonly execution: Execution;
+  private readonly keepGoing: boolean;
+
+  constructor(model: Model, strategy: Strategy, options: ExploreOptions = {}) {
+    const { maxSteps = DEFAULT_MAX_STEPS, keepGoing = false } = options;
+    this.strategy = strategy;
+    this.keepGoing = keepGoing;
+    this.execution = new Execution(model, strategy, maxSteps, keepGoing);
+  }
+
+  /** Steps run. */
+  get steps(): number {
+    return this.execution.totalSteps;
+  }
+
+  /** Whether there is nothing left to run: all is explored, or something is broken and that ends it. */
+  get finished(): boolean {
+    return this.strategy.exhausted || (this.violations.size > 0 && !this.keepGoing);
+  }
+
+  /** Runs up to `executions` further executions. @returns whether there is more to run. */
+  run(executions: number): boolean {
+    const { execution, strategy } = this;
+    for (let i = 0; i < executions && !this.finished && strategy.begin(); i++) {
+      const result = execution.run();
+      this.executions++;
+      if (result === EXECUTION_PRUNED) continue;
+      this.schedules++;
+      this.collect();
+    }
+    return !this.finished;
+  }
+
+  private collect(): void {
+    const { outcome, violation } = this.execution;
+    if (outcome !== undefined) {
+      const known = this.outcomes.get(outcome.text);
+      if (known !== undefined) known.count++;
+      else this.outcomes.set(outcome.text, { text: outcome.text, count: 1, replay: this.replay() });
+    }
+    if (violation !== undefined && !this.violations.has(violation.invariant)) {
+      this.violations.set(violation.invariant, { ...violation, replay: this.replay() });
+    }
+  }
+
+  private replay(): string {
+    return encodeSchedule(this.execution);
+  }
+}

@@ -1,0 +1,40 @@
+import type { Sched } from '@hmm/kernel';
+
+/** A property that does not hold, in one execution. */
+export interface Violation {
+  /** Which one: an invariant's id (`I9`), `deadlock`, `livelock`, or the code of an `HmmError`. */
+  readonly invariant: string;
+  /** The values concerned, for people. */
+  readonly detail: string;
+}
+
+/**
+ * A concurrent program: what the engine explores. Between {@link start} and {@link finish} only the engine runs the
+ * agents of {@link sched}; all state that the agents share must be set back by `start`.
+ */
+export interface Model {
+  /** Name, for results. */
+  readonly name: string;
+  /** Whose agents are run. The engine sets `exploring` and `observer`. */
+  readonly sched: Sched;
+  /** Sets all state to what it is before the agents run, and spawns them. */
+  start(choices: Choices): void;
+  /** Evaluated after every step; undefined where nothing is broken. */
+  checkStep?(): Violation | undefined;
+  /** Evaluated once all agents are done: the last operations, then what holds at quiescence. */
+  finish(): Outcome;
+}
+
+/** How an execution ended, as seen from outside. */
+export interface Outcome {
+  /** What was observed, as text: equal texts are one outcome. */
+  readonly text: string;
+  /** What is broken at the end. */
+  readonly violation?: Violation;
+}
+
+/** Decisions of a model other than who runs: which allocation fails, which answer a device gives. */
+export interface Choices {
+  /** One of 0 … `options` - 1. 0 is the ordinary one. */
+  choose(options: number): number;
+}

@@ -1,0 +1,16 @@
+/** The agent with the lowest number in a set that is not empty. */
+export const lowestAgent = (set: number): number => 31 - Math.clz32(set & -set);
+
+/** Whether `agent` is in `set`. */
+export const hasAgent = (set: number, agent: number): boolean => ((set >>> agent) & 1) !== 0;
+
+/** How many agents are in `set`. */
+export function countAgents(set: number): number {
+  let count = 0;
+  for (let rest = set; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
+
+/** The agent that goes on when nothing else matters: the one that ran last, else the lowest of the set. */
+export const continuing = (set: number, last: number): number =>
+  last > 0 && hasAgent(set, last) ? last : lowestAgent(set);

@@ -1,0 +1,56 @@
+/**
+ * Vector clocks of an execution that is explored depth-first. Entry `b` of an agent's clock is the number of events
+ * of agent `b` that happened before (or are) its latest event. The clocks of all agents before each event are kept,
+ * so that going back to an event is free.
+ */
+export class Clocks {
+  /** Agents, numbered from 0. */
+  readonly width: number;
+  private readonly square: number;
+  private readonly cells: Int32Array;
+
+  /** @param maxEvents the longest execution. */
+  constructor(width: number, maxEvents: number) {
+    this.width = width;
+    this.square = width * width;
+    this.cells = new Int32Array((maxEvents + 1) * this.square);
+  }
+
+  /** Copies the clock that `agent` has before `event` into `row`. */
+  load(event: number, agent: number, row: Int32Array): void {
+    const from = event * this.square + agent * this.width;
+    for (let b = 0; b < this.width; b++) row[b] = this.cells[from + b] ?? 0;
+  }
+
+  /**
+   * Sets the clocks after `event`: those before it, but for `agent` (who made it), whose clock is `row` plus the event
+   * itself, and the agents of the set `woken`, for whom the event happened before.
+   */
+  commit(event: number, agent: number, row: Int32Array, woken: number): void {
+    const { cells, square, width } = this;
+    const after = (event + 1) * square;
+    cells.copyWithin(after, event * square, after);
+    row[agent] = (row[agent] ?? 0) + 1;
+    for (let b = 0; b < width; b++) cells[after + agent * width + b] = row[b] ?? 0;
+    for (let rest = woken; rest !== 0; rest &= rest - 1) {
+      const other = after + (31 - Math.clz32(rest & -rest)) * width;
+      for (let b = 0; b < width; b++) cells[other + b] = Math.max(cells[other + b] ?? 0, row[b] ?? 0);
+    }
+  }
+
+  /** Adds to `row` what happened before `event` of `agent`, and the event itself. */
+  join(event: number, agent: number, row: Int32Array): void {
+    const from = (event + 1) * this.square + agent * this.width;
+    for (let b = 0; b < this.width; b++) row[b] = Math.max(row[b] ?? 0, this.cells[from + b] ?? 0);
+  }
+
+  /** Which one of its agent's events `event` is, from 1. */
+  sequence(event: number, agent: number): number {
+    return this.cells[(event + 1) * this.square + agent * this.width + agent] ?? 0;
+  }
+
+  /** How many of `other`'s events happened before `event` of `agent`. */
+  seen(event: number, agent: number, other: number): number {
+    return this.cells[(event + 1) * this.square + agent * this.width + other] ?? 0;
+  }
+}

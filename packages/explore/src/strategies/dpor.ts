@@ -1,0 +1,232 @@
+import { HmmError } from '@hmm/kernel';
+import { AccessLog } from '../engine/access-log.js';
+import { PRUNED, type Strategy } from '../engine/strategy.js';
+import { continuing, hasAgent, lowestAgent } from './agent-set.js';
+import { Clocks } from './clocks.js';
+import { Decisions } from './decisions.js';
+import { Races } from './races.js';
+import { SleepingSteps } from './sleeping-steps.js';
+
+/** Agents that an exploration with {@link Dpor} can have, the boot agent included. */
+export const MAX_AGENTS = 8;
+
+/**
+ * Exhaustive search with dynamic partial-order reduction: of all executions that differ only in the order of steps
+ * that don't touch the same state, one is run. Source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas, POPL
+ * 2014), with races over locks moved to the taking of the lock.
+ *
+ * The stack has a node for each step of the present execution: what ran, what was run there before, and what must
+ * still be run there because a later step raced with the one that ran.
+ */
+export class Dpor implements Strategy {
+  readonly name = 'dpor';
+  readonly accesses = new AccessLog();
+  prefix = 0;
+  exhausted = false;
+  /** Nodes made: the different prefixes of executions that were looked at. */
+  states = 0;
+  private readonly limit: number;
+  private readonly agent: Int32Array;
+  private readonly enabled: Int32Array;
+  private readonly backtrack: Int32Array;
+  private readonly done: Int32Array;
+  private readonly dead: Int32Array;
+  private readonly logStart: Int32Array;
+  private readonly decisionStart: Int32Array;
+  private readonly decisions = new Decisions();
+  private readonly clocks: Clocks;
+  private readonly races: Races;
+  private readonly sleeping: SleepingSteps;
+  private readonly firstSeen = new Int32Array(MAX_AGENTS);
+  private depth = 0;
+  private nodes = 0;
+  private started = false;
+
+  /** @param maxSteps the longest execution that will be run. */
+  constructor(maxSteps: number) {
+    const column = (): Int32Array => new Int32Array(maxSteps + 2);
+    this.limit = maxSteps;
+    this.agent = column();
+    this.enabled = column();
+    this.backtrack = column();
+    this.done = column();
+    this.dead = column();
+    this.logStart = column();
+    this.decisionStart = column();
+    this.clocks = new Clocks(MAX_AGENTS, maxSteps + 1);
+    this.races = new Races(this.accesses, this.clocks, this.agent);
+    this.sleeping = new SleepingSteps(MAX_AGENTS, maxSteps + 2);
+  }
+
+  /** @inheritdoc */
+  begin(): boolean {
+    if (this.started && !this.advance()) {
+      this.exhausted = true;
+      return false;
+    }
+    this.started = true;
+    this.depth = 0;
+    this.prefix = Math.max(0, this.nodes - 1);
+    this.accesses.current = this.prefix;
+    this.decisions.begin();
+    return true;
+  }
+
+  /** @inheritdoc */
+  pick(ready: number, last: number): number {
+    const { depth } = this;
+    if (depth < this.nodes) {
+      const agent = this.agent[depth] ?? 0;
+      if (depth < this.prefix || hasAgent(ready, agent)) return agent;
+      return agent === 0 ? PRUNED : this.repick(depth, ready);
+    }
+    const candidates = ready & ~this.sleeping.at(depth);
+    if (candidates === 0) return PRUNED;
+    this.makeNode(depth, ready, candidates, last);
+    return this.agent[depth] ?? 0;
+  }
+
+  /** @inheritdoc */
+  blocked(agent: number, lock: number): void {
+    const { depth } = this;
+    this.races.findWaiting(depth, agent, lock);
+    const { locks } = this.races;
+    for (let i = 0; i < locks.count; i++)
+      this.reverse(locks.at(i), agent, this.races.rowWithout(locks.at(i)));
+    this.repick(depth, this.enabled[depth] ?? 0);
+  }
+
+  /** @inheritdoc */
+  stepped(agent: number, woken: number): void {
+    const { depth } = this;
+    if (depth >= this.prefix) this.settle(depth, agent, woken);
+    this.depth = depth + 1;
+    this.accesses.current = this.depth;
+  }
+
+  /** @inheritdoc */
+  choose(options: number): number {
+    return this.decisions.choose(options);
+  }
+
+  /** @inheritdoc */
+  end(): void {
+    // What is left to run is found by begin().
+  }
+
+  /** Looks at the event that has just happened: its races, its clock, and who stays asleep after it. */
+  private settle(depth: number, agent: number, woken: number): void {
+    const { races } = this;
+    races.find(depth, this.logStart[depth] ?? 0);
+    const { plain, locks } = races;
+    for (let i = 0; i < plain.count; i++) this.reverse(plain.at(i), agent, races.row);
+    for (let i = 0; i < locks.count; i++) this.reverse(locks.at(i), agent, races.rowWithout(locks.at(i)));
+    this.clocks.commit(depth, agent, races.row, woken);
+    const explored = (this.done[depth] ?? 0) & ~(this.dead[depth] ?? 0);
+    this.sleeping.inherit(depth, explored, agent, this.accesses);
+  }
+
+  private makeNode(depth: number, ready: number, candidates: number, last: number): void {
+    if (depth > this.limit) throw new HmmError('MAX_STEPS', 'an execution is longer than said', { depth });
+    const agent = continuing(candidates, last);
+    this.agent[depth] = agent;
+    this.enabled[depth] = ready;
+    this.backtrack[depth] = 1 << agent;
+    this.done[depth] = 0;
+    this.dead[depth] = 0;
+    this.logStart[depth] = this.accesses.length;
+    this.decisionStart[depth] = this.decisions.count;
+    this.sleeping.open(depth);
+    this.nodes = depth + 1;
+    this.states++;
+  }
+
+  /** Another choice at the last node, whose choice turned out not to be able to run. */
+  private repick(depth: number, ready: number): number {
+    const agent = this.agent[depth] ?? 0;
+    const fresh = this.backtrack[depth] === 1 << agent && this.done[depth] === 0;
+    this.dead[depth] = (this.dead[depth] ?? 0) | (1 << agent);
+    const never = (this.done[depth] ?? 0) | (this.dead[depth] ?? 0) | this.sleeping.at(depth);
+    const others = ready & ~never;
+    const next = others === 0 ? 0 : lowestAgent(others);
+    // A first choice is as good as any other; one that a race asked for stands for all that could run.
+    if (fresh) this.backtrack[depth] = next === 0 ? 0 : 1 << next;
+    else this.backtrack[depth] = (this.backtrack[depth] ?? 0) | others;
+    this.agent[depth] = next;
+    return next === 0 ? PRUNED : next;
+  }
+
+  /**
+   * Sees to it that the race of `later`, which comes now, with the earlier event is also run the other way round:
+   * before `earlier`, one of the agents that could begin such an execution must run.
+   */
+  private reverse(earlier: number, later: number, row: Int32Array): void {
+    const initials = this.initials(earlier, later, row);
+    const backtrack = this.backtrack[earlier] ?? 0;
+    if ((initials & backtrack) !== 0) return;
+    const enabled = this.enabled[earlier] ?? 0;
+    const able = initials & enabled;
+    if (able === 0) this.backtrack[earlier] = backtrack | enabled;
+    else this.backtrack[earlier] = backtrack | (1 << (hasAgent(able, later) ? later : lowestAgent(able)));
+  }
+
+  /** The agents that can run first among the events that don't depend on `earlier`, and `later`'s with clock `row`. */
+  private initials(earlier: number, later: number, row: Int32Array): number {
+    const { clocks, firstSeen } = this;
+    const first = this.agent[earlier] ?? 0;
+    const sequence = clocks.sequence(earlier, first);
+    let seen = 0;
+    let initials = 0;
+    for (let event = earlier + 1; event < this.depth; event++) {
+      const agent = this.agent[event] ?? 0;
+      if (hasAgent(seen, agent) || clocks.seen(event, agent, first) >= sequence) continue;
+      let free = true;
+      for (let rest = seen; rest !== 0 && free; rest &= rest - 1) {
+        const other = lowestAgent(rest);
+        free = clocks.seen(event, agent, other) < (firstSeen[other] ?? 0);
+      }
+      seen |= 1 << agent;
+      firstSeen[agent] = clocks.sequence(event, agent);
+      if (free) initials |= 1 << agent;
+    }
+    return initials | this.laterIfFree(later, row, seen);
+  }
+
+  private laterIfFree(later: number, row: Int32Array, seen: number): number {
+    if (hasAgent(seen, later)) return 0;
+    for (let rest = seen; rest !== 0; rest &= rest - 1) {
+      const other = lowestAgent(rest);
+      if ((row[other] ?? 0) >= (this.firstSeen[other] ?? 0)) return 0;
+    }
+    return 1 << later;
+  }
+
+  /** Goes back to the latest node where something is left to run; false when there is none. */
+  private advance(): boolean {
+    while (this.nodes > 0) {
+      const node = this.nodes - 1;
+      if (this.advanceAt(node)) return true;
+      this.sleeping.close(node);
+      this.nodes = node;
+    }
+    return false;
+  }
+
+  private advanceAt(node: number): boolean {
+    const { accesses, sleeping } = this;
+    const agent = this.agent[node] ?? 0;
+    const from = this.logStart[node] ?? 0;
+    if (agent !== 0) {
+      sleeping.record(node, agent, accesses, from);
+      accesses.truncate(from);
+      if (this.decisions.advance(this.decisionStart[node] ?? 0)) return true;
+      this.done[node] = (this.done[node] ?? 0) | (1 << agent);
+    }
+    accesses.truncate(from);
+    const never = (this.done[node] ?? 0) | (this.dead[node] ?? 0) | sleeping.at(node);
+    const candidates = (this.backtrack[node] ?? 0) & ~never;
+    if (candidates === 0) return false;
+    this.agent[node] = lowestAgent(candidates);
+    return true;
+  }
+}

@@ -1,0 +1,49 @@
+import { Prng } from '@hmm/kernel';
+import type { Strategy } from '../engine/strategy.js';
+import { countAgents } from './agent-set.js';
+
+/** Picks the next agent, and decides, at random; endless. The same seed gives the same executions. */
+export class RandomWalk implements Strategy {
+  readonly name = 'random';
+  readonly prefix = 0;
+  readonly accesses = undefined;
+  readonly exhausted = false;
+  private readonly prng: Prng;
+
+  constructor(seed: number) {
+    this.prng = new Prng(seed);
+  }
+
+  /** @inheritdoc */
+  begin(): boolean {
+    return true;
+  }
+
+  /** @inheritdoc */
+  pick(ready: number): number {
+    let skip = this.prng.below(countAgents(ready));
+    let rest = ready;
+    for (; skip > 0; skip--) rest &= rest - 1;
+    return 31 - Math.clz32(rest & -rest);
+  }
+
+  /** @inheritdoc */
+  blocked(): void {
+    // The next pick is as good.
+  }
+
+  /** @inheritdoc */
+  stepped(): void {
+    // Nothing is remembered.
+  }
+
+  /** @inheritdoc */
+  choose(options: number): number {
+    return this.prng.below(options);
+  }
+
+  /** @inheritdoc */
+  end(): void {
+    // Nothing is remembered.
+  }
+}

@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Dpor, Explorer, Full, type Strategy } from '@hmm/explore';
+import { Toy, type ToyOp } from './toys.js';
+
+const MAX_STEPS = 200;
+
+interface Explored {
+  readonly outcomes: string[];
+  readonly violations: string[];
+  readonly schedules: number;
+}
+
+function explored(threads: readonly (readonly ToyOp[])[], strategy: Strategy): Explored {
+  const explorer = new Explorer(new Toy(threads), strategy, { maxSteps: MAX_STEPS, keepGoing: true });
+  explorer.run(2_000_000);
+  expect(strategy.exhausted).toBe(true);
+  return {
+    outcomes: [...explorer.outcomes.keys()].sort(),
+    violations: [...explorer.violations.keys()].sort(),
+    schedules: explorer.schedules,
+  };
+}
+
+function bothWays(threads: readonly (readonly ToyOp[])[]): { full: Explored; reduced: Explored } {
+  return { full: explored(threads, new Full()), reduced: explored(threads, new Dpor(MAX_STEPS)) };
+}
+
+describe('partial-order reduction finds what plain search finds, in fewer executions', () => {
+  test('threads that share nothing need one execution', () => {
+    const { full, reduced } = bothWays([
+      [
+        ['write', 0],
+        ['read', 0],
+      ],
+      [
+        ['write', 1],
+        ['read', 1],
+      ],
+      [
+        ['write', 2],
+        ['read', 2],
+      ],
+    ]);
+    expect(full.schedules).toBeGreaterThan(1000);
+    expect(reduced.schedules).toBe(1);
+    expect(reduced.outcomes).toEqual(full.outcomes);
+  });
+
+  test('two increments of one cell, read then written, lose an update', () => {
+    const increment: ToyOp[] = [
+      ['read', 0],
+      ['write', 0],
+    ];
+    const { full, reduced } = bothWays([increment, increment]);
+    expect(reduced.outcomes).toEqual(full.outcomes);
+    expect(reduced.schedules).toBeLessThan(full.schedules);
+  });
+
+  test('critical sections over one lock: two orders of two threads, six of three', () => {
+    const section: ToyOp[] = [
+      ['lock', 0],
+      ['read', 0],
+      ['write', 0],
+      ['unlock', 0],
+    ];
+    expect(bothWays([section, section]).reduced.schedules).toBe(2);
+    const three = explored([section, section, section], new Dpor(MAX_STEPS));
+    expect(three.schedules).toBe(6);
+  });
+
+  test('two locks taken in opposite order deadlock', () => {
+    const { full, reduced } = bothWays([
+      [
+        ['lock', 0],
+        ['read', 2],
+        ['lock', 1],
+        ['unlock', 1],
+        ['unlock', 0],
+      ],
+      [
+        ['lock', 1],
+        ['read', 2],
+        ['lock', 0],
+        ['unlock', 0],
+        ['unlock', 1],
+      ],
+    ]);
+    expect(full.violations).toEqual(['deadlock']);
+    expect(reduced.violations).toEqual(['deadlock']);
+    expect(reduced.outcomes).toEqual(full.outcomes);
+  });
+
+  test('a decision inside a step is taken both ways', () => {
+    const { full, reduced } = bothWays([
+      [
+        ['fallible', 0],
+        ['read', 1],
+      ],
+      [
+        ['write', 1],
+        ['read', 0],
+      ],
+    ]);
+    expect(reduced.outcomes).toEqual(full.outcomes);
+    expect(full.outcomes.some((text) => text.includes('!'))).toBe(true);
+  });
+});
+
+const cellOp = fc.tuple(
+  fc.constantFrom('read', 'write', 'fallible' as const),
+  fc.integer({ min: 0, max: 2 }),
+);
+const cells = fc.array(cellOp, { minLength: 0, maxLength: 2 });
+const section = fc.oneof(
+  cells,
+  fc
+    .tuple(fc.integer({ min: 0, max: 1 }), cells)
+    .map(([m, ops]): ToyOp[] => [['lock', m], ...ops, ['unlock', m]]),
+  fc
+    .tuple(fc.integer({ min: 0, max: 1 }), cells)
+    .map(([m, ops]): ToyOp[] => [
+      ['lock', m],
+      ['lock', 1 - m],
+      ...ops.slice(0, 1),
+      ['unlock', m],
+      ['unlock', 1 - m],
+    ]),
+  cells.map((ops): ToyOp[] => [['down_read', 0], ...ops, ['up_read', 0]]),
+  cells.map((ops): ToyOp[] => [['down_write', 0], ...ops, ['up_write', 0]]),
+  fc.integer({ min: 0, max: 1 }).map((m): ToyOp[] => [['try', m]]),
+  fc.integer({ min: 0, max: 2 }).map((c): ToyOp[] => [
+    ['await', c],
+    ['read', c],
+  ]),
+);
+const thread = fc.array(section, { minLength: 1, maxLength: 2 }).map((parts) => parts.flat() as ToyOp[]);
+const size = (threads: ToyOp[][]): number => threads.reduce((sum, ops) => sum + ops.length, 0);
+
+describe('on random programs', () => {
+  test('the outcomes and verdicts are those of plain search', () => {
+    const programs = fc
+      .array(thread, { minLength: 2, maxLength: 3 })
+      .filter((threads) => size(threads) <= (threads.length === 2 ? 11 : 7));
+    fc.assert(
+      fc.property(programs, (threads) => {
+        const { full, reduced } = bothWays(threads);
+        expect(reduced.outcomes).toEqual(full.outcomes);
+        expect(reduced.violations).toEqual(full.violations);
+        expect(reduced.schedules).toBeLessThanOrEqual(full.schedules);
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+  });
+});
