@@ -1,0 +1,81 @@
+import type { NvkmChip } from './nvkm-device.js';
+import type { FirmwareSource } from './nvkm-firmware.js';
+
+/**
+ * The kernel whose nouveau is modelled: `6.12` with the defects named in {@link NouveauQuirks} mended, `6.1` with
+ * them, `6.19` with device-private huge pages.
+ */
+export type NouveauKernel = '6.1' | '6.12' | '6.19';
+
+/** Behaviours that are defects of the real driver, each by a name of its own. */
+export interface NouveauQuirks {
+  /** After one atomic fault, all later faults of the same work item take the atomic path, even reads. */
+  readonly stickyAtomic: boolean;
+  /** SVM_BIND maps also the slots that `migrate_vma_pages` refused: the GPU then uses freed device pages. */
+  readonly mapsFailedSlots: boolean;
+  /** SVM_BIND leaves the GPU's old mappings in place while it copies: a GPU store in between is lost. */
+  readonly keepsSourceMappings: boolean;
+}
+
+const NO_QUIRKS: NouveauQuirks = { stickyAtomic: false, mapsFailedSlots: false, keepsSourceMappings: false };
+
+/** The defects that `kernel` has unless told otherwise. */
+export function nouveauQuirks(kernel: NouveauKernel): NouveauQuirks {
+  if (kernel !== '6.1') return NO_QUIRKS;
+  return { stickyAtomic: true, mapsFailedSlots: true, keepsSourceMappings: true };
+}
+
+/** What a nouveau is loaded with; every field has a default. */
+export interface NouveauOptions {
+  readonly kernel?: NouveauKernel;
+  /** Which firmware images exist; all of them by default. */
+  readonly firmware?: FirmwareSource;
+  /** `nouveau.config=NvGspRm=1` on Turing and Ampere, which otherwise run without GSP-RM. */
+  readonly gspRm?: boolean;
+  /** `CONFIG_DRM_NOUVEAU_SVM`: off in a default build, but there would be nothing to model. */
+  readonly configSvm?: boolean;
+  /** Device memory for buffer objects, pages; the preset's by default. */
+  readonly vramPages?: number;
+  /** Switches single defects on or off. */
+  readonly quirks?: Partial<NouveauQuirks>;
+}
+
+/** Whether SVM_INIT works on a chip, and if not what stands in its way. */
+export type SvmAvailability = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/**
+ * Whether nouveau offers SVM on `chip`: on Pascal alone, and not where GSP-RM runs the GPU.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_init
+ */
+export function nouveauSvmAvailable(chip: NvkmChip, options: NouveauOptions): SvmAvailability {
+  if (options.configSvm === false) {
+    return { ok: false, reason: 'this kernel is built without DRM_NOUVEAU_SVM' };
+  }
+  if (chip.faultBuffer === '') {
+    return { ok: false, reason: `${chip.name} cannot replay a fault: replayable faults begin with Pascal` };
+  }
+  if (
+    chip.boot === 'gsp' ||
+    (options.gspRm === true && (chip.family === 'turing' || chip.family === 'ampere'))
+  ) {
+    return { ok: false, reason: `firmware GSP-RM owns the fault buffer of ${chip.name}` };
+  }
+  if (chip.family !== 'pascal') {
+    return {
+      ok: false,
+      reason: `nouveau offers SVM up to Pascal only: it cannot recover a channel after a fault on ${chip.name}`,
+    };
+  }
+  return { ok: true };
+}
+
+/** Copy classes that device memory can be filled with. */
+const DMEM_COPY_CLASSES = ['PASCAL_DMA_COPY_A', 'PASCAL_DMA_COPY_B', 'VOLTA_DMA_COPY_A', 'TURING_DMA_COPY_A'];
+
+/**
+ * Whether device memory can be used for SVM on `chip`: Pascal and later, with a copy class that the driver knows.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_init
+ */
+export function nouveauDmemAvailable(chip: NvkmChip): boolean {
+  return DMEM_COPY_CLASSES.includes(chip.copyClass);
+}

@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { gpuPreset } from '@hmm/gpu';
+import {
+  nouveauDmemAvailable,
+  nouveauQuirks,
+  nouveauSvmAvailable,
+  nvkmChip,
+  nvkmChipOf,
+} from '@hmm/nouveau-model';
+
+const reason = (name: string, options = {}): string => {
+  const chip = nvkmChip(name);
+  if (chip === undefined) throw new Error(`no chip ${name}`);
+  const available = nouveauSvmAvailable(chip, options);
+  return available.ok ? 'yes' : available.reason;
+};
+
+describe('which GPUs get SVM (nouveau.md 1)', () => {
+  test.each(['gp100', 'gp102', 'gp104', 'gp106', 'gp107', 'gp108'])('%s does: Pascal', (name) => {
+    expect(reason(name)).toBe('yes');
+  });
+
+  test.each(['gk104', 'gk110', 'gm107', 'gm200'])('%s does not: it cannot replay a fault', (name) => {
+    expect(reason(name)).toContain('replayable faults begin with Pascal');
+  });
+
+  test.each(['gv100', 'tu104', 'ga100'])('%s does not: no recovery of channels beyond Pascal', (name) => {
+    expect(reason(name)).toContain('cannot recover a channel');
+  });
+
+  test.each(['ad102', 'gh100'])('%s does not: GSP-RM has the fault buffer', (name) => {
+    expect(reason(name)).toContain('GSP-RM');
+  });
+
+  test('Turing and Ampere with NvGspRm=1 are refused for GSP-RM instead', () => {
+    expect(reason('tu104', { gspRm: true })).toContain('GSP-RM');
+    expect(reason('gp104', { gspRm: true })).toBe('yes');
+  });
+
+  test('a kernel without DRM_NOUVEAU_SVM has none at all', () => {
+    expect(reason('gp104', { configSvm: false })).toContain('DRM_NOUVEAU_SVM');
+  });
+});
+
+describe('device memory (nouveau.md 1)', () => {
+  test.each([
+    ['gm200', false],
+    ['gp100', true],
+    ['gp108', true],
+    ['gv100', true],
+    ['tu102', true],
+    ['ga100', false],
+  ])('%s: %s, by the class of its copy engine', (name, expected) => {
+    const chip = nvkmChip(name);
+    expect(chip !== undefined && nouveauDmemAvailable(chip)).toBe(expected);
+  });
+});
+
+describe('chips', () => {
+  test('every GPU preset has one, with its own name', () => {
+    for (const name of ['k80', 'm40', 'p100', 'p100-2016', 'v100', 't4', 'a100']) {
+      const preset = gpuPreset(name);
+      const chip = nvkmChipOf(preset.chip, preset.architecture);
+      expect(chip?.name).toBe(preset.chip.toLowerCase());
+      expect(chip?.family).toBe(preset.architecture);
+    }
+  });
+});
+
+describe('kernel versions', () => {
+  test('6.1 has the defects, 6.12 as modelled by default and 6.19 have none', () => {
+    expect(Object.values(nouveauQuirks('6.1')).every((on) => on)).toBe(true);
+    expect(Object.values(nouveauQuirks('6.12')).some((on) => on)).toBe(false);
+    expect(Object.values(nouveauQuirks('6.19')).some((on) => on)).toBe(false);
+  });
+});
