@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { coverage, coverageMarkdown, parseOmissions } from '../src/coverage.js';
+import { parseSymbolList, sourceTags, tagComplaint } from '../src/symbols.js';
+
+const files = parseSymbolList(
+  'mm/hmm.c: hmm_range_fault hmm_vma_walk_pmd hmm_vma_walk_pud | hmm_vma_walk\ndrivers/gpu/nvkm/vmm.c: nvkm_vmm_new |\n',
+  'list.txt',
+);
+
+function complaint(comment: string): string | undefined {
+  const [tag] = sourceTags(`/** ${comment} */`, 'a.ts');
+  return tag === undefined ? 'no tag' : tagComplaint(tag, files);
+}
+
+describe('a tag in a doc comment', () => {
+  it('names a file and its functions or types', () => {
+    expect(complaint('@kernel mm/hmm.c hmm_range_fault')).toBeUndefined();
+    expect(complaint('@kernel mm/hmm.c hmm_range_fault, struct hmm_vma_walk')).toBeUndefined();
+    expect(complaint('@kernel mm/hmm.c hmm_range_fault, with the callbacks of another file')).toBeUndefined();
+    expect(complaint('@kernel mm/hmm.c')).toBeUndefined();
+    expect(complaint('@nouveau nvkm/vmm.c nvkm_vmm_new')).toBeUndefined();
+  });
+
+  it('is refused when the name or the file does not exist', () => {
+    expect(complaint('@kernel mm/hmm.c hmm_range_fautl')).toBe(
+      'a.ts:1: @kernel: mm/hmm.c has no hmm_range_fautl',
+    );
+    expect(complaint('@kernel mm/hmm.c hmm_range_fault, hmm_none')).toContain('has no hmm_none');
+    expect(complaint('@kernel mm/hmmm.c hmm_range_fault')).toBe(
+      'a.ts:1: @kernel: no file mm/hmmm.c in the lists',
+    );
+    expect(complaint('@uvm mm/hmm.c nvkm_vmm_new')).toContain('(it is in drivers/gpu/nvkm/vmm.c)');
+  });
+
+  it('carries its line, and what is left out', () => {
+    const source = '\n/**\n * Walks.\n * @kernel mm/hmm.c hmm_vma_walk_pmd (partly: no\n * devmap)\n */';
+    expect(sourceTags(source, 'a.ts')).toEqual([
+      {
+        where: 'a.ts:4',
+        system: 'kernel',
+        path: 'mm/hmm.c',
+        symbols: ['hmm_vma_walk_pmd'],
+        partly: 'no devmap',
+      },
+    ]);
+  });
+});
+
+describe('the coverage table', () => {
+  const tags = sourceTags(
+    '/** @kernel mm/hmm.c hmm_range_fault */ /** @kernel mm/hmm.c hmm_vma_walk_pmd (partly: no devmap) */',
+    'a.ts',
+  );
+
+  it('counts what is modelled, partly and not, with the reason', () => {
+    const omissions = parseOmissions('mm/hmm.c hmm_*_pud: no huge PUDs\n', 'reasons.txt');
+    const table = coverageMarkdown(coverage(tags, files), omissions);
+    expect(table).toContain('| `mm/hmm.c` | 1 | 1 | 1 |');
+    expect(table).toContain('| `hmm_vma_walk_pmd` | partly | no devmap |');
+    expect(table).toContain('| `hmm_vma_walk_pud` | not | no huge PUDs |');
+    expect(table).not.toContain('nvkm');
+  });
+
+  it('is made from lists that are well formed', () => {
+    expect(() => parseSymbolList('mm/hmm.c hmm_range_fault', 'list.txt')).toThrow('list.txt:1');
+    expect(() => parseOmissions('\nmm/hmm.c', 'reasons.txt')).toThrow('reasons.txt:2');
+  });
+});
