@@ -9,3 +9,4 @@ export * from './strategies/full.js';
 export * from './strategies/pct.js';
 export * from './strategies/random.js';
 export * from './strategies/replay.js';
+export * from './models/notifier-retry.js';

@@ -1,0 +1,154 @@
+import { HmmError, Kernel, Mutex, RwSemaphore, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kernel';
+import {
+  I10,
+  I11,
+  I16,
+  I9,
+  MMU_NOTIFY_CLEAR,
+  mmuIntervalNotifierInsert,
+  mmuIntervalReadBegin,
+  mmuIntervalReadRetry,
+  mmuIntervalSetSeq,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInit,
+  type MmuIntervalNotifier,
+  type MmuIntervalNotifierOps,
+  type MmuNotifierRange,
+  type MmuNotifierSubscriptions,
+  type MmuNotifierSubscriptionsState,
+  type NotifierMm,
+} from '@hmm/mmu-notifier';
+import type { Model, Outcome, Violation } from '../engine/model.js';
+
+const PAGES = 4;
+
+/** Ways to write the driver's side wrong; each loses an invalidation in some interleaving. */
+export type RetryMistake = 'no-retry' | 'retry-unlocked' | 'no-set-seq' | 'begin-late';
+
+/** An operation of a thread: the device faults on a page, or the CPU replaces a page. */
+export type RetryOp = readonly ['fault' | 'replace', number];
+
+/**
+ * The sequence-retry protocol of a mirror alone: a CPU page table of four entries, a device with its own copy, and
+ * the real `@hmm/mmu-notifier` between them. The smallest program in which an invalidation can be lost.
+ */
+export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps {
+  readonly name = 'notifier-retry';
+  readonly kernel = new Kernel();
+  readonly sched = this.kernel.sched;
+  readonly id = 1;
+  readonly mmapLock = new RwSemaphore(this.sched, this.kernel.allocIds(1), 'mmap_lock');
+  notifierSubscriptions: MmuNotifierSubscriptions | undefined;
+  users = 1;
+  count = 1;
+  private readonly driverLock = new Mutex(this.sched, this.kernel.allocIds(1), 'driver');
+  /** The CPU's entries: a pfn, never 0. */
+  private readonly pte = new Int32Array(PAGES);
+  private readonly pteIds = this.kernel.allocIds(PAGES);
+  /** The device's entries: a pfn, or 0. */
+  private readonly devicePte = new Int32Array(PAGES);
+  private readonly deviceIds = this.kernel.allocIds(PAGES);
+  private readonly threads: readonly (readonly RetryOp[])[];
+  private readonly mistake: RetryMistake | undefined;
+  private readonly subs: MmuNotifierSubscriptions;
+  private readonly sub: MmuIntervalNotifier;
+  private readonly initial: MmuNotifierSubscriptionsState;
+  private nextPfn = 0;
+
+  constructor(threads: readonly (readonly RetryOp[])[], mistake?: RetryMistake) {
+    this.threads = threads;
+    this.mistake = mistake;
+    const sub = this.sched.runSync(mmuIntervalNotifierInsert(this, 0, PAGES, this));
+    if (typeof sub === 'number' || this.notifierSubscriptions === undefined) {
+      throw new HmmError('INSERT', 'the notifier was not inserted');
+    }
+    this.sub = sub;
+    this.subs = this.notifierSubscriptions;
+    this.initial = this.subs.save();
+  }
+
+  /** @inheritdoc */
+  start(): void {
+    this.sched.reset();
+    this.subs.restore(this.initial);
+    this.nextPfn = 0;
+    for (let page = 0; page < PAGES; page++) this.pte[page] = ++this.nextPfn;
+    this.devicePte.fill(0);
+    for (const [i, ops] of this.threads.entries()) this.sched.spawn(`T${i}`, this.thread(ops));
+  }
+
+  /** @inheritdoc */
+  checkStep(): Violation | undefined {
+    const { subs } = this;
+    const detail = I9(subs) ?? I10(subs) ?? I11(subs) ?? I16(subs);
+    return detail === undefined ? undefined : { invariant: 'I9', detail };
+  }
+
+  /** @inheritdoc */
+  finish(): Outcome {
+    const text = `device ${this.devicePte.join(',')} cpu ${this.pte.join(',')}`;
+    for (let page = 0; page < PAGES; page++) {
+      const device = this.devicePte[page] ?? 0;
+      if (device === 0 || device === this.pte[page]) continue;
+      const detail = `the device maps page ${page} to frame ${device}, the CPU to ${String(this.pte[page])}`;
+      return { text, violation: { invariant: 'I1', detail } };
+    }
+    return { text };
+  }
+
+  /** @inheritdoc */
+  invalidate(_sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
+    return this.invalidateTask(range, curSeq);
+  }
+
+  private *invalidateTask(range: MmuNotifierRange, curSeq: number): Task<boolean> {
+    if (!this.driverLock.tryFast()) yield* this.driverLock.lock();
+    if (this.mistake !== 'no-set-seq') mmuIntervalSetSeq(this.sub, curSeq);
+    for (let page = range.start; page < range.end; page++) {
+      this.sched.access(this.deviceIds + page, true);
+      this.devicePte[page] = 0;
+    }
+    this.driverLock.unlock();
+    return true;
+  }
+
+  private *thread(ops: readonly RetryOp[]): Task {
+    for (const [name, page] of ops) yield* name === 'fault' ? this.fault(page) : this.replace(page);
+  }
+
+  private *replace(page: number): Task {
+    const range = mmuNotifierRangeInit(MMU_NOTIFY_CLEAR, this, page, page + 1);
+    const started = mmuNotifierInvalidateRangeStart(range);
+    if (typeof started !== 'number') yield* started;
+    yield SP_PREEMPT;
+    this.sched.access(this.pteIds + page, true);
+    this.pte[page] = ++this.nextPfn;
+    yield SP_PREEMPT;
+    mmuNotifierInvalidateRangeEnd(range);
+  }
+
+  private *fault(page: number): Task {
+    const { mistake, driverLock } = this;
+    for (;;) {
+      let seq = mistake === 'begin-late' ? 0 : yield* mmuIntervalReadBegin(this.sub);
+      yield SP_PREEMPT;
+      this.sched.access(this.pteIds + page, false);
+      const pfn = this.pte[page] ?? 0;
+      if (mistake === 'begin-late') {
+        yield SP_PREEMPT;
+        seq = yield* mmuIntervalReadBegin(this.sub);
+      }
+      if (mistake === 'retry-unlocked' && mmuIntervalReadRetry(this.sub, seq)) continue;
+      if (!driverLock.tryFast()) yield* driverLock.lock();
+      const locked = mistake === undefined || mistake === 'no-set-seq' || mistake === 'begin-late';
+      const retry = locked && mmuIntervalReadRetry(this.sub, seq);
+      if (!retry) {
+        this.sched.access(this.deviceIds + page, true);
+        this.devicePte[page] = pfn;
+      }
+      driverLock.unlock();
+      if (!retry) return;
+    }
+  }
+}
