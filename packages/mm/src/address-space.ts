@@ -1,3 +1,5 @@
+import { RwSemaphore } from '@hmm/kernel';
+import { MAX_MAPPINGS, type MemorySystem } from './memory-system.js';
 import type { Vma } from './vma.js';
 
 /**
@@ -17,10 +19,14 @@ export class AddressSpace {
   size: number;
   /** VMAs that map it, ordered by first page offset, then by insertion. @kernel i_mmap */
   readonly tree: Vma[] = [];
+  /** Held by walks over the tree (read) and by changes of it (write). @kernel i_mmap_rwsem */
+  readonly rwsem: RwSemaphore;
   /** References by VMAs and by open descriptors. */
   users = 1;
 
-  constructor(id: number, root: number, size: number) {
+  constructor(system: MemorySystem, id: number, root: number, size: number) {
+    const { kernel } = system;
+    this.rwsem = new RwSemaphore(kernel.sched, system.mappingObjects + MAX_MAPPINGS + id, 'i_mmap_rwsem');
     this.id = id;
     this.root = root;
     this.size = size;

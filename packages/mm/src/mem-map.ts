@@ -5,7 +5,7 @@ import { HmmError, type Kernel } from '@hmm/kernel';
  * share one pfn space; a `dev_pagemap` takes a range of it. Columns are sized for the worst case at construction: the
  * platform charges memory as it is touched, so an unused frame costs nothing.
  *
- * A resident 4 KiB page costs 15 bytes here and 8 in its page table. `slot`, `private` and `pincount` are touched only
+ * A resident 4 KiB page costs 15 bytes here and 8 in its page table. `slot`, `private`, `pincount` and `mlockCount` are touched only
  * by pages that need them. Folios are of order 0 or 9; an order-9 folio is aligned to 512 pfns, its state is its head's,
  * and its tails' columns stay untouched until it is mapped by PTEs.
  *
@@ -43,6 +43,9 @@ export const PG_hwpoison = 1 << 18;
 /** In the free list (for checks). */
 export const PG_free = 1 << 19;
 
+/** Flags that a page takes along when it is migrated. */
+export const PG_migrated = PG_referenced | PG_dirty | PG_active | PG_swapbacked;
+
 /** Either kind of device memory. */
 export const PG_zone_device = PG_zone_device_private | PG_zone_device_coherent;
 
@@ -65,6 +68,7 @@ export interface MemMapState {
   readonly index: Int32Array;
   readonly private: Int32Array;
   readonly pincount: Int32Array;
+  readonly mlockCount: Uint8Array;
 }
 
 /** The columns. Who frees what lies above (`page-alloc.ts`, `memremap`): here are only the words. */
@@ -73,7 +77,10 @@ export class MemMap {
   readonly frames: number;
   /** References held: mappings, page and swap cache, LRU batches, pins, exclusive entries, temporary ones. */
   readonly refcount: Uint16Array;
-  /** Mappings found through rmap, per 4 KiB page; a PMD mapping of a large folio counts in `entireMapcount`. */
+  /**
+   * Mappings found through rmap, per 4 KiB page, by PTEs. A large folio keeps the number of its PMD mappings in
+   * `private[head + 1]` and of all its mappings in `private[head + 2]`, as the kernel keeps them in the tail pages.
+   */
   readonly mapcount: Uint16Array;
   /** `PG_*`. */
   readonly flags: Int32Array;
@@ -85,6 +92,8 @@ export class MemMap {
   readonly private: Int32Array;
   /** Long-term pins among the references. A pin adds one reference here, not the kernel's 1024. */
   readonly pincount: Int32Array;
+  /** Locked mappings of an unevictable folio. */
+  readonly mlockCount: Uint8Array;
   /** First id of the folio locks and wait channels: folio `pfn` has `channels + pfn`. */
   readonly channels: number;
   private readonly kernel: Kernel;
@@ -99,6 +108,7 @@ export class MemMap {
     this.index = new Int32Array(frames);
     this.private = new Int32Array(frames);
     this.pincount = new Int32Array(frames);
+    this.mlockCount = new Uint8Array(frames);
     this.channels = kernel.allocIds(frames);
     this.flags[0] = PG_reserved;
     this.flags[ZERO_PFN] = PG_reserved | PG_uptodate;
@@ -173,6 +183,7 @@ export class MemMap {
       index: this.index.slice(0, frames),
       private: this.private.slice(0, frames),
       pincount: this.pincount.slice(0, frames),
+      mlockCount: this.mlockCount.slice(0, frames),
     };
   }
 
@@ -185,5 +196,6 @@ export class MemMap {
     this.index.set(state.index);
     this.private.set(state.private);
     this.pincount.set(state.pincount);
+    this.mlockCount.set(state.mlockCount);
   }
 }

@@ -1,10 +1,16 @@
-import { type Kernel, PageTablePool } from '@hmm/kernel';
+import { HmmError, type Kernel, PageTablePool } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { DevPagemap } from './dev-pagemap.js';
+import { LruBatches } from './lru-batches.js';
 import { MemMap } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
+import { PageAllocator } from './page-alloc.js';
 import { PageData } from './page-data.js';
+import { SwapDevice } from './swapfile.js';
+
+/** anon_vmas, and files, that can exist at once: `MemMap.mapping` has 16 bits. */
+export const MAX_MAPPINGS = 65_535;
 
 /** When anonymous memory gets huge pages. @kernel /sys/kernel/mm/transparent_hugepage/enabled */
 export type ThpMode = 'never' | 'madvise' | 'always';
@@ -47,6 +53,10 @@ export class MemorySystem {
   readonly data: PageData;
   /** Page tables of all address spaces, and the page caches' trees. */
   readonly tables: PageTablePool;
+  /** Free frames. */
+  readonly pages: PageAllocator;
+  /** Folios on their way to the LRU. */
+  readonly lru = new LruBatches();
   /** Device memory, by first frame. */
   readonly pagemaps: DevPagemap[] = [];
   /** Address spaces that exist. */
@@ -56,11 +66,37 @@ export class MemorySystem {
   /** … and these without. */
   readonly addressSpaces: (AddressSpace | null)[] = [];
 
+  /** Swap slots. */
+  readonly swap: SwapDevice;
+  /** First of the ids under which page-table entries, folios' state and pages' contents are observed. */
+  readonly pteObjects: number;
+  readonly folioObjects: number;
+  readonly dataObjects: number;
+  /** First id of the locks of anon_vmas and, {@link MAX_MAPPINGS} + 1 further, of files. */
+  readonly mappingObjects: number;
+
   constructor(kernel: Kernel, config: Partial<MemoryConfig> = {}) {
     this.kernel = kernel;
     this.config = { ...DEFAULT_MEMORY_CONFIG, ...config };
     this.map = new MemMap(kernel, this.config.frames);
     this.data = new PageData(this.config.frames);
     this.tables = new PageTablePool(this.config.maxTables, this.config.levels);
+    this.pages = new PageAllocator(this.map, this.config.systemFrames);
+    this.swap = new SwapDevice(this.config.swapSlots);
+    this.pteObjects = kernel.allocIds(this.tables.lanes.length / 2);
+    this.folioObjects = kernel.allocIds(this.config.frames);
+    this.dataObjects = kernel.allocIds(this.config.frames);
+    this.mappingObjects = kernel.allocIds(2 * (MAX_MAPPINGS + 1));
+  }
+
+  /**
+   * The lowest free id in `table`, from 1.
+   * @throws HmmError `OUT_OF_MAPPINGS` beyond {@link MAX_MAPPINGS}.
+   */
+  mappingId(table: readonly (object | null)[]): number {
+    const hole = table.indexOf(null);
+    const id = (hole < 0 ? table.length : hole) + 1;
+    if (id > MAX_MAPPINGS) throw new HmmError('OUT_OF_MAPPINGS', 'too many anon_vmas or files', { id });
+    return id;
   }
 }

@@ -14,6 +14,8 @@ export class MmStruct implements NotifierMm {
   readonly root: number;
   /** VMAs, ascending, disjoint. Stands for the maple tree. */
   readonly vmas: Vma[] = [];
+  /** The VMA found last; bounds are tested at each use. */
+  recentVma: Vma | undefined = undefined;
   /** Protects the VMAs, and, held for reading, their page tables' shape. */
   readonly mmapLock: RwSemaphore;
   /** Users of the address space (`mm_users`); at 0 it is torn down. */
@@ -29,6 +31,8 @@ export class MmStruct implements NotifierMm {
   swapents = 0;
   /** Pages of locked VMAs. */
   lockedVm = 0;
+  /** Mappings without a fixed address go below this page. */
+  mmapBase: number;
   /** Set by the OOM reaper: new pages must not be inserted. @kernel MMF_UNSTABLE */
   unstable = false;
 
@@ -38,6 +42,7 @@ export class MmStruct implements NotifierMm {
     this.kernel = kernel;
     this.system = system;
     this.root = root;
+    this.mmapBase = (system.tables.levels === 5 ? 2 ** 44 : 2 ** 35) - 0x10000;
     this.mmapLock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'mmap_lock');
   }
 }

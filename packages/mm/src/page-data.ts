@@ -80,6 +80,16 @@ export class PageData {
     this.bytes.copyWithin(target * PAGE_SIZE, source * PAGE_SIZE, (source + 1) * PAGE_SIZE);
   }
 
+  /** Copies a whole frame of `source`, which keeps the contents of other memory. */
+  copyFrom(to: number, source: PageData, from: number): void {
+    const slot = source.slot[from] ?? 0;
+    if (slot === 0) this.fillPage(to, source.fill[from] ?? 0);
+    else {
+      const start = slot * PAGE_SIZE;
+      this.write(to, 0, source.bytes.subarray(start, start + PAGE_SIZE));
+    }
+  }
+
   /** Whether all 4,096 bytes are 0. */
   isZero(pfn: number): boolean {
     const slot = this.slot[pfn] ?? 0;

@@ -28,7 +28,7 @@ export const PTE_YOUNG = 1 << 3;
 export const PTE_HUGE = 1 << 4;
 /** No `struct page` accounting: the zero page, PFN maps. */
 export const PTE_SPECIAL = 1 << 5;
-/** A NUMA hint: present, but an access faults. */
+/** Present, but an access faults: a page of a VMA without permissions, or a NUMA hint. */
 export const PTE_PROTNONE = 1 << 6;
 /** Soft-dirty tracking. */
 export const PTE_SOFT_DIRTY = 1 << 7;

@@ -15,9 +15,10 @@ import {
   PTE_WRITE,
   PTE_YOUNG,
 } from './pte.js';
+import { mkPte } from './pte-make.js';
 import { folioAddAnonRmapPte, folioAddFileRmapPte } from './rmap.js';
 import { folioNrPages, rmapTreeOf, vmaAddress, type RmapTree } from './rmap-walk.js';
-import { VM_LOCKED, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
+import { VM_LOCKED, type Vma } from './vma.js';
 
 /** Map pages of zeroes to the zero page rather than to themselves; for the parts of a split folio. */
 export const RMP_USE_SHARED_ZEROPAGE = 1;
@@ -86,11 +87,10 @@ function removeMigrationPte(vma: Vma, entry: number, pfn: number, flags: number)
 
 /** The entry that takes the place of a migration entry with flags `old`. */
 function restoredFlags(vma: Vma, old: number, folioFlags: number, pageFlags: number): number {
-  const sharedWrite = (vma.flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE) ? PTE_WRITE : 0;
   const kept = old & (PTE_WRITE | PTE_SOFT_DIRTY | PTE_UFFD_WP);
   if ((pageFlags & PG_zone_device_private) !== 0) return PTE_TYPE_DEVICE_PRIVATE | kept;
   const dirty = (folioFlags & PG_dirty) !== 0 ? old & PTE_DIRTY : 0;
-  return PTE_PRESENT | kept | sharedWrite | (old & PTE_YOUNG) | dirty;
+  return (mkPte(vma) & ~PTE_YOUNG) | kept | (old & PTE_YOUNG) | dirty;
 }
 
 /** @kernel mm/migrate.c try_to_map_unused_to_zeropage */

@@ -77,6 +77,19 @@ export class Vma {
     this.file = file;
   }
 
+  /** A VMA for the pages [start, end) of this one, in `mm`, with its properties but in no tree and with no anon_vma. */
+  copy(mm: MmStruct, start: number, end: number): Vma {
+    const copy = new Vma(mm, start, end, this.flags, this.pgoff + (start - this.start), this.file);
+    copy.ops = this.ops;
+    return copy;
+  }
+
+  /** Moves the first page to `start`, and the offset with it. */
+  moveStart(start: number): void {
+    this.pgoff += start - this.start;
+    this.start = start;
+  }
+
   /** Whether it maps private memory whose pages are copied on write. @kernel include/linux/mm.h is_cow_mapping */
   isCow(): boolean {
     return (this.flags & VM_SHARED) === 0;

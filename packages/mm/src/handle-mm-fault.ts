@@ -1,0 +1,124 @@
+import { HmmError, LEVEL_PMD, LEVEL_PTE, type Task } from '@hmm/kernel';
+import { anonVmaPrepare } from './anon-vma.js';
+import { doAnonymousPage } from './do-anonymous-page.js';
+import { removeDeviceExclusiveEntry } from './device-exclusive.js';
+import { doFault } from './do-fault.js';
+import { doDevicePrivatePage } from './do-device-private-page.js';
+import { doSwapPage } from './do-swap-page.js';
+import { doWpPage } from './do-wp-page.js';
+import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_FALLBACK, VM_FAULT_HWPOISON, VM_FAULT_OOM } from './fault.js';
+import { createHugePmd, doHugePmdFault } from './huge-fault.js';
+import { accessPte } from './observe.js';
+import {
+  PTE_DIRTY,
+  PTE_HUGE,
+  PTE_PRESENT,
+  PTE_TYPE_DEVICE_EXCLUSIVE,
+  PTE_TYPE_DEVICE_PRIVATE,
+  PTE_TYPE_HWPOISON,
+  PTE_TYPE_MASK,
+  PTE_TYPE_MIGRATION,
+  PTE_TYPE_SWAP,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from './pte.js';
+import { migrationEntryWait } from './folio-lock.js';
+import type { Vma } from './vma.js';
+
+/**
+ * Makes page `vpn` of `vma` accessible. The caller holds mmap_lock for reading and has tested the VMA's permissions;
+ * it repeats the access afterwards, which may fault again (a page may come home read-only and have to be copied then).
+ *
+ * @param flags `FAULT_FLAG_*`.
+ * @returns 0, or `VM_FAULT_*` error bits.
+ * @kernel mm/memory.c handle_mm_fault
+ */
+export function* handleMmFault(vma: Vma, vpn: number, flags: number): Task<number> {
+  const fast = handleMmFaultFast(vma, vpn, flags);
+  if (fast >= 0) return fast;
+  if (vma.ops !== null) return yield* vma.ops.fault(vma, vpn, (flags & FAULT_FLAG_WRITE) !== 0);
+  const { tables } = vma.mm.system;
+  const pmd = tables.make(vma.mm.root, vpn, LEVEL_PMD);
+  if (pmd < 0) return VM_FAULT_OOM;
+  if (tables.lanes[pmd] === 0) {
+    const ret = yield* createHugePmd(vma, vpn, pmd, flags);
+    if (ret !== VM_FAULT_FALLBACK) return ret;
+  } else if (((tables.lanes[pmd] ?? 0) & PTE_HUGE) !== 0) {
+    const ret = yield* doHugePmdFault(vma, vpn, pmd, flags);
+    if (ret !== VM_FAULT_FALLBACK) return ret;
+  }
+  const entry = tables.make(vma.mm.root, vpn, LEVEL_PTE);
+  if (entry < 0) return tables.lanes[pmd] === 0 ? VM_FAULT_OOM : 0;
+  return yield* handlePteFault(vma, vpn, entry, flags);
+}
+
+/**
+ * The faults that need no scheduling point, while nobody explores: a first touch of anonymous memory, and an entry that
+ * allows the access already.
+ * @returns as {@link handleMmFault}, or -1 for the long way.
+ */
+export function handleMmFaultFast(vma: Vma, vpn: number, flags: number): number {
+  const { mm } = vma;
+  const { system } = mm;
+  if (system.kernel.sched.exploring) return -1;
+  const { tables } = system;
+  const entry = tables.findPte(mm.root, vpn);
+  if (entry < 0) return -1;
+  const pte = tables.lanes[entry] ?? 0;
+  if (pte !== 0) return presentPteFault(system.tables.lanes, entry, pte, flags) ? 0 : -1;
+  if (vma.file !== null || vma.ops !== null) return -1;
+  if (vma.anonVma === null && (flags & FAULT_FLAG_WRITE) !== 0) return -1;
+  return doAnonymousPage(vma, vpn, entry, flags);
+}
+
+/** Whether a present entry allows the access; marks it used then. */
+function presentPteFault(lanes: Int32Array, entry: number, pte: number, flags: number): boolean {
+  if ((pte & PTE_PRESENT) === 0) return false;
+  if ((flags & FAULT_FLAG_WRITE) === 0) {
+    if ((flags & FAULT_FLAG_UNSHARE) !== 0) return false;
+    lanes[entry] = pte | PTE_YOUNG;
+    return true;
+  }
+  if ((pte & PTE_WRITE) === 0) return false;
+  lanes[entry] = pte | PTE_YOUNG | PTE_DIRTY;
+  return true;
+}
+
+/** @kernel mm/memory.c handle_pte_fault */
+function* handlePteFault(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
+  const { system } = vma.mm;
+  const { lanes } = system.tables;
+  accessPte(system, entry, true);
+  const pte = lanes[entry] ?? 0;
+  if (pte === 0) {
+    if (!vma.isAnonymous()) return yield* doFault(vma, vpn, entry, flags);
+    if ((flags & FAULT_FLAG_WRITE) !== 0) yield* anonVmaPrepare(vma);
+    return doAnonymousPage(vma, vpn, entry, flags);
+  }
+  if ((pte & PTE_PRESENT) === 0) return yield* nonpresentFault(vma, vpn, entry, flags);
+  if (presentPteFault(lanes, entry, pte, flags)) return 0;
+  return yield* doWpPage(vma, vpn, entry, flags);
+}
+
+/** @kernel mm/memory.c do_swap_page */
+function* nonpresentFault(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
+  const { lanes } = vma.mm.system.tables;
+  const pte = lanes[entry] ?? 0;
+  const payload = lanes[entry + 1] ?? 0;
+  switch (pte & PTE_TYPE_MASK) {
+    case PTE_TYPE_SWAP:
+      return yield* doSwapPage(vma, vpn, entry, flags);
+    case PTE_TYPE_MIGRATION:
+      yield* migrationEntryWait(vma.mm, vpn, payload);
+      return 0;
+    case PTE_TYPE_DEVICE_PRIVATE:
+      return yield* doDevicePrivatePage(vma, vpn, payload, flags);
+    case PTE_TYPE_DEVICE_EXCLUSIVE:
+      return yield* removeDeviceExclusiveEntry(vma, vpn, entry);
+    case PTE_TYPE_HWPOISON:
+      return VM_FAULT_HWPOISON;
+    default:
+      throw new HmmError('BAD_PTE', 'a page-table entry of no known kind', { flags: pte, vpn });
+  }
+}
+

@@ -1,0 +1,41 @@
+/** Folios that fit in one batch. @kernel include/linux/pagevec.h PAGEVEC_SIZE */
+export const FOLIO_BATCH_SIZE = 31;
+
+/** A saved {@link LruBatches}; opaque. */
+export type LruBatchesState = readonly (readonly number[])[];
+
+/**
+ * The batches in which folios wait for the LRU lists. Each entry holds a reference, which others can see. The kernel has
+ * one set a CPU; the machine modelled here has one.
+ * @kernel mm/swap.c cpu_fbatches
+ */
+export class LruBatches {
+  /** New to the LRU. */
+  readonly add: number[] = [];
+  /** To become lazily freed. */
+  readonly lazyfree: number[] = [];
+  /** To become active. */
+  readonly activate: number[] = [];
+  /** To be mlocked or munlocked: 4 * pfn + `MLOCK_*` of mlock-folio.ts. */
+  readonly mlock: number[] = [];
+
+  /** A copy of the state. */
+  save(): LruBatchesState {
+    return [[...this.add], [...this.lazyfree], [...this.activate], [...this.mlock]];
+  }
+
+  /** Sets the state back. */
+  restore(state: LruBatchesState): void {
+    for (const [i, batch] of [this.add, this.lazyfree, this.activate, this.mlock].entries()) {
+      batch.length = 0;
+      for (const entry of state[i] ?? []) batch.push(entry);
+    }
+  }
+}
+
+/** The entries of a batch, which is empty afterwards: freeing a folio may add to it again. */
+export function takeAll(batch: number[]): readonly number[] {
+  const entries = batch.slice();
+  batch.length = 0;
+  return entries;
+}

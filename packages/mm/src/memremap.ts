@@ -1,0 +1,33 @@
+import { HmmError } from '@hmm/kernel';
+import type { DevPagemap } from './dev-pagemap.js';
+import { PG_anon, PG_anon_exclusive, PG_locked } from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
+
+/** The device memory that frame `pfn` belongs to, undefined for system memory. @kernel include/linux/memremap.h page_pgmap */
+export function pagemapOf(system: MemorySystem, pfn: number): DevPagemap | undefined {
+  for (const pgmap of system.pagemaps) {
+    if (pfn >= pgmap.start && pfn < pgmap.start + pgmap.nr) return pgmap;
+  }
+  return undefined;
+}
+
+/** As {@link pagemapOf} for a frame that must be one. @throws HmmError `NO_PAGEMAP` */
+export function pagePgmap(system: MemorySystem, pfn: number): DevPagemap {
+  const pgmap = pagemapOf(system, pfn);
+  if (pgmap === undefined) throw new HmmError('NO_PAGEMAP', `frame ${pfn} is no device memory`, { pfn });
+  return pgmap;
+}
+
+/**
+ * A device page without references goes back to its owner. Its swapbacked, dirty, referenced and active flags stay:
+ * nothing clears them until the frame's chunk is made anew.
+ * @kernel mm/memremap.c free_zone_device_folio
+ */
+export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
+  const { map } = system;
+  map.clear(pfn, PG_anon_exclusive | PG_anon | PG_locked);
+  map.mapping[pfn] = 0;
+  const pgmap = pagePgmap(system, pfn);
+  pgmap.live--;
+  pgmap.ops.pageFree(pfn);
+}

@@ -1,0 +1,145 @@
+import { EEXIST, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
+import type { AddressSpace } from './address-space.js';
+import type { MmStruct } from './mm-struct.js';
+import { doMunmap } from './munmap.js';
+import { shmemZeroSetup } from './shmem.js';
+import { badRange, taskSize } from './task-size.js';
+import { vmaLinkFile } from './vma-adjust.js';
+import { vmaMergeNewRange } from './vma-merge.js';
+import { findVmaIntersection, vmaSetInsert } from './vma-set.js';
+import { VM_ACCOUNT, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE, VM_EXEC, Vma, type VmOperations } from './vma.js';
+
+/** `prot` bits. @kernel include/uapi/asm-generic/mman-common.h PROT_READ */
+export const PROT_NONE = 0;
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const PROT_EXEC = 4;
+
+/** `flags` bits of mmap. @kernel include/uapi/linux/mman.h MAP_SHARED */
+export const MAP_SHARED = 0x01;
+export const MAP_PRIVATE = 0x02;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_LOCKED = 0x2000;
+export const MAP_NORESERVE = 0x4000;
+export const MAP_POPULATE = 0x8000;
+export const MAP_FIXED_NOREPLACE = 0x100000;
+
+/** What a mapping is of, where it is not anonymous private memory. */
+export interface MapSource {
+  /** The file; a shared anonymous mapping makes its own. */
+  readonly file?: AddressSpace;
+  /** First page of the file. */
+  readonly pgoff?: number;
+  /** A driver's mapping: who handles its faults. */
+  readonly ops?: VmOperations;
+  /** `VM_*` that a driver's mapping has besides (`VM_IO`, `VM_PFNMAP` …). */
+  readonly vmFlags?: number;
+}
+
+const PROT_MASK = PROT_READ | PROT_WRITE | PROT_EXEC;
+
+/** The VM_READ, VM_WRITE and VM_EXEC that `prot` asks for. @kernel include/linux/mman.h calc_vm_prot_bits */
+export function calcVmProtBits(prot: number): number {
+  return prot & (VM_READ | VM_WRITE | VM_EXEC);
+}
+
+/**
+ * Maps `pages` pages at page `addr` (a hint unless `MAP_FIXED` or `MAP_FIXED_NOREPLACE`).
+ * @returns the first page's number, or `-EINVAL` (nothing to map, bad flags or protection), `-ENOMEM` (no room, or beyond
+ * the address space), `-EEXIST` (`MAP_FIXED_NOREPLACE` over a mapping). @kernel mm/mmap.c mmap
+ */
+export function* sysMmap(
+  mm: MmStruct,
+  addr: number,
+  pages: number,
+  prot: number,
+  flags: number,
+  source: MapSource = {},
+): Task<number> {
+  if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
+  const ret = yield* doMmap(mm, addr, pages, prot, flags, source);
+  mm.mmapLock.unlockWrite();
+  return ret;
+}
+
+/** {@link sysMmap} for a caller that holds mmap_lock for writing. @kernel mm/mmap.c do_mmap */
+export function* doMmap(
+  mm: MmStruct,
+  addr: number,
+  pages: number,
+  prot: number,
+  flags: number,
+  source: MapSource,
+): Task<number> {
+  const shared = flags & (MAP_SHARED | MAP_PRIVATE);
+  if (!(pages > 0) || (shared !== MAP_SHARED && shared !== MAP_PRIVATE)) return -EINVAL;
+  if ((prot & ~PROT_MASK) !== 0) return -EINVAL;
+  const start = getUnmappedArea(mm, addr, pages, flags);
+  if (start < 0) return start;
+  if ((flags & MAP_FIXED) !== 0) {
+    const error = yield* doMunmap(mm, start, pages);
+    if (error !== 0) return error;
+  }
+  let vmFlags = calcVmProtBits(prot) | (source.vmFlags ?? 0);
+  if (shared === MAP_SHARED) vmFlags |= VM_SHARED;
+  if ((flags & MAP_LOCKED) !== 0) vmFlags |= VM_LOCKED;
+  if (accountable(flags, vmFlags)) vmFlags |= VM_ACCOUNT;
+  return yield* mmapRegion(mm, start, pages, vmFlags, source);
+}
+
+/** @kernel mm/vma.c accountable_mapping */
+function accountable(flags: number, vmFlags: number): boolean {
+  return (flags & MAP_NORESERVE) === 0 && (vmFlags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
+}
+
+/** Where a mapping goes. @kernel mm/mmap.c get_unmapped_area */
+function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags: number): number {
+  if (pages > taskSize(mm)) return -ENOMEM;
+  const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
+  if (fixed) {
+    if (badRange(mm, addr, pages)) return -ENOMEM;
+    const noReplace = (flags & MAP_FIXED_NOREPLACE) !== 0;
+    if (noReplace && findVmaIntersection(mm, addr, addr + pages) !== undefined) return -EEXIST;
+    return addr;
+  }
+  if (addr > 0 && !badRange(mm, addr, pages) && findVmaIntersection(mm, addr, addr + pages) === undefined) return addr;
+  return topDownGap(mm, pages);
+}
+
+/** The highest gap that is large enough. @kernel mm/mmap.c arch_get_unmapped_area_topdown */
+function topDownGap(mm: MmStruct, pages: number): number {
+  const LOWEST = 16;
+  let high = mm.mmapBase;
+  for (let i = mm.vmas.length - 1; i >= 0; i--) {
+    const vma = mm.vmas[i];
+    if (vma === undefined || vma.start >= high) continue;
+    if (vma.end <= high && high - vma.end >= pages) break;
+    high = vma.start;
+  }
+  return high - pages >= LOWEST ? high - pages : -ENOMEM;
+}
+
+/** Makes the VMA, or lets a neighbour grow over the range. @kernel mm/mmap.c mmap_region */
+function* mmapRegion(mm: MmStruct, start: number, pages: number, flags: number, source: MapSource): Task<number> {
+  const end = start + pages;
+  let file = source.file ?? null;
+  const ops = source.ops ?? null;
+  const anonymous = file === null && ops === null;
+  const pgoff = anonymous && (flags & VM_SHARED) === 0 ? start : (source.pgoff ?? 0);
+  const shmem = anonymous && (flags & VM_SHARED) !== 0;
+  if ((flags & VM_LOCKED) !== 0) mm.lockedVm += pages;
+  if (!shmem) {
+    const vmg = { start, end, flags, pgoff, file, ops, anonVma: null };
+    if ((yield* vmaMergeNewRange(mm, vmg)) !== undefined) return start;
+  } else {
+    file = shmemZeroSetup(mm.system, pages);
+    if (file === null) return -ENOMEM;
+  }
+  const vma = new Vma(mm, start, end, flags, pgoff, file);
+  vma.ops = ops;
+  if (file !== null && !shmem) file.users++;
+  yield* vmaLinkFile(vma);
+  vmaSetInsert(vma);
+  return start;
+}

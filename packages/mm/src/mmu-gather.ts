@@ -1,0 +1,43 @@
+import type { MmStruct } from './mm-struct.js';
+import { folioPut } from './page-alloc.js';
+import { lruAddDrain } from './swap.js';
+import { freeSwapCache } from './swapfile.js';
+
+/** Pages that one gather holds before it has to free them. @kernel include/asm-generic/tlb.h MAX_GATHER_BATCH_COUNT */
+const MAX_GATHER_PAGES = 9697;
+
+/**
+ * Pages whose mappings were removed and that are freed only when the TLB has been flushed: at the end of the operation.
+ * @kernel mm/mmu_gather.c
+ */
+export class MmuGather {
+  readonly mm: MmStruct;
+  private pages: number[] = [];
+
+  constructor(mm: MmStruct) {
+    this.mm = mm;
+  }
+
+  /** Takes over the reference that a mapping of `pfn` had. @kernel include/asm-generic/tlb.h __tlb_remove_page */
+  removePage(pfn: number): void {
+    this.pages.push(pfn);
+    if (this.pages.length === MAX_GATHER_PAGES) this.flush();
+  }
+
+  /** Frees what was gathered. @kernel mm/mmu_gather.c tlb_finish_mmu */
+  finish(): void {
+    if (this.pages.length > 0) this.flush();
+  }
+
+  /** @kernel mm/swap_state.c free_pages_and_swap_cache */
+  private flush(): void {
+    const { system } = this.mm;
+    const { pages } = this;
+    this.pages = [];
+    lruAddDrain(system);
+    for (const pfn of pages) {
+      freeSwapCache(system, system.map.folio(pfn));
+      folioPut(system, pfn);
+    }
+  }
+}

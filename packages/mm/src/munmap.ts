@@ -1,0 +1,83 @@
+import { EINVAL, type Task } from '@hmm/kernel';
+import { MMU_NOTIFY_UNMAP, mmHasNotifiers } from '@hmm/mmu-notifier';
+import { addressSpacePut } from './shmem.js';
+import { freePgtables } from './free-pgtables.js';
+import type { MmStruct } from './mm-struct.js';
+import { MmuGather } from './mmu-gather.js';
+import { notifyEnd, notifyStart } from './notify.js';
+import { lruAddDrain } from './swap.js';
+import { badRange } from './task-size.js';
+import { splitVma, unlinkVma } from './vma-adjust.js';
+import { vmaIndex } from './vma-set.js';
+import { VM_LOCKED, type Vma } from './vma.js';
+import { unmapPageRange } from './zap.js';
+
+/**
+ * Unmaps the pages [start, start + pages). Holes are fine.
+ * @returns 0 or `-EINVAL` (no pages, or beyond the address space). @kernel mm/mmap.c munmap
+ */
+export function* sysMunmap(mm: MmStruct, start: number, pages: number): Task<number> {
+  if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
+  const ret = yield* doMunmap(mm, start, pages);
+  mm.mmapLock.unlockWrite();
+  return ret;
+}
+
+/** {@link sysMunmap} for a caller that holds mmap_lock for writing. @kernel mm/vma.c do_vmi_munmap */
+export function* doMunmap(mm: MmStruct, start: number, pages: number): Task<number> {
+  if (badRange(mm, start, pages)) return -EINVAL;
+  const end = start + pages;
+  const first = mm.vmas[vmaIndex(mm, start)];
+  if (first === undefined || first.start >= end) return 0;
+  if (first.start < start) {
+    const error = yield* splitVma(first, start, true);
+    if (error !== 0) return error;
+  }
+  const last = mm.vmas[vmaIndex(mm, end - 1)];
+  if (last !== undefined && last.start < end && last.end > end) {
+    const error = yield* splitVma(last, end, false);
+    if (error !== 0) return error;
+  }
+  const from = vmaIndex(mm, start);
+  let to = from;
+  while ((mm.vmas[to]?.start ?? Infinity) < end) to++;
+  const removed = mm.vmas.splice(from, to - from);
+  mm.recentVma = undefined;
+  yield* unmapRegion(mm, removed, start, end, mm.vmas[from - 1], mm.vmas[from]);
+  for (const vma of removed) closeVma(vma);
+  return 0;
+}
+
+/**
+ * Zaps VMAs that are out of the set already and frees their page tables. One UNMAP covers all of [start, end).
+ * @kernel mm/vma.c unmap_region
+ */
+function* unmapRegion(
+  mm: MmStruct,
+  vmas: readonly Vma[],
+  start: number,
+  end: number,
+  previous: Vma | undefined,
+  next: Vma | undefined,
+): Task {
+  lruAddDrain(mm.system);
+  const tlb = new MmuGather(mm);
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, start, end) : undefined;
+  for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);
+  notifyEnd(range);
+  yield* freeVmaTables(mm, vmas, previous?.end ?? 0, next?.start ?? Infinity);
+  tlb.finish();
+}
+
+/** Takes VMAs out of rmap and frees their page tables. @kernel mm/memory.c free_pgtables */
+export function* freeVmaTables(mm: MmStruct, vmas: readonly Vma[], floor: number, ceiling: number): Task {
+  for (const vma of vmas) yield* unlinkVma(vma);
+  for (const vma of vmas) freePgtables(mm, vma.start, vma.end, floor, ceiling);
+}
+
+/** What is left to do for a VMA without mappings. @kernel mm/vma.c remove_vma */
+export function closeVma(vma: Vma): void {
+  if ((vma.flags & VM_LOCKED) !== 0) vma.mm.lockedVm -= vma.end - vma.start;
+  vma.ops?.close?.(vma, vma.start, vma.end);
+  if (vma.file !== null) addressSpacePut(vma.mm.system, vma.file);
+}

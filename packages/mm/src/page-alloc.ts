@@ -1,0 +1,250 @@
+import { HmmError } from '@hmm/kernel';
+import { freeZoneDeviceFolio } from './memremap.js';
+import {
+  FIRST_PFN,
+  type MemMap,
+  NO_PFN,
+  PG_free,
+  PG_head,
+  PG_reserved,
+  PG_zone_device,
+} from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
+
+const BLOCK = 512;
+const NO_BLOCK = 0;
+
+/** A saved {@link PageAllocator}; opaque. */
+export interface PageAllocatorState {
+  readonly words: readonly number[];
+  readonly heads: Int32Array;
+  readonly counts: Uint16Array;
+  readonly links: Int32Array;
+  readonly freeBlocks: readonly number[];
+}
+
+/**
+ * Free frames of system memory, kept by blocks of 512 (2 MiB, the kernel's pageblock): single frames come from blocks
+ * already broken, whole blocks serve huge pages, and a block whose frames are all back is whole again. The list of a
+ * block's free frames runs through `MemMap.private`.
+ * @kernel mm/page_alloc.c
+ */
+export class PageAllocator {
+  /** Frames that can be had. */
+  free: number;
+  private readonly map: MemMap;
+  private readonly blocks: number;
+  private readonly heads: Int32Array;
+  private readonly counts: Uint16Array;
+  /** Previous and next of each block in the list of broken blocks with free frames. */
+  private readonly links: Int32Array;
+  private broken = NO_BLOCK;
+  private readonly freeBlocks: number[] = [];
+  private nextBlock = FIRST_PFN / BLOCK;
+  private bump = 0;
+  private bumpEnd = 0;
+
+  /** Frames [1024, systemFrames) of `map` can be handed out. */
+  constructor(map: MemMap, systemFrames: number) {
+    this.map = map;
+    this.blocks = Math.floor(systemFrames / BLOCK);
+    this.heads = new Int32Array(this.blocks);
+    this.counts = new Uint16Array(this.blocks);
+    this.links = new Int32Array(2 * this.blocks);
+    this.free = Math.max(0, (this.blocks - this.nextBlock) * BLOCK);
+  }
+
+  /** One past the highest frame that was ever handed out. */
+  get highest(): number {
+    return this.nextBlock * BLOCK;
+  }
+
+  /** A frame, or {@link NO_PFN}. */
+  take(): number {
+    let pfn = NO_PFN;
+    const block = this.broken;
+    if (block !== NO_BLOCK) {
+      pfn = this.heads[block] ?? 0;
+      this.heads[block] = this.map.private[pfn] ?? 0;
+      this.map.private[pfn] = 0;
+      const left = (this.counts[block] ?? 0) - 1;
+      this.counts[block] = left;
+      if (left === 0) this.unlink(block);
+    } else {
+      if (this.bump === this.bumpEnd && !this.openBlock()) return NO_PFN;
+      pfn = this.bump++;
+    }
+    this.free--;
+    return pfn;
+  }
+
+  /** The first of 512 aligned frames, or {@link NO_PFN}. */
+  takeBlock(): number {
+    const block = this.wholeBlock();
+    if (block === NO_BLOCK) return NO_PFN;
+    this.free -= BLOCK;
+    return block * BLOCK;
+  }
+
+  /** Gives a frame back. */
+  put(pfn: number): void {
+    const block = (pfn / BLOCK) | 0;
+    const count = (this.counts[block] ?? 0) + 1;
+    this.map.private[pfn] = this.heads[block] ?? 0;
+    this.heads[block] = pfn;
+    this.counts[block] = count;
+    this.free++;
+    if (count === 1) this.link(block);
+    else if (count === BLOCK) {
+      this.unlink(block);
+      this.clearList(block);
+      this.freeBlocks.push(block);
+    }
+  }
+
+  /** Gives 512 aligned frames back. */
+  putBlock(pfn: number): void {
+    this.freeBlocks.push((pfn / BLOCK) | 0);
+    this.free += BLOCK;
+  }
+
+  /** A copy of the state; the list inside blocks is saved with `MemMap`. */
+  save(): PageAllocatorState {
+    const { nextBlock } = this;
+    return {
+      words: [this.free, this.broken, nextBlock, this.bump, this.bumpEnd],
+      heads: this.heads.slice(0, nextBlock),
+      counts: this.counts.slice(0, nextBlock),
+      links: this.links.slice(0, 2 * nextBlock),
+      freeBlocks: [...this.freeBlocks],
+    };
+  }
+
+  /** Sets the state back. */
+  restore(state: PageAllocatorState): void {
+    this.counts.fill(0, state.counts.length, this.nextBlock);
+    this.heads.fill(0, state.heads.length, this.nextBlock);
+    [this.free = 0, this.broken = 0, this.nextBlock = 0, this.bump = 0, this.bumpEnd = 0] = state.words;
+    this.heads.set(state.heads);
+    this.counts.set(state.counts);
+    this.links.set(state.links);
+    this.freeBlocks.length = 0;
+    for (const block of state.freeBlocks) this.freeBlocks.push(block);
+  }
+
+  private wholeBlock(): number {
+    const block = this.freeBlocks.pop();
+    if (block !== undefined) return block;
+    return this.nextBlock < this.blocks ? this.nextBlock++ : NO_BLOCK;
+  }
+
+  private openBlock(): boolean {
+    const block = this.wholeBlock();
+    if (block === NO_BLOCK) return false;
+    this.bump = block * BLOCK;
+    this.bumpEnd = this.bump + BLOCK;
+    return true;
+  }
+
+  private clearList(block: number): void {
+    this.map.private.fill(0, block * BLOCK, (block + 1) * BLOCK);
+    this.heads[block] = 0;
+    this.counts[block] = 0;
+  }
+
+  private link(block: number): void {
+    const next = this.broken;
+    this.links[2 * block] = NO_BLOCK;
+    this.links[2 * block + 1] = next;
+    if (next !== NO_BLOCK) this.links[2 * next] = block;
+    this.broken = block;
+  }
+
+  private unlink(block: number): void {
+    const previous = this.links[2 * block] ?? NO_BLOCK;
+    const next = this.links[2 * block + 1] ?? NO_BLOCK;
+    if (previous === NO_BLOCK) this.broken = next;
+    else this.links[2 * previous + 1] = next;
+    if (next !== NO_BLOCK) this.links[2 * next] = previous;
+  }
+}
+
+/**
+ * A frame with one reference and no state; its contents are whatever was there before.
+ * @returns its number, {@link NO_PFN} when memory is used up (or `alloc_page` is made to fail).
+ * @kernel mm/page_alloc.c __alloc_pages
+ */
+export function allocPage(system: MemorySystem): number {
+  const { kernel, map } = system;
+  if (kernel.injector !== undefined && kernel.shouldFail('alloc_page')) return NO_PFN;
+  const pfn = system.pages.take();
+  if (pfn === NO_PFN) return NO_PFN;
+  map.flags[pfn] = 0;
+  map.refcount[pfn] = 1;
+  return pfn;
+}
+
+/** As {@link allocPage}, with every byte 0. @kernel mm/memory.c folio_prealloc */
+export function allocZeroedPage(system: MemorySystem): number {
+  const pfn = allocPage(system);
+  if (pfn !== NO_PFN) system.data.fillPage(pfn, 0);
+  return pfn;
+}
+
+/**
+ * A folio of 512 zeroed pages with one reference; its head's number, {@link NO_PFN} when no whole block is left (or
+ * `alloc_huge_page` is made to fail). @kernel mm/huge_memory.c vma_alloc_anon_folio_pmd
+ */
+export function allocHugePage(system: MemorySystem): number {
+  const { kernel, map } = system;
+  if (kernel.shouldFail('alloc_huge_page')) return NO_PFN;
+  const head = system.pages.takeBlock();
+  if (head === NO_PFN) return NO_PFN;
+  map.flags.fill(0, head, head + BLOCK);
+  map.flags[head] = PG_head;
+  map.refcount[head] = 1;
+  for (let pfn = head; pfn < head + BLOCK; pfn++) system.data.fillPage(pfn, 0);
+  return head;
+}
+
+/** Takes one reference on the folio of `pfn`. @kernel include/linux/mm.h folio_get */
+export function folioGet(system: MemorySystem, pfn: number): void {
+  system.map.get(system.map.folio(pfn));
+}
+
+/** Drops one reference on the folio of `pfn`; the last one frees it. @kernel include/linux/mm.h folio_put */
+export function folioPut(system: MemorySystem, pfn: number): void {
+  const { map } = system;
+  const folio = map.folio(pfn);
+  if (((map.flags[folio] ?? 0) & PG_reserved) !== 0) return;
+  if (map.dropRef(folio) === 0) folioFree(system, folio);
+}
+
+/** Frees a folio without references: device memory to its owner, the rest to the allocator. */
+function folioFree(system: MemorySystem, folio: number): void {
+  const { map } = system;
+  const flags = map.flags[folio] ?? 0;
+  if ((map.mapcount[folio] ?? 0) !== 0)
+    throw new HmmError('FREE_MAPPED', `frame ${folio} is freed while it is mapped`, { pfn: folio });
+  if ((flags & PG_zone_device) !== 0) {
+    freeZoneDeviceFolio(system, folio);
+    return;
+  }
+  if ((flags & PG_head) !== 0) {
+    for (let pfn = folio; pfn < folio + BLOCK; pfn++) resetFrame(system, pfn);
+    system.pages.putBlock(folio);
+    return;
+  }
+  resetFrame(system, folio);
+  system.pages.put(folio);
+}
+
+function resetFrame(system: MemorySystem, pfn: number): void {
+  const { map } = system;
+  map.flags[pfn] = PG_free;
+  map.mapping[pfn] = 0;
+  if (map.private[pfn] !== 0) map.private[pfn] = 0;
+  if (map.mlockCount[pfn] !== 0) map.mlockCount[pfn] = 0;
+  system.data.release(pfn);
+}
+

@@ -1,0 +1,25 @@
+import { PTE_DIRTY, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE, PTE_YOUNG } from './pte.js';
+import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
+
+const SHARED_WRITE = VM_SHARED | VM_WRITE;
+const ACCESS = VM_READ | VM_WRITE | VM_EXEC;
+
+/**
+ * Flags of a present, young, clean entry with the VMA's protection: writable only in a shared writable mapping, since in a
+ * private one a write has to find out whose the page is; inaccessible in a VMA without permissions. @kernel include/linux/mm.h mk_pte
+ */
+export function mkPte(vma: Vma): number {
+  const { flags } = vma;
+  if ((flags & SHARED_WRITE) === SHARED_WRITE) return PTE_PRESENT | PTE_YOUNG | PTE_WRITE;
+  return (flags & ACCESS) === 0 ? PTE_PRESENT | PTE_YOUNG | PTE_PROTNONE : PTE_PRESENT | PTE_YOUNG;
+}
+
+/** `flags` made writable if the VMA is. @kernel include/linux/mm.h maybe_mkwrite */
+export function maybeMkwrite(flags: number, vma: Vma): number {
+  return (vma.flags & VM_WRITE) !== 0 ? flags | PTE_WRITE : flags;
+}
+
+/** {@link mkPte} for the page that a write fault installs: writable and dirty if the VMA allows. */
+export function mkPteForWrite(vma: Vma): number {
+  return maybeMkwrite(mkPte(vma) | PTE_DIRTY, vma);
+}

@@ -1,0 +1,113 @@
+import {
+  PG_active,
+  PG_anon,
+  PG_head,
+  PG_lru,
+  PG_mlocked,
+  PG_referenced,
+  PG_swapbacked,
+  PG_swapcache,
+  PG_unevictable,
+} from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
+import { FOLIO_BATCH_SIZE, takeAll } from './lru-batches.js';
+import { mlockDrainLocal, mlockNewFolio } from './mlock-folio.js';
+import { folioPut } from './page-alloc.js';
+import { VM_LOCKED, VM_SPECIAL, type Vma } from './vma.js';
+
+/** Puts a folio that is on no list into the batch of new ones. @kernel mm/swap.c folio_add_lru */
+export function folioAddLru(system: MemorySystem, folio: number): void {
+  const { map, lru } = system;
+  map.get(folio);
+  lru.add.push(folio);
+  if (lru.add.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushAdd(system);
+}
+
+/** Makes a new page of `vma` known to the LRU, or to the mlocked ones. @kernel mm/swap.c folio_add_lru_vma */
+export function folioAddLruVma(vma: Vma, folio: number): void {
+  if ((vma.flags & (VM_LOCKED | VM_SPECIAL)) === VM_LOCKED) mlockNewFolio(vma.mm.system, folio);
+  else folioAddLru(vma.mm.system, folio);
+}
+
+/** Drains every batch of folios. @kernel mm/swap.c lru_add_drain */
+export function lruAddDrain(system: MemorySystem): void {
+  const { lru } = system;
+  if (lru.add.length > 0) flushAdd(system);
+  if (lru.lazyfree.length > 0) flushLazyfree(system);
+  if (lru.activate.length > 0) flushActivate(system);
+  if (lru.mlock.length > 0) mlockDrainLocal(system);
+}
+
+/**
+ * Notes that a folio is used: the first time it becomes referenced, the second time active.
+ * @kernel mm/swap.c folio_mark_accessed
+ */
+export function folioMarkAccessed(system: MemorySystem, folio: number): void {
+  const { map } = system;
+  const flags = map.flags[folio] ?? 0;
+  if ((flags & PG_referenced) === 0) {
+    map.set(folio, PG_referenced);
+    return;
+  }
+  if ((flags & (PG_unevictable | PG_active)) !== 0) return;
+  if ((flags & PG_lru) !== 0) folioActivate(system, folio);
+  else if (system.lru.add.includes(folio)) map.set(folio, PG_active);
+  map.clear(folio, PG_referenced);
+}
+
+function folioActivate(system: MemorySystem, folio: number): void {
+  const { map, lru } = system;
+  map.get(folio);
+  lru.activate.push(folio);
+  if (lru.activate.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushActivate(system);
+}
+
+/**
+ * Makes an anonymous folio one that reclaim may drop, once its batch is flushed.
+ * @kernel mm/swap.c folio_mark_lazyfree
+ */
+export function folioMarkLazyfree(system: MemorySystem, folio: number): void {
+  const { map, lru } = system;
+  const flags = map.flags[folio] ?? 0;
+  const wanted = PG_anon | PG_swapbacked | PG_lru;
+  if ((flags & (wanted | PG_swapcache | PG_unevictable)) !== wanted) return;
+  map.get(folio);
+  lru.lazyfree.push(folio);
+  if (lru.lazyfree.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushLazyfree(system);
+}
+
+/** @kernel mm/swap.c lru_add */
+function flushAdd(system: MemorySystem): void {
+  const { map } = system;
+  for (const folio of takeAll(system.lru.add)) {
+    const flags = map.flags[folio] ?? 0;
+    if ((flags & PG_mlocked) === 0) map.flags[folio] = (flags & ~PG_unevictable) | PG_lru;
+    else {
+      map.flags[folio] = (flags & ~PG_active) | PG_unevictable | PG_lru;
+      map.mlockCount[folio] = 0;
+    }
+    folioPut(system, folio);
+  }
+}
+
+/** @kernel mm/swap.c lru_lazyfree */
+function flushLazyfree(system: MemorySystem): void {
+  const { map } = system;
+  for (const folio of takeAll(system.lru.lazyfree)) {
+    const flags = map.flags[folio] ?? 0;
+    const wanted = PG_anon | PG_swapbacked | PG_lru;
+    if ((flags & (wanted | PG_swapcache | PG_unevictable)) === wanted)
+      map.flags[folio] = flags & ~(PG_active | PG_referenced | PG_swapbacked);
+    folioPut(system, folio);
+  }
+}
+
+/** @kernel mm/swap.c lru_activate */
+function flushActivate(system: MemorySystem): void {
+  const { map } = system;
+  for (const folio of takeAll(system.lru.activate)) {
+    const flags = map.flags[folio] ?? 0;
+    if ((flags & PG_lru) !== 0 && (flags & (PG_active | PG_unevictable)) === 0) map.set(folio, PG_active);
+    folioPut(system, folio);
+  }
+}

@@ -1,0 +1,154 @@
+import { HmmError } from '@hmm/kernel';
+import { PG_dirty, PG_swapcache, PG_writeback } from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
+import { folioPut } from './page-alloc.js';
+import { PageData, type PageDataState } from './page-data.js';
+import { folioMapped } from './rmap.js';
+
+/** The slot that stands for "none". */
+export const NO_SLOT = 0;
+
+/** A saved {@link SwapDevice}; opaque. */
+export interface SwapDeviceState {
+  readonly used: number;
+  readonly top: number;
+  readonly free: Int32Array;
+  readonly counts: Uint16Array;
+  readonly cache: Int32Array;
+  readonly data: PageDataState;
+}
+
+/**
+ * One swap device: slots 1 … `slots`, each with the number of page-table entries (and file pages) that name it, the
+ * page that the swap cache has for it, and its contents. The device is synchronous: a write is done when it returns.
+ * @kernel mm/swapfile.c swap_info_struct
+ */
+export class SwapDevice {
+  /** Slots that can be used at once. */
+  readonly slots: number;
+  /** Slots in use. */
+  used = 0;
+  /** Entries that name each slot. @kernel swap_map */
+  readonly counts: Uint16Array;
+  /** Frame in the swap cache for each slot, 0 for none. */
+  readonly cache: Int32Array;
+  /** Contents by slot. */
+  readonly data: PageData;
+  private readonly free: Int32Array;
+  private top: number;
+
+  constructor(slots: number) {
+    this.slots = slots;
+    this.counts = new Uint16Array(slots + 1);
+    this.cache = new Int32Array(slots + 1);
+    this.data = new PageData(slots + 1);
+    this.free = new Int32Array(slots);
+    for (let i = 0; i < slots; i++) this.free[i] = slots - i;
+    this.top = slots;
+  }
+
+  /** A free slot that nothing names yet, or {@link NO_SLOT}. @kernel mm/swapfile.c folio_alloc_swap */
+  alloc(): number {
+    if (this.top === 0) return NO_SLOT;
+    this.used++;
+    return this.free[--this.top] ?? NO_SLOT;
+  }
+
+  /** One more entry names `slot`. @kernel mm/swapfile.c swap_duplicate */
+  duplicate(slot: number): void {
+    this.counts[slot] = (this.counts[slot] ?? 0) + 1;
+  }
+
+  /** One entry less names `slot`; unused, uncached slots become free. @kernel mm/swapfile.c swap_free */
+  drop(slot: number): void {
+    const left = (this.counts[slot] ?? 0) - 1;
+    if (left < 0) throw new HmmError('SWAP_UNDERFLOW', `swap slot ${slot} has no entry to drop`, { slot });
+    this.counts[slot] = left;
+    this.releaseUnused(slot);
+  }
+
+  /** Frees `slot` when neither an entry nor the swap cache uses it. @kernel mm/swapfile.c swap_entry_free */
+  releaseUnused(slot: number): void {
+    if (this.counts[slot] !== 0 || this.cache[slot] !== 0) return;
+    this.data.release(slot);
+    this.free[this.top++] = slot;
+    this.used--;
+  }
+
+  /** A copy of the state. */
+  save(): SwapDeviceState {
+    return {
+      used: this.used,
+      top: this.top,
+      free: this.free.slice(),
+      counts: this.counts.slice(),
+      cache: this.cache.slice(),
+      data: this.data.save(this.slots + 1),
+    };
+  }
+
+  /** Sets the state back. */
+  restore(state: SwapDeviceState): void {
+    this.used = state.used;
+    this.top = state.top;
+    this.free.set(state.free);
+    this.counts.set(state.counts);
+    this.cache.set(state.cache);
+    this.data.restore(state.data);
+  }
+}
+
+/** Puts a folio into the swap cache under `slot`. @kernel mm/swap_state.c add_to_swap_cache */
+export function addToSwapCache(system: MemorySystem, folio: number, slot: number): void {
+  const { map, swap } = system;
+  swap.cache[slot] = folio;
+  map.private[folio] = slot;
+  map.set(folio, PG_swapcache);
+  map.get(folio);
+}
+
+/** Takes a folio out of the swap cache, dropping the cache's reference. @kernel mm/swap_state.c delete_from_swap_cache */
+export function deleteFromSwapCache(system: MemorySystem, folio: number): void {
+  const { map, swap } = system;
+  const slot = map.private[folio] ?? 0;
+  swap.cache[slot] = 0;
+  map.private[folio] = 0;
+  map.clear(folio, PG_swapcache);
+  swap.releaseUnused(slot);
+  folioPut(system, folio);
+}
+
+/**
+ * Frees the swap slot of a folio in the swap cache if no entry names it; the folio's copy is the only one then, so it
+ * becomes dirty. @returns whether the folio has left the swap cache. @kernel mm/swapfile.c folio_free_swap
+ */
+export function folioFreeSwap(system: MemorySystem, folio: number): boolean {
+  const { map, swap } = system;
+  const flags = map.flags[folio] ?? 0;
+  if ((flags & PG_swapcache) === 0 || (flags & PG_writeback) !== 0) return false;
+  if ((swap.counts[map.private[folio] ?? 0] ?? 0) !== 0) return false;
+  map.set(folio, PG_dirty);
+  deleteFromSwapCache(system, folio);
+  return true;
+}
+
+/** Frees the swap slot of a folio that nothing maps any more. @kernel mm/swap_state.c free_swap_cache */
+export function freeSwapCache(system: MemorySystem, folio: number): void {
+  const { map } = system;
+  if (!map.test(folio, PG_swapcache) || folioMapped(system, folio) || !map.tryLock(folio)) return;
+  map.get(folio);
+  folioFreeSwap(system, folio);
+  map.unlock(folio);
+  folioPut(system, folio);
+}
+
+/**
+ * A page-table entry that named `slot` goes away; with the last one goes a cached page that nothing maps.
+ * @kernel mm/swapfile.c free_swap_and_cache_nr
+ */
+export function freeSwapAndCache(system: MemorySystem, slot: number): void {
+  const { swap } = system;
+  swap.drop(slot);
+  const folio = swap.cache[slot] ?? 0;
+  if (folio !== 0 && swap.counts[slot] === 0) freeSwapCache(system, folio);
+}

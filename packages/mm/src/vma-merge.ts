@@ -1,0 +1,191 @@
+import type { Task } from '@hmm/kernel';
+import type { AddressSpace } from './address-space.js';
+import type { AnonVma } from './anon-vma.js';
+import type { MmStruct } from './mm-struct.js';
+import {
+  dupAnonVma,
+  removeSwallowed,
+  splitHugePmdIfNeeded,
+  splitVma,
+  vmaComplete,
+  vmaPrepare,
+} from './vma-adjust.js';
+import { vmaIndex, vmaNext, vmaPrev } from './vma-set.js';
+import { VM_SPECIAL, type Vma, type VmOperations } from './vma.js';
+
+/** A range that may become part of its neighbours. @kernel mm/vma.h vma_merge_struct */
+export interface VmaMergeStruct {
+  readonly start: number;
+  readonly end: number;
+  readonly flags: number;
+  readonly pgoff: number;
+  readonly file: AddressSpace | null;
+  readonly ops: VmOperations | null;
+  readonly anonVma: AnonVma | null;
+}
+
+/** @kernel mm/vma.c is_mergeable_vma */
+function isMergeableVma(neighbour: Vma, vmg: VmaMergeStruct): boolean {
+  return (
+    neighbour.flags === vmg.flags &&
+    neighbour.file === vmg.file &&
+    neighbour.ops === vmg.ops &&
+    vmg.ops?.close === undefined
+  );
+}
+
+/** Whether two VMAs' anon_vmas allow a merge; `neighbour`'s must not come from fork. @kernel mm/vma.c is_mergeable_anon_vma */
+function isMergeableAnonVma(a: AnonVma | null, b: AnonVma | null, neighbour: Vma | undefined): boolean {
+  if ((a === null || b === null) && (neighbour === undefined || neighbour.anonVmaChain.length === 1)) return true;
+  return a === b;
+}
+
+/** @kernel mm/vma.c can_vma_merge_left */
+function canMergeLeft(previous: Vma | undefined, vmg: VmaMergeStruct): previous is Vma {
+  return (
+    previous !== undefined &&
+    previous.end === vmg.start &&
+    isMergeableVma(previous, vmg) &&
+    isMergeableAnonVma(vmg.anonVma, previous.anonVma, previous) &&
+    previous.pgoff + (previous.end - previous.start) === vmg.pgoff
+  );
+}
+
+/** @kernel mm/vma.c can_vma_merge_right */
+function canMergeRight(next: Vma | undefined, vmg: VmaMergeStruct, left: Vma | undefined): next is Vma {
+  return (
+    next !== undefined &&
+    next.start === vmg.end &&
+    isMergeableVma(next, vmg) &&
+    isMergeableAnonVma(vmg.anonVma, next.anonVma, next) &&
+    next.pgoff === vmg.pgoff + (vmg.end - vmg.start) &&
+    (left === undefined || isMergeableAnonVma(left.anonVma, next.anonVma, undefined))
+  );
+}
+
+/**
+ * The part [start, end) of `vma` gets `flags`: merges it into neighbours that then look the same, else splits it off.
+ * @returns the VMA that the range is in now (whose flags the caller sets), or a negative errno.
+ * @kernel mm/vma.c vma_modify
+ */
+export function* vmaModify(vma: Vma, start: number, end: number, flags: number): Task<Vma | number> {
+  const merged = yield* vmaMergeExistingRange(vma, start, end, flags);
+  if (merged !== undefined) return merged;
+  if (vma.start < start) {
+    const error = yield* splitVma(vma, start, true);
+    if (error !== 0) return error;
+  }
+  if (vma.end > end) {
+    const error = yield* splitVma(vma, end, false);
+    if (error !== 0) return error;
+  }
+  return vma;
+}
+
+/** @kernel mm/vma.c vma_merge_existing_range */
+function* vmaMergeExistingRange(vma: Vma, start: number, end: number, flags: number): Task<Vma | undefined> {
+  const leftSide = vma.start === start;
+  const rightSide = vma.end === end;
+  if ((flags & VM_SPECIAL) !== 0 || (!leftSide && !rightSide)) return undefined;
+  const { file, ops, anonVma } = vma;
+  const vmg = { start, end, flags, pgoff: vma.pgoff + (start - vma.start), file, ops, anonVma };
+  const previous = leftSide ? vmaPrev(vma) : undefined;
+  const left = canMergeLeft(previous, vmg) ? previous : undefined;
+  const next = rightSide ? vmaNext(vma) : undefined;
+  const right = canMergeRight(next, vmg, left) ? next : undefined;
+  if (left !== undefined && right !== undefined) return yield* mergeBoth(left, vma, right);
+  if (left !== undefined) return yield* mergeLeft(left, vma, end);
+  if (right !== undefined) return yield* mergeRight(vma, right, start);
+  return undefined;
+}
+
+/** The previous VMA grows over `vma` and over the next one. */
+function* mergeBoth(previous: Vma, vma: Vma, next: Vma): Task<Vma> {
+  yield* dupAnonVma(previous, next.anonVma === null ? vma : next);
+  const end = next.end;
+  yield* removeSwallowed(vma);
+  yield* removeSwallowed(next);
+  yield* setBounds(previous, undefined, () => {
+    previous.end = end;
+  });
+  return previous;
+}
+
+/** The previous VMA grows to `end`; `vma` is swallowed or loses its head. */
+function* mergeLeft(previous: Vma, vma: Vma, end: number): Task<Vma> {
+  yield* dupAnonVma(previous, vma);
+  if (vma.end === end) {
+    yield* removeSwallowed(vma);
+    yield* setBounds(previous, undefined, () => {
+      previous.end = end;
+    });
+    return previous;
+  }
+  yield* setBounds(previous, vma, () => {
+    previous.end = end;
+    vma.moveStart(end);
+  }, end, vma);
+  return previous;
+}
+
+/** The next VMA grows down to `start`; `vma` is swallowed or loses its tail. */
+function* mergeRight(vma: Vma, next: Vma, start: number): Task<Vma> {
+  yield* dupAnonVma(next, vma);
+  if (vma.start === start) {
+    yield* removeSwallowed(vma);
+    yield* setBounds(next, undefined, () => {
+      next.moveStart(start);
+    });
+    return next;
+  }
+  yield* setBounds(vma, next, () => {
+    vma.end = start;
+    next.moveStart(start);
+  }, start, vma);
+  return next;
+}
+
+/** Changes bounds under the rmap locks; a huge PMD of `inside` that `boundary` falls into is split. @kernel mm/vma.c commit_merge */
+function* setBounds(
+  vma: Vma,
+  adjacent: Vma | undefined,
+  set: () => void,
+  boundary?: number,
+  inside?: Vma,
+): Task {
+  const change = { vma, adjacent, insert: undefined };
+  yield* vmaPrepare(change);
+  if (boundary !== undefined && inside !== undefined) yield* splitHugePmdIfNeeded(inside, boundary);
+  set();
+  vmaComplete(change);
+}
+
+/**
+ * A new range, which no VMA covers, becomes part of its neighbours if it can.
+ * @returns the VMA that holds it now; undefined when a new one is needed. @kernel mm/vma.c vma_merge_new_range
+ */
+export function* vmaMergeNewRange(mm: MmStruct, vmg: VmaMergeStruct): Task<Vma | undefined> {
+  if ((vmg.flags & VM_SPECIAL) !== 0) return undefined;
+  const index = vmaIndex(mm, vmg.start);
+  const before = mm.vmas[index - 1];
+  const behind = mm.vmas[index];
+  const left = canMergeLeft(before, vmg) ? before : undefined;
+  const right = canMergeRight(behind, vmg, left) ? behind : undefined;
+  if (left !== undefined) {
+    const end = right?.end ?? vmg.end;
+    if (right !== undefined) {
+      yield* dupAnonVma(left, right);
+      yield* removeSwallowed(right);
+    }
+    yield* setBounds(left, undefined, () => {
+      left.end = end;
+    });
+    return left;
+  }
+  if (right !== undefined) {
+    yield* setBounds(right, undefined, () => {
+      right.moveStart(vmg.start);
+    });
+  }
+  return right;
+}

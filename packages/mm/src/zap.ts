@@ -1,0 +1,118 @@
+import { ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
+import { splitHugePmd, zapHugePmd } from './huge-memory.js';
+import { PG_anon, PG_dirty } from './mem-map.js';
+import { MmuGather } from './mmu-gather.js';
+import { notifyEnd, notifyStart } from './notify.js';
+import { accessPte } from './observe.js';
+import { folioPut } from './page-alloc.js';
+import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
+import {
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_TYPE_DEVICE_EXCLUSIVE,
+  PTE_TYPE_DEVICE_PRIVATE,
+  PTE_TYPE_MASK,
+  PTE_TYPE_MIGRATION,
+  PTE_TYPE_SWAP,
+  PTE_YOUNG,
+} from './pte.js';
+import { folioRemoveRmapPte } from './rmap.js';
+import { folioMarkAccessed, lruAddDrain } from './swap.js';
+import { freeSwapAndCache } from './swapfile.js';
+import type { Vma } from './vma.js';
+
+/**
+ * Removes all that is mapped in the pages [start, end) of `vma`. Present pages are freed by the gather; other entries
+ * let go of theirs at once. @kernel mm/memory.c unmap_page_range
+ */
+export function* unmapPageRange(tlb: MmuGather, vma: Vma, start: number, end: number): Task {
+  const { mm } = vma;
+  const { lanes } = mm.system.tables;
+  for (let at = nextPmd(mm, start, end); at < end; at = nextPmd(mm, pmdAddrEnd(at, end), end)) {
+    const pmd = findPmd(mm, at);
+    const next = pmdAddrEnd(at, end);
+    if (lanes[pmd] !== ENTRY_TABLE) {
+      if (next - at === 512) {
+        zapHugePmd(tlb, vma, pmd);
+        continue;
+      }
+      yield* splitHugePmd(vma, at);
+    }
+    if (lanes[pmd] === ENTRY_TABLE) zapPteRange(tlb, vma, (lanes[pmd + 1] ?? 0) + 2 * (at & 511), next - at);
+  }
+}
+
+/** Zaps `count` entries from `first` (a lane index) on. @kernel mm/memory.c zap_pte_range */
+function zapPteRange(tlb: MmuGather, vma: Vma, first: number, count: number): void {
+  const { system } = vma.mm;
+  const { lanes } = system.tables;
+  for (let entry = first; entry < first + 2 * count; entry += 2) {
+    const flags = lanes[entry] ?? 0;
+    accessPte(system, entry, flags !== 0);
+    if (flags === 0) continue;
+    const payload = lanes[entry + 1] ?? 0;
+    lanes[entry] = 0;
+    lanes[entry + 1] = 0;
+    if ((flags & PTE_PRESENT) !== 0) zapPresentPte(tlb, vma, flags, payload);
+    else zapNonpresentPte(vma, flags, payload);
+  }
+}
+
+/** @kernel mm/memory.c zap_present_folio_ptes */
+function zapPresentPte(tlb: MmuGather, vma: Vma, flags: number, pfn: number): void {
+  if ((flags & PTE_SPECIAL) !== 0) return;
+  const { mm } = vma;
+  const { map } = mm.system;
+  const folio = map.folio(pfn);
+  if (map.test(folio, PG_anon)) mm.rssAnon--;
+  else {
+    if ((flags & PTE_DIRTY) !== 0) map.set(folio, PG_dirty);
+    if ((flags & PTE_YOUNG) !== 0) folioMarkAccessed(mm.system, folio);
+    mm.rssShmem--;
+  }
+  folioRemoveRmapPte(pfn, vma);
+  tlb.removePage(pfn);
+}
+
+/** @kernel mm/memory.c zap_nonpresent_ptes */
+function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
+  const { mm } = vma;
+  const { system } = mm;
+  switch (flags & PTE_TYPE_MASK) {
+    case PTE_TYPE_DEVICE_PRIVATE:
+      mm.rssAnon--;
+      folioRemoveRmapPte(payload, vma);
+      folioPut(system, payload);
+      break;
+    case PTE_TYPE_DEVICE_EXCLUSIVE:
+      mm.rssAnon--;
+      folioPut(system, payload);
+      break;
+    case PTE_TYPE_SWAP:
+      mm.swapents--;
+      freeSwapAndCache(system, payload);
+      break;
+    case PTE_TYPE_MIGRATION:
+      if (system.map.test(system.map.folio(payload), PG_anon)) mm.rssAnon--;
+      else mm.rssShmem--;
+      break;
+    default:
+      break;
+  }
+}
+
+/**
+ * Removes the mappings of a part of one VMA, announced as CLEAR: MADV_DONTNEED, truncation.
+ * @kernel mm/memory.c zap_page_range_single
+ */
+export function* zapPageRangeSingle(vma: Vma, start: number, end: number): Task {
+  const { mm } = vma;
+  lruAddDrain(mm.system);
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
+  const tlb = new MmuGather(mm);
+  yield* unmapPageRange(tlb, vma, start, end);
+  notifyEnd(range);
+  tlb.finish();
+}
