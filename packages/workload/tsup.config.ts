@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup';
 import { library } from '@hmm/config/tsup';
 
-export default defineConfig(library(['src/index.ts']));
+export default defineConfig(
+  library(['src/index.ts', 'src/readers/index.ts', 'src/readers/nsys.ts', 'src/patterns/index.ts']),
+);

@@ -1,0 +1,144 @@
+import {
+  ACCESS_ATOMIC,
+  ACCESS_PREFETCH,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  AGENT_CPU,
+  NO_TIME,
+} from './access-batch.js';
+import { Cursor } from './cursor.js';
+import { forEachLine, type LineDecoder } from './line-splitter.js';
+import { asciiText } from './trace-format.js';
+import type { TraceOutput } from './trace-output.js';
+
+/** The columns of the project's CSV, in any order; only `addr` has to be there. */
+type Column = 'addr' | 'size' | 'op' | 'agent' | 'thread' | 'time_ns' | 'other';
+
+const COLUMNS: Readonly<Record<string, Column>> = {
+  addr: 'addr',
+  address: 'addr',
+  size: 'size',
+  op: 'op',
+  agent: 'agent',
+  thread: 'thread',
+  time_ns: 'time_ns',
+};
+
+const OPS: Readonly<Record<string, number>> = {
+  r: ACCESS_READ,
+  read: ACCESS_READ,
+  w: ACCESS_WRITE,
+  write: ACCESS_WRITE,
+  a: ACCESS_ATOMIC,
+  atomic: ACCESS_ATOMIC,
+  p: ACCESS_PREFETCH,
+  prefetch: ACCESS_PREFETCH,
+};
+
+const COMMA = 44;
+const HASH = 35;
+const HEADER = 'a header line that names the columns, at least addr';
+
+/**
+ * The project's own CSV: a header line, then one access a line. `addr` is decimal or 0x…, `size` bytes (1 where
+ * absent), `op` r|w|a|p or the words, `agent` cpu, gpu or gpuN, `thread` and `time_ns` decimal. Lines that
+ * begin with # are comments; unknown columns are ignored.
+ */
+export class CsvDecoder implements LineDecoder {
+  private readonly out: TraceOutput;
+  private readonly cursor = new Cursor();
+  private columns: Column[] | undefined;
+  private size = 1;
+  private op = ACCESS_READ;
+  private agent = AGENT_CPU;
+  private thread = 0;
+  private time = NO_TIME;
+  private addrPage = 0;
+  private addrOffset = 0;
+
+  constructor(out: TraceOutput) {
+    this.out = out;
+  }
+
+  lines(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    forEachLine(this.out, bytes, start, end, (line, from, to) => {
+      if (from === to || line[from] === HASH) this.out.skip('comment');
+      else if (this.columns === undefined) this.header(line, from, to);
+      else this.row(bytes, from, to, this.columns);
+    });
+  }
+
+  private header(line: Uint8Array, from: number, to: number): void {
+    const text = asciiText(line, from, Math.min(to, from + 1000));
+    const columns = text.split(',').map((name): Column => COLUMNS[name.trim().toLowerCase()] ?? 'other');
+    if (columns.includes('addr')) this.columns = columns;
+    else this.out.fail('CORRUPT', HEADER, `'${text.slice(0, 60)}'`);
+  }
+
+  private row(bytes: Uint8Array<ArrayBuffer>, from: number, to: number, columns: readonly Column[]): void {
+    const { cursor, out } = this;
+    this.size = 1;
+    this.op = ACCESS_READ;
+    this.agent = AGENT_CPU;
+    this.thread = 0;
+    this.time = NO_TIME;
+    let at = from;
+    for (let i = 0; i < columns.length; i++) {
+      let fieldEnd = at;
+      while (fieldEnd < to && bytes[fieldEnd] !== COMMA) fieldEnd++;
+      const column = columns[i] ?? 'other';
+      cursor.reset(bytes, at, fieldEnd);
+      const good = at <= to && this.field(column);
+      if (!good) {
+        out.malformedLine(`a value of column ${column}`, bytes, from, to);
+        return;
+      }
+      at = fieldEnd + 1;
+    }
+    if (cursor.addressInRange) {
+      out.access(this.addrPage, this.addrOffset, this.size, this.op, this.agent, this.thread, this.time);
+    } else out.skip('address-range');
+  }
+
+  private field(column: Column): boolean {
+    const { cursor } = this;
+    if (column === 'other') return true;
+    cursor.spaces();
+    switch (column) {
+      case 'addr':
+        if (!cursor.address()) return false;
+        this.addrPage = cursor.page;
+        this.addrOffset = cursor.offset;
+        break;
+      case 'size':
+        this.size = cursor.decimal();
+        if (this.size < 1) return false;
+        break;
+      case 'thread':
+        this.thread = cursor.decimal();
+        if (this.thread < 0) return false;
+        break;
+      case 'time_ns':
+        this.time = cursor.decimal();
+        if (this.time < 0) return false;
+        break;
+      case 'op':
+        return this.word((word) => (this.op = OPS[word.toLowerCase()] ?? -1));
+      case 'agent':
+        return this.word((word) => (this.agent = agentNumber(word)));
+    }
+    return !cursor.spaces();
+  }
+
+  private word(take: (word: string) => number): boolean {
+    const { cursor } = this;
+    return take(asciiText(cursor.bytes, cursor.at, Math.min(cursor.end, cursor.at + 16)).trim()) >= 0;
+  }
+}
+
+/** `cpu` is 0, `gpu` 1, `gpuN` 1 + N; -1 for anything else. */
+function agentNumber(word: string): number {
+  if (/^cpu$/i.test(word)) return AGENT_CPU;
+  const gpu = /^gpu(\d{0,2})$/i.exec(word);
+  return gpu === null ? -1 : 1 + Number(gpu[1]);
+}

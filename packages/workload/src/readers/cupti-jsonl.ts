@@ -1,0 +1,145 @@
+import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, AGENT_CPU, AGENT_GPU, NO_TIME } from './access-batch.js';
+import type { TraceEventName } from './event-batch.js';
+import { forEachLine, type LineDecoder } from './line-splitter.js';
+import { asciiText } from './trace-format.js';
+import type { TraceOutput } from './trace-output.js';
+
+/** Which agent a step's accesses come from, and their kind. */
+const STEP_OPS: Readonly<Record<string, readonly [agent: number, kind: number]>> = {
+  cpu_write: [AGENT_CPU, ACCESS_WRITE],
+  cpu_read: [AGENT_CPU, ACCESS_READ],
+  gpu_chain_read: [AGENT_GPU, ACCESS_READ],
+  gpu_chain_write: [AGENT_GPU, ACCESS_WRITE],
+  gpu_chain_atomic: [AGENT_GPU, ACCESS_ATOMIC],
+  gpu_par_read: [AGENT_GPU, ACCESS_READ],
+  gpu_par_write: [AGENT_GPU, ACCESS_WRITE],
+  gpu_stream_read: [AGENT_GPU, ACCESS_READ],
+};
+
+/** CUPTI access types (1 read, 2 write, 3 atomic, 4 prefetch) to `ACCESS_*`. */
+const CUPTI_ACCESS: readonly number[] = [ACCESS_READ, ACCESS_READ, ACCESS_WRITE, ACCESS_ATOMIC, 3];
+
+const EVENTS: readonly TraceEventName[] = [
+  'cpu_fault',
+  'gpu_fault',
+  'htod',
+  'dtoh',
+  'dtod',
+  'thrash',
+  'throttle',
+  'remote_map',
+];
+
+const SHAPE = 'a JSON object with e, op, run or end';
+
+type Fields = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const num = (fields: Fields, key: string, otherwise = 0): number => {
+  const value = fields[key];
+  return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
+};
+
+const str = (fields: Fields, key: string): string => {
+  const value = fields[key];
+  return typeof value === 'string' ? value : '';
+};
+
+/**
+ * JSON lines of CUPTI unified-memory records: a head (`run`, `scenario`, `bytes`) per managed allocation, a line per step
+ * with the pages touched in order, and a line per event. Page numbers are relative to the allocation, which an `alloc`
+ * observation announces (`label` the scenario, `value` the run). A fault's `flags` is an `ACCESS_*`, a migration's its cause.
+ */
+export class CuptiJsonlDecoder implements LineDecoder {
+  private readonly out: TraceOutput;
+  private blocks = 0;
+
+  constructor(out: TraceOutput) {
+    this.out = out;
+  }
+
+  lines(bytes: Uint8Array, start: number, end: number): void {
+    forEachLine(this.out, bytes, start, end, (line, from, to) => {
+      if (from === to) {
+        this.out.skip('comment');
+        return;
+      }
+      let value: unknown;
+      try {
+        value = JSON.parse(asciiText(line, from, to));
+      } catch {
+        value = undefined;
+      }
+      if (!isObject(value) || !this.object(value)) this.out.malformedLine(SHAPE, line, from, to);
+    });
+  }
+
+  private object(fields: Fields): boolean {
+    if ('e' in fields) return this.observation(fields);
+    if ('op' in fields) return this.step(fields);
+    if ('scenario' in fields) {
+      const bytes = num(fields, 'bytes', -1);
+      if (bytes < 0) return false;
+      const place = { time: 0, page: 0, bytes, thread: this.blocks++ };
+      this.out.event({ name: 'alloc', ...place, value: num(fields, 'run'), label: str(fields, 'scenario') });
+      return true;
+    }
+    this.out.skip('other-event');
+    return 'end' in fields || 'hist' in fields;
+  }
+
+  private observation(fields: Fields): boolean {
+    const name = EVENTS.find((known) => known === fields['e']);
+    if (name === undefined) {
+      this.out.skip('other-event');
+      return typeof fields['e'] === 'string';
+    }
+    const at = num(fields, 'at', -1);
+    const time = num(fields, 't', -1);
+    if (at < 0 || time < 0) return false;
+    const fault = name === 'cpu_fault' || name === 'gpu_fault';
+    const moves = !fault && name !== 'throttle';
+    const flags = num(fields, 'f');
+    this.out.event({
+      name,
+      time,
+      duration: num(fields, 'dt', -1),
+      page: Math.floor(at / 4096),
+      offset: at % 4096,
+      bytes: moves ? num(fields, 'v') : 0,
+      value: num(fields, 'v'),
+      flags: fault ? (CUPTI_ACCESS[flags] ?? 0) : flags,
+      agent: name === 'cpu_fault' || num(fields, 'src') < 0 ? AGENT_CPU : AGENT_GPU,
+    });
+    return true;
+  }
+
+  private step(fields: Fields): boolean {
+    const op = str(fields, 'op');
+    const shape = STEP_OPS[op];
+    const time = num(fields, 't0', NO_TIME);
+    if (shape === undefined) return this.request(op, fields, time);
+    const pages: unknown = fields['pages'];
+    if (!Array.isArray(pages) || (pages.length === 0 && num(fields, 'count') > 0)) {
+      this.out.skip('no-pages');
+      return true;
+    }
+    const [agent, kind] = shape;
+    for (const page of pages) {
+      if (!Number.isSafeInteger(page) || page < 0) return false;
+      this.out.access(Number(page), 0, 1, kind, agent, 0, time);
+    }
+    return true;
+  }
+
+  /** Advice, prefetch and duels: requests of the program that are no accesses. */
+  private request(op: string, fields: Fields, time: number): boolean {
+    const name = op === 'duel' ? 'duel' : op.startsWith('prefetch_') ? 'prefetch' : 'advise';
+    const duration = num(fields, 't1', time) - time;
+    const label = op === 'duel' ? str(fields, 'order') : op;
+    this.out.event({ name, time, duration, agent: op.endsWith('_gpu') ? AGENT_GPU : AGENT_CPU, label });
+    return op !== '';
+  }
+}

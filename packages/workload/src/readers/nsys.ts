@@ -1,0 +1,233 @@
+/**
+ * Nsight Systems SQLite exports: unified-memory faults, transfers, kernels and allocations as observations. An entry
+ * point of its own, since it loads SQLite as WebAssembly.
+ *
+ * @packageDocumentation
+ */
+import { NO_TIME } from './access-batch.js';
+import { TRACE_EVENT_NAMES } from './event-batch.js';
+import {
+  ACCESS_TYPE_ENUM,
+  MIGRATION_ENUM,
+  NSYS_TABLES,
+  type NsysEnum,
+  type NsysTable,
+} from './nsys-schema.js';
+import { openSqlite, type SqlDatabase, type SqlValue } from './sqlite.js';
+import type { TraceError, TraceErrorCode, TraceResult } from './trace-error.js';
+import { TraceOutput, type TraceSink } from './trace-output.js';
+
+export { openSqlite, type SqlDatabase, type SqlValue } from './sqlite.js';
+
+/** How to read an export. */
+export interface NsysOptions {
+  /** The file's name, for messages. */
+  readonly file?: string;
+}
+
+const EXPECTED =
+  'an Nsight Systems export with CUDA_UM_GPU_PAGE_FAULT_EVENTS, CUDA_UM_CPU_PAGE_FAULT_EVENTS or CUPTI_ACTIVITY_KIND_MEMCPY';
+
+/** Tables without which an export has nothing about unified memory. */
+const ESSENTIAL: readonly string[] = NSYS_TABLES.slice(0, 3).map(({ table }) => table);
+
+/** Ends the reading with a {@link TraceError}; never leaves this file. */
+class SchemaFault extends Error {
+  readonly code: TraceErrorCode;
+  readonly expected: string;
+
+  constructor(code: TraceErrorCode, expected: string, found: string) {
+    super(found);
+    this.code = code;
+    this.expected = expected;
+  }
+}
+
+const num = (value: SqlValue | undefined, otherwise: number): number =>
+  typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : otherwise;
+
+const text = (value: SqlValue | undefined): string => (typeof value === 'string' ? value : '');
+
+/** Base tables (no views, no virtual tables) and their columns. */
+function schemaOf(db: SqlDatabase): Map<string, Set<string>> {
+  const tables: string[] = [];
+  db.each("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE TABLE%'", ([name]) => {
+    tables.push(text(name));
+  });
+  const schema = new Map<string, Set<string>>();
+  const wanted = new Set([
+    ...NSYS_TABLES.map(({ table }) => table),
+    ACCESS_TYPE_ENUM.table,
+    MIGRATION_ENUM.table,
+    'StringIds',
+  ]);
+  for (const table of tables.filter((name) => wanted.has(name))) {
+    const columns = new Set<string>();
+    db.each(`PRAGMA table_info("${table}")`, ([, name]) => {
+      columns.add(text(name));
+    });
+    schema.set(table, columns);
+  }
+  if (!ESSENTIAL.some((table) => schema.has(table))) {
+    const some = tables.slice(0, 5).join(', ');
+    throw new SchemaFault('WRONG_SCHEMA', EXPECTED, tables.length === 0 ? 'no tables' : `tables ${some}`);
+  }
+  return schema;
+}
+
+/** The SELECT that turns one table's rows into the reader's columns. */
+function selectOf(spec: NsysTable, source: number, schema: ReadonlyMap<string, ReadonlySet<string>>): string {
+  const columns = schema.get(spec.table) ?? new Set<string>();
+  for (const column of spec.required) {
+    if (!columns.has(column)) {
+      throw new SchemaFault('WRONG_SCHEMA', `${spec.table}.${column}`, `${spec.table} without it`);
+    }
+  }
+  const sql = (expression: string | undefined): string =>
+    (expression ?? 'NULL').replace(/col\((\w+)\)/g, (_, name: string) =>
+      columns.has(name) ? `"${name}"` : 'NULL',
+    );
+  let label = 'NULL';
+  if (spec.label !== undefined && columns.has(spec.label)) {
+    const named = schema.has('StringIds')
+      ? `(SELECT value FROM StringIds WHERE id = "${spec.label}")`
+      : 'NULL';
+    label = `CASE typeof("${spec.label}") WHEN 'text' THEN "${spec.label}" ELSE ${named} END`;
+  }
+  const address = sql(spec.address);
+  const fields = [
+    String(source),
+    sql(spec.name),
+    'start',
+    sql(spec.end),
+    `(${address}) >> 12 & ${2 ** 52 - 1}`,
+    `(${address}) & 4095`,
+    ...[spec.bytes, spec.value, spec.flags, spec.device, spec.thread].map(sql),
+    label,
+  ];
+  return `SELECT ${fields.join(', ')} FROM "${spec.table}"${spec.where === undefined ? '' : ` WHERE ${spec.where}`}`;
+}
+
+/** Our number for each id of an enumeration: by the file's own names, else by the published ids. */
+function enumNumbers(
+  db: SqlDatabase,
+  spec: NsysEnum,
+  schema: ReadonlyMap<string, ReadonlySet<string>>,
+): number[] {
+  const numbers = [...spec.byId];
+  const columns = schema.get(spec.table);
+  if (columns?.has('id') !== true || !columns.has('name')) return numbers;
+  const label = columns.has('label') ? 'label' : 'NULL';
+  db.each(`SELECT id, name, ${label} FROM "${spec.table}"`, ([id, name, shown]) => {
+    const words = `${text(name)} ${text(shown)}`.toLowerCase();
+    const known = spec.names.find(([shape]) => shape.test(words));
+    const index = num(id, -1);
+    if (known !== undefined && index >= 0 && index < 1024) numbers[index] = known[1];
+  });
+  return numbers;
+}
+
+function readRows(db: SqlDatabase, out: TraceOutput): void {
+  db.each('PRAGMA trusted_schema = OFF', () => undefined);
+  const schema = schemaOf(db);
+  const access = enumNumbers(db, ACCESS_TYPE_ENUM, schema);
+  const causes = enumNumbers(db, MIGRATION_ENUM, schema);
+  const selects = NSYS_TABLES.flatMap((spec, i) =>
+    schema.has(spec.table) ? [selectOf(spec, i, schema)] : [],
+  );
+  db.each(`${selects.join(' UNION ALL ')} ORDER BY 3`, (row) => {
+    out.line++;
+    const [source, nameText, start, end, page, offset, bytes, value, flags, device, thread, label] = row;
+    const name = TRACE_EVENT_NAMES.find((known) => known === nameText);
+    const time = num(start, NO_TIME);
+    if (name === undefined || time < 0) {
+      out.malformed(
+        'a row with a start time and a known kind',
+        `row ${out.line} of ${NSYS_TABLES[num(source, 0)]?.table ?? ''}`,
+      );
+      return;
+    }
+    const id = num(flags, 0);
+    out.event({
+      name,
+      time,
+      duration: end === null ? -1 : num(end, time) - time,
+      page: num(page, -1),
+      offset: num(offset, 0),
+      bytes: num(bytes, 0),
+      value: num(value, 0),
+      flags: name === 'gpu_fault' ? (access[id] ?? 0) : (causes[id] ?? 0),
+      agent: name === 'cpu_fault' ? 0 : 1 + Math.min(250, Math.max(0, num(device, 0))),
+      thread: num(thread, 0),
+      label: text(label),
+    });
+  });
+}
+
+/**
+ * Reads an open database: every observation in the order of its start. `flags` of a fault is an `ACCESS_*` (unknown, so a
+ * read, for CPU faults), of a migration its CUPTI cause; `value` of a GPU fault is its number of merged fault groups.
+ * Errors are values: `WRONG_SCHEMA` names the missing table or column, `CORRUPT` what SQLite says.
+ */
+export function readNsys(db: SqlDatabase, sink: TraceSink, options: NsysOptions = {}): TraceResult {
+  const file = options.file ?? 'trace';
+  const out = new TraceOutput(sink, file);
+  let error: TraceError | undefined;
+  try {
+    readRows(db, out);
+  } catch (thrown) {
+    const found = thrown instanceof Error ? thrown.message : 'a failure of SQLite';
+    const [code, expected] =
+      thrown instanceof SchemaFault
+        ? [thrown.code, thrown.expected]
+        : (['CORRUPT', 'an SQLite database'] as const);
+    error = { code, file, expected, found };
+  }
+  out.finish();
+  error ??= out.error;
+  const { accesses, events, skipped, firstMalformed } = out;
+  const first = firstMalformed === undefined ? {} : { firstMalformed };
+  const counts = { records: out.line, accesses, events, skipped, ...first };
+  const summary = { format: 'nsys-sqlite', compression: 'none', bytesIn: 0, bytes: 0, ...counts } as const;
+  return error === undefined ? { ok: true, summary } : { ok: false, error, summary };
+}
+
+/** {@link readNsys} on the bytes of a file. */
+export async function readNsysFile(
+  bytes: Uint8Array,
+  sink: TraceSink,
+  options: NsysOptions = {},
+): Promise<TraceResult> {
+  let db: SqlDatabase;
+  try {
+    db = await openSqlite(bytes);
+  } catch (thrown) {
+    const out = new TraceOutput(sink, options.file ?? 'trace');
+    out.fail(
+      'CORRUPT',
+      'an SQLite database',
+      thrown instanceof Error ? thrown.message : 'a failure of SQLite',
+    );
+    const summary = {
+      format: 'nsys-sqlite',
+      compression: 'none',
+      records: 0,
+      accesses: 0,
+      events: 0,
+      skipped: {},
+    } as const;
+    const error = out.error ?? {
+      code: 'CORRUPT',
+      file: out.file,
+      expected: 'an SQLite database',
+      found: 'none',
+    };
+    return { ok: false, error, summary: { ...summary, bytesIn: bytes.length, bytes: bytes.length } };
+  }
+  try {
+    const result = readNsys(db, sink, options);
+    return { ...result, summary: { ...result.summary, bytesIn: bytes.length, bytes: bytes.length } };
+  } finally {
+    db.close();
+  }
+}

@@ -1,0 +1,105 @@
+import { AGENT_GPU, NO_TIME } from './access-batch.js';
+import { Cursor } from './cursor.js';
+import { gpuOpcode } from './gpu-opcode.js';
+import { forEachLine, type LineDecoder } from './line-splitter.js';
+import { asciiText } from './trace-format.js';
+import type { TraceOutput } from './trace-output.js';
+import { WARP_LANES, WarpAccess } from './warp-access.js';
+
+const SHAPE = 'MEMTRACE: CTX 0x… - grid_launch_id N - CTA X,Y,Z - warp W - OPCODE - 32 addresses';
+
+/** Warps of one thread block that are told apart. */
+const WARPS_PER_CTA = 64;
+
+/**
+ * NVBit's `mem_trace` text: a line per warp instruction with 32 addresses (0 = inactive lane), and a `LAUNCH` line per
+ * kernel, which becomes a `kernel` observation. The 32 addresses become one access per page; `thread` numbers warps by
+ * block, so that blocks of one launch never share a number.
+ */
+export class NvbitDecoder implements LineDecoder {
+  private readonly out: TraceOutput;
+  private readonly cursor = new Cursor();
+  private readonly warpAccess = new WarpAccess();
+  private gridX = 65536;
+  private gridY = 65536;
+
+  constructor(out: TraceOutput) {
+    this.out = out;
+  }
+
+  lines(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    forEachLine(this.out, bytes, start, end, (_, from, to) => {
+      this.line(bytes, from, to);
+    });
+  }
+
+  private line(bytes: Uint8Array<ArrayBuffer>, from: number, to: number): void {
+    const { cursor, out } = this;
+    cursor.reset(bytes, from, to);
+    cursor.spaces();
+    if (!cursor.take('MEMTRACE:')) {
+      // The tool's settings and the program's own output stand between the records.
+      out.skip('comment');
+      return;
+    }
+    cursor.spaces();
+    if (!cursor.take('CTX ') || !cursor.hexAddress()) {
+      this.broken(bytes, from, to);
+      return;
+    }
+    if (cursor.take(' - LAUNCH')) this.launch(asciiText(bytes, cursor.at, Math.min(to, cursor.at + 4096)));
+    else if (cursor.take(', Inspecting') || cursor.take(',')) out.skip('comment');
+    else if (!this.instruction()) this.broken(bytes, from, to);
+  }
+
+  private broken(bytes: Uint8Array, from: number, to: number): void {
+    this.out.malformedLine(SHAPE, bytes, from, to);
+  }
+
+  private launch(text: string): void {
+    const grid = /grid size (\d{1,10}),(\d{1,10}),(\d{1,10})/.exec(text);
+    const id = /grid launch id (\d{1,15})/.exec(text);
+    const name = / - Kernel name (.*?) - grid launch id/.exec(text);
+    if (grid !== null) {
+      this.gridX = Number(grid[1]);
+      this.gridY = Number(grid[2]);
+    }
+    const label = name?.[1] ?? '';
+    this.out.event({ name: 'kernel', time: NO_TIME, agent: AGENT_GPU, value: Number(id?.[1] ?? 0), label });
+  }
+
+  private instruction(): boolean {
+    const { cursor, out, warpAccess } = this;
+    if (!cursor.take(' - grid_launch_id ') || cursor.decimal() < 0 || !cursor.take(' - CTA ')) return false;
+    const x = cursor.decimal();
+    const y = cursor.take(',') ? cursor.decimal() : -1;
+    const z = cursor.take(',') ? cursor.decimal() : -1;
+    if (z < 0 || y < 0 || x < 0 || !cursor.take(' - warp ')) return false;
+    const warp = cursor.decimal();
+    if (warp < 0 || !cursor.take(' - ')) return false;
+    const opcodeAt = cursor.at;
+    const opcodeBytes = cursor.token();
+    if (opcodeBytes === 0 || opcodeBytes > 64 || !cursor.take(' -')) return false;
+    const opcode = gpuOpcode(asciiText(cursor.bytes, opcodeAt, opcodeAt + opcodeBytes));
+    if (opcode.kind < 0) {
+      out.skip('no-address');
+      return true;
+    }
+    if (!this.lanes(opcode.size)) return false;
+    const cta = x + this.gridX * (y + this.gridY * z);
+    warpAccess.emit(out, opcode.kind, cta * WARPS_PER_CTA + warp);
+    return true;
+  }
+
+  private lanes(size: number): boolean {
+    const { cursor, warpAccess } = this;
+    warpAccess.clear();
+    let lanes = 0;
+    while (cursor.spaces()) {
+      if (lanes === WARP_LANES || !cursor.take('0x') || !cursor.hexAddress()) return false;
+      lanes++;
+      if (cursor.page !== 0 || cursor.offset !== 0 || !cursor.addressInRange) warpAccess.lane(cursor, size);
+    }
+    return lanes > 0;
+  }
+}
