@@ -1,0 +1,102 @@
+import type { ClientReport, CompareReport, RunReport } from './client-report.js';
+import { PART_TEXT } from './differences.js';
+import { type Column, formatTable, wrapText } from './table.js';
+import { countOf, formatBytes, formatCount, formatShare, formatTime } from './units.js';
+
+const MAX_VALUES = 8;
+
+/** What happened, in one sentence: what it cost, and the biggest part of it. */
+export function summarySentence(report: ClientReport): string {
+  const { client, time_ns: time } = report;
+  if (report.error !== null) return `${client} could not run this to its end: ${report.error}`;
+  const parts = (['running', 'fault_wait', 'copying', 'invalidating'] as const)
+    .map((part) => ({ part, ns: report.time_by_part[part] }))
+    .sort((a, b) => b.ns - a.ns);
+  const [most] = parts;
+  const largest =
+    most === undefined || most.ns === 0
+      ? ''
+      : `, ${formatShare(most.ns, time)} of it ${PART_TEXT[most.part]}`;
+  const faults = report.faults === 0 ? 'no GPU fault' : countOf(report.faults, 'GPU fault');
+  const moved = report.bytes_to_device + report.bytes_to_host;
+  const traffic = moved === 0 ? 'nothing moved' : `${formatBytes(moved)} moved`;
+  return `${client} on ${report.gpu}: ${formatTime(time)}${largest}; ${faults}, ${traffic}.`;
+}
+
+/** A run for people: the sentence, the counts, the traffic by cause, the values. */
+export function formatRun({ program, run }: RunReport): string {
+  const parts = [wrapText(summarySentence(run)), counts([run])];
+  const causes = traffic([run]);
+  if (causes !== '') parts.push(causes);
+  const values = valueLines([run]);
+  if (values !== '') parts.push(values);
+  for (const text of run.failed) parts.push(wrapText(`assertion does not hold: ${text}`));
+  return [`${program} under ${run.client}`, ...notes([run]), '', parts.join('\n\n'), ''].join('\n');
+}
+
+/** Clients side by side: one column each, then what differs and why. */
+export function formatCompare(report: CompareReport): string {
+  const { clients, differences } = report;
+  const title = `${report.program} on ${clients.map((c) => `${c.client} (${c.gpu})`).join(', ')}`;
+  const parts = [clients.map((c) => wrapText(summarySentence(c))).join('\n'), counts(clients)];
+  for (const part of [traffic(clients), valueLines(clients)]) if (part !== '') parts.push(part);
+  const why = differences.map(
+    ({ what, why: rule }, at) => `${wrapText(`${at + 1}. ${what}.`)}\n${wrapText(rule, 80, '   ')}`,
+  );
+  parts.push(differences.length === 0 ? 'No difference.' : `What differs, and why\n\n${why.join('\n')}`);
+  return [title, ...notes(clients), '', parts.join('\n\n'), ''].join('\n');
+}
+
+function notes(clients: readonly ClientReport[]): string[] {
+  return clients.flatMap((c) => c.changed.map((text) => wrapText(`note: ${c.client}: ${text}`)));
+}
+
+function counts(clients: readonly ClientReport[]): string {
+  const row = (title: string, of: (c: ClientReport) => string): string[] => [title, ...clients.map(of)];
+  const rows = [
+    row('time', (c) => formatTime(c.time_ns)),
+    ...(['running', 'fault_wait', 'copying', 'invalidating'] as const).map((part) =>
+      row(`  ${PART_TEXT[part].replace(/ \(.*/, '')}`, (c) => formatTime(c.time_by_part[part])),
+    ),
+    row('GPU faults', (c) => formatCount(c.faults)),
+    row('fault batches', (c) => formatCount(c.batches)),
+    row('CPU faults served', (c) => formatCount(c.cpu_faults)),
+    row('bytes to device', (c) => formatBytes(c.bytes_to_device)),
+    row('bytes to host', (c) => formatBytes(c.bytes_to_host)),
+    row('remote accesses', (c) => formatCount(c.remote_accesses)),
+    row('pages mapped remotely', (c) => formatCount(c.remote_maps)),
+    row('notifier calls', (c) => formatCount(c.invalidations)),
+    row('retries', (c) => formatCount(c.retries)),
+  ];
+  return formatTable(columns('', clients), rows);
+}
+
+function traffic(clients: readonly ClientReport[]): string {
+  const causes = [...new Set(clients.flatMap((c) => Object.keys(c.by_cause)))];
+  const rows = causes.flatMap((cause) =>
+    (['to_device', 'to_host'] as const)
+      .filter((way) => clients.some((c) => (c.by_cause[cause]?.[way] ?? 0) > 0))
+      .map((way) => [
+        `${cause}, ${way.replace('_', ' ')}`,
+        ...clients.map((c) => formatBytes(c.by_cause[cause]?.[way] ?? 0)),
+      ]),
+  );
+  return rows.length === 0 ? '' : formatTable(columns('bytes by cause', clients), rows);
+}
+
+function valueLines(clients: readonly ClientReport[]): string {
+  const names = [...new Set(clients.flatMap((c) => Object.keys(c.values)))];
+  if (names.length === 0) return '';
+  const rows = names.map((name) => [name, ...clients.map((c) => valueText(c.values[name]))]);
+  return formatTable(columns('value', clients), rows);
+}
+
+function valueText(values: readonly number[] | undefined): string {
+  if (values === undefined) return '-';
+  const shown = values.slice(0, MAX_VALUES).join(' ');
+  return values.length > MAX_VALUES ? `${shown} … (${values.length})` : shown;
+}
+
+function columns(title: string, clients: readonly ClientReport[]): Column[] {
+  return [{ title }, ...clients.map(({ client }): Column => ({ title: client, align: 'right' }))];
+}
