@@ -14,26 +14,31 @@ import type { TraceOutput } from './trace-output.js';
 /** The columns of the project's CSV, in any order; only `addr` has to be there. */
 type Column = 'addr' | 'size' | 'op' | 'agent' | 'thread' | 'time_ns' | 'other';
 
-const COLUMNS: Readonly<Record<string, Column>> = {
-  addr: 'addr',
-  address: 'addr',
-  size: 'size',
-  op: 'op',
-  agent: 'agent',
-  thread: 'thread',
-  time_ns: 'time_ns',
-};
+const COLUMNS: ReadonlyMap<string, Column> = new Map<string, Column>([
+  ['addr', 'addr'],
+  ['address', 'addr'],
+  ['size', 'size'],
+  ['op', 'op'],
+  ['agent', 'agent'],
+  ['thread', 'thread'],
+  ['time_ns', 'time_ns'],
+]);
 
-const OPS: Readonly<Record<string, number>> = {
-  r: ACCESS_READ,
-  read: ACCESS_READ,
-  w: ACCESS_WRITE,
-  write: ACCESS_WRITE,
-  a: ACCESS_ATOMIC,
-  atomic: ACCESS_ATOMIC,
-  p: ACCESS_PREFETCH,
-  prefetch: ACCESS_PREFETCH,
-};
+const OPS: ReadonlyMap<string, number> = new Map<string, number>([
+  ['r', ACCESS_READ],
+  ['read', ACCESS_READ],
+  ['w', ACCESS_WRITE],
+  ['write', ACCESS_WRITE],
+  ['a', ACCESS_ATOMIC],
+  ['atomic', ACCESS_ATOMIC],
+  ['p', ACCESS_PREFETCH],
+  ['prefetch', ACCESS_PREFETCH],
+]);
+
+/** {@link OPS} of one letter, by character code. */
+const SHORT_OPS: readonly (number | undefined)[] = Array.from({ length: 128 }, (_, code) =>
+  OPS.get(String.fromCharCode(code)),
+);
 
 const COMMA = 44;
 const HASH = 35;
@@ -53,6 +58,7 @@ export class CsvDecoder implements LineDecoder {
   private agent = AGENT_CPU;
   private thread = 0;
   private time = NO_TIME;
+  private fieldStart = 0;
   private addrPage = 0;
   private addrOffset = 0;
 
@@ -70,7 +76,7 @@ export class CsvDecoder implements LineDecoder {
 
   private header(line: Uint8Array, from: number, to: number): void {
     const text = asciiText(line, from, Math.min(to, from + 1000));
-    const columns = text.split(',').map((name): Column => COLUMNS[name.trim().toLowerCase()] ?? 'other');
+    const columns = text.split(',').map((name): Column => COLUMNS.get(name.trim().toLowerCase()) ?? 'other');
     if (columns.includes('addr')) this.columns = columns;
     else this.out.fail('CORRUPT', HEADER, `'${text.slice(0, 60)}'`);
   }
@@ -88,6 +94,7 @@ export class CsvDecoder implements LineDecoder {
       while (fieldEnd < to && bytes[fieldEnd] !== COMMA) fieldEnd++;
       const column = columns[i] ?? 'other';
       cursor.reset(bytes, at, fieldEnd);
+      this.fieldStart = at;
       const good = at <= to && this.field(column);
       if (!good) {
         out.malformedLine(`a value of column ${column}`, bytes, from, to);
@@ -123,22 +130,27 @@ export class CsvDecoder implements LineDecoder {
         if (this.time < 0) return false;
         break;
       case 'op':
-        return this.word((word) => (this.op = OPS[word.toLowerCase()] ?? -1));
+        this.op = SHORT_OPS[cursor.end - cursor.at === 1 ? cursor.peek() : 0] ?? OPS.get(this.word()) ?? -1;
+        return this.op >= 0;
       case 'agent':
-        return this.word((word) => (this.agent = agentNumber(word)));
+        this.agent = cursor.take('cpu') && cursor.at === cursor.end ? AGENT_CPU : agentNumber(this.word());
+        return this.agent >= 0;
     }
     return !cursor.spaces();
   }
 
-  private word(take: (word: string) => number): boolean {
+  /** The field as a word in lower case; words are short. */
+  private word(): string {
     const { cursor } = this;
-    return take(asciiText(cursor.bytes, cursor.at, Math.min(cursor.end, cursor.at + 16)).trim()) >= 0;
+    return asciiText(cursor.bytes, this.fieldStart, Math.min(cursor.end, this.fieldStart + 16))
+      .trim()
+      .toLowerCase();
   }
 }
 
 /** `cpu` is 0, `gpu` 1, `gpuN` 1 + N; -1 for anything else. */
 function agentNumber(word: string): number {
-  if (/^cpu$/i.test(word)) return AGENT_CPU;
-  const gpu = /^gpu(\d{0,2})$/i.exec(word);
+  if (word === 'cpu') return AGENT_CPU;
+  const gpu = /^gpu(\d{0,2})$/.exec(word);
   return gpu === null ? -1 : 1 + Number(gpu[1]);
 }

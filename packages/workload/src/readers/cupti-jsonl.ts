@@ -5,16 +5,16 @@ import { asciiText } from './trace-format.js';
 import type { TraceOutput } from './trace-output.js';
 
 /** Which agent a step's accesses come from, and their kind. */
-const STEP_OPS: Readonly<Record<string, readonly [agent: number, kind: number]>> = {
-  cpu_write: [AGENT_CPU, ACCESS_WRITE],
-  cpu_read: [AGENT_CPU, ACCESS_READ],
-  gpu_chain_read: [AGENT_GPU, ACCESS_READ],
-  gpu_chain_write: [AGENT_GPU, ACCESS_WRITE],
-  gpu_chain_atomic: [AGENT_GPU, ACCESS_ATOMIC],
-  gpu_par_read: [AGENT_GPU, ACCESS_READ],
-  gpu_par_write: [AGENT_GPU, ACCESS_WRITE],
-  gpu_stream_read: [AGENT_GPU, ACCESS_READ],
-};
+const STEP_OPS: ReadonlyMap<string, readonly [agent: number, kind: number]> = new Map([
+  ['cpu_write', [AGENT_CPU, ACCESS_WRITE]],
+  ['cpu_read', [AGENT_CPU, ACCESS_READ]],
+  ['gpu_chain_read', [AGENT_GPU, ACCESS_READ]],
+  ['gpu_chain_write', [AGENT_GPU, ACCESS_WRITE]],
+  ['gpu_chain_atomic', [AGENT_GPU, ACCESS_ATOMIC]],
+  ['gpu_par_read', [AGENT_GPU, ACCESS_READ]],
+  ['gpu_par_write', [AGENT_GPU, ACCESS_WRITE]],
+  ['gpu_stream_read', [AGENT_GPU, ACCESS_READ]],
+]);
 
 /** CUPTI access types (1 read, 2 write, 3 atomic, 4 prefetch) to `ACCESS_*`. */
 const CUPTI_ACCESS: readonly number[] = [ACCESS_READ, ACCESS_READ, ACCESS_WRITE, ACCESS_ATOMIC, 3];
@@ -118,7 +118,7 @@ export class CuptiJsonlDecoder implements LineDecoder {
 
   private step(fields: Fields): boolean {
     const op = str(fields, 'op');
-    const shape = STEP_OPS[op];
+    const shape = STEP_OPS.get(op);
     const time = num(fields, 't0', NO_TIME);
     if (shape === undefined) return this.request(op, fields, time);
     const pages: unknown = fields['pages'];

@@ -138,16 +138,20 @@ describe('CUPTI JSON lines', () => {
     expect(result.summary.skipped['no-pages']).toBe(3);
   });
 
-  it.each(['{"e":"htod","at":"x"}', '[1,2]', '{"e":', 'null', '{"t0":1,"op":"cpu_read","pages":[1,-1]}'])(
-    'count %s as malformed',
-    (line) => {
-      const { result } = collect(
-        bytesOf(`${text('cupti.jsonl').split('\n').slice(0, 10).join('\n')}\n${line}\n`),
-      );
-      expect(result.ok).toBe(true);
-      expect(result.summary.skipped.malformed).toBe(1);
-    },
-  );
+  it.each([
+    '{"e":"htod","at":"x"}',
+    '[1,2]',
+    '{"e":',
+    'null',
+    '{"t0":1,"op":"cpu_read","pages":[1,-1]}',
+    '{"t0":1,"op":""}',
+  ])('count %s as malformed', (line) => {
+    const { result } = collect(
+      bytesOf(`${text('cupti.jsonl').split('\n').slice(0, 10).join('\n')}\n${line}\n`),
+    );
+    expect(result.ok).toBe(true);
+    expect(result.summary.skipped.malformed).toBe(1);
+  });
 });
 
 describe('the CSV', () => {
@@ -178,11 +182,14 @@ describe('the CSV', () => {
     expect(result).toMatchObject({ ok: false, error: { code: 'CORRUPT', line: 1 } });
   });
 
-  it.each(['0x1000,x', '0x1000', 'abc,r', '0x1000 1,r', ',r'])('counts the row %j as malformed', (row) => {
-    const { result, accesses } = collect(bytesOf(`addr,op\n0x1000,w\n${row}\n`));
-    expect(accesses).toHaveLength(1);
-    expect(result.summary.skipped.malformed).toBe(1);
-  });
+  it.each(['0x1000,x', '0x1000', 'abc,r', '0x1000 1,r', ',r', '0x1000,constructor'])(
+    'counts the row %j as malformed',
+    (row) => {
+      const { result, accesses } = collect(bytesOf(`addr,op\n0x1000,w\n${row}\n`));
+      expect(accesses).toHaveLength(1);
+      expect(result.summary.skipped.malformed).toBe(1);
+    },
+  );
 
   it('counts addresses of 2^57 and above, in decimal too', () => {
     const { result } = collect(
