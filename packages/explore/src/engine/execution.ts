@@ -43,6 +43,8 @@ export class Execution implements Choices {
   outcome: Outcome | undefined;
   /** What was broken first. */
   violation: Violation | undefined;
+  /** Called when the model has started and no agent has run. */
+  onStart: (() => void) | undefined;
   /** Gets each step. */
   listener: StepListener | undefined;
   private readonly model: Model;
@@ -74,6 +76,7 @@ export class Execution implements Choices {
       sched.exploring = true;
       sched.observer = undefined;
       model.start(this);
+      if (this.onStart !== undefined) this.onStart();
       result = this.runAgents();
       sched.exploring = false;
       sched.observer = undefined;

@@ -30,6 +30,15 @@ export interface FoundViolation extends Violation {
   readonly replay: string;
 }
 
+/** What a saved {@link Explorer} holds. */
+export interface ExplorerState {
+  readonly executions: number;
+  readonly schedules: number;
+  readonly steps: number;
+  readonly outcomes: readonly ReachedOutcome[];
+  readonly violations: readonly FoundViolation[];
+}
+
 /**
  * Explores a model with a strategy: runs executions, collects their outcomes and what they break. The work can be done
  * in slices ({@link Explorer.run} again and again), so that callers can stop at a time limit or a key press and still
@@ -76,6 +85,26 @@ export class Explorer {
       this.collect();
     }
     return !this.finished;
+  }
+
+  /** A copy of the results so far, as plain data, for {@link Explorer.resume}. */
+  save(): ExplorerState {
+    return {
+      executions: this.executions,
+      schedules: this.schedules,
+      steps: this.steps,
+      outcomes: [...this.outcomes.values()].map((outcome) => ({ ...outcome })),
+      violations: [...this.violations.values()],
+    };
+  }
+
+  /** Goes on from saved results. */
+  resume(state: ExplorerState): void {
+    this.executions = state.executions;
+    this.schedules = state.schedules;
+    this.execution.totalSteps = state.steps;
+    for (const outcome of state.outcomes) this.outcomes.set(outcome.text, { ...outcome });
+    for (const violation of state.violations) this.violations.set(violation.invariant, violation);
   }
 
   private collect(): void {

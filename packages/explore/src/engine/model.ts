@@ -23,6 +23,8 @@ export interface Model {
   checkStep?(): Violation | undefined;
   /** Evaluated once all agents are done: the last operations, then what holds at quiescence. */
   finish(): Outcome;
+  /** What a story shows of the present state: page-table entries and the like, by name. */
+  view?(): ReadonlyMap<string, string>;
 }
 
 /** How an execution ended, as seen from outside. */

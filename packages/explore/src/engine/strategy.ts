@@ -1,4 +1,4 @@
-import type { AccessLog } from './access-log.js';
+import type { AccessObserver } from '@hmm/kernel';
 
 /** Returned by {@link Strategy.pick}: what would follow was explored already. */
 export const PRUNED = -1;
@@ -17,7 +17,7 @@ export interface Strategy {
    */
   readonly prefix: number;
   /** Where accesses to shared state go; undefined when the strategy has no use for them. */
-  readonly accesses: AccessLog | undefined;
+  readonly accesses: AccessObserver | undefined;
   /** Whether all that the strategy wants to run has been run. */
   readonly exhausted: boolean;
   /** Prepares the next execution; false when there is none. */

@@ -98,6 +98,16 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
   }
 
   /** @inheritdoc */
+  view(): ReadonlyMap<string, string> {
+    const lines = new Map<string, string>();
+    for (let page = 0; page < PAGES; page++) {
+      lines.set(`cpu[${page}]`, String(this.pte[page]));
+      lines.set(`device[${page}]`, this.devicePte[page] === 0 ? 'none' : String(this.devicePte[page]));
+    }
+    return lines;
+  }
+
+  /** @inheritdoc */
   invalidate(_sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
     return this.invalidateTask(range, curSeq);
   }

@@ -3,9 +3,25 @@ import { AccessLog } from '../engine/access-log.js';
 import { PRUNED, type Strategy } from '../engine/strategy.js';
 import { continuing, hasAgent, lowestAgent } from './agent-set.js';
 import { Clocks } from './clocks.js';
-import { Decisions } from './decisions.js';
+import { Decisions, type DecisionsState } from './decisions.js';
 import { Races } from './races.js';
-import { SleepingSteps } from './sleeping-steps.js';
+import { SleepingSteps, type SleepingState } from './sleeping-steps.js';
+
+/** What a saved {@link Dpor} holds: one entry a node, and what its nodes share. */
+export interface DporState {
+  readonly states: number;
+  readonly started: boolean;
+  readonly exhausted: boolean;
+  readonly agent: readonly number[];
+  readonly enabled: readonly number[];
+  readonly backtrack: readonly number[];
+  readonly done: readonly number[];
+  readonly dead: readonly number[];
+  readonly decisionStart: readonly number[];
+  readonly decisions: DecisionsState;
+  readonly sleeping: SleepingState;
+  readonly objects: readonly number[];
+}
 
 /** Agents that an exploration with {@link Dpor} can have, the boot agent included. */
 export const MAX_AGENTS = 8;
@@ -41,6 +57,8 @@ export class Dpor implements Strategy {
   private depth = 0;
   private nodes = 0;
   private started = false;
+  private prepared = false;
+  private resuming = false;
 
   /** @param maxSteps the longest execution that will be run. */
   constructor(maxSteps: number) {
@@ -60,13 +78,12 @@ export class Dpor implements Strategy {
 
   /** @inheritdoc */
   begin(): boolean {
-    if (this.started && !this.advance()) {
-      this.exhausted = true;
-      return false;
-    }
+    this.prepare();
+    if (this.exhausted) return false;
+    this.prepared = false;
     this.started = true;
     this.depth = 0;
-    this.prefix = Math.max(0, this.nodes - 1);
+    this.prefix = this.resuming ? 0 : Math.max(0, this.nodes - 1);
     this.accesses.current = this.prefix;
     this.decisions.begin();
     return true;
@@ -76,6 +93,7 @@ export class Dpor implements Strategy {
   pick(ready: number, last: number): number {
     const { depth } = this;
     if (depth < this.nodes) {
+      if (this.resuming) this.logStart[depth] = this.accesses.length;
       const agent = this.agent[depth] ?? 0;
       if (depth < this.prefix || hasAgent(ready, agent)) return agent;
       return agent === 0 ? PRUNED : this.repick(depth, ready);
@@ -111,7 +129,54 @@ export class Dpor implements Strategy {
 
   /** @inheritdoc */
   end(): void {
-    // What is left to run is found by begin().
+    this.resuming = false;
+  }
+
+  /** A copy of the state between two executions, as plain data, for {@link resume}. */
+  save(): DporState {
+    this.prepare();
+    const column = (values: Int32Array): number[] => Array.from(values.subarray(0, this.nodes));
+    return {
+      states: this.states,
+      started: this.started,
+      exhausted: this.exhausted,
+      agent: column(this.agent),
+      enabled: column(this.enabled),
+      backtrack: column(this.backtrack),
+      done: column(this.done),
+      dead: column(this.dead),
+      decisionStart: column(this.decisionStart),
+      decisions: this.decisions.save(),
+      sleeping: this.sleeping.save(this.nodes),
+      objects: this.accesses.objects(),
+    };
+  }
+
+  /** Goes on from a saved state, in a strategy that has not run yet. */
+  resume(state: DporState): void {
+    this.accesses.number(state.objects);
+    this.agent.set(state.agent);
+    this.enabled.set(state.enabled);
+    this.backtrack.set(state.backtrack);
+    this.done.set(state.done);
+    this.dead.set(state.dead);
+    this.decisionStart.set(state.decisionStart);
+    this.decisions.restore(state.decisions);
+    this.sleeping.restore(state.sleeping);
+    this.nodes = state.agent.length;
+    this.states = state.states;
+    this.started = state.started;
+    this.exhausted = state.exhausted;
+    this.prepared = true;
+    // The first execution makes the accesses and clocks of the steps on the stack anew.
+    this.resuming = true;
+  }
+
+  /** Goes back to what is to be run next, once between two executions. */
+  private prepare(): void {
+    if (this.prepared) return;
+    if (this.started && !this.advance()) this.exhausted = true;
+    this.prepared = true;
   }
 
   /** Looks at the event that has just happened: its races, its clock, and who stays asleep after it. */

@@ -1,4 +1,4 @@
-import { Prng } from '@hmm/kernel';
+import { Prng, type AccessObserver } from '@hmm/kernel';
 import type { Strategy } from '../engine/strategy.js';
 import { countAgents } from './agent-set.js';
 
@@ -6,7 +6,7 @@ import { countAgents } from './agent-set.js';
 export class RandomWalk implements Strategy {
   readonly name = 'random';
   readonly prefix = 0;
-  readonly accesses = undefined;
+  readonly accesses: AccessObserver | undefined = undefined;
   readonly exhausted = false;
   private readonly prng: Prng;
 

@@ -1,5 +1,4 @@
-import { HmmError } from '@hmm/kernel';
-import type { AccessLog } from '../engine/access-log.js';
+import { HmmError, type AccessObserver } from '@hmm/kernel';
 import type { Schedule } from '../engine/schedule.js';
 import type { Strategy } from '../engine/strategy.js';
 import { continuing, hasAgent } from './agent-set.js';
@@ -8,14 +7,14 @@ import { continuing, hasAgent } from './agent-set.js';
 export class Replay implements Strategy {
   readonly name = 'replay';
   readonly prefix = 0;
-  readonly accesses: AccessLog | undefined;
+  readonly accesses: AccessObserver | undefined;
   exhausted = false;
   private readonly schedule: Schedule;
   private step = 0;
   private decision = 0;
 
   /** @param accesses where accesses go, if somebody wants to see them. */
-  constructor(schedule: Schedule, accesses?: AccessLog) {
+  constructor(schedule: Schedule, accesses?: AccessObserver) {
     this.schedule = schedule;
     this.accesses = accesses;
   }

@@ -1,5 +1,15 @@
 import { ACCESS_WRITE, type AccessLog } from '../engine/access-log.js';
 
+/** What a saved {@link SleepingSteps} holds. */
+export interface SleepingState {
+  readonly asleep: readonly number[];
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  readonly opened: readonly number[];
+  readonly object: readonly number[];
+  readonly mode: readonly number[];
+}
+
 /**
  * Which agents need not run at a node, since what would follow was explored already, and what their step there
  * touches: they stay asleep until a step that touches the same.
@@ -72,6 +82,31 @@ export class SleepingSteps {
       this.to[cell + this.width] = this.to[cell] ?? 0;
     }
     this.asleep[node + 1] = next;
+  }
+
+  /** A copy of the state of the first `nodes` nodes, for {@link restore}. */
+  save(nodes: number): SleepingState {
+    const column = (values: Int32Array, length: number): number[] => Array.from(values.subarray(0, length));
+    return {
+      asleep: column(this.asleep, nodes),
+      from: column(this.from, nodes * this.width),
+      to: column(this.to, nodes * this.width),
+      opened: column(this.opened, nodes),
+      object: column(this.object, this.length),
+      mode: column(this.mode, this.length),
+    };
+  }
+
+  /** Sets the state back to a saved one. */
+  restore(state: SleepingState): void {
+    while (this.object.length < state.object.length) this.grow();
+    this.asleep.set(state.asleep);
+    this.from.set(state.from);
+    this.to.set(state.to);
+    this.opened.set(state.opened);
+    this.object.set(state.object);
+    this.mode.set(state.mode);
+    this.length = state.object.length;
   }
 
   private touched(from: number, to: number, event: number, log: AccessLog): boolean {

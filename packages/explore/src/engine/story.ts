@@ -1,0 +1,149 @@
+import type { AccessObserver } from '@hmm/kernel';
+import { Replay } from '../strategies/replay.js';
+import { Execution } from './execution.js';
+import type { Model, Violation } from './model.js';
+import { decodeSchedule, encodeSchedule } from './schedule.js';
+
+/** One step of a story. */
+export interface StoryStep {
+  /** Name of the agent that ran. */
+  readonly agent: string;
+  /** Kernel functions that touched shared state, in order. */
+  readonly functions: readonly string[];
+  /** What of the model's view changed: `name: before → after`. */
+  readonly changes: readonly string[];
+}
+
+/** An execution, told. */
+export interface Story {
+  /** The agents, in the order of their columns. */
+  readonly agents: readonly string[];
+  readonly steps: readonly StoryStep[];
+  /** What it breaks; undefined when it breaks nothing. */
+  readonly violation: Violation | undefined;
+  /** The outcome, of a complete execution. */
+  readonly outcome: string | undefined;
+  /** The whole schedule, including what the given one left to chance. */
+  readonly replay: string;
+}
+
+/** Names that say nothing to a reader of kernel code. */
+const PLUMBING =
+  /^(?:access|acquire|release|acquired|released|next|step|run|runAgents|tryFast|note\w*|observe\w*)$/;
+
+/** `mmuIntervalReadRetry` → `mmu_interval_read_retry`. */
+function kernelName(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
+}
+
+/** Collects the names of the functions that touch shared state, from the call stack. */
+class FunctionNames implements AccessObserver {
+  private names: string[] = [];
+
+  access(): void {
+    this.note();
+  }
+
+  acquire(): void {
+    this.note();
+  }
+
+  release(): void {
+    this.note();
+  }
+
+  take(): string[] {
+    const { names } = this;
+    this.names = [];
+    return names;
+  }
+
+  private note(): void {
+    const stack = new Error().stack ?? '';
+    for (const [, name] of stack.matchAll(/^\s*at (?:async )?(?:\w+\.)*(\w+) /gm)) {
+      if (name === undefined || PLUMBING.test(name) || !/[a-z][A-Z]/.test(name)) continue;
+      const spoken = kernelName(name);
+      if (this.names.at(-1) !== spoken) this.names.push(spoken);
+      return;
+    }
+  }
+}
+
+/** Runs the schedule `replay` and tells, step by step, what happened. */
+export function tell(model: Model, replay: string, maxSteps: number): Story {
+  const names = new FunctionNames();
+  const strategy = new Replay(decodeSchedule(replay), names);
+  const execution = new Execution(model, strategy, maxSteps);
+  const steps: StoryStep[] = [];
+  let before: ReadonlyMap<string, string> | undefined;
+  execution.onStart = () => {
+    before = model.view?.();
+  };
+  execution.listener = (agent) => {
+    const after = model.view?.();
+    steps.push({ agent: agent.name, functions: names.take(), changes: changes(before, after) });
+    before = after;
+  };
+  strategy.begin();
+  execution.run();
+  const rest = names.take();
+  const torn = model.sched.current;
+  if (rest.length > 0) {
+    steps.push({ agent: torn.name, functions: rest, changes: changes(before, model.view?.()) });
+  }
+  return {
+    agents: model.sched.agents.slice(1).map((agent) => agent.name),
+    steps,
+    violation: execution.violation,
+    outcome: execution.outcome?.text,
+    replay: encodeSchedule(execution),
+  };
+}
+
+function changes(
+  before: ReadonlyMap<string, string> | undefined,
+  after: ReadonlyMap<string, string> | undefined,
+): string[] {
+  if (before === undefined || after === undefined) return [];
+  const lines: string[] = [];
+  for (const [name, text] of after) {
+    const was = before.get(name) ?? 'none';
+    if (was !== text) lines.push(`${name}: ${was} → ${text}`);
+  }
+  for (const [name, was] of before) if (!after.has(name)) lines.push(`${name}: ${was} → none`);
+  return lines;
+}
+
+/**
+ * A story as text: the broken invariant on top, then one column an agent and one row a step, and the replay string
+ * at the end.
+ * @param width of a column, in characters.
+ */
+export function formatStory(story: Story, width = 38): string {
+  const { agents, steps, violation } = story;
+  const lines: string[] = [];
+  if (violation !== undefined) lines.push(`broken: ${violation.invariant}: ${violation.detail}`, '');
+  const row = (cells: readonly string[]): string =>
+    cells
+      .map((cell) => cell.padEnd(width))
+      .join('| ')
+      .trimEnd();
+  lines.push(row(agents), row(agents.map(() => '-'.repeat(width - 1))));
+  for (const step of steps) {
+    const column = agents.indexOf(step.agent);
+    const said = [...step.functions, ...step.changes.map((change) => `  ${change}`)];
+    for (const text of said.length === 0 ? ['…'] : said) {
+      for (const part of wrap(text, width - 1))
+        lines.push(row(agents.map((_, i) => (i === column ? part : ''))));
+    }
+  }
+  if (story.outcome !== undefined) lines.push('', `outcome: ${story.outcome}`);
+  lines.push('', `replay: ${story.replay}`);
+  return lines.join('\n');
+}
+
+function wrap(text: string, width: number): string[] {
+  const parts: string[] = [];
+  for (let rest = text; rest !== ''; rest = rest.slice(width)) parts.push(rest.slice(0, width));
+  return parts;
+}
