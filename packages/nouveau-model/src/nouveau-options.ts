@@ -15,14 +15,21 @@ export interface NouveauQuirks {
   readonly mapsFailedSlots: boolean;
   /** SVM_BIND leaves the GPU's old mappings in place while it copies: a GPU store in between is lost. */
   readonly keepsSourceMappings: boolean;
+  /** A copy home that the engine fails silently shows the process what the frame held before, not zeroes. */
+  readonly leaksOnCopyError: boolean;
 }
 
-const NO_QUIRKS: NouveauQuirks = { stickyAtomic: false, mapsFailedSlots: false, keepsSourceMappings: false };
+const NO_QUIRKS: NouveauQuirks = {
+  stickyAtomic: false,
+  mapsFailedSlots: false,
+  keepsSourceMappings: false,
+  leaksOnCopyError: false,
+};
 
 /** The defects that `kernel` has unless told otherwise. */
 export function nouveauQuirks(kernel: NouveauKernel): NouveauQuirks {
   if (kernel !== '6.1') return NO_QUIRKS;
-  return { stickyAtomic: true, mapsFailedSlots: true, keepsSourceMappings: true };
+  return { stickyAtomic: true, mapsFailedSlots: true, keepsSourceMappings: true, leaksOnCopyError: true };
 }
 
 /** What a nouveau is loaded with; every field has a default. */

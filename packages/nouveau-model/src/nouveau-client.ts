@@ -1,0 +1,184 @@
+import type { GpuPreset } from '@hmm/gpu';
+import { ENODEV, ENOSYS, EOPNOTSUPP, type Kernel, type Task, errnoName } from '@hmm/kernel';
+import type { MemorySystem, MmStruct } from '@hmm/mm';
+import { NouveauChannel, nouveauChannelNew } from './nouveau-chan.js';
+import { NouveauDrm } from './nouveau-drv.js';
+import { nouveauSvmAvailable, type NouveauOptions } from './nouveau-options.js';
+import { NouveauProcess } from './nouveau-process.js';
+import { NouveauCli, nouveauSvmmInit } from './nouveau-svmm.js';
+
+/** What {@link NouveauClient} needs beyond what the driver is loaded with. */
+export interface NouveauClientOptions extends NouveauOptions {
+  /** Bytes [addr, addr + size) that stay for classic buffer objects: what Mesa cuts out of the address space. */
+  readonly unmanaged?: { readonly addr: number; readonly size: number };
+}
+
+/** 64 GiB below the area where mappings are made: free in every modelled process. */
+const UNMANAGED = { addr: 2 ** 43, size: 2 ** 36 };
+
+/** Whether the client works, as a machine asks it. */
+export type NouveauCapability =
+  | { readonly ok: true; readonly features: NouveauFeatures }
+  | { readonly ok: false; readonly errno: number; readonly reason: string };
+
+/** What nouveau's SVM offers: all of the process's memory, atomics, and migration when asked; nothing else. */
+export interface NouveauFeatures {
+  readonly systemMemory: true;
+  readonly managedMemory: false;
+  readonly atomics: true;
+  readonly faultMigration: false;
+  readonly advice: readonly [];
+  readonly operations: readonly [];
+  readonly memoryPages: number;
+}
+
+/** The answer of {@link NouveauClient.openProcess}. */
+export type NouveauOpenResult =
+  | { readonly ok: true; readonly process: NouveauProcess }
+  | { readonly ok: false; readonly errno: number; readonly reason: string };
+
+/**
+ * nouveau and its GPU as a machine drives them: what Mesa does with the device file (SVM_INIT, one channel,
+ * SVM_BIND) behind the verbs that all clients have. Satisfies `DeviceClient` of `@hmm/machine`.
+ *
+ * ```ts
+ * const client = new NouveauClient(kernel, memory, gpuPreset('p100'));
+ * const capability = client.capability();
+ * ```
+ */
+export class NouveauClient {
+  readonly name = 'nouveau';
+  /** The GPU preset's name. */
+  readonly gpu: string;
+  /** The driver itself, for who wants to look inside. */
+  readonly drm: NouveauDrm;
+  private readonly options: NouveauClientOptions;
+  private opened = 0;
+
+  constructor(kernel: Kernel, memory: MemorySystem, preset: GpuPreset, options: NouveauClientOptions = {}) {
+    this.gpu = preset.name;
+    this.options = options;
+    this.drm = new NouveauDrm(kernel, memory, preset, options);
+  }
+
+  /** What it would have written to the kernel log, oldest first. */
+  get log(): readonly string[] {
+    return this.drm.log;
+  }
+
+  /** Whether SVM works on this GPU with this firmware, and if not why. */
+  capability(): NouveauCapability {
+    const { chip, missingFirmware, gpu } = this.drm;
+    const available = nouveauSvmAvailable(chip, this.options);
+    if (!available.ok) return { ok: false, errno: -ENOSYS, reason: available.reason };
+    const [first] = missingFirmware;
+    if (first !== undefined) {
+      const more = missingFirmware.length > 1 ? ` and ${missingFirmware.length - 1} more` : '';
+      return {
+        ok: false,
+        errno: -ENODEV,
+        reason: `the signed firmware of ${chip.name} is missing (${first}${more}), so its graphics engine takes no channel`,
+      };
+    }
+    return {
+      ok: true,
+      features: {
+        systemMemory: true,
+        managedMemory: false,
+        atomics: true,
+        faultMigration: false,
+        advice: [],
+        operations: [],
+        memoryPages: gpu.memoryPages,
+      },
+    };
+  }
+
+  /** The fault worker. */
+  workers(): readonly { readonly name: string; readonly task: Task }[] {
+    const { svm } = this.drm;
+    return svm === undefined ? [] : [{ name: 'nouveau-svm-fault', task: svm.worker() }];
+  }
+
+  /** Opens the device file in a process: SVM_INIT, then a channel. */
+  *openProcess(mm: MmStruct): Task<NouveauOpenResult> {
+    const capability = this.capability();
+    if (!capability.ok) return capability;
+    const cli = new NouveauCli(this.drm, mm);
+    const { addr, size } = this.options.unmanaged ?? UNMANAGED;
+    const init = yield* nouveauSvmmInit(cli, { unmanagedAddr: addr, unmanagedSize: size });
+    if (init !== 0) return { ok: false, errno: init, reason: `SVM_INIT failed with ${errnoName(init)}` };
+    const channel = yield* nouveauChannelNew(cli);
+    const { svmm } = cli;
+    if (!(channel instanceof NouveauChannel) || svmm === undefined) {
+      return { ok: false, errno: -ENODEV, reason: 'no channel could be made' };
+    }
+    this.opened++;
+    return { ok: true, process: new NouveauProcess(cli, svmm, channel, () => this.lastClose()) };
+  }
+
+  /**
+   * Leaves `pages` of device memory for SVM. nouveau gives no chunk back before it is unloaded:
+   * `-EOPNOTSUPP` when more is in use.
+   */
+  *limitMemory(pages: number): Task<number> {
+    const { dmem } = this.drm;
+    if (dmem === undefined) return -EOPNOTSUPP;
+    return dmem.limit(pages) ? 0 : -EOPNOTSUPP;
+  }
+
+  /** Totals since the client was made. */
+  counters(): NouveauClientCounters {
+    const { counters, gpu } = this.drm;
+    return {
+      faults: counters.faults,
+      batches: counters.batches,
+      cpuFaults: counters.cpuFaults,
+      byCause: { user: counters.user, 'cpu-fault': counters.cpuFault, close: counters.close },
+      remoteAccesses: gpu.remoteAccesses,
+      remoteMaps: counters.remoteMaps,
+      invalidations: counters.invalidations,
+      retries: counters.retries,
+      replays: counters.replays,
+      throttled: 0,
+      pinned: 0,
+      evictedPages: 0,
+      timeNs: {
+        running: gpu.runningNs,
+        faultWait: gpu.stalledNs,
+        copying: counters.copyingNs,
+        invalidating: counters.invalidatingNs,
+      },
+    };
+  }
+
+  /** After the last process has closed the device, the driver is unloaded: device memory is emptied. */
+  private *lastClose(): Task {
+    this.opened--;
+    if (this.opened === 0 && this.drm.dmem !== undefined) yield* this.drm.dmem.evictAll();
+  }
+}
+
+/** What {@link NouveauClient.counters} returns; see `DeviceCounters` of `@hmm/machine`. */
+export interface NouveauClientCounters {
+  readonly faults: number;
+  readonly batches: number;
+  readonly cpuFaults: number;
+  readonly byCause: Readonly<
+    Record<'user' | 'cpu-fault' | 'close', { readonly toDevice: number; readonly toHost: number }>
+  >;
+  readonly remoteAccesses: number;
+  readonly remoteMaps: number;
+  readonly invalidations: number;
+  readonly retries: number;
+  readonly replays: number;
+  readonly throttled: number;
+  readonly pinned: number;
+  readonly evictedPages: number;
+  readonly timeNs: {
+    readonly running: number;
+    readonly faultWait: number;
+    readonly copying: number;
+    readonly invalidating: number;
+  };
+}

@@ -1,0 +1,136 @@
+import {
+  GPU_ACCESS_ATOMIC_STRONG,
+  GPU_ACCESS_READ,
+  GPU_ACCESS_WRITE,
+  GPU_PTE_VALID,
+  GPU_PTE_WRITE,
+  type GpuAccesses,
+} from '@hmm/gpu';
+import { EINVAL, EIO, ENTRY_TABLE, EOPNOTSUPP, LEVEL_PMD, pteIndex, type Task } from '@hmm/kernel';
+import { isDeviceExclusivePte, isDevicePrivatePte, type MmStruct, ptePresent } from '@hmm/mm';
+import { type NouveauChannel, nouveauChannelDel } from './nouveau-chan.js';
+import { svmBindMigrate } from './nouveau-drm-uapi.js';
+import { nouveauSvmmBind } from './nouveau-svm-bind.js';
+import type { NouveauCli, NouveauSvmm } from './nouveau-svmm.js';
+
+/** What a kernel does: `AccessStream` of `@hmm/machine`, by shape. Access 1 reads, 2 writes, 3 adds atomically. */
+export interface NouveauStream {
+  readonly access: 1 | 2 | 3;
+  readonly shape: 'serial' | 'parallel' | 'stream';
+  readonly base: number;
+  readonly pages: Int32Array;
+  readonly offset: number;
+  readonly width: 1 | 2 | 4;
+  readonly values: Uint32Array;
+}
+
+/** How a kernel ended: `StreamResult` of `@hmm/machine`. */
+export interface NouveauStreamResult {
+  readonly errno: number;
+  readonly done: number;
+  readonly reason: string;
+}
+
+const RES_CPU = 1;
+const RES_DEVICE = 2;
+const RES_CPU_MAPPED = 4;
+const RES_DEVICE_MAPPED = 8;
+const RES_DEVICE_WRITE = 16;
+
+/** One process with the device file open: a mirror and a channel. Satisfies `DeviceProcess` of `@hmm/machine`. */
+export class NouveauProcess {
+  /** nouveau has no memory of its own that is shared with the CPU by page faults. */
+  readonly managed = undefined;
+  readonly cli: NouveauCli;
+  readonly svmm: NouveauSvmm;
+  readonly channel: NouveauChannel;
+  private readonly onClose: () => Task;
+  private closed = false;
+
+  constructor(cli: NouveauCli, svmm: NouveauSvmm, channel: NouveauChannel, onClose: () => Task) {
+    this.cli = cli;
+    this.svmm = svmm;
+    this.channel = channel;
+    this.onClose = onClose;
+  }
+
+  /** Runs a kernel on the channel, to its end or until the channel is killed. */
+  *launch(stream: NouveauStream): Task<NouveauStreamResult> {
+    const dead = this.fatal();
+    if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
+    const { gpu } = this.cli.drm;
+    const kernel = gpu.launch(this.channel.instance, gpuAccesses(stream));
+    yield* gpu.run(kernel);
+    if (kernel.finished) return { errno: 0, done: kernel.done, reason: '' };
+    const { death } = this.channel;
+    const own = kernel.cancelled >= 0 && kernel.cancelled === death?.vpn;
+    return {
+      errno: own ? death.errno : -EIO,
+      done: kernel.done,
+      reason: this.fatal() ?? 'the device was closed',
+    };
+  }
+
+  /** SVM_BIND towards the GPU. Back there is no call: the only target is the GPU's memory. */
+  *prefetch(vpn: number, pages: number, to: 'cpu' | 'gpu'): Task<number> {
+    if (this.closed) return -EINVAL;
+    if (to === 'gpu') return yield* nouveauSvmmBind(this.cli, svmBindMigrate(vpn, pages));
+    return yield* nouveauSvmmBind(this.cli, { ...svmBindMigrate(vpn, pages), header: 0 });
+  }
+
+  /** nouveau takes no advice. */
+  *advise(): Task<number> {
+    return -EOPNOTSUPP;
+  }
+
+  /** nouveau has no further calls. */
+  *operation(): Task<{ rc: number; cpages: number; faults: number; values: readonly number[] }> {
+    return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
+  }
+
+  /** Where each page is, and who maps it: `RES_*` of `@hmm/machine`, one byte a page. */
+  residency(vpn: number, pages: number, out: Uint8Array): void {
+    const { table } = this.svmm.vmm;
+    for (let i = 0; i < pages; i++) {
+      let bits = cpuResidency(this.svmm.mm, vpn + i);
+      const flags = table.flags(vpn + i);
+      if ((flags & GPU_PTE_VALID) !== 0) bits |= RES_DEVICE_MAPPED;
+      if ((flags & GPU_PTE_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
+      out[i] = bits;
+    }
+  }
+
+  /** Why nothing more can run: the channel was killed. */
+  fatal(): string | undefined {
+    const { death, chid } = this.channel;
+    if (death !== undefined) return `channel ${chid} killed: ${death.reason}`;
+    return this.closed ? 'the device was closed' : undefined;
+  }
+
+  /** Closes the device file: the channel goes, what runs on it ends, the mirror is taken down. */
+  *close(): Task {
+    if (this.closed) return;
+    this.closed = true;
+    yield* nouveauChannelDel(this.channel);
+    this.cli.svmm = undefined;
+    yield* this.svmm.fini();
+    yield* this.onClose();
+  }
+}
+
+function gpuAccesses(stream: NouveauStream): GpuAccesses {
+  const access = [GPU_ACCESS_READ, GPU_ACCESS_WRITE, GPU_ACCESS_ATOMIC_STRONG][stream.access - 1];
+  return { ...stream, access: access ?? GPU_ACCESS_READ };
+}
+
+function cpuResidency(mm: MmStruct, vpn: number): number {
+  const { tables } = mm.system;
+  const { lanes } = tables;
+  const pmd = tables.find(mm.root, vpn, LEVEL_PMD);
+  if (pmd < 0) return 0;
+  let flags = lanes[pmd] ?? 0;
+  if (flags === ENTRY_TABLE) flags = lanes[(lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn)] ?? 0;
+  if (ptePresent(flags)) return RES_CPU | RES_CPU_MAPPED;
+  if (isDeviceExclusivePte(flags)) return RES_CPU;
+  return isDevicePrivatePte(flags) ? RES_DEVICE : 0;
+}

@@ -1,0 +1,213 @@
+import { EBUSY, EINVAL, HPAGE_PMD_ORDER, SP_PREEMPT, type Task, alignDown } from '@hmm/kernel';
+import { makeDeviceExclusiveRange } from '@hmm/migrate';
+import { NO_PFN, PG_zone_device, folioPut } from '@hmm/mm';
+import {
+  HMM_PFN_LANES,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  HMM_RANGE_DEFAULT_TIMEOUT,
+  hmmPfnToMapOrder,
+  hmmRangeFault,
+  type HmmRange,
+} from '@hmm/mirror';
+import {
+  MMU_NOTIFY_EXCLUSIVE,
+  type MmuIntervalNotifier,
+  mmuIntervalNotifierInsert,
+  mmuIntervalNotifierRemove,
+  mmuIntervalReadBegin,
+  mmuIntervalReadRetry,
+  mmuIntervalSetSeq,
+  mmuNotifierRangeBlockable,
+  type MmuNotifierRange,
+} from '@hmm/mmu-notifier';
+import type { NouveauSvmm } from './nouveau-svmm.js';
+import {
+  NVIF_VMM_PFNMAP_V0_A,
+  NVIF_VMM_PFNMAP_V0_V,
+  NVIF_VMM_PFNMAP_V0_VRAM,
+  NVIF_VMM_PFNMAP_V0_W,
+} from './nvkm-vmm.js';
+import { TP_PFNMAP, TP_RETRY } from './tracepoints.js';
+
+/** What a fault mapped: pages from `vpn`, with `NVIF_VMM_PFNMAP_V0_*`; `phys` 0 maps nothing. */
+export interface PfnmapArgs {
+  vpn: number;
+  pages: number;
+  phys: number;
+}
+
+/**
+ * The callback of a fault's own notifier: it only moves the sequence on, under the mutex under which the fault
+ * checks it. What the GPU has mapped is the other notifier's business. Of the driver's own events, making a page
+ * exclusive is passed over; a migration is not.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_range_invalidate
+ */
+function rangeInvalidate(
+  svmm: NouveauSvmm,
+  sub: MmuIntervalNotifier,
+  range: MmuNotifierRange,
+  curSeq: number,
+): boolean | Task<boolean> {
+  if (range.event === MMU_NOTIFY_EXCLUSIVE && range.owner === svmm.drm.owner) return true;
+  if (!svmm.mutex.tryFast()) {
+    if (mmuNotifierRangeBlockable(range)) return setSeqTask(svmm, sub, curSeq);
+    if (!svmm.mutex.tryLock()) return false;
+  }
+  mmuIntervalSetSeq(sub, curSeq);
+  svmm.mutex.unlock();
+  return true;
+}
+
+function* setSeqTask(svmm: NouveauSvmm, sub: MmuIntervalNotifier, curSeq: number): Task<boolean> {
+  yield* svmm.mutex.lock();
+  mmuIntervalSetSeq(sub, curSeq);
+  svmm.mutex.unlock();
+  return true;
+}
+
+/** Watches one page for the time of `body`, which gets the notifier. Returns what it returns, or an insert's errno. */
+function* withRangeNotifier(
+  svmm: NouveauSvmm,
+  vpn: number,
+  body: (sub: MmuIntervalNotifier) => Task<number>,
+): Task<number> {
+  const sub = yield* mmuIntervalNotifierInsert(svmm.mm, vpn, 1, {
+    invalidate: (self, range, curSeq) => rangeInvalidate(svmm, self, range, curSeq),
+  });
+  if (typeof sub === 'number') return sub;
+  const ret = yield* body(sub);
+  yield* mmuIntervalNotifierRemove(sub);
+  return ret;
+}
+
+/**
+ * Serves a load, a store or a prefetch: has the process's page table filled as `hmmFlags` (`HMM_PFN_REQ_*`) ask,
+ * and maps on the GPU what is there, wherever it is. Nothing moves. One second of retries at most.
+ * @returns 0, `-EBUSY` (time is up), or what `hmm_range_fault` failed with.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_range_fault
+ */
+export function* nouveauRangeFault(svmm: NouveauSvmm, args: PfnmapArgs, hmmFlags: number): Task<number> {
+  return yield* withRangeNotifier(svmm, args.vpn, (sub) => rangeFaultLoop(svmm, sub, args, hmmFlags));
+}
+
+function* rangeFaultLoop(
+  svmm: NouveauSvmm,
+  sub: MmuIntervalNotifier,
+  args: PfnmapArgs,
+  hmmFlags: number,
+): Task<number> {
+  const { sched } = svmm.drm.kernel;
+  const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
+  const range: HmmRange = {
+    notifier: sub,
+    notifierSeq: 0,
+    start: args.vpn,
+    end: args.vpn + 1,
+    hmmPfns: new Int32Array(HMM_PFN_LANES),
+    defaultFlags: hmmFlags,
+    pfnFlagsMask: 0,
+    devPrivateOwner: svmm.drm.owner,
+  };
+  for (;;) {
+    if (sched.now > deadline) return -EBUSY;
+    range.notifierSeq = yield* mmuIntervalReadBegin(sub);
+    if (!svmm.mm.mmapLock.tryReadFast()) yield* svmm.mm.mmapLock.read();
+    const walked = hmmRangeFault(svmm.mm, range);
+    const ret = typeof walked === 'number' ? walked : yield* walked;
+    svmm.mm.mmapLock.unlockRead();
+    if (ret === -EBUSY) {
+      yield* retry(svmm, args.vpn, 0);
+      continue;
+    }
+    if (ret !== 0) return ret;
+    yield* sched.delay(svmm.drm.cost.rangeFault.value);
+    if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
+    if (!mmuIntervalReadRetry(sub, range.notifierSeq)) break;
+    svmm.mutex.unlock();
+    yield* retry(svmm, args.vpn, 1);
+  }
+  const pfn = convertPfn(svmm, range, args);
+  yield* pfnmap(svmm, args, pfn);
+  svmm.mutex.unlock();
+  return 0;
+}
+
+/**
+ * Serves an atomic: takes the page away from the CPU, in system memory, and maps it on the GPU with the atomic bit.
+ * Any CPU access gives it back. A page in device memory comes home first.
+ * @returns 0, `-EBUSY` (one second is up), `-EINVAL` (the page cannot be had for one device alone).
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault
+ */
+export function* nouveauAtomicRangeFault(svmm: NouveauSvmm, args: PfnmapArgs): Task<number> {
+  return yield* withRangeNotifier(svmm, args.vpn, (sub) => atomicFaultLoop(svmm, sub, args));
+}
+
+function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: PfnmapArgs): Task<number> {
+  const { mm, drm } = svmm;
+  const { sched } = drm.kernel;
+  const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
+  const pages = new Int32Array(1);
+  for (;;) {
+    if (sched.now > deadline) return -EBUSY;
+    const seq = yield* mmuIntervalReadBegin(sub);
+    if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+    const got = yield* makeDeviceExclusiveRange(mm, args.vpn, args.vpn + 1, pages, drm.owner);
+    mm.mmapLock.unlockRead();
+    const [pfn = NO_PFN] = pages;
+    if (got <= 0 || pfn === NO_PFN) return -EINVAL;
+    yield* sched.delay(drm.cost.rangeFault.value);
+    if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
+    const current = !mmuIntervalReadRetry(sub, seq);
+    if (current) {
+      args.phys = NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W | NVIF_VMM_PFNMAP_V0_A;
+      yield* pfnmap(svmm, args, pfn);
+    }
+    svmm.mutex.unlock();
+    // While the folio is locked nobody can take the page back: it is unlocked only after the mapping is made.
+    drm.memory.map.unlock(pfn);
+    folioPut(drm.memory, pfn);
+    if (current) return 0;
+    yield* retry(svmm, args.vpn, 1);
+  }
+}
+
+/**
+ * What a snapshot becomes on the GPU: a page of the CPU's own size where alignment gives it, in device memory if it
+ * is there, writable if the CPU may write. Sets `args` and returns the first frame.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_hmm_convert_pfn
+ */
+function convertPfn(svmm: NouveauSvmm, range: HmmRange, args: PfnmapArgs): number {
+  const [flags = 0, pfn = 0] = range.hmmPfns;
+  args.phys = 0;
+  if ((flags & HMM_PFN_VALID) === 0) return 0;
+  const { map } = svmm.drm.memory;
+  args.phys = NVIF_VMM_PFNMAP_V0_V;
+  if (((map.flags[pfn] ?? 0) & PG_zone_device) !== 0) args.phys |= NVIF_VMM_PFNMAP_V0_VRAM;
+  if ((flags & HMM_PFN_WRITE) !== 0) args.phys |= NVIF_VMM_PFNMAP_V0_W;
+  const order = hmmPfnToMapOrder(flags);
+  if (order < HPAGE_PMD_ORDER) return pfn;
+  const vpn = alignDown(args.vpn, HPAGE_PMD_ORDER);
+  const first = pfn - (args.vpn - vpn);
+  args.vpn = vpn;
+  args.pages = 2 ** HPAGE_PMD_ORDER;
+  return first;
+}
+
+/** Writes the GPU's entries of `args`. Under the svmm's mutex. */
+function* pfnmap(svmm: NouveauSvmm, args: PfnmapArgs, pfn: number): Task {
+  const { kernel, cost, counters } = svmm.drm;
+  const order = args.pages === 1 ? 0 : HPAGE_PMD_ORDER;
+  svmm.vmm.pfnmap(args.vpn, order, pfn, args.phys);
+  if ((args.phys & NVIF_VMM_PFNMAP_V0_V) === 0) return;
+  if ((args.phys & NVIF_VMM_PFNMAP_V0_VRAM) === 0) counters.remoteMaps += args.pages;
+  kernel.emit(TP_PFNMAP, args.vpn, args.pages, args.phys);
+  yield* kernel.sched.delay(cost.pfnmap.value);
+}
+
+function* retry(svmm: NouveauSvmm, vpn: number, why: number): Task {
+  const { kernel, counters } = svmm.drm;
+  counters.retries++;
+  kernel.emit(TP_RETRY, vpn, 1, why);
+  if (kernel.sched.exploring) yield SP_PREEMPT;
+}

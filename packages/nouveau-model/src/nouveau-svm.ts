@@ -1,0 +1,140 @@
+import { GPU_ACCESS_PREFETCH, GPU_ACCESS_READ, GPU_ACCESS_WRITE, type GpuFaultEntry } from '@hmm/gpu';
+import type { Mutex, Task } from '@hmm/kernel';
+import type { MmStruct } from '@hmm/mm';
+import type { NouveauDrm } from './nouveau-drv.js';
+import { nouveauSvmFault } from './nouveau-svm-fault.js';
+import { NouveauSvmm, type Unmanaged } from './nouveau-svmm.js';
+
+/** Access codes of a fault record of gp100, by the hardware's numbers. */
+export const FAULT_ACCESS_READ = 0;
+export const FAULT_ACCESS_WRITE = 1;
+export const FAULT_ACCESS_ATOMIC = 2;
+export const FAULT_ACCESS_PREFETCH = 3;
+
+/** The code that gp100 writes for an access; it does not tell kinds of atomics apart. */
+export function nvkmFaultAccess(access: number): number {
+  switch (access) {
+    case GPU_ACCESS_PREFETCH:
+      return FAULT_ACCESS_PREFETCH;
+    case GPU_ACCESS_READ:
+      return FAULT_ACCESS_READ;
+    case GPU_ACCESS_WRITE:
+      return FAULT_ACCESS_WRITE;
+    default:
+      return FAULT_ACCESS_ATOMIC;
+  }
+}
+
+/** A fault record in the driver's cache. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault */
+export interface NouveauSvmFault {
+  /** Instance pointer of the channel: id of its `GpuInstance`. */
+  inst: number;
+  /** Faulting page. */
+  vpn: number;
+  /** `FAULT_ACCESS_*`. */
+  access: number;
+  /** The unit that asked. */
+  gpc: number;
+  client: number;
+  /** Virtual time of the fault, ns. */
+  time: number;
+  /** Found by the instance pointer; undefined for a channel without SVM. */
+  svmm: NouveauSvmm | undefined;
+}
+
+/** A channel instance joined to an svmm. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_ivmm */
+interface NouveauIvmm {
+  readonly inst: number;
+  readonly svmm: NouveauSvmm;
+}
+
+/**
+ * The GPU's side of SVM: the replayable fault buffer, the work item that empties it, and which instance pointer
+ * belongs to which svmm. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm
+ */
+export class NouveauSvm {
+  readonly drm: NouveauDrm;
+  /** Guards {@link NouveauSvm.instances}. */
+  readonly mutex: Mutex;
+  /** Records of the running work item; the first `faultNr` mean something, the rest are kept for the next. */
+  readonly faults: NouveauSvmFault[] = [];
+  faultNr = 0;
+  /** The ring's pointers as last read. */
+  get = 0;
+  put = 0;
+  /** One record as the ring gives it. */
+  readonly entry: GpuFaultEntry = {
+    instance: 0,
+    vpn: 0,
+    access: 0,
+    type: 0,
+    client: 0,
+    gpc: 0,
+    utlb: 0,
+    timestamp: 0,
+  };
+  /** Mirrors by id - 1; undefined where one was taken down. */
+  readonly svmms: (NouveauSvmm | undefined)[] = [];
+  private readonly instances: NouveauIvmm[] = [];
+  private readonly pendingChannel: number;
+  private readonly doneChannel: number;
+
+  constructor(drm: NouveauDrm) {
+    this.drm = drm;
+    this.mutex = drm.mutex('svm->mutex');
+    this.pendingChannel = drm.kernel.allocIds(2);
+    this.doneChannel = this.pendingChannel + 1;
+    drm.gpu.handler = { faultsPending: () => this.faultsPending() };
+  }
+
+  /**
+   * The fault worker: sleeps until faults are pending, handles them, and so on for ever. One per buffer, so the
+   * faults of one GPU are served one work item after the other.
+   */
+  *worker(): Task {
+    const { sched } = this.drm.kernel;
+    for (;;) {
+      while (this.drm.gpu.faultBuffer.pending === 0) yield* sched.block(this.pendingChannel);
+      yield* sched.delay(this.drm.cost.interrupt.value);
+      yield* nouveauSvmFault(this);
+      sched.wake(this.doneChannel);
+    }
+  }
+
+  /** A mirror of `mm` with an address space of its own on the GPU; not registered yet. */
+  makeSvmm(mm: MmStruct, unmanaged: Unmanaged): NouveauSvmm {
+    const svmm = new NouveauSvmm(this.drm, mm, unmanaged, this.svmms.length + 1);
+    this.svmms.push(svmm);
+    return svmm;
+  }
+
+  /** Links a channel instance to an svmm. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_join */
+  *join(svmm: NouveauSvmm, inst: number): Task {
+    if (!this.mutex.tryFast()) yield* this.mutex.lock();
+    this.instances.push({ inst, svmm });
+    this.mutex.unlock();
+  }
+
+  /** Unlinks a channel instance. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_part */
+  *part(inst: number): Task {
+    if (!this.mutex.tryFast()) yield* this.mutex.lock();
+    const at = this.instances.findIndex((ivmm) => ivmm.inst === inst);
+    if (at >= 0) this.instances.splice(at, 1);
+    this.mutex.unlock();
+  }
+
+  /**
+   * The svmm that an instance pointer belongs to. Under {@link NouveauSvm.mutex}.
+   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_ivmm_find
+   */
+  find(inst: number): NouveauSvmm | undefined {
+    return this.instances.find((ivmm) => ivmm.inst === inst)?.svmm;
+  }
+
+  /** The interrupt: starts the worker and waits until its work item is over. */
+  private *faultsPending(): Task {
+    const { sched } = this.drm.kernel;
+    sched.wake(this.pendingChannel);
+    yield* sched.block(this.doneChannel);
+  }
+}
