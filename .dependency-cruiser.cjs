@@ -3,16 +3,18 @@
 const table = require('./tools/checks/layers.json');
 
 const drivers = new Set(Object.values(table.apps).flatMap((app) => app.drivers));
-const libraries = Object.keys(table.packages).filter((name) => !drivers.has(name));
+const knowsNode = (name) => table.packages[name].node === true;
+const librariesFor = (app) =>
+  Object.keys(table.packages).filter((name) => !drivers.has(name) && !(app.browser && knowsNode(name)));
 
 /** What each workspace folder may import: `packages/mm` → ['kernel', …]. */
 const allowed = new Map([
   ...Object.entries(table.packages).map(([name, { imports }]) => [`packages/${name}`, imports]),
-  ...Object.entries(table.apps).map(([name, app]) => [`apps/${name}`, [...libraries, ...app.drivers]]),
+  ...Object.entries(table.apps).map(([name, app]) => [
+    `apps/${name}`,
+    [...librariesFor(app), ...app.drivers],
+  ]),
 ]);
-
-/** What each workspace folder may build in, unpublished: `apps/compare` → ['bench']. */
-const toolsOf = (folder) => table.apps[folder.replace('apps/', '')]?.tools ?? [];
 
 /** A pattern for one of `names`; of none, one that matches nothing. */
 const either = (names) => (names.length > 0 ? `(?:${names.join('|')})` : '(?!)');
@@ -21,10 +23,10 @@ const layers = [...allowed].map(([folder, imports]) => ({
   name: `layer:${folder.split('/')[1]}`,
   comment: `${folder} may import only: ${imports.join(', ') || 'nothing'}.`,
   severity: 'error',
-  from: { path: `^${folder}/(?:src|bench)/` },
+  from: { path: `^${folder}/src/` },
   to: {
     path: '^(?:packages|apps|tools)/',
-    pathNot: [`^${folder}/`, `^packages/${either(imports)}/`, `^tools/${either(toolsOf(folder))}/`],
+    pathNot: [`^${folder}/`, `^packages/${either(imports)}/`],
   },
 }));
 
@@ -36,14 +38,20 @@ const testLayers = [...allowed].map(([folder, imports]) => {
   const open = [...imports, ...more];
   return {
     name: `test-layer:${name}`,
-    comment: `The tests of ${folder} may import only: ${open.join(', ')}.`,
+    comment: `The tests and benchmarks of ${folder} may import only: ${open.join(', ')}.`,
     severity: 'error',
-    from: { path: `^${folder}/test/` },
-    to: { path: '^(?:packages|apps|tools)/', pathNot: [`^${folder}/`, `^(?:packages|tools)/${either(open)}/`] },
+    from: { path: `^${folder}/(?:test|bench)/` },
+    to: {
+      path: '^(?:packages|apps|tools)/',
+      pathNot: [`^${folder}/`, `^(?:packages|tools)/${either(open)}/`],
+    },
   };
 });
 
-const browserSafe = Object.keys(table.packages).filter((name) => table.packages[name].node !== true);
+const browserSafe = [
+  ...Object.keys(table.packages).flatMap((name) => (knowsNode(name) ? [] : [`packages/${name}`])),
+  ...Object.keys(table.apps).flatMap((name) => (table.apps[name].browser ? [`apps/${name}`] : [])),
+];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -61,7 +69,7 @@ module.exports = {
       name: 'no-node-below-cli',
       comment: 'The model runs in a browser worker: only cli, the apps and the tools know Node.',
       severity: 'error',
-      from: { path: `^packages/${either(browserSafe)}/src/` },
+      from: { path: `^${either(browserSafe)}/src/` },
       to: { dependencyTypes: ['core'] },
     },
     {
@@ -80,10 +88,17 @@ module.exports = {
     },
     {
       name: 'no-undeclared-npm',
-      comment: 'What the sources import has to be a dependency, not something that happens to be installed.',
+      comment: 'What the sources import has to be declared, not something that happens to be installed.',
       severity: 'error',
       from: { path: '^(?:packages|apps)/[^/]+/src/' },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'no-development-npm',
+      comment: 'A published package cannot count on what only its developers install. An app is bundled.',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/' },
+      to: { dependencyTypes: ['npm-dev'] },
     },
   ],
   options: {
@@ -94,7 +109,7 @@ module.exports = {
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['@hmm/source', 'import', 'types', 'default'],
-      extensions: ['.ts', '.js', '.mjs', '.cjs', '.d.ts', '.json'],
+      extensions: ['.ts', '.tsx', '.js', '.mjs', '.cjs', '.d.ts', '.json'],
     },
   },
 };

@@ -5,7 +5,17 @@ import tseslint from 'typescript-eslint';
 const browserSafe = 'The model runs in a browser worker: nothing of Node below @hmm/cli.';
 
 export default defineConfig(
-  { ignores: ['**/dist/**', '**/.vitest/**', '**/*.config.ts', '**/*.mjs', '**/*.js', '**/*.cjs'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/.vitest/**',
+      '**/.bench/**',
+      '**/*.config.ts',
+      '**/*.mjs',
+      '**/*.js',
+      '**/*.cjs',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

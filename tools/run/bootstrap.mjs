@@ -116,7 +116,15 @@ export function buildApp() {
   if (existsSync(join(root, 'apps/compare/dist/cli.js')) && readStamp('built') === state) return 0;
   say('hmm: building …');
   const status = run(
-    pnpm('exec', 'turbo', 'run', 'build', '--filter=@hmm/compare...', '--output-logs=errors-only'),
+    pnpm(
+      'exec',
+      'turbo',
+      'run',
+      'build',
+      '--filter=@hmm/compare...',
+      '--filter=@hmm/bench',
+      '--output-logs=errors-only',
+    ),
     {
       stdout: 2,
     },
@@ -156,7 +164,8 @@ function newestSource() {
     count++;
     if (stat.isDirectory()) for (const name of readdirSync(path)) visit(join(path, name));
   };
-  for (const file of ['tools/config/tsup.js', 'tsconfig.base.json', 'pnpm-lock.yaml']) visit(join(root, file));
+  for (const file of ['tools/config/tsup.js', 'tsconfig.base.json', 'pnpm-lock.yaml'])
+    visit(join(root, file));
   for (const folder of packageFolders()) {
     if (folder.startsWith('tools/')) continue;
     for (const part of ['src', 'package.json', 'tsup.config.ts']) visit(join(root, folder, part));

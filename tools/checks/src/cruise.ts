@@ -36,7 +36,7 @@ export async function cruiseWorkspace(root: string): Promise<CruiseFindings> {
   return {
     violations: summary.violations.map(({ rule, from, to }) => ({ rule: rule.name, from, to })),
     missed: targets.flatMap((target) => sourcesBelow(root, target)).filter((source) => !seen.has(source)),
-    modules: modules.filter((module) => module.source.endsWith('.ts')).length,
+    modules: modules.filter((module) => /\.tsx?$/.test(module.source)).length,
   };
 }
 
@@ -53,6 +53,6 @@ function sourcesBelow(root: string, folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory()) return sourcesBelow(root, path);
-    return entry.name.endsWith('.ts') ? [path] : [];
+    return /\.tsx?$/.test(entry.name) ? [path] : [];
   });
 }

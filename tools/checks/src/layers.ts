@@ -14,15 +14,15 @@ export interface LibraryLayer {
 /** One app of the table: it may import every library that is no driver, and these. */
 export interface AppLayer {
   readonly drivers: readonly string[];
-  /** Tools that are bundled into it. */
-  readonly tools?: readonly string[];
+  /** Whether it runs in a browser: then without what knows Node. */
+  readonly browser?: boolean;
 }
 
 /** The table of layers, as `tools/checks/layers.json` has it. */
 export interface LayerTable {
   readonly packages: Readonly<Record<string, LibraryLayer>>;
   readonly apps: Readonly<Record<string, AppLayer>>;
-  /** What tests alone may import beyond their package's layer: dependency → its users, `*` for all. */
+  /** What tests and benchmarks alone may import beyond their package's layer: dependency → its users, `*` for all. */
   readonly tests: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -34,7 +34,7 @@ export interface Allowance {
   readonly tag: string;
   /** Libraries that its sources may import. */
   readonly imports: readonly string[];
-  /** Workspace members that its tests, or its bundle, may take in beyond that. */
+  /** Workspace members that its tests and benchmarks may take in beyond that. */
   readonly development: readonly string[];
   readonly external: readonly string[];
 }
@@ -47,7 +47,10 @@ export function readLayerTable(root: string): LayerTable {
 /** What each library and app of the table may depend on. */
 export function allowances(table: LayerTable): Allowance[] {
   const drivers = new Set(Object.values(table.apps).flatMap((app) => app.drivers));
-  const belowApps = Object.keys(table.packages).filter((name) => !drivers.has(name));
+  const librariesFor = (app: AppLayer): string[] =>
+    Object.keys(table.packages).filter(
+      (name) => !drivers.has(name) && !(app.browser === true && table.packages[name]?.node === true),
+    );
   const testsOf = (name: string): string[] =>
     Object.keys(table.tests).filter((dependency) => {
       const users = table.tests[dependency] ?? [];
@@ -64,8 +67,8 @@ export function allowances(table: LayerTable): Allowance[] {
     ...Object.entries(table.apps).map(([name, app]) => ({
       folder: `apps/${name}`,
       tag: `app-${name}`,
-      imports: [...belowApps, ...app.drivers],
-      development: [...testsOf(name), ...(app.tools ?? [])],
+      imports: [...librariesFor(app), ...app.drivers],
+      development: testsOf(name),
       external: [],
     })),
   ];

@@ -58,7 +58,7 @@ const plants = [
   {
     file: 'packages/kernel/src/planted-dev.ts',
     code: "export * from 'fast-check';",
-    rule: 'no-undeclared-npm',
+    rule: 'no-development-npm',
   },
   {
     file: 'packages/kernel/src/planted-cycle.ts',
@@ -151,7 +151,9 @@ describe('manifests', () => {
       devDependencies: { '@hmm/machine': 'workspace:^' },
     }));
     edit('packages/gpu/turbo.json', (turbo) => ({ ...turbo, tags: ['mm'] }));
-    expect(manifestComplaints(copy, table)).toEqual([
+    expect(
+      manifestComplaints(copy, table).filter((complaint) => /mm.package|gpu.turbo/.test(complaint)),
+    ).toEqual([
       'packages/mm/package.json: its layer may not depend on @hmm/mirror',
       'packages/mm/package.json: its layer may not depend on lodash',
       'packages/mm/package.json: not even its tests may depend on @hmm/machine',

@@ -28,7 +28,10 @@ export class JsonLinesError extends Error {
  * line has the wanted shape.
  * @throws JsonLinesError for a missing file, a truncated gzip, broken JSON or a line of another shape.
  */
-export async function* jsonLines<T>(path: string, is: (value: unknown) => value is T): AsyncGenerator<JsonLine<T>> {
+export async function* jsonLines<T>(
+  path: string,
+  is: (value: unknown) => value is T,
+): AsyncGenerator<JsonLine<T>> {
   let line = 0;
   try {
     const file = createReadStream(path);

@@ -93,7 +93,10 @@ export interface RaceTest {
 }
 
 /** Whether `value` is a record with these keys of these types. */
-function has(value: unknown, shape: Readonly<Record<string, 'number' | 'string' | 'array' | 'any'>>): boolean {
+function has(
+  value: unknown,
+  shape: Readonly<Record<string, 'number' | 'string' | 'array' | 'any'>>,
+): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const entries = new Map<string, unknown>(Object.entries(value));
   return Object.entries(shape).every(([key, type]) => {
@@ -105,7 +108,13 @@ function has(value: unknown, shape: Readonly<Record<string, 'number' | 'string' 
 
 /** Whether a line opens a run. */
 export function isUvmHead(value: unknown): value is UvmHead {
-  return has(value, { run: 'number', scenario: 'string', bytes: 'number', dropped: 'number', steps: 'string' });
+  return has(value, {
+    run: 'number',
+    scenario: 'string',
+    bytes: 'number',
+    dropped: 'number',
+    steps: 'string',
+  });
 }
 
 /** Whether a line is a step. */
@@ -120,7 +129,13 @@ export function isUvmEvent(value: unknown): value is UvmEvent {
 
 /** Whether a line belongs in a UVM capture. */
 export function isUvmLine(value: unknown): value is UvmLine {
-  return isUvmEvent(value) || isUvmStep(value) || isUvmHead(value) || has(value, { hist: 'any' }) || has(value, { end: 'any' });
+  return (
+    isUvmEvent(value) ||
+    isUvmStep(value) ||
+    isUvmHead(value) ||
+    has(value, { hist: 'any' }) ||
+    has(value, { end: 'any' })
+  );
 }
 
 /** Whether a line tells the durations of a scenario. */

@@ -81,8 +81,12 @@ describe('a broken file', () => {
   };
 
   it('is reported with its line', async () => {
-    await expect(all(file('broken.jsonl', '{"k":"a"}\n{"k":\n'), isLinkCost)).rejects.toThrow('broken.jsonl:2: ');
-    await expect(all(file('shape.jsonl', '{"k":"a"}\n{"q":1}\n'), isLinkCost)).rejects.toThrow('shape.jsonl:2: ');
+    await expect(all(file('broken.jsonl', '{"k":"a"}\n{"k":\n'), isLinkCost)).rejects.toThrow(
+      'broken.jsonl:2: ',
+    );
+    await expect(all(file('shape.jsonl', '{"k":"a"}\n{"q":1}\n'), isLinkCost)).rejects.toThrow(
+      'shape.jsonl:2: ',
+    );
     await expect(all(join(folder, 'none.jsonl.gz'), isLinkCost)).rejects.toThrow('none.jsonl.gz:1: ENOENT');
   });
 

@@ -1,0 +1,35 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { measure, type BenchmarkResult } from './benchmark.js';
+import { loadBenchmarks, type BenchmarkCase } from './discover.js';
+
+/** How benchmarks are run. */
+export interface RunOptions {
+  readonly repetitions: number;
+  /** All in this process: faster to start, and one case's garbage and optimised code meet the next. */
+  readonly together: boolean;
+}
+
+/** A result, or why there is none. */
+export type CaseOutcome =
+  { readonly ok: true; readonly result: BenchmarkResult } | { readonly ok: false; readonly error: string };
+
+/** Runs one benchmark, by default in a process of its own. */
+export async function runCase(
+  found: BenchmarkCase,
+  { repetitions, together }: RunOptions,
+): Promise<CaseOutcome> {
+  if (together) {
+    const benchmark = (await loadBenchmarks(found.file)).find(({ name }) => name === found.name);
+    if (benchmark === undefined)
+      return { ok: false, error: `${found.file} has no benchmark "${found.name}"` };
+    return { ok: true, result: measure(benchmark, repetitions) };
+  }
+  const script = fileURLToPath(new URL('../dist/case.js', import.meta.url));
+  const child = spawnSync(process.execPath, [script, found.file, found.name, String(repetitions)], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (child.status !== 0) return { ok: false, error: child.stderr.trim() };
+  return { ok: true, result: JSON.parse(child.stdout) as BenchmarkResult };
+}
