@@ -54,7 +54,8 @@ export function* doWpPage(vma: Vma, vpn: number, entry: number, flags: number): 
 function wpCanReuseAnonFolio(system: MemorySystem, vma: Vma, pfn: number): boolean {
   const { map } = system;
   const folio = map.folio(pfn);
-  if (map.test(folio, PG_head) || (map.refcount[folio] ?? 0) > 3) return false;
+  // A pin weighs as 1,024 references.
+  if (map.test(folio, PG_head) || (map.pincount[folio] ?? 0) > 0 || (map.refcount[folio] ?? 0) > 3) return false;
   if (!map.test(folio, PG_lru)) lruAddDrain(system);
   const cached = map.test(folio, PG_swapcache) ? 1 : 0;
   if ((map.refcount[folio] ?? 0) > 1 + cached || !map.tryLock(folio)) return false;

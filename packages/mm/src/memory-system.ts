@@ -1,4 +1,4 @@
-import { HmmError, type Kernel, PageTablePool } from '@hmm/kernel';
+import { HmmError, type Kernel, PageTablePool, type Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { DevPagemap } from './dev-pagemap.js';
@@ -68,6 +68,11 @@ export class MemorySystem {
 
   /** Swap slots. */
   readonly swap: SwapDevice;
+  /**
+   * Moves a coherent device page, on which the caller has a reference, to system memory; 0 or a negative errno. Set by who
+   * provides device memory. @kernel mm/migrate_device.c migrate_device_coherent_folio
+   */
+  migrateDeviceCoherentFolio: ((folio: number) => Task<number>) | undefined = undefined;
   /** First of the ids under which page-table entries, folios' state and pages' contents are observed. */
   readonly pteObjects: number;
   readonly folioObjects: number;

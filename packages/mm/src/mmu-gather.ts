@@ -12,10 +12,13 @@ const MAX_GATHER_PAGES = 9697;
  */
 export class MmuGather {
   readonly mm: MmStruct;
+  /** Whether private copies of a file's pages are zapped as well. @kernel zap_details.even_cows */
+  readonly evenCows: boolean;
   private pages: number[] = [];
 
-  constructor(mm: MmStruct) {
+  constructor(mm: MmStruct, evenCows = true) {
     this.mm = mm;
+    this.evenCows = evenCows;
   }
 
   /** Takes over the reference that a mapping of `pfn` had. @kernel include/asm-generic/tlb.h __tlb_remove_page */

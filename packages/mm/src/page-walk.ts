@@ -6,17 +6,26 @@ import type { MmStruct } from './mm-struct.js';
  * tables are passed over by what their missing table covers. @kernel mm/pagewalk.c walk_pgd_range
  */
 export function nextPmd(mm: MmStruct, vpn: number, end: number): number {
+  return nextPopulated(mm, vpn, end, LEVEL_PMD);
+}
+
+/** The first page at or after `vpn` whose PUD entry is something, `end` when there is none before it. */
+export function nextPud(mm: MmStruct, vpn: number, end: number): number {
+  return nextPopulated(mm, vpn, end, LEVEL_PUD);
+}
+
+function nextPopulated(mm: MmStruct, vpn: number, end: number, lowest: number): number {
   const { tables } = mm.system;
   const { lanes } = tables;
   let at = vpn;
   while (at < end) {
     let table = mm.root;
     let level: number = tables.levels;
-    for (; level >= LEVEL_PMD; level--) {
+    for (; level >= lowest; level--) {
       const entry = table + 2 * tableIndex(at, level);
       const flags = lanes[entry] ?? 0;
       if (flags === 0) break;
-      if (flags !== ENTRY_TABLE || level === LEVEL_PMD) return at;
+      if (flags !== ENTRY_TABLE || level === lowest) return at;
       table = lanes[entry + 1] ?? 0;
     }
     const span = entryPages(level);

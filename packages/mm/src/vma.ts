@@ -31,6 +31,8 @@ export interface VmOperations {
   fault(vma: Vma, vpn: number, write: boolean): Task<number>;
   /** The VMA, or its part [start, end), goes away (munmap, exit). */
   close?(vma: Vma, start: number, end: number): void;
+  /** Whether the VMA may get `flags`; absent: always. */
+  mayProtect?(vma: Vma, flags: number): boolean;
   /** The VMA is about to be split at `vpn`; a negative errno refuses. */
   maySplit?(vma: Vma, vpn: number): number;
 }

@@ -2,6 +2,7 @@ import { ENTRY_TABLE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { splitHugePmd, zapHugePmd } from './huge-memory.js';
 import { PG_anon, PG_dirty } from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
 import { MmuGather } from './mmu-gather.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
@@ -53,11 +54,18 @@ function zapPteRange(tlb: MmuGather, vma: Vma, first: number, count: number): vo
     accessPte(system, entry, flags !== 0);
     if (flags === 0) continue;
     const payload = lanes[entry + 1] ?? 0;
+    if (!tlb.evenCows && isPrivateCopy(system, flags, payload)) continue;
     lanes[entry] = 0;
     lanes[entry + 1] = 0;
     if ((flags & PTE_PRESENT) !== 0) zapPresentPte(tlb, vma, flags, payload);
     else zapNonpresentPte(vma, flags, payload);
   }
+}
+
+/** Whether an entry is of a page that is not the file's any more. @kernel mm/memory.c should_zap_folio */
+function isPrivateCopy(system: MemorySystem, flags: number, payload: number): boolean {
+  if ((flags & PTE_TYPE_MASK) === PTE_TYPE_SWAP) return true;
+  return (flags & PTE_SPECIAL) === 0 && system.map.test(system.map.folio(payload), PG_anon);
 }
 
 /** @kernel mm/memory.c zap_present_folio_ptes */
@@ -104,14 +112,15 @@ function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
 }
 
 /**
- * Removes the mappings of a part of one VMA, announced as CLEAR: MADV_DONTNEED, truncation.
+ * Removes the mappings of a part of one VMA, announced as CLEAR: MADV_DONTNEED, truncation. Without `evenCows` private
+ * copies of a file's pages stay.
  * @kernel mm/memory.c zap_page_range_single
  */
-export function* zapPageRangeSingle(vma: Vma, start: number, end: number): Task {
+export function* zapPageRangeSingle(vma: Vma, start: number, end: number, evenCows = true): Task {
   const { mm } = vma;
   lruAddDrain(mm.system);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
-  const tlb = new MmuGather(mm);
+  const tlb = new MmuGather(mm, evenCows);
   yield* unmapPageRange(tlb, vma, start, end);
   notifyEnd(range);
   tlb.finish();

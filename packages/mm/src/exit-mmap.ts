@@ -1,0 +1,53 @@
+import type { Task } from '@hmm/kernel';
+import {
+  MAX_PAGE,
+  MMU_NOTIFY_UNMAP,
+  mmHasNotifiers,
+  mmuNotifierRelease,
+  mmuNotifierSubscriptionsDestroy,
+} from '@hmm/mmu-notifier';
+import type { MmStruct } from './mm-struct.js';
+import { MmuGather } from './mmu-gather.js';
+import { closeVma, freeVmaTables } from './munmap.js';
+import { notifyEnd, notifyStart } from './notify.js';
+import { lruAddDrain } from './swap.js';
+import { unmapPageRange } from './zap.js';
+
+/**
+ * Drops a user of an address space; the last one tears it down: subscribers are told of the release, then everything is
+ * unmapped. @kernel kernel/fork.c mmput
+ */
+export function* mmput(mm: MmStruct): Task {
+  mm.users--;
+  if (mm.users > 0) return;
+  yield* exitMmap(mm);
+  mmdrop(mm);
+}
+
+/** Drops a reference to the structure; with the last one it goes. @kernel kernel/fork.c mmdrop */
+export function mmdrop(mm: MmStruct): void {
+  mm.count--;
+  if (mm.count > 0) return;
+  mmuNotifierSubscriptionsDestroy(mm);
+  const { system } = mm;
+  system.tables.free(mm.root);
+  const at = system.mms.indexOf(mm);
+  if (at >= 0) system.mms.splice(at, 1);
+}
+
+/** @kernel mm/mmap.c exit_mmap */
+function* exitMmap(mm: MmStruct): Task {
+  yield* mmuNotifierRelease(mm);
+  if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
+  const vmas = mm.vmas.splice(0);
+  mm.recentVma = undefined;
+  lruAddDrain(mm.system);
+  const tlb = new MmuGather(mm);
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, 0, MAX_PAGE + 1) : undefined;
+  for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);
+  notifyEnd(range);
+  yield* freeVmaTables(mm, vmas, 0, Infinity);
+  tlb.finish();
+  for (const vma of vmas) closeVma(vma);
+  mm.mmapLock.unlockWrite();
+}
