@@ -1,1 +1,15 @@
-export {};
+export * from './uvm-costs.js';
+export * from './uvm-cpu-access.js';
+export * from './uvm-driver.js';
+export * from './uvm-launch.js';
+export * from './uvm-migrate.js';
+export * from './uvm-module-params.js';
+export * from './uvm-page-mask.js';
+export * from './uvm-perf-policy.js';
+export * from './uvm-policy.js';
+export * from './uvm-tools.js';
+export * from './uvm-types.js';
+export * from './uvm-va-block.js';
+export * from './uvm-va-range.js';
+export * from './uvm-va-space.js';
+export { uvmVmFault } from './uvm-vm.js';

@@ -1,0 +1,97 @@
+import { EIO, type Task } from '@hmm/kernel';
+import { maskTest } from './uvm-page-mask.js';
+import { UVM_ID_CPU } from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+import { uvmVmFault } from './uvm-vm.js';
+
+/** What a CPU thread does to managed memory. */
+export interface UvmCpuAccesses {
+  readonly base: number;
+  readonly pages: Int32Array;
+  readonly write: boolean;
+  readonly offset: number;
+  readonly width: number;
+  /** Stored by writes, overwritten by reads; added where `atomic`. undefined when the contents do not matter. */
+  readonly values: Uint32Array | undefined;
+  readonly atomic: boolean;
+}
+
+/** How a CPU loop ended. */
+export interface UvmCpuResult {
+  errno: number;
+  done: number;
+}
+
+/**
+ * A loop of CPU accesses over managed memory, one page after the other. An access that the block's CPU mapping allows
+ * costs no service; others fault. Time passes as the driver's costs say.
+ */
+export function* uvmCpuAccess(
+  space: UvmVaSpace,
+  accesses: UvmCpuAccesses,
+  cold: boolean,
+): Task<UvmCpuResult> {
+  const { sched } = space.kernel;
+  const { costs } = space.driver;
+  const { pages, write } = accesses;
+  const touch = write ? costs.cpuTouchWrite : costs.cpuTouchRead;
+  let faults = 0;
+  for (let i = 0; i < pages.length;) {
+    const stop = cpuRun(space, accesses, i);
+    if (stop > i && faults > 0) yield* sched.delay((stop - i) * touch);
+    i = stop;
+    if (i === pages.length) break;
+    if (faults === 0) yield* sched.delay(space.cpuFaults === 0 ? costs.cpuStepFirst : costs.cpuStep);
+    const errno = yield* uvmVmFault(
+      space.driver,
+      space,
+      accesses.base + (pages[i] ?? 0),
+      write,
+      cold && faults === 0,
+    );
+    faults++;
+    if (errno !== 0) return { errno, done: i };
+    if (space.instance.dead) return { errno: -EIO, done: i };
+  }
+  if (faults === 0) yield* sched.delay(costs.cpuStepResident + costs.cpuTouchResident * pages.length);
+  return { errno: 0, done: pages.length };
+}
+
+/** Performs accesses from `from` as far as the CPU's mappings go; returns the index of the first that faults. */
+function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): number {
+  const { base, pages, write, values } = accesses;
+  let block: UvmVaBlock | undefined;
+  for (let i = from; i < pages.length; i++) {
+    const vpn = base + (pages[i] ?? 0);
+    if (block === undefined || vpn < block.start || vpn >= block.start + block.pages) {
+      block = space.range(vpn)?.findBlock(vpn);
+      if (block === undefined) return i;
+    }
+    const page = vpn - block.start;
+    if (!maskTest(write ? block.cpu.write : block.cpu.read, page)) return i;
+    if (values !== undefined) cpuTransfer(space, block, page, accesses, i, values);
+  }
+  return pages.length;
+}
+
+function cpuTransfer(
+  space: UvmVaSpace,
+  block: UvmVaBlock,
+  page: number,
+  accesses: UvmCpuAccesses,
+  i: number,
+  values: Uint32Array,
+): void {
+  const { offset, width } = accesses;
+  const here = block.closestResident(UVM_ID_CPU, page) === UVM_ID_CPU;
+  const memory = here ? space.driver.gpu.sysmem : space.driver.gpu.vidmem;
+  const pfn = here ? block.cpuFrame(page) : block.gpuFrame(page);
+  if (!accesses.write) {
+    values[i] = memory.read(pfn, offset, width);
+    return;
+  }
+  const before = accesses.atomic ? memory.read(pfn, offset, width) : 0;
+  memory.write(pfn, offset, width, before + (values[i] ?? 0));
+  if (accesses.atomic) values[i] = before;
+}

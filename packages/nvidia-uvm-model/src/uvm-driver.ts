@@ -1,0 +1,203 @@
+import type { Gpu } from '@hmm/gpu';
+import { type Kernel, Mutex, type Task } from '@hmm/kernel';
+import { TRACED_COSTS, type UvmCosts } from './uvm-costs.js';
+import { UvmCpuChunks } from './uvm-cpu-chunks.js';
+import { evictOne } from './uvm-eviction.js';
+import { uvmParentGpuServiceReplayableFaults, UvmReplayableFaults } from './uvm-gpu-replayable-faults.js';
+import { UvmModuleParams } from './uvm-module-params.js';
+import { maskOr, maskZero, newMask } from './uvm-page-mask.js';
+import { DRIVER_POLICY, type UvmPerfPolicy } from './uvm-perf-policy.js';
+import type { UvmPrefetchParams } from './uvm-perf-prefetch.js';
+import { uvmPerfThrashingResetPage, type UvmThrashingParams } from './uvm-perf-thrashing.js';
+import { UvmPmmGpu } from './uvm-pmm-gpu.js';
+import { UvmServiceContext } from './uvm-service-context.js';
+import { UvmTools } from './uvm-tools.js';
+import { UVM_ID_CPU, UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import { freeGpuChunks } from './uvm-va-block-make-resident.js';
+import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
+import { UvmVaSpace } from './uvm-va-space.js';
+
+/** A page that the detector has pinned until a time, ns. */
+export interface UvmPin {
+  readonly block: UvmVaBlock;
+  readonly page: number;
+  readonly deadline: number;
+}
+
+/** How a driver is loaded. */
+export interface UvmDriverOptions {
+  /** Module parameters; the driver's defaults when left out. */
+  readonly params?: UvmModuleParams;
+  /** Decisions that replace the driver's own. */
+  readonly policy?: UvmPerfPolicy;
+  /** What its work costs on this host. */
+  readonly costs?: UvmCosts;
+}
+
+/** The loaded driver with its one GPU: module parameters, physical memory, fault service, events. */
+export class UvmDriver {
+  readonly kernel: Kernel;
+  readonly gpu: Gpu;
+  readonly params: UvmModuleParams;
+  readonly policy: UvmPerfPolicy;
+  readonly costs: UvmCosts;
+  readonly tools: UvmTools;
+  readonly pmm: UvmPmmGpu;
+  readonly cpuChunks = new UvmCpuChunks();
+  readonly prefetchParams: UvmPrefetchParams;
+  readonly thrashingParams: UvmThrashingParams;
+  readonly replayable: UvmReplayableFaults;
+  /** `uvm_fault_force_sysmem`: faults always end in system memory. */
+  readonly forceSysmem: boolean;
+  /** `uvm_perf_map_remote_on_native_atomics_fault`. */
+  readonly remoteOnNativeAtomics: boolean;
+  /** Pages to unpin, by deadline. */
+  readonly pins: UvmPin[] = [];
+  /** Contexts: of the fault worker, of CPU faults and calls, of eviction. */
+  readonly faultContext = new UvmServiceContext();
+  readonly cpuContext = new UvmServiceContext();
+  readonly evictionContext = new UvmServiceContext();
+  /** Everything it would have written to the kernel log. */
+  readonly log: string[] = [];
+  /** Held by who services faults (the ISR's service lock). */
+  readonly serviceLock: Mutex;
+  /** VA spaces by GPU address space. */
+  private readonly spaces: (UvmVaSpace | undefined)[] = [];
+  private readonly unpinned = newMask();
+
+  constructor(kernel: Kernel, gpu: Gpu, options: UvmDriverOptions = {}) {
+    this.kernel = kernel;
+    this.gpu = gpu;
+    this.params = options.params ?? new UvmModuleParams();
+    this.policy = options.policy ?? DRIVER_POLICY;
+    this.costs = options.costs ?? TRACED_COSTS;
+    this.tools = new UvmTools(kernel);
+    this.pmm = new UvmPmmGpu(gpu.memoryPages, this.policy);
+    this.prefetchParams = prefetchParams(this.params);
+    this.thrashingParams = thrashingParams(this.params);
+    this.replayable = new UvmReplayableFaults(this.params);
+    this.forceSysmem = this.params.get('uvm_fault_force_sysmem') === 1;
+    this.remoteOnNativeAtomics = this.params.get('uvm_perf_map_remote_on_native_atomics_fault') === 1;
+    this.serviceLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR');
+    gpu.handler = this;
+  }
+
+  /** Opens the device file in a process (`uvm_open`): a VA space with an address space on the GPU. */
+  openVaSpace(): UvmVaSpace {
+    const instance = this.gpu.openInstance();
+    const space = new UvmVaSpace(this, this.kernel, instance);
+    this.spaces[instance.id] = space;
+    return space;
+  }
+
+  /** The VA space behind an instance pointer; undefined when its channels are gone. */
+  spaceOf(instance: number): UvmVaSpace | undefined {
+    const space = this.spaces[instance];
+    return space === undefined || space.instance.dead ? undefined : space;
+  }
+
+  /** Closes a VA space: kernels end, all ranges go. */
+  closeVaSpace(space: UvmVaSpace): void {
+    for (const start of space.allocationStarts()) space.free(start);
+    this.gpu.closeInstance(space.instance);
+    this.spaces[space.instance.id] = undefined;
+  }
+
+  /** The GPU's fault interrupt (both halves). */
+  *faultsPending(): Task {
+    if (!this.serviceLock.tryFast()) yield* this.serviceLock.lock();
+    try {
+      yield* uvmParentGpuServiceReplayableFaults(this);
+    } finally {
+      this.serviceLock.unlock();
+    }
+  }
+
+  /** Whether processor `id` can map data that is on `residency`. */
+  canAccess(id: UvmProcessorId, residency: UvmProcessorId): boolean {
+    if (id === residency || id === UVM_ID_GPU) return true;
+    return this.gpu.preset.capability.cpuAccessesVidmem;
+  }
+
+  /** Whether processor `id` can do system-scope atomics on data that is on `residency`. */
+  nativeAtomics(id: UvmProcessorId, residency: UvmProcessorId): boolean {
+    return id === residency || this.gpu.preset.capability.linkAtomics;
+  }
+
+  /** A root chunk for `block`, evicting if need be; its first frame, or -1. */
+  allocRoot(ctx: UvmServiceContext, block: UvmVaBlock): number {
+    for (;;) {
+      const pfn = this.pmm.allocRoot(block, ctx.hintTime);
+      if (pfn >= 0 || !this.evict(ctx, block)) return pfn;
+    }
+  }
+
+  /** A chunk of `pages` frames for `block`, evicting if need be; its first frame, or -1. */
+  allocChunk(ctx: UvmServiceContext, block: UvmVaBlock, pages: number): number {
+    for (;;) {
+      const pfn = this.pmm.allocChunk(block, pages, ctx.hintTime);
+      if (pfn >= 0 || !this.evict(ctx, block)) return pfn;
+    }
+  }
+
+  /** Undoes everything a block holds. */
+  destroyBlock(block: UvmVaBlock): void {
+    const all = newMask();
+    maskOr(all, block.gpu.read);
+    uvmVaBlockUnmap(this, block, UVM_ID_GPU, all);
+    maskZero(block.gpu.resident);
+    maskZero(block.cpu.resident);
+    freeGpuChunks(this, block);
+    if (block.cpuBase >= 0) this.cpuChunks.release(block.cpuBase, block.pages);
+    block.cpuBase = -1;
+    block.thrashing = undefined;
+  }
+
+  /** Unpins what was pinned long enough by `now` (the delayed worker of the detector). */
+  unpinUntil(now: number): void {
+    while ((this.pins[0]?.deadline ?? Infinity) <= now) {
+      const pin = this.pins.shift();
+      if (pin === undefined) return;
+      const pages = pin.block.thrashing?.pages;
+      if (pages?.pinDeadline[pin.page] !== pin.deadline || pages.pinnedAt[pin.page] === 0) continue;
+      this.unmapRemote(pin);
+      uvmPerfThrashingResetPage(this, pin.block, pin.page, pin.deadline);
+    }
+  }
+
+  private unmapRemote(pin: UvmPin): void {
+    maskZero(this.unpinned);
+    this.unpinned[pin.page >>> 5] = 1 << (pin.page & 31);
+    for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+      if (pin.block.closestResident(id, pin.page) !== id) uvmVaBlockUnmap(this, pin.block, id, this.unpinned);
+    }
+  }
+
+  private evict(ctx: UvmServiceContext, keep: UvmVaBlock | undefined): boolean {
+    if (this.params.get('uvm_global_oversubscription') === 0) return false;
+    return evictOne(this, ctx, keep);
+  }
+}
+
+function prefetchParams(params: UvmModuleParams): UvmPrefetchParams {
+  return {
+    enabled: params.get('uvm_perf_prefetch_enable') === 1,
+    threshold: params.get('uvm_perf_prefetch_threshold'),
+    minFaults: params.get('uvm_perf_prefetch_min_faults'),
+  };
+}
+
+function thrashingParams(params: UvmModuleParams): UvmThrashingParams {
+  const lapse = params.get('uvm_perf_thrashing_lapse_usec') * 1000;
+  return {
+    enabled: params.get('uvm_perf_thrashing_enable') === 1,
+    threshold: params.get('uvm_perf_thrashing_threshold'),
+    pinThreshold: params.get('uvm_perf_thrashing_pin_threshold'),
+    lapse,
+    nap: lapse * params.get('uvm_perf_thrashing_nap'),
+    epoch: lapse * params.get('uvm_perf_thrashing_epoch'),
+    pin: lapse * params.get('uvm_perf_thrashing_pin'),
+    maxResets: params.get('uvm_perf_thrashing_max_resets'),
+  };
+}

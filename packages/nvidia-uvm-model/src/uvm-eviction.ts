@@ -1,0 +1,50 @@
+import type { UvmDriver } from './uvm-driver.js';
+import { maskCopy, maskEmpty, maskOr, maskWeight, newMask } from './uvm-page-mask.js';
+import type { UvmServiceContext } from './uvm-service-context.js';
+import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';
+import { UVM_ID_CPU, UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import { freeGpuChunks, uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
+import { uvmVaBlockMap } from './uvm-va-block-map.js';
+import { policyAccessedBy } from './uvm-va-policy.js';
+import { UVM_PROT_READ_WRITE, UvmEventMapRemoteCauseEviction } from './uvm-types.js';
+
+const leaving = newMask();
+
+/**
+ * Evicts one root chunk (`uvm_pmm_gpu_evict`): every block that owns a part of it moves home to the CPU. `keep` is the
+ * block that needs the memory; its own chunk is passed over. @returns false when nothing can be evicted.
+ */
+export function evictOne(driver: UvmDriver, ctx: UvmServiceContext, keep: UvmVaBlock | undefined): boolean {
+  const owners = driver.pmm.pickVictim(keep);
+  if (owners === undefined) return false;
+  driver.tools.counters.evictions++;
+  ctx.evictions++;
+  for (const block of owners) evictBlock(driver, ctx, block);
+  return true;
+}
+
+function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVaBlock): void {
+  const own = driver.evictionContext;
+  own.begin(UVM_MAKE_RESIDENT_CAUSE_EVICTION, ctx.hintTime);
+  maskCopy(leaving, block.gpu.resident);
+  if (!maskEmpty(leaving)) {
+    const pages = maskWeight(leaving);
+    const value = packUvmEvent(0, UVM_ID_GPU, UVM_ID_CPU);
+    driver.tools.record(UvmEventTypeEviction, ctx.hintTime, block.start, pages, value);
+    driver.tools.counters.evictedPages += pages;
+    uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);
+    maskOr(block.evicted, leaving);
+    restoreAccessedBy(driver, own, block);
+    ctx.copyNs += own.copyNs;
+  }
+  freeGpuChunks(driver, block);
+}
+
+/** A GPU that is to keep a mapping gets one of the evicted pages where they are now. */
+function restoreAccessedBy(driver: UvmDriver, own: UvmServiceContext, block: UvmVaBlock): void {
+  const { policy } = block.range;
+  if (!policyAccessedBy(policy, UVM_ID_GPU) || policy.preferredLocation === UVM_ID_GPU) return;
+  const cause = UvmEventMapRemoteCauseEviction;
+  uvmVaBlockMap(driver, own, block, UVM_ID_GPU, UVM_ID_CPU, leaving, UVM_PROT_READ_WRITE, cause);
+}

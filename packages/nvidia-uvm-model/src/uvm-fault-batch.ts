@@ -1,0 +1,144 @@
+import type { FaultBuffer, GpuFaultEntry } from '@hmm/gpu';
+
+const ACCESS_SPAN = 8;
+
+/**
+ * One batch of replayable faults (`uvm_fault_service_batch_context_t`): the coalesced entries as columns, and the
+ * order in which they are served.
+ */
+export class UvmFaultBatch {
+  /** Entries after coalescing, and as read from the buffer. */
+  count = 0;
+  cached = 0;
+  coalesced = 0;
+  duplicates = 0;
+  throttled = 0;
+  fatal = 0;
+  invalidPrefetches = 0;
+  /** Blocks served. */
+  services = 0;
+  readonly vpn: Float64Array;
+  readonly access: Uint8Array;
+  readonly type: Uint8Array;
+  readonly instance: Int32Array;
+  /** Faults merged into the entry. */
+  readonly merged: Int32Array;
+  /** What the cancel step is to do: 0 nothing, else `GPU_CANCEL_*` plus one. */
+  readonly cancel: Uint8Array;
+  /** Entry indices in service order. */
+  readonly order: Int32Array;
+  private readonly keys: Float64Array;
+  private readonly lastOfUtlb = new Map<number, number>();
+  private readonly entry: GpuFaultEntry = {
+    instance: 0,
+    vpn: 0,
+    access: 0,
+    type: 0,
+    client: 0,
+    gpc: 0,
+    utlb: 0,
+    timestamp: 0,
+  };
+
+  constructor(capacity: number) {
+    this.vpn = new Float64Array(capacity);
+    this.access = new Uint8Array(capacity);
+    this.type = new Uint8Array(capacity);
+    this.instance = new Int32Array(capacity);
+    this.merged = new Int32Array(capacity);
+    this.cancel = new Uint8Array(capacity);
+    this.order = new Int32Array(capacity);
+    this.keys = new Float64Array(capacity);
+  }
+
+  /**
+   * Reads up to `max` entries from the buffer and frees them there (`fetch_fault_buffer_entries`). With `coalesce`, an
+   * entry is merged into the last one of its uTLB for the same page, or into the last one of all if that is for the
+   * same page and at least as intrusive.
+   */
+  fetch(buffer: FaultBuffer, max: number, coalesce: boolean): void {
+    this.reset();
+    const { entry } = this;
+    let get = buffer.get;
+    while (get !== buffer.put && this.cached < max) {
+      buffer.read(get, entry);
+      get = buffer.next(get);
+      this.cached++;
+      if (!coalesce || !this.merge()) this.append();
+    }
+    buffer.get = get;
+  }
+
+  /** Sorts the entries by address space, address, and the most intrusive access first (`preprocess_fault_batch`). */
+  sort(): void {
+    const { count, keys, order, vpn, access, instance } = this;
+    if (count === 1) {
+      order[0] = 0;
+      return;
+    }
+    let low = Infinity;
+    for (let i = 0; i < count; i++) low = Math.min(low, vpn[i] ?? 0);
+    const span = 2 ** 12;
+    for (let i = 0; i < count; i++) {
+      keys[i] = (((vpn[i] ?? 0) - low) * ACCESS_SPAN + (7 - (access[i] ?? 0))) * span + i;
+    }
+    keys.subarray(0, count).sort();
+    for (let i = 0; i < count; i++) order[i] = (keys[i] ?? 0) % span;
+    if (this.oneInstance()) return;
+    const sorted = [...order.subarray(0, count)].sort((a, b) => (instance[a] ?? 0) - (instance[b] ?? 0));
+    order.set(sorted);
+  }
+
+  private oneInstance(): boolean {
+    for (let i = 1; i < this.count; i++) if (this.instance[i] !== this.instance[0]) return false;
+    return true;
+  }
+
+  private reset(): void {
+    this.count = 0;
+    this.cached = 0;
+    this.coalesced = 0;
+    this.duplicates = 0;
+    this.throttled = 0;
+    this.fatal = 0;
+    this.invalidPrefetches = 0;
+    this.services = 0;
+    this.lastOfUtlb.clear();
+  }
+
+  private merge(): boolean {
+    const { entry } = this;
+    const same = this.lastOfUtlb.get(entry.utlb) ?? -1;
+    if (same >= 0 && this.samePage(same)) {
+      if (entry.access > (this.access[same] ?? 0)) this.access[same] = entry.access;
+      this.take(same);
+      return true;
+    }
+    const last = this.count - 1;
+    if (last < 0 || !this.samePage(last) || entry.access > (this.access[last] ?? 0)) return false;
+    this.lastOfUtlb.set(entry.utlb, last);
+    this.take(last);
+    return true;
+  }
+
+  private samePage(at: number): boolean {
+    return this.vpn[at] === this.entry.vpn && this.instance[at] === this.entry.instance;
+  }
+
+  private take(at: number): void {
+    this.merged[at] = (this.merged[at] ?? 0) + 1;
+    this.coalesced++;
+  }
+
+  private append(): void {
+    const { entry } = this;
+    const at = this.count++;
+    this.vpn[at] = entry.vpn;
+    this.access[at] = entry.access;
+    this.type[at] = entry.type;
+    this.instance[at] = entry.instance;
+    this.merged[at] = 1;
+    this.cancel[at] = 0;
+    this.lastOfUtlb.set(entry.utlb, at);
+  }
+}

@@ -1,0 +1,291 @@
+import { GPU_CANCEL_ALL, gpuFaultServiceable } from '@hmm/gpu';
+import { SP_PREEMPT, type Task, vpnToHex } from '@hmm/kernel';
+import type { UvmDriver } from './uvm-driver.js';
+import { UvmFaultBatch } from './uvm-fault-batch.js';
+import type { UvmModuleParams } from './uvm-module-params.js';
+import { maskTest } from './uvm-page-mask.js';
+import { batchTime, blockServiceTime, serialServiceTime } from './uvm-service-time.js';
+import {
+  packUvmEvent,
+  UvmEventTypeFatalFault,
+  UvmEventTypeGpuFault,
+  UvmEventTypeGpuFaultReplay,
+} from './uvm-tools.js';
+import {
+  eventAccessType,
+  UVM_FAULT_ACCESS_TYPE_PREFETCH,
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
+  UvmEventFatalReasonInvalidAddress,
+  UvmEventFatalReasonInvalidFaultType,
+  UvmEventFatalReasonOutOfMemory,
+} from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import {
+  FAULT_TAKEN,
+  FAULT_THROTTLED,
+  uvmVaBlockAddFault,
+  uvmVaBlockServiceLocked,
+} from './uvm-va-block-service.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+/** Replay policies (`uvm_perf_fault_replay_policy_t`). */
+export const UVM_PERF_FAULT_REPLAY_POLICY_BLOCK = 0;
+export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH = 1;
+export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH_FLUSH = 2;
+export const UVM_PERF_FAULT_REPLAY_POLICY_ONCE = 3;
+
+/** The driver's state of the replayable fault buffer (`uvm_replayable_fault_buffer_t`). */
+export class UvmReplayableFaults {
+  readonly batchSize: number;
+  readonly coalesce: boolean;
+  readonly replayPolicy: number;
+  readonly updatePutRatio: number;
+  readonly maxBatches: number;
+  readonly maxThrottled: number;
+  /** ns that prefetch faults stay off after too many invalid ones; 0 keeps them on. */
+  readonly reenableLapse: number;
+  readonly batch: UvmFaultBatch;
+  batchId = 0;
+  /** The present service call: batches and throttled batches so far. */
+  batches = 0;
+  throttledBatches = 0;
+  /** Virtual time of the last replay, ns. */
+  lastReplay = -Infinity;
+  /** The present service call was entered by an interrupt and has served no batch yet. */
+  interrupted = false;
+  /** No fault of the running kernel has been served yet. */
+  firstOfKernel = true;
+  /** The batch before was refused because of throttling. */
+  refusing = false;
+  /** A service has met a thrashing page before. */
+  metThrashing = false;
+  /** When prefetch faults come on again, ns. */
+  prefetchOffUntil = 0;
+
+  constructor(params: UvmModuleParams) {
+    this.batchSize = params.get('uvm_perf_fault_batch_count');
+    this.coalesce = params.get('uvm_perf_fault_coalesce') === 1;
+    this.replayPolicy = params.get('uvm_perf_fault_replay_policy');
+    this.updatePutRatio = params.get('uvm_perf_fault_replay_update_put_ratio');
+    this.maxBatches = params.get('uvm_perf_fault_max_batches_per_service');
+    this.maxThrottled = params.get('uvm_perf_fault_max_throttle_per_service');
+    this.reenableLapse = params.get('uvm_perf_reenable_prefetch_faults_lapse_msec') * 1e6;
+    this.batch = new UvmFaultBatch(this.batchSize);
+  }
+}
+
+/**
+ * Serves the replayable fault buffer until it is empty or the limits of one call are reached
+ * (`uvm_parent_gpu_service_replayable_faults`): fetch, preprocess, serve block by block, replay by policy. A call that
+ * comes right after a replay goes on as the same call of the driver, which polls for a while; a later one is a new
+ * interrupt.
+ */
+export function* uvmParentGpuServiceReplayableFaults(driver: UvmDriver): Task {
+  const state = driver.replayable;
+  const { gpu } = driver;
+  enterService(driver);
+  let replayed = false;
+  while (gpu.faultBuffer.pending > 0) {
+    if (state.batches >= state.maxBatches || state.throttledBatches >= state.maxThrottled) break;
+    const { batch } = state;
+    batch.fetch(gpu.faultBuffer, state.batchSize, state.coalesce);
+    batch.sort();
+    state.batchId++;
+    driver.tools.counters.batches++;
+    if (driver.kernel.sched.exploring) yield SP_PREEMPT;
+    yield* serviceBatch(driver, batch);
+    prefetchFaultControl(driver, batch);
+    if (batch.fatal > 0) cancelFatal(driver, batch);
+    else if (batch.throttled > 0) state.throttledBatches++;
+    state.batches++;
+    replayed = replayBatch(driver, batch) || replayed;
+  }
+  if (!replayed) pushReplay(driver);
+}
+
+/** A fault that comes later than the driver polls needs an interrupt: a new call begins. */
+function enterService(driver: UvmDriver): void {
+  const state = driver.replayable;
+  const { now } = driver.kernel.sched;
+  driver.unpinUntil(now);
+  if (now >= state.prefetchOffUntil) driver.gpu.prefetchFaults = driver.gpu.preset.capability.prefetchFaults;
+  const over = state.batches >= state.maxBatches || state.throttledBatches >= state.maxThrottled;
+  if (!over && now - state.lastReplay <= driver.costs.gpuInterruptAfter) return;
+  state.batches = 0;
+  state.throttledBatches = 0;
+  state.interrupted = true;
+}
+
+function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
+  for (let at = 0; at < batch.count;) {
+    const index = batch.order[at] ?? 0;
+    const space = driver.spaceOf(batch.instance[index] ?? 0);
+    if (space === undefined) {
+      at++;
+      continue;
+    }
+    const block = space.block(batch.vpn[index] ?? 0);
+    if (block !== undefined && gpuFaultServiceable(batch.type[index] ?? 0)) {
+      at = yield* serviceFaultsOfBlock(driver, batch, space, block, at);
+      continue;
+    }
+    serveWithoutBlock(driver, batch, space, index);
+    at++;
+  }
+  if (batch.cached > 1) yield* driver.kernel.sched.delay(batchTime(driver));
+}
+
+/** No block covers the address, or the fault cannot be served: prefetches are counted, the rest is fatal. */
+function serveWithoutBlock(driver: UvmDriver, batch: UvmFaultBatch, space: UvmVaSpace, index: number): void {
+  const access = batch.access[index] ?? 0;
+  driver.tools.counters.gpuFaults++;
+  if (access === UVM_FAULT_ACCESS_TYPE_PREFETCH) {
+    batch.invalidPrefetches++;
+    return;
+  }
+  const fatalType = !gpuFaultServiceable(batch.type[index] ?? 0);
+  const reason = fatalType ? UvmEventFatalReasonInvalidFaultType : UvmEventFatalReasonInvalidAddress;
+  markFatal(driver, batch, space, index, reason);
+}
+
+function markFatal(
+  driver: UvmDriver,
+  batch: UvmFaultBatch,
+  space: UvmVaSpace,
+  index: number,
+  reason: number,
+): void {
+  batch.fatal++;
+  batch.cancel[index] = GPU_CANCEL_ALL + 1;
+  const vpn = batch.vpn[index] ?? 0;
+  driver.tools.counters.fatalFaults++;
+  const { now } = driver.kernel.sched;
+  driver.tools.record(UvmEventTypeFatalFault, now, vpn, 1, packUvmEvent(reason, UVM_ID_GPU, UVM_ID_GPU));
+  const verb = (batch.access[index] ?? 0) > 1 ? 'VIRT_WRITE' : 'VIRT_READ';
+  const text = `Xid 31: MMU Fault: ENGINE GRAPHICS faulted @ ${vpnToHex(vpn)}. Fault is of type FAULT_PDE ACCESS_TYPE_${verb}`;
+  driver.log.push(`NVRM: ${text}`);
+  space.fatal ??= text;
+}
+
+/**
+ * Serves the entries from position `at` of the order that lie in `block`. @returns the position after them.
+ */
+function* serviceFaultsOfBlock(
+  driver: UvmDriver,
+  batch: UvmFaultBatch,
+  space: UvmVaSpace,
+  block: UvmVaBlock,
+  at: number,
+): Task<number> {
+  if (!block.lock.tryFast()) yield* block.lock.lock();
+  const ctx = driver.faultContext;
+  beginService(driver, block, batch, at);
+  const end = gatherFaults(driver, batch, space, block, at);
+  const outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
+  if (!outcome) {
+    for (let i = at; i < end; i++)
+      markFatal(driver, batch, space, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);
+  }
+  batch.services++;
+  const ns = batch.cached === 1 ? serialServiceTime(driver, space, block, batch) : blockServiceTime(driver);
+  if (ns > 0) yield* driver.kernel.sched.delay(ns);
+  block.gpuSeen = true;
+  block.lock.unlock();
+  return end;
+}
+
+/** Starts the context's clock: the moments of the hint and of the migration inside the service. */
+function beginService(driver: UvmDriver, block: UvmVaBlock, batch: UvmFaultBatch, at: number): void {
+  const { costs, faultContext: ctx, replayable: state } = driver;
+  const { now } = driver.kernel.sched;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
+  ctx.hintTime = now + (state.refusing ? costs.gpuHintRefused : costs.gpuHint);
+  ctx.migrationTime = ctx.hintTime + (state.refusing ? costs.gpuMigrationRefused : costs.gpuMigration);
+  ctx.mapTime = ctx.hintTime + costs.map;
+  const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
+  const thrashes = block.thrashing !== undefined && maskTest(block.thrashing.thrashingPages, page);
+  if (thrashes && !state.metThrashing) {
+    state.metThrashing = true;
+    ctx.migrationTime += costs.firstThrashing;
+  }
+}
+
+function gatherFaults(
+  driver: UvmDriver,
+  batch: UvmFaultBatch,
+  space: UvmVaSpace,
+  block: UvmVaBlock,
+  at: number,
+): number {
+  const ctx = driver.faultContext;
+  const { counters } = driver.tools;
+  const outer = block.start + block.pages;
+  let previous = -1;
+  let i = at;
+  for (; i < batch.count; i++) {
+    const index = batch.order[i] ?? 0;
+    const vpn = batch.vpn[index] ?? 0;
+    if (
+      vpn >= outer ||
+      batch.instance[index] !== space.instance.id ||
+      !gpuFaultServiceable(batch.type[index] ?? 0)
+    )
+      break;
+    const access = batch.access[index] ?? 0;
+    counters.gpuFaults++;
+    if (vpn === previous) {
+      batch.duplicates++;
+      continue;
+    }
+    previous = vpn;
+    const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
+    driver.tools.record(UvmEventTypeGpuFault, driver.kernel.sched.now, vpn, 1, value);
+    const found = uvmVaBlockAddFault(driver, ctx, block, UVM_ID_GPU, vpn - block.start, access);
+    if (found === FAULT_THROTTLED) batch.throttled++;
+    else if (found === FAULT_TAKEN) space.gpuFaults++;
+  }
+  return i;
+}
+
+/** Too many invalid prefetches switch prefetch faults off for a while. */
+function prefetchFaultControl(driver: UvmDriver, batch: UvmFaultBatch): void {
+  const state = driver.replayable;
+  if (state.reenableLapse === 0 || batch.invalidPrefetches * 3 <= state.batchSize * 2) return;
+  driver.gpu.prefetchFaults = false;
+  state.prefetchOffUntil = driver.kernel.sched.now + state.reenableLapse;
+}
+
+/** Ends the accesses whose fault is fatal (`service_fault_batch_for_cancel`): precisely, entry by entry. */
+function cancelFatal(driver: UvmDriver, batch: UvmFaultBatch): void {
+  for (let i = 0; i < batch.count; i++) {
+    const cancel = batch.cancel[i] ?? 0;
+    if (cancel > 0) driver.gpu.cancel(batch.instance[i] ?? 0, batch.vpn[i] ?? 0, cancel - 1);
+  }
+}
+
+/** Replays as the policy says after a batch. @returns whether a replay was pushed. */
+function replayBatch(driver: UvmDriver, batch: UvmFaultBatch): boolean {
+  const state = driver.replayable;
+  state.refusing = batch.throttled > 0;
+  state.interrupted = false;
+  driver.tools.counters.duplicateFaults += batch.duplicates;
+  driver.tools.counters.coalescedFaults += batch.coalesced;
+  const policy = state.replayPolicy;
+  if (policy === UVM_PERF_FAULT_REPLAY_POLICY_ONCE && driver.gpu.faultBuffer.pending > 0) return false;
+  if (policy === UVM_PERF_FAULT_REPLAY_POLICY_BLOCK)
+    for (let i = 1; i < batch.services; i++) pushReplay(driver);
+  if (policy === UVM_PERF_FAULT_REPLAY_POLICY_BATCH_FLUSH)
+    driver.gpu.faultBuffer.discardTo(driver.gpu.faultBuffer.put);
+  pushReplay(driver);
+  return true;
+}
+
+function pushReplay(driver: UvmDriver): void {
+  const { now } = driver.kernel.sched;
+  driver.replayable.lastReplay = now;
+  driver.tools.counters.replays++;
+  driver.tools.record(UvmEventTypeGpuFaultReplay, now, 0, 0, driver.replayable.batchId);
+  driver.gpu.replay();
+}

@@ -1,0 +1,17 @@
+import type { GpuAccesses, GpuKernel } from '@hmm/gpu';
+import type { Task } from '@hmm/kernel';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+/** Launches a kernel in a VA space and waits for its end: launch, accesses with the faults they raise, synchronise. */
+export function* launchKernel(space: UvmVaSpace, accesses: GpuAccesses): Task<GpuKernel> {
+  const { driver } = space;
+  const { sched } = space.kernel;
+  const { costs } = driver;
+  driver.replayable.firstOfKernel = true;
+  space.kernels++;
+  yield* sched.delay(costs.launch);
+  const kernel = driver.gpu.launch(space.instance, accesses);
+  yield* driver.gpu.run(kernel);
+  yield* sched.delay(costs.kernelEnd);
+  return kernel;
+}

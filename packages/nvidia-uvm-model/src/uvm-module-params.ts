@@ -1,0 +1,147 @@
+/** What the driver does with a parameter at load time. */
+interface ParamRule {
+  readonly name: string;
+  readonly value: number;
+  /** Values that are taken as they are. */
+  readonly min: number;
+  readonly max: number;
+  /** What replaces a value outside. */
+  readonly outside: 'default' | 'clamp';
+}
+
+const MAX = 2 ** 31 - 1;
+
+function rule(
+  name: string,
+  value: number,
+  min = 0,
+  max = MAX,
+  outside: ParamRule['outside'] = 'default',
+): ParamRule {
+  return { name, value, min, max, outside };
+}
+
+/** Parameters that the model acts on, with the driver's defaults, ranges and treatment of other values. */
+const RULES: readonly ParamRule[] = [
+  rule('uvm_perf_fault_batch_count', 256, 1, 4096, 'clamp'),
+  rule('uvm_perf_fault_replay_policy', 2, 0, 3),
+  rule('uvm_perf_fault_replay_update_put_ratio', 50, 0, 100),
+  rule('uvm_perf_fault_max_batches_per_service', 20, 1),
+  rule('uvm_perf_fault_max_throttle_per_service', 5, 1),
+  rule('uvm_perf_fault_coalesce', 1, 0, 1),
+  rule('uvm_perf_reenable_prefetch_faults_lapse_msec', 1000, 0, 100_000, 'clamp'),
+  rule('uvm_perf_prefetch_enable', 1, 0, 1),
+  rule('uvm_perf_prefetch_threshold', 51, 0, 100),
+  rule('uvm_perf_prefetch_min_faults', 1, 1, 20),
+  rule('uvm_perf_thrashing_enable', 1, 0, 1),
+  rule('uvm_perf_thrashing_threshold', 3, 1, 7),
+  rule('uvm_perf_thrashing_pin_threshold', 10, 1, 255),
+  rule('uvm_perf_thrashing_lapse_usec', 500, 5, 500_000),
+  rule('uvm_perf_thrashing_nap', 1, 1, 100),
+  rule('uvm_perf_thrashing_epoch', 2000, 1),
+  rule('uvm_perf_thrashing_pin', 300, 0),
+  rule('uvm_perf_thrashing_max_resets', 4, 0),
+  rule('uvm_perf_access_counter_migration_enable', -1, -1, 1),
+  rule('uvm_perf_access_counter_batch_count', 256, 1, 4096, 'clamp'),
+  rule('uvm_perf_access_counter_threshold', 256, 1, 65535, 'clamp'),
+  rule('uvm_perf_map_remote_on_native_atomics_fault', 0, 0, 1),
+  rule('uvm_perf_map_remote_on_eviction', 1, 0, 1),
+  rule('uvm_perf_migrate_cpu_preunmap_enable', 1, 0, 1),
+  rule('uvm_perf_migrate_cpu_preunmap_block_order', 2, 0, 10, 'clamp'),
+  rule('uvm_perf_pma_batch_nonpinned_order', 6, 0, 10, 'clamp'),
+  rule('uvm_global_oversubscription', 1, 0, 1),
+  rule('uvm_fault_force_sysmem', 0, 0, 1),
+  rule('uvm_disable_hmm', 0, 0, 1),
+  rule('uvm_ats_mode', 1, 0, 1),
+  rule('uvm_enable_va_space_mm', 1, 0, 1),
+  rule('uvm_cpu_chunk_allocation_sizes', 2166784, 4096),
+];
+
+/** Parameters of the real module whose effect lies outside of what is modelled; accepted, and said so. */
+const WITHOUT_EFFECT: readonly string[] = [
+  'uvm_block_cpu_to_cpu_copy_with_ce',
+  'uvm_peer_copy',
+  'uvm_page_table_location',
+  'uvm_channel_num_gpfifo_entries',
+  'uvm_channel_gpfifo_loc',
+  'uvm_channel_gpput_loc',
+  'uvm_channel_pushbuffer_loc',
+  'uvm_downgrade_force_membar_sys',
+  'uvm_exp_gpu_cache_peermem',
+  'uvm_exp_gpu_cache_sysmem',
+  'uvm_conf_computing_channel_iv_rotation_limit',
+  'uvm_force_prefetch_fault_support',
+  'uvm_debug_enable_push_desc',
+  'uvm_debug_enable_push_acquire_info',
+  'uvm_debug_prints',
+  'uvm_enable_builtin_tests',
+  'uvm_enable_debug_procfs',
+  'uvm_leak_checker',
+  'uvm_release_asserts',
+  'uvm_release_asserts_dump_stack',
+  'uvm_release_asserts_set_global_error',
+];
+
+/** What became of a parameter that a user set. */
+export type ParamOutcome =
+  | {
+      readonly ok: true;
+      /** The value now in force. */
+      readonly value: number;
+      /** `taken`, `replaced` (outside its range) or `without-effect`. */
+      readonly how: 'taken' | 'replaced' | 'without-effect';
+      /** One sentence for people, as the kernel log would have it. */
+      readonly message: string;
+    }
+  | { readonly ok: false; readonly message: string };
+
+/** The module parameters of `nvidia-uvm.ko`, by their own names. Read once, when the driver is loaded. */
+export class UvmModuleParams {
+  private readonly values = new Map<string, number>(RULES.map((r) => [r.name, r.value]));
+
+  /** The value in force of `name`. */
+  get(name: string): number {
+    return this.values.get(name) ?? 0;
+  }
+
+  /** All parameters that the model acts on, with the values in force. */
+  entries(): [string, number][] {
+    return [...this.values];
+  }
+
+  /** Sets a parameter as a module option would, and says what the driver made of it. */
+  set(name: string, value: number): ParamOutcome {
+    const found = RULES.find((r) => r.name === name);
+    if (found === undefined) return this.setUnmodelled(name, value);
+    if (!Number.isInteger(value)) return { ok: false, message: `${name} takes a whole number, not ${value}` };
+    const effective = resolve(found, value);
+    this.values.set(name, effective);
+    if (effective === value) return { ok: true, value, how: 'taken', message: `${name}=${value}` };
+    const why = found.outside === 'clamp' ? 'clamped to' : 'the driver falls back to';
+    const message = `Invalid value ${value} for ${name} (${found.min}-${found.max}): ${why} ${effective}`;
+    return { ok: true, value: effective, how: 'replaced', message };
+  }
+
+  private setUnmodelled(name: string, value: number): ParamOutcome {
+    if (!WITHOUT_EFFECT.includes(name)) {
+      return { ok: false, message: `nvidia-uvm has no parameter called ${name}` };
+    }
+    return {
+      ok: true,
+      value,
+      how: 'without-effect',
+      message: `${name} is accepted and changes nothing in this model`,
+    };
+  }
+}
+
+function resolve(found: ParamRule, value: number): number {
+  if (value >= found.min && value <= found.max) return value;
+  if (found.outside === 'clamp') return Math.min(found.max, Math.max(found.min, value));
+  return found.value;
+}
+
+/** `name`s that {@link UvmModuleParams.set} accepts. */
+export function moduleParameterNames(): string[] {
+  return [...RULES.map((r) => r.name), ...WITHOUT_EFFECT];
+}

@@ -1,0 +1,203 @@
+import type { UvmDriver } from './uvm-driver.js';
+import {
+  maskAnd,
+  maskAndNot,
+  maskCopy,
+  maskEmpty,
+  maskFill,
+  maskNext,
+  maskOr,
+  maskTest,
+  maskWeight,
+  maskZero,
+  newMask,
+  PAGES_PER_BLOCK,
+  popcount,
+  type UvmPageMask,
+} from './uvm-page-mask.js';
+import { UVM_ID_CPU, type UvmProcessorId } from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+
+/** Pages of the regions that are always fetched whole: 64 KiB. */
+const BIG_PAGES = 16;
+const WORDS = 16;
+
+/** The parameters of the density prefetcher in force (`uvm_perf_prefetch_*`). */
+export interface UvmPrefetchParams {
+  readonly enabled: boolean;
+  /** Percent of a tree node that must be exceeded. */
+  readonly threshold: number;
+  readonly minFaults: number;
+}
+
+/**
+ * The bitmap tree over the pages of a region. Leaf `i` is page `i - offset` of the region: a region that does not begin
+ * on a 64 KiB boundary is shifted so that 64 KiB regions are nodes.
+ */
+export class UvmPrefetchTree {
+  /** Leaves, the padding in front included; it may exceed 512 by 15. */
+  leaves = 0;
+  private readonly bits = new Int32Array(WORDS + 1);
+  private readonly before = new Int32Array(WORDS + 2);
+
+  /** Loads leaf bits 0 … `pages - 1` from `mask`, moved up by `offset`. */
+  load(mask: UvmPageMask, pages: number, offset: number): void {
+    this.leaves = pages + offset;
+    const { bits, before } = this;
+    for (let word = 0; word <= WORDS; word++) {
+      const low = mask[word] ?? 0;
+      const carry = offset === 0 ? 0 : (mask[word - 1] ?? 0) >>> (32 - offset);
+      bits[word] = (low << offset) | carry;
+      before[word + 1] = (before[word] ?? 0) + popcount(bits[word] ?? 0);
+    }
+  }
+
+  /**
+   * The largest node above leaf `leaf` that is denser than `threshold` percent, as [first leaf, leaf after the last]
+   * packed as `first * 1024 + outer`; -1 when none is.
+   */
+  dense(leaf: number, threshold: number): number {
+    let found = -1;
+    for (let size = 1; ; size *= 2) {
+      const first = leaf - (leaf % size);
+      const outer = Math.min(first + size, this.leaves);
+      if ((this.count(outer) - this.count(first)) * 100 > (outer - first) * threshold)
+        found = first * 1024 + outer;
+      if (size >= this.leaves) return found;
+    }
+  }
+
+  /** Ones among leaves 0 … `leaf - 1`. */
+  private count(leaf: number): number {
+    const word = leaf >>> 5;
+    const rest = leaf & 31;
+    const part = rest === 0 ? 0 : popcount((this.bits[word] ?? 0) << (32 - rest));
+    return (this.before[word] ?? 0) + part;
+  }
+}
+
+const tree = new UvmPrefetchTree();
+const grown = newMask();
+
+/**
+ * Pages to take along with `faulted`, which all go to `destination` (`uvm_perf_prefetch_get_hint_va_block`). `first` …
+ * `outer - 1` is the region that may be touched: the whole block for managed memory, less for system memory. The result
+ * is stored in `prefetch`.
+ */
+export function uvmPerfPrefetchGetHint(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  faulted: UvmPageMask,
+  first: number,
+  outer: number,
+  prefetch: UvmPageMask,
+): void {
+  const params = driver.prefetchParams;
+  maskZero(prefetch);
+  if (!params.enabled) return;
+  if (block.lastMigrationProc !== destination) {
+    block.lastMigrationProc = destination;
+    block.faultMigrations = 0;
+  }
+  if (driver.policy.prefetch?.(block, destination, faulted, prefetch) !== true) {
+    driverHint(driver, block, destination, faulted, first, outer, prefetch);
+  }
+  maskAndNot(prefetch, faulted);
+  if (destination === UVM_ID_CPU) dropMappedCpuPages(block, prefetch);
+  if (block.thrashing !== undefined) maskAndNot(prefetch, block.thrashing.thrashingPages);
+  block.faultMigrations += maskWeight(faulted);
+  if (block.faultMigrations < params.minFaults) maskZero(prefetch);
+}
+
+/** CPU pages that are here and mapped already have nothing to gain. */
+function dropMappedCpuPages(block: UvmVaBlock, prefetch: UvmPageMask): void {
+  maskCopy(grown, block.cpu.resident);
+  maskAnd(grown, block.cpu.read);
+  maskAndNot(prefetch, grown);
+}
+
+function driverHint(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  faulted: UvmPageMask,
+  first: number,
+  outer: number,
+  prefetch: UvmPageMask,
+): void {
+  const preferred = block.range.policy.preferredLocation === destination;
+  if (preferred && maskEmpty(block.cpu.resident) && maskEmpty(block.gpu.resident)) {
+    maskFill(prefetch, first, outer);
+    return;
+  }
+  maskCopy(grown, block.masks(destination).resident);
+  maskOr(grown, faulted);
+  growFaultGranularity(block, faulted, first, outer, grown);
+  treeHint(driver.prefetchParams.threshold, block, faulted, first, outer, prefetch);
+}
+
+/** Fills every aligned 64 KiB region that holds a faulted page and no thrashing one (`grow_fault_granularity`). */
+function growFaultGranularity(
+  block: UvmVaBlock,
+  faulted: UvmPageMask,
+  first: number,
+  outer: number,
+  bitmap: UvmPageMask,
+): void {
+  const shift = block.start % BIG_PAGES;
+  const aligned = Math.ceil((first + shift) / BIG_PAGES) * BIG_PAGES - shift;
+  const holdsBig = aligned + BIG_PAGES <= outer;
+  for (let page = maskNext(faulted, first); page < outer;) {
+    let from = Math.max(first, page - ((page + shift) % BIG_PAGES));
+    let to = Math.min(outer, page - ((page + shift) % BIG_PAGES) + BIG_PAGES);
+    if (!holdsBig) {
+      from = first;
+      to = outer;
+    }
+    if (!thrashesWithin(block, from, to)) maskFill(bitmap, from, to);
+    page = maskNext(faulted, to);
+  }
+}
+
+function thrashesWithin(block: UvmVaBlock, first: number, outer: number): boolean {
+  if (block.thrashing === undefined) return false;
+  return maskNext(block.thrashing.thrashingPages, first) < outer;
+}
+
+function treeHint(
+  threshold: number,
+  block: UvmVaBlock,
+  faulted: UvmPageMask,
+  first: number,
+  outer: number,
+  prefetch: UvmPageMask,
+): void {
+  const offset = (block.start + first) % BIG_PAGES;
+  if (first === 0) tree.load(grown, outer, offset);
+  else tree.load(shiftedDown(first, outer), outer - first, offset);
+  const thrashing = block.thrashing?.thrashingPages;
+  for (let page = maskNext(faulted, first); page < outer; page = maskNext(faulted, page + 1)) {
+    if (thrashing !== undefined && maskTest(thrashing, page)) continue;
+    const node = tree.dense(page - first + offset, threshold);
+    if (node < 0) continue;
+    const low = Math.max(0, Math.floor(node / 1024) - offset) + first;
+    const high = Math.min(outer, (node % 1024) - offset + first);
+    maskFill(prefetch, low, high);
+    if (high === outer) return;
+  }
+}
+
+const shifted = newMask();
+
+function shiftedDown(first: number, outer: number): UvmPageMask {
+  maskZero(shifted);
+  for (
+    let page = maskNext(grown, first);
+    page < Math.min(outer, PAGES_PER_BLOCK);
+    page = maskNext(grown, page + 1)
+  ) {
+    shifted[(page - first) >>> 5] = (shifted[(page - first) >>> 5] ?? 0) | (1 << ((page - first) & 31));
+  }
+  return shifted;
+}

@@ -1,0 +1,435 @@
+import type { UvmDriver } from './uvm-driver.js';
+import {
+  maskClear,
+  maskEmpty,
+  maskSet,
+  maskTest,
+  newMask,
+  PAGES_PER_BLOCK,
+  type UvmPageMask,
+} from './uvm-page-mask.js';
+import {
+  UVM_PERF_THRASHING_HINT_TYPE_NONE,
+  UVM_PERF_THRASHING_HINT_TYPE_PIN,
+  UVM_PERF_THRASHING_HINT_TYPE_THROTTLE,
+} from './uvm-perf-policy.js';
+import {
+  packUvmEvent,
+  UvmEventTypeThrashingDetected,
+  UvmEventTypeThrottlingEnd,
+  UvmEventTypeThrottlingStart,
+} from './uvm-tools.js';
+import {
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_ID_INVALID,
+  type UvmOptionalId,
+  type UvmProcessorId,
+} from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+
+const HAS_MIGRATION = 1;
+const HAS_REVOCATION = 2;
+const MAX_EVENTS = 7;
+const MAX_THROTTLINGS = 255;
+
+/** The parameters of the detector in force, times in ns (`uvm_perf_thrashing_*`). */
+export interface UvmThrashingParams {
+  readonly enabled: boolean;
+  readonly threshold: number;
+  readonly pinThreshold: number;
+  readonly lapse: number;
+  readonly nap: number;
+  readonly epoch: number;
+  /** 0 pins for ever. */
+  readonly pin: number;
+  readonly maxResets: number;
+}
+
+/** What the detector remembers of one page, as columns over the block's pages. */
+export class UvmThrashingPages {
+  readonly processors = new Uint8Array(PAGES_PER_BLOCK);
+  /** Last event, ns; 0 for none. */
+  readonly lastTime = new Float64Array(PAGES_PER_BLOCK);
+  readonly events = new Uint8Array(PAGES_PER_BLOCK);
+  readonly kinds = new Uint8Array(PAGES_PER_BLOCK);
+  readonly throttled = new Uint8Array(PAGES_PER_BLOCK);
+  /** End of the throttle period, ns; 0 for none. */
+  readonly throttleEnd = new Float64Array(PAGES_PER_BLOCK);
+  /** Processor that is not throttled in the present period: its id plus one, 0 for nobody. */
+  readonly favoured = new Uint8Array(PAGES_PER_BLOCK);
+  readonly throttlings = new Uint8Array(PAGES_PER_BLOCK);
+  /** Where the page is pinned: the id plus one, 0 while it is not. */
+  readonly pinnedAt = new Uint8Array(PAGES_PER_BLOCK);
+  readonly pinDeadline = new Float64Array(PAGES_PER_BLOCK);
+}
+
+/** What the detector remembers of a block (`block_thrashing_info_t`). */
+export class UvmThrashingInfo {
+  lastTime = 0;
+  lastProcessor: UvmOptionalId = UVM_ID_INVALID;
+  /** Made when two processors touch the block within the lapse. */
+  pages: UvmThrashingPages | undefined;
+  readonly thrashingPages = newMask();
+  readonly pinnedPages = newMask();
+  lastThrashing = 0;
+  resets = 0;
+}
+
+/** A hint: what to do with a fault, and where to pin or until when to sleep. */
+export interface UvmThrashingHint {
+  type: number;
+  residency: UvmProcessorId;
+  /** End of the throttle period, ns. */
+  end: number;
+}
+
+const hint: UvmThrashingHint = { type: UVM_PERF_THRASHING_HINT_TYPE_NONE, residency: UVM_ID_CPU, end: 0 };
+
+/** Why an event is fed to the detector. */
+export type UvmThrashingEventKind = 'migration' | 'revocation';
+
+/**
+ * Feeds a migration to, or a revocation of, `processor` over pages `first` … `outer - 1` at time `now`
+ * (`thrashing_event_cb`). @returns the pages found thrashing by it.
+ */
+export function uvmPerfThrashingEvent(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  processor: UvmProcessorId,
+  kind: UvmThrashingEventKind,
+  first: number,
+  outer: number,
+  now: number,
+): number {
+  const params = driver.thrashingParams;
+  if (!params.enabled) return 0;
+  const info = (block.thrashing ??= new UvmThrashingInfo());
+  if (info.pages === undefined && !startPages(info, processor, now, params.lapse)) return 0;
+  const pages = info.pages;
+  if (pages === undefined) return 0;
+  if (allPinned(info.pinnedPages, first, outer)) return 0;
+  let detected = 0;
+  for (let page = first; page < outer; page++) {
+    if (pageEvent(driver, block, info, pages, page, processor, kind, now)) detected++;
+  }
+  return detected;
+}
+
+function allPinned(pinned: UvmPageMask, first: number, outer: number): boolean {
+  for (let page = first; page < outer; page++) if (!maskTest(pinned, page)) return false;
+  return true;
+}
+
+/** The columns are only made when two processors touch the block within the lapse. */
+function startPages(info: UvmThrashingInfo, processor: UvmProcessorId, now: number, lapse: number): boolean {
+  const { lastTime, lastProcessor } = info;
+  info.lastTime = now;
+  info.lastProcessor = processor;
+  if (lastTime === 0 || lastProcessor === processor || now - lastTime > lapse) return false;
+  info.pages = new UvmThrashingPages();
+  return true;
+}
+
+function pageEvent(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  info: UvmThrashingInfo,
+  pages: UvmThrashingPages,
+  page: number,
+  processor: UvmProcessorId,
+  kind: UvmThrashingEventKind,
+  now: number,
+): boolean {
+  const { threshold, lapse } = driver.thrashingParams;
+  const last = pages.lastTime[page] ?? 0;
+  pages.processors[page] = (pages.processors[page] ?? 0) | (1 << processor);
+  pages.kinds[page] = (pages.kinds[page] ?? 0) | (kind === 'migration' ? HAS_MIGRATION : HAS_REVOCATION);
+  pages.lastTime[page] = now;
+  if (last === 0) return false;
+  const events = pages.events[page] ?? 0;
+  if (now - last > lapse) {
+    if (events >= threshold && pages.pinnedAt[page] === 0)
+      uvmPerfThrashingResetPage(driver, block, page, now);
+    return false;
+  }
+  const count = Math.min(events + 1, MAX_EVENTS);
+  pages.events[page] = count;
+  if (count >= threshold) info.lastThrashing = now;
+  if (count !== threshold || events === threshold) return false;
+  maskSet(info.thrashingPages, page);
+  driver.tools.counters.thrashingPages++;
+  const value = packUvmEvent(1, processor, processor);
+  driver.tools.record(UvmEventTypeThrashingDetected, now, block.start + page, 1, value);
+  return true;
+}
+
+/** Forgets what a page did; the favoured processor and the number of throttlings stay. */
+export function uvmPerfThrashingResetPage(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  page: number,
+  now: number,
+): void {
+  const info = block.thrashing;
+  const pages = info?.pages;
+  if (info === undefined || pages === undefined) return;
+  endThrottling(driver, block, pages, page, now);
+  pages.lastTime[page] = 0;
+  pages.events[page] = 0;
+  pages.processors[page] = 0;
+  pages.kinds[page] = 0;
+  pages.pinnedAt[page] = 0;
+  maskClear(info.thrashingPages, page);
+  maskClear(info.pinnedPages, page);
+}
+
+/** Forgets the pages `first` … `outer - 1`: they were moved by request, or are duplicated. */
+export function uvmPerfThrashingReset(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  first: number,
+  outer: number,
+  now: number,
+): void {
+  if (block.thrashing?.pages === undefined) return;
+  for (let page = first; page < outer; page++) uvmPerfThrashingResetPage(driver, block, page, now);
+}
+
+/**
+ * What to do with a fault of `requester` on a page (`uvm_perf_thrashing_get_hint`). The result is valid until the next
+ * call.
+ */
+export function uvmPerfThrashingGetHint(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  page: number,
+  requester: UvmProcessorId,
+  now: number,
+): UvmThrashingHint {
+  hint.type = UVM_PERF_THRASHING_HINT_TYPE_NONE;
+  const info = block.thrashing;
+  const pages = info?.pages;
+  if (info === undefined || pages === undefined) return hint;
+  if (epochReset(driver, block, info, now)) return hint;
+  if ((pages.events[page] ?? 0) < driver.thrashingParams.threshold) return hint;
+  if (!stillThrottled(driver, block, pages, page, requester, now)) {
+    if (pages.pinnedAt[page] === 0 && now - (pages.lastTime[page] ?? 0) > driver.thrashingParams.lapse)
+      return hint;
+    pages.processors[page] = (pages.processors[page] ?? 0) | (1 << requester);
+    updateThrottling(pages, page, requester, now, driver.thrashingParams.nap);
+    decide(driver, block, pages, page, requester);
+  }
+  const forced = driver.policy.thrashingHint?.(block, page, requester);
+  if (forced !== undefined) hint.type = forced;
+  if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_PIN) pinPage(driver, block, info, pages, page, now);
+  else if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE)
+    throttle(driver, block, pages, page, requester, now);
+  return hint;
+}
+
+function epochReset(driver: UvmDriver, block: UvmVaBlock, info: UvmThrashingInfo, now: number): boolean {
+  const { epoch, maxResets } = driver.thrashingParams;
+  if (info.lastThrashing === 0 || now - info.lastThrashing <= epoch) return false;
+  if (info.resets >= maxResets || !maskEmpty(info.pinnedPages)) return false;
+  const fresh = new UvmThrashingInfo();
+  fresh.resets = info.resets + 1;
+  block.thrashing = fresh;
+  return true;
+}
+
+/** A throttled requester stays so until the period ends or it is favoured. */
+function stillThrottled(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  pages: UvmThrashingPages,
+  page: number,
+  requester: UvmProcessorId,
+  now: number,
+): boolean {
+  if ((((pages.throttled[page] ?? 0) >>> requester) & 1) === 0) return false;
+  if (now < (pages.throttleEnd[page] ?? 0) && pages.favoured[page] !== requester + 1) {
+    hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
+    return true;
+  }
+  endThrottlingOf(driver, block, pages, page, requester, now);
+  return false;
+}
+
+function endThrottling(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  pages: UvmThrashingPages,
+  page: number,
+  now: number,
+): void {
+  for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+    if ((((pages.throttled[page] ?? 0) >>> id) & 1) !== 0)
+      endThrottlingOf(driver, block, pages, page, id, now);
+  }
+  pages.throttleEnd[page] = 0;
+}
+
+function endThrottlingOf(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  pages: UvmThrashingPages,
+  page: number,
+  id: UvmProcessorId,
+  now: number,
+): void {
+  const left = (pages.throttled[page] ?? 0) & ~(1 << id);
+  pages.throttled[page] = left;
+  if (left === 0) pages.throttleEnd[page] = 0;
+  if (id === UVM_ID_CPU) return;
+  driver.tools.record(UvmEventTypeThrottlingEnd, now, block.start + page, 1, packUvmEvent(0, id, id));
+}
+
+/** Opens a period or favours a requester; nobody is favoured in two periods running. */
+function updateThrottling(
+  pages: UvmThrashingPages,
+  page: number,
+  requester: UvmProcessorId,
+  now: number,
+  nap: number,
+): void {
+  if (now > (pages.throttleEnd[page] ?? 0)) {
+    pages.favoured[page] = pages.favoured[page] === requester + 1 ? 0 : requester + 1;
+    pages.throttleEnd[page] = now + nap;
+  } else if (pages.favoured[page] === 0) pages.favoured[page] = requester + 1;
+}
+
+function decide(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  pages: UvmThrashingPages,
+  page: number,
+  requester: UvmProcessorId,
+): void {
+  const favoured = pages.favoured[page] === requester + 1;
+  if (pages.pinnedAt[page] !== 0 && ((pages.kinds[page] ?? 0) & HAS_REVOCATION) !== 0 && !favoured) {
+    hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
+    return;
+  }
+  const processors = pages.processors[page] ?? 0;
+  const preferred = block.range.policy.preferredLocation;
+  if (preferred !== UVM_ID_INVALID && allCanAccess(driver, processors, preferred)) {
+    pinAt(preferred);
+    return;
+  }
+  if (
+    (preferred === UVM_ID_INVALID || ((processors >>> preferred) & 1) === 0) &&
+    fastPin(driver, block, page, processors, requester)
+  )
+    return;
+  const enough = (pages.throttlings[page] ?? 0) >= driver.thrashingParams.pinThreshold;
+  if (requester === preferred) preferredRequester(pages, page, requester, favoured, enough);
+  else if (pages.pinnedAt[page] !== 0) pinnedPage(driver, pages, page, requester, favoured, processors);
+  else if (!favoured) hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
+  else if (enough) pinAt(requester);
+}
+
+function pinAt(id: UvmProcessorId): void {
+  hint.type = UVM_PERF_THRASHING_HINT_TYPE_PIN;
+  hint.residency = id;
+}
+
+/** Processors that reach each other fast, atomics included, share the page where it is. Returns whether that decides. */
+function fastPin(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  page: number,
+  processors: number,
+  requester: UvmProcessorId,
+): boolean {
+  const closest = block.closestResident(requester, page);
+  const at = closest === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+    if (((processors >>> id) & 1) !== 0 && !driver.nativeAtomics(id, at)) return false;
+  }
+  if (at !== UVM_ID_CPU || !allCanAccess(driver, processors, requester)) pinAt(at);
+  else if (requester === UVM_ID_GPU) pinAt(requester);
+  return true;
+}
+
+function preferredRequester(
+  pages: UvmThrashingPages,
+  page: number,
+  requester: UvmProcessorId,
+  favoured: boolean,
+  enough: boolean,
+): void {
+  if (pages.pinnedAt[page] !== 0) {
+    if (favoured || pages.pinnedAt[page] === requester + 1) pinAt(requester);
+    else hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
+  } else if (!favoured) hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
+  else if (enough) pinAt(requester);
+}
+
+function pinnedPage(
+  driver: UvmDriver,
+  pages: UvmThrashingPages,
+  page: number,
+  requester: UvmProcessorId,
+  favoured: boolean,
+  processors: number,
+): void {
+  const at = pages.pinnedAt[page] === UVM_ID_GPU + 1 ? UVM_ID_GPU : UVM_ID_CPU;
+  if (favoured) {
+    const common = allCanAccess(driver, processors, UVM_ID_CPU) ? UVM_ID_CPU : requester;
+    pinAt(allCanAccess(driver, processors, requester) ? requester : common);
+  } else if (driver.canAccess(requester, at)) pinAt(at);
+  else hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
+}
+
+function allCanAccess(driver: UvmDriver, processors: number, residency: UvmProcessorId): boolean {
+  for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+    if (((processors >>> id) & 1) !== 0 && !driver.canAccess(id, residency)) return false;
+  }
+  return true;
+}
+
+function pinPage(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  info: UvmThrashingInfo,
+  pages: UvmThrashingPages,
+  page: number,
+  now: number,
+): void {
+  if (pages.pinnedAt[page] === 0) {
+    endThrottling(driver, block, pages, page, now);
+    pages.throttlings[page] = 0;
+    maskSet(info.pinnedPages, page);
+    driver.tools.counters.pinned++;
+    const { pin } = driver.thrashingParams;
+    pages.pinDeadline[page] = pin === 0 ? Infinity : now + pin;
+    if (pin !== 0) driver.pins.push({ block, page, deadline: now + pin });
+  }
+  pages.pinnedAt[page] = hint.residency + 1;
+}
+
+function throttle(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  pages: UvmThrashingPages,
+  page: number,
+  requester: UvmProcessorId,
+  now: number,
+): void {
+  hint.end = pages.throttleEnd[page] ?? 0;
+  if ((((pages.throttled[page] ?? 0) >>> requester) & 1) !== 0) return;
+  pages.throttled[page] = (pages.throttled[page] ?? 0) | (1 << requester);
+  driver.tools.counters.throttled++;
+  if (pages.pinnedAt[page] === 0)
+    pages.throttlings[page] = Math.min((pages.throttlings[page] ?? 0) + 1, MAX_THROTTLINGS);
+  if (requester === UVM_ID_GPU) {
+    driver.tools.record(
+      UvmEventTypeThrottlingStart,
+      now,
+      block.start + page,
+      1,
+      packUvmEvent(0, requester, requester),
+    );
+  }
+}

@@ -1,0 +1,94 @@
+import { newMask, PAGES_PER_BLOCK, type UvmPageMask, maskZero } from './uvm-page-mask.js';
+import { UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, type UvmMakeResidentCause } from './uvm-types.js';
+
+/** Most runs of pages in one block: every other page. */
+const MAX_RUNS = PAGES_PER_BLOCK;
+
+/**
+ * What one service of one block works on (`uvm_service_block_context_t`): masks that live as long as the driver, and
+ * what the service did, for the cost of it. One service at a time uses a context.
+ */
+export class UvmServiceContext {
+  /** Pages that faulted and go to the CPU, to the GPU. */
+  readonly toCpu = newMask();
+  readonly toGpu = newMask();
+  /** Pages that faulted at all. */
+  readonly faulted = newMask();
+  /** Of these, those whose access writes, and those that are system-scope atomics. */
+  readonly writes = newMask();
+  readonly atomics = newMask();
+  /** Pages that get a copy instead of moving. */
+  readonly duplicate = newMask();
+  /** Pages that the detector pinned in this service. */
+  readonly pinned = newMask();
+  /** Pages that the prefetcher takes along. */
+  readonly prefetch = newMask();
+  /** Pages that changed residency in this service. */
+  readonly migrated = newMask();
+  /** Scratch of one step. */
+  readonly work = newMask();
+  readonly work2 = newMask();
+  readonly work3 = newMask();
+  /** Copied runs of one make-resident step: first page, page after the last, migration cause. */
+  readonly runFirst = new Int32Array(MAX_RUNS);
+  readonly runOuter = new Int32Array(MAX_RUNS);
+  readonly runCause = new Int32Array(MAX_RUNS);
+  runs = 0;
+  /** Why pages are made resident. */
+  cause: UvmMakeResidentCause = UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT;
+  /** Virtual times, ns: when the hint is asked for, when the migration is noted, when copies begin. */
+  hintTime = 0;
+  migrationTime = 0;
+  /** When mappings are written if nothing was copied; else they follow the copies. */
+  mapTime = 0;
+  /** End of the throttle period when the hint was THROTTLE. */
+  throttleEnd = 0;
+
+  /** Work done, for the cost: transfers, pages copied, pages first populated, pages mapped, remote runs. */
+  transfers = 0;
+  copiedPages = 0;
+  zeroedPages = 0;
+  mappedPages = 0;
+  remoteRuns = 0;
+  /** ns of the copies. */
+  copyNs = 0;
+  /** A 2 MiB host chunk was allocated, duplicates were dropped, detection took place, chunks were evicted. */
+  populatedCpu = false;
+  collapsed = false;
+  detected = 0;
+  evictions = 0;
+
+  /** Begins a service at virtual time `now`. */
+  begin(cause: UvmMakeResidentCause, now: number): void {
+    this.cause = cause;
+    this.hintTime = now;
+    this.migrationTime = now;
+    this.mapTime = now;
+    for (const mask of this.perService()) maskZero(mask);
+    this.runs = 0;
+    this.transfers = 0;
+    this.copiedPages = 0;
+    this.zeroedPages = 0;
+    this.mappedPages = 0;
+    this.remoteRuns = 0;
+    this.copyNs = 0;
+    this.populatedCpu = false;
+    this.collapsed = false;
+    this.detected = 0;
+    this.evictions = 0;
+  }
+
+  private perService(): UvmPageMask[] {
+    return [
+      this.toCpu,
+      this.toGpu,
+      this.faulted,
+      this.writes,
+      this.atomics,
+      this.duplicate,
+      this.pinned,
+      this.prefetch,
+      this.migrated,
+    ];
+  }
+}

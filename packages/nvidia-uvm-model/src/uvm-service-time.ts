@@ -1,0 +1,81 @@
+import type { UvmDriver } from './uvm-driver.js';
+import type { UvmFaultBatch } from './uvm-fault-batch.js';
+import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import type { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+/** ns of everything that is warm: `amount` that falls by e every four faults. */
+function warmUp(amount: number, faults: number): number {
+  return amount * Math.exp(-faults / 4);
+}
+
+/** ns for the copies of a service beside the fixed part: pages, and each run after the first. */
+function copies(base: number, page: number, run: number, ctx: UvmServiceContext): number {
+  return ctx.transfers === 0 ? 0 : base + page * ctx.copiedPages + run * (ctx.transfers - 1);
+}
+
+function evictions(driver: UvmDriver, ctx: UvmServiceContext): number {
+  return ctx.evictions === 0 ? 0 : ctx.evictions * driver.costs.evict + ctx.copyNs;
+}
+
+function scaled(driver: UvmDriver, ns: number): number {
+  return ns * driver.gpu.preset.serviceScale.value;
+}
+
+/** The time of a batch of one fault, from the start of service to the replay, ns. */
+export function serialServiceTime(
+  driver: UvmDriver,
+  space: UvmVaSpace,
+  block: UvmVaBlock,
+  batch: UvmFaultBatch,
+): number {
+  const { costs, faultContext: ctx, replayable: state } = driver;
+  if (batch.throttled > 0) {
+    if (!state.refusing) return scaled(driver, costs.gpuRefusedFirst);
+    return scaled(driver, state.interrupted ? costs.gpuRefusedInterrupt : costs.gpuRefused);
+  }
+  if (state.refusing) return scaled(driver, costs.gpuResume);
+  const k = space.gpuFaults - 1;
+  let ns = costs.gpuService + (k === 0 ? costs.gpuServiceFirst : warmUp(costs.gpuServiceWarm, k));
+  if (state.interrupted) ns += costs.gpuInterrupt;
+  if (state.firstOfKernel && k > 0) ns += costs.gpuKernelFirst;
+  if (!block.gpuSeen) ns += costs.gpuNewBlock;
+  ns += costs.gpuZeroPage * ctx.zeroedPages;
+  ns += copies(costs.gpuCopy, costs.gpuCopyPage, costs.gpuCopyRun, ctx);
+  state.firstOfKernel = false;
+  return scaled(driver, ns + evictions(driver, ctx));
+}
+
+/** The time of one block's service inside a batch of many entries, ns. */
+export function blockServiceTime(driver: UvmDriver): number {
+  const { costs, faultContext: ctx } = driver;
+  const ns =
+    costs.parallelService + costs.parallelTransfer * ctx.transfers + costs.parallelZeroPage * ctx.zeroedPages;
+  return scaled(driver, ns + evictions(driver, ctx));
+}
+
+/** The time of a batch of many entries beside its services, ns. */
+export function batchTime(driver: UvmDriver): number {
+  const state = driver.replayable;
+  const first = state.firstOfKernel ? driver.costs.parallelKernel : 0;
+  state.firstOfKernel = false;
+  return scaled(driver, first + driver.costs.parallelBatch);
+}
+
+/** The time of one CPU fault until the next access, ns. */
+export function cpuFaultTime(driver: UvmDriver, space: UvmVaSpace, block: UvmVaBlock, cold: boolean): number {
+  const { costs, cpuContext: ctx } = driver;
+  const k = space.cpuFaults - 1;
+  let ns = costs.cpuFault + (k === 0 ? costs.cpuFaultFirst : warmUp(costs.cpuFaultWarm, k));
+  if (cold && k > 0) ns += costs.cpuFaultCold;
+  if (ctx.populatedCpu && block.pages === PAGES_PER_BLOCK) ns += costs.cpuPopulateBlock;
+  else if (ctx.zeroedPages > 0 && block.pages < PAGES_PER_BLOCK) {
+    ns += costs.cpuPopulateShort + costs.cpuPopulateShortPage * ctx.zeroedPages;
+  }
+  ns += costs.cpuFirstTouchPage * ctx.zeroedPages;
+  ns += copies(costs.cpuCopy, costs.cpuCopyPage, costs.cpuCopyRun, ctx);
+  if (ctx.collapsed) ns += costs.cpuCollapse;
+  if (ctx.remoteRuns > 0) ns += costs.cpuAccessedBy;
+  return scaled(driver, ns);
+}

@@ -1,0 +1,236 @@
+import {
+  GPU_LEAF_2M,
+  GPU_LEAF_64K,
+  GPU_PTE_ATOMIC,
+  GPU_PTE_SYSMEM,
+  GPU_PTE_VALID,
+  GPU_PTE_WRITE,
+} from '@hmm/gpu';
+import type { UvmDriver } from './uvm-driver.js';
+import {
+  maskAnd,
+  maskAndNot,
+  maskCopy,
+  maskEmpty,
+  maskFull,
+  maskNext,
+  maskNextClear,
+  maskOr,
+  maskTest,
+  maskWeight,
+  newMask,
+  PAGES_PER_BLOCK,
+  type UvmPageMask,
+} from './uvm-page-mask.js';
+import { uvmPerfThrashingEvent } from './uvm-perf-thrashing.js';
+import type { UvmServiceContext } from './uvm-service-context.js';
+import { packUvmEvent, UvmEventTypeMapRemote } from './uvm-tools.js';
+import {
+  otherProcessor,
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_PROT_READ_ONLY,
+  UVM_PROT_READ_WRITE,
+  UVM_PROT_READ_WRITE_ATOMIC,
+  type UvmProcessorId,
+} from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+
+const fresh = newMask();
+const change = newMask();
+const remote = newMask();
+
+/** PTE flags of a GPU mapping with protection `prot` of memory that is on `residency`. */
+function pteFlags(prot: number, residency: UvmProcessorId): number {
+  let flags = GPU_PTE_VALID;
+  if (prot >= UVM_PROT_READ_WRITE) flags |= GPU_PTE_WRITE;
+  if (prot >= UVM_PROT_READ_WRITE_ATOMIC) flags |= GPU_PTE_ATOMIC;
+  return residency === UVM_ID_CPU ? flags | GPU_PTE_SYSMEM : flags;
+}
+
+/** The pages of `mask` that `id` maps with less than `prot`, stored in `to`. */
+function lacking(
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  mask: UvmPageMask,
+  prot: number,
+  to: UvmPageMask,
+): void {
+  const masks = block.masks(id);
+  maskCopy(to, mask);
+  if (prot === UVM_PROT_READ_ONLY) maskAndNot(to, masks.read);
+  else maskAndNot(to, prot === UVM_PROT_READ_WRITE ? masks.write : masks.atomic);
+}
+
+/**
+ * Maps the pages of `mask`, whose data is on `residency`, on processor `id` with protection `prot`; mappings that
+ * already allow as much stay (`uvm_va_block_map`). A GPU mapping of host memory is recorded as MapRemote with
+ * `cause`, one event per run of pages that were not mapped before.
+ */
+export function uvmVaBlockMap(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  residency: UvmProcessorId,
+  mask: UvmPageMask,
+  prot: number,
+  cause: number,
+): void {
+  lacking(block, id, mask, prot, change);
+  if (maskEmpty(change)) return;
+  const masks = block.masks(id);
+  maskCopy(fresh, change);
+  maskAndNot(fresh, masks.read);
+  maskOr(masks.read, change);
+  if (prot >= UVM_PROT_READ_WRITE) maskOr(masks.write, change);
+  if (prot >= UVM_PROT_READ_WRITE_ATOMIC) maskOr(masks.atomic, change);
+  ctx.mappedPages += maskWeight(change);
+  if (id === UVM_ID_CPU) return;
+  writeGpuPtes(driver, block, residency, prot);
+  if (residency === UVM_ID_CPU) recordMapRemote(driver, ctx, block, cause);
+}
+
+/** Writes the PTEs of the pages in `change`, as one 2 MiB leaf where the whole block is alike. */
+function writeGpuPtes(driver: UvmDriver, block: UvmVaBlock, residency: UvmProcessorId, prot: number): void {
+  const { table } = block.range.space.instance;
+  const flags = pteFlags(prot, residency);
+  if (block.whole && residency === UVM_ID_GPU && alike(block, prot)) {
+    table.map(block.start, PAGES_PER_BLOCK, block.gpuBase, flags, GPU_LEAF_2M);
+    return;
+  }
+  for (let page = maskNext(change, 0); page < block.pages;) {
+    const outer = Math.min(maskNextClear(change, page), block.pages);
+    if (residency === UVM_ID_CPU) {
+      table.map(block.start + page, outer - page, block.cpuFrame(page), flags, GPU_LEAF_64K);
+      page = outer;
+    } else page = mapGpuRun(block, page, outer, flags);
+    page = maskNext(change, page);
+  }
+}
+
+/** Maps local frames from `page`, as far as they are consecutive; returns the page after. */
+function mapGpuRun(block: UvmVaBlock, page: number, outer: number, flags: number): number {
+  const first = block.gpuFrame(page);
+  let end = page + 1;
+  if (block.gpuBase >= 0) end = outer;
+  else while (end < outer && block.gpuFrame(end) === first + end - page) end++;
+  block.range.space.instance.table.map(block.start + page, end - page, first, flags, GPU_LEAF_64K);
+  return end;
+}
+
+/** Whether all of a whole block is resident on the GPU and mapped there with exactly `prot`. */
+function alike(block: UvmVaBlock, prot: number): boolean {
+  const { resident, read, write, atomic } = block.gpu;
+  if (!maskFull(resident)) return false;
+  if (prot === UVM_PROT_READ_WRITE_ATOMIC) return maskFull(atomic);
+  if (prot === UVM_PROT_READ_WRITE) return maskFull(write) && maskEmpty(atomic);
+  return maskFull(read) && maskEmpty(write);
+}
+
+function recordMapRemote(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVaBlock, cause: number): void {
+  const value = packUvmEvent(cause, UVM_ID_GPU, UVM_ID_CPU);
+  const time = ctx.transfers > 0 ? ctx.migrationTime + ctx.copyNs : ctx.mapTime;
+  for (let page = maskNext(fresh, 0); page < block.pages;) {
+    const outer = Math.min(maskNextClear(fresh, page), block.pages);
+    driver.tools.record(UvmEventTypeMapRemote, time, block.start + page, outer - page, value);
+    driver.tools.counters.remoteMaps += outer - page;
+    ctx.remoteRuns++;
+    page = maskNext(fresh, outer);
+  }
+}
+
+/** Removes the mappings of the pages in `mask` on processor `id` (`uvm_va_block_unmap`). */
+export function uvmVaBlockUnmap(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  mask: UvmPageMask,
+): void {
+  const masks = block.masks(id);
+  maskCopy(change, mask);
+  maskAnd(change, masks.read);
+  if (maskEmpty(change)) return;
+  maskAndNot(masks.read, change);
+  maskAndNot(masks.write, change);
+  maskAndNot(masks.atomic, change);
+  driver.tools.counters.invalidations++;
+  if (id === UVM_ID_CPU) return;
+  forRuns(block, change, (first, pages) => {
+    block.range.space.instance.table.unmap(block.start + first, pages);
+  });
+}
+
+/** Calls `visit` for each run of pages in `mask`. */
+export function forRuns(
+  block: UvmVaBlock,
+  mask: UvmPageMask,
+  visit: (first: number, pages: number) => void,
+): void {
+  for (let page = maskNext(mask, 0); page < block.pages;) {
+    const outer = Math.min(maskNextClear(mask, page), block.pages);
+    visit(page, outer - page);
+    page = maskNext(mask, outer);
+  }
+}
+
+/**
+ * Lowers the mappings of the pages in `mask` on processor `id` to at most `prot`: READ_WRITE takes the atomic right,
+ * READ_ONLY also the right to write (`uvm_va_block_revoke_prot`). @returns whether anything changed.
+ */
+export function uvmVaBlockRevokeProt(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  mask: UvmPageMask,
+  prot: number,
+): boolean {
+  const masks = block.masks(id);
+  maskCopy(change, mask);
+  maskAnd(change, prot === UVM_PROT_READ_WRITE ? masks.atomic : masks.write);
+  if (maskEmpty(change)) return false;
+  maskAndNot(masks.atomic, change);
+  if (prot === UVM_PROT_READ_ONLY) maskAndNot(masks.write, change);
+  if (id === UVM_ID_GPU) {
+    const keep = prot === UVM_PROT_READ_WRITE ? ~GPU_PTE_ATOMIC : ~(GPU_PTE_ATOMIC | GPU_PTE_WRITE);
+    forRuns(block, change, (first, pages) => {
+      block.range.space.instance.table.protect(block.start + first, pages, keep);
+    });
+  }
+  return true;
+}
+
+/**
+ * Before `id` gets `prot` on pages whose data was on `residency` all along, the other processor's mappings fall
+ * (`uvm_va_block_revoke_prot_mask`). Each change is an event for the thrashing detector.
+ */
+export function revokeOthers(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  residency: UvmProcessorId,
+  mask: UvmPageMask,
+  prot: number,
+): void {
+  const victim = otherProcessor(id);
+  const spares = prot === UVM_PROT_READ_WRITE || driver.nativeAtomics(id, residency);
+  if (spares && driver.nativeAtomics(victim, residency)) return;
+  const level =
+    id === UVM_ID_GPU && prot === UVM_PROT_READ_WRITE_ATOMIC ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE;
+  if (victim === UVM_ID_CPU && level === UVM_PROT_READ_WRITE) return;
+  maskCopy(remote, mask);
+  maskAndNot(remote, ctx.migrated);
+  if (!uvmVaBlockRevokeProt(driver, block, victim, remote, level)) return;
+  maskAnd(remote, change);
+  forRuns(block, remote, (first, pages) => {
+    uvmPerfThrashingEvent(driver, block, victim, 'revocation', first, first + pages, ctx.migrationTime);
+  });
+}
+
+/** Whether a page of `block` is mapped by `id` with `prot` at least. */
+export function hasProt(block: UvmVaBlock, id: UvmProcessorId, page: number, prot: number): boolean {
+  const masks = block.masks(id);
+  if (prot === UVM_PROT_READ_ONLY) return maskTest(masks.read, page);
+  return maskTest(prot === UVM_PROT_READ_WRITE ? masks.write : masks.atomic, page);
+}

@@ -1,0 +1,267 @@
+import type { UvmDriver } from './uvm-driver.js';
+import {
+  maskAnd,
+  maskAndNot,
+  maskCopy,
+  maskEmpty,
+  maskOr,
+  maskSet,
+  maskTest,
+  newMask,
+  type UvmPageMask,
+} from './uvm-page-mask.js';
+import { uvmPerfPrefetchGetHint } from './uvm-perf-prefetch.js';
+import {
+  UVM_PERF_THRASHING_HINT_TYPE_PIN,
+  UVM_PERF_THRASHING_HINT_TYPE_THROTTLE,
+} from './uvm-perf-policy.js';
+import { uvmPerfThrashingGetHint } from './uvm-perf-thrashing.js';
+import type { UvmServiceContext } from './uvm-service-context.js';
+import {
+  otherProcessor,
+  UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG,
+  UVM_FAULT_ACCESS_TYPE_READ,
+  UVM_FAULT_ACCESS_TYPE_WRITE,
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER,
+  UVM_PROT_READ_ONLY,
+  UVM_PROT_READ_WRITE,
+  UVM_PROT_READ_WRITE_ATOMIC,
+  UvmEventMapRemoteCausePolicy,
+  UvmEventMapRemoteCauseThrashing,
+  type UvmProcessorId,
+} from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import { uvmVaBlockMakeResident, uvmVaBlockMakeResidentReadDuplicate } from './uvm-va-block-make-resident.js';
+import { hasProt, revokeOthers, uvmVaBlockMap } from './uvm-va-block-map.js';
+import { policyAccessedBy } from './uvm-va-policy.js';
+
+/** The fault needs nothing: the mapping is there already. */
+export const FAULT_SATISFIED = 0;
+/** The page is among those to serve. */
+export const FAULT_TAKEN = 1;
+/** The detector says to wait; see `ctx.throttleEnd`. */
+export const FAULT_THROTTLED = 2;
+
+const target = newMask();
+const bucket = newMask();
+const might = newMask();
+
+/** The protection that an access needs. */
+export function protOfAccess(access: number): number {
+  if (access <= UVM_FAULT_ACCESS_TYPE_READ) return UVM_PROT_READ_ONLY;
+  return access === UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
+}
+
+/**
+ * Looks at one fault of processor `id` on a page and adds it to what the service does: skips what is mapped already,
+ * asks the thrashing detector, selects the new residency. @returns one of `FAULT_*`.
+ */
+export function uvmVaBlockAddFault(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  page: number,
+  access: number,
+): number {
+  if (hasProt(block, id, page, protOfAccess(access))) return FAULT_SATISFIED;
+  const hint = uvmPerfThrashingGetHint(driver, block, page, id, ctx.hintTime);
+  if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE) {
+    ctx.throttleEnd = hint.end;
+    return FAULT_THROTTLED;
+  }
+  const pinned = hint.type === UVM_PERF_THRASHING_HINT_TYPE_PIN;
+  if (pinned) maskSet(ctx.pinned, page);
+  const chosen = selectResidency(driver, ctx, block, page, id, access, pinned ? hint.residency : undefined);
+  const to = driver.policy.selectResidency?.(block, page, id, chosen) ?? chosen;
+  maskSet(to === UVM_ID_CPU ? ctx.toCpu : ctx.toGpu, page);
+  maskSet(ctx.faulted, page);
+  if (access >= UVM_FAULT_ACCESS_TYPE_WRITE) maskSet(ctx.writes, page);
+  if (access === UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG) maskSet(ctx.atomics, page);
+  return FAULT_TAKEN;
+}
+
+/** Whether reads of the page by `id` make a copy. */
+function duplicates(block: UvmVaBlock, page: number): boolean {
+  return block.range.policy.readDuplication || maskTest(block.readDuplicated, page);
+}
+
+/**
+ * Where a faulting page goes (`block_select_processor_residency`); the first rule that matches decides.
+ */
+function selectResidency(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  page: number,
+  id: UvmProcessorId,
+  access: number,
+  pinAt: UvmProcessorId | undefined,
+): UvmProcessorId {
+  if (driver.forceSysmem) return UVM_ID_CPU;
+  if (duplicates(block, page) && pinAt === undefined) {
+    if (access <= UVM_FAULT_ACCESS_TYPE_READ) maskSet(ctx.duplicate, page);
+    return id;
+  }
+  const { policy } = block.range;
+  const preferred = policy.preferredLocation;
+  if (preferred === id) return id;
+  if (pinAt !== undefined) return pinAt;
+  const closest = block.closestResident(id, page);
+  const reachable = preferred >= 0 && driver.canAccess(id, otherProcessor(id));
+  if (closest < 0) return reachable ? otherProcessor(id) : id;
+  const at = closest === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  const counted = ctx.cause === UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER;
+  if (!counted && policyAccessedBy(policy, id) && driver.canAccess(id, at)) return at;
+  if (driver.remoteOnNativeAtomics && at !== id && driver.nativeAtomics(id, at)) return at;
+  return reachable ? otherProcessor(id) : id;
+}
+
+/**
+ * Serves what {@link uvmVaBlockAddFault} gathered (`uvm_va_block_service_locked`): prefetch hint, make resident,
+ * map. `first` … `outer - 1` is the region in which prefetching may widen.
+ * @returns false when memory is used up on the destination; the pages it concerns stay as they were.
+ */
+export function uvmVaBlockServiceLocked(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  first = 0,
+  outer = block.pages,
+): boolean {
+  driver.tools.counters.services++;
+  const cpu = !maskEmpty(ctx.toCpu);
+  const gpu = !maskEmpty(ctx.toGpu);
+  if (cpu !== gpu) {
+    const destination = cpu ? UVM_ID_CPU : UVM_ID_GPU;
+    const faulted = cpu ? ctx.toCpu : ctx.toGpu;
+    uvmPerfPrefetchGetHint(driver, block, destination, faulted, first, outer, ctx.prefetch);
+    if (block.range.policy.readDuplication) maskOr(ctx.duplicate, ctx.prefetch);
+  }
+  let ok = true;
+  if (cpu) ok = serveDestination(driver, ctx, block, id, UVM_ID_CPU, ctx.toCpu);
+  if (gpu) ok = serveDestination(driver, ctx, block, id, UVM_ID_GPU, ctx.toGpu) && ok;
+  return ok;
+}
+
+function serveDestination(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  destination: UvmProcessorId,
+  pages: UvmPageMask,
+): boolean {
+  maskOr(pages, ctx.prefetch);
+  maskCopy(ctx.work, pages);
+  maskAndNot(ctx.work, ctx.duplicate);
+  if (!uvmVaBlockMakeResident(driver, ctx, block, destination, ctx.work)) return false;
+  maskCopy(ctx.work2, pages);
+  maskAnd(ctx.work2, ctx.duplicate);
+  if (
+    !maskEmpty(ctx.work2) &&
+    !uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, destination, ctx.work2)
+  ) {
+    return false;
+  }
+  finish(driver, ctx, block, id, destination, pages);
+  return true;
+}
+
+/**
+ * The mappings of a service (`uvm_va_block_service_finish`): pages in buckets by their new protection, strongest first.
+ */
+function finish(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  residency: UvmProcessorId,
+  pages: UvmPageMask,
+): void {
+  const native = driver.nativeAtomics(id, residency);
+  computeWritable(driver, ctx, block, id, residency, pages);
+  maskCopy(bucket, native ? target : ctx.atomics);
+  maskAnd(bucket, pages);
+  mapBucket(driver, ctx, block, id, residency, UVM_PROT_READ_WRITE_ATOMIC);
+  if (!native) {
+    maskCopy(bucket, target);
+    maskAndNot(bucket, ctx.atomics);
+    mapBucket(driver, ctx, block, id, residency, UVM_PROT_READ_WRITE);
+  }
+  maskCopy(bucket, pages);
+  maskAndNot(bucket, target);
+  mapBucket(driver, ctx, block, id, residency, UVM_PROT_READ_ONLY);
+}
+
+/**
+ * The pages that get write permission (`compute_new_permission`), stored in `target`: those written, and those read where
+ * promotion revokes nothing, i.e. which cannot be duplicated and where the other processor has no right to atomics
+ * that it would lose.
+ */
+function computeWritable(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  residency: UvmProcessorId,
+  pages: UvmPageMask,
+): void {
+  const other = otherProcessor(id);
+  maskCopy(target, pages);
+  if (block.range.policy.readDuplication) maskAnd(target, ctx.writes);
+  else {
+    maskCopy(might, block.readDuplicated);
+    if (!driver.nativeAtomics(other, residency)) maskOr(might, block.masks(other).atomic);
+    maskAndNot(might, ctx.writes);
+    maskAndNot(target, might);
+  }
+}
+
+/** Revokes, maps the faulting processor, and maps those that keep a mapping by policy or because of a pin. */
+function mapBucket(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  residency: UvmProcessorId,
+  prot: number,
+): void {
+  if (maskEmpty(bucket)) return;
+  if (prot >= UVM_PROT_READ_WRITE) revokeOthers(driver, ctx, block, id, residency, bucket, prot);
+  maskCopy(ctx.work, bucket);
+  maskAndNot(ctx.work, ctx.pinned);
+  uvmVaBlockMap(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCausePolicy);
+  maskCopy(ctx.work, bucket);
+  maskAnd(ctx.work, ctx.pinned);
+  if (!maskEmpty(ctx.work)) {
+    uvmVaBlockMap(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCauseThrashing);
+    mapOther(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCauseThrashing);
+  }
+  const other = otherProcessor(id);
+  const { policy } = block.range;
+  if (!policyAccessedBy(policy, other) || policy.preferredLocation === other) return;
+  maskCopy(ctx.work, bucket);
+  maskAndNot(ctx.work, block.readDuplicated);
+  mapOther(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCausePolicy);
+}
+
+/** Maps the processor that did not fault, where it can reach the data, with what coherence leaves it. */
+function mapOther(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  residency: UvmProcessorId,
+  pages: UvmPageMask,
+  prot: number,
+  cause: number,
+): void {
+  const other = otherProcessor(id);
+  if (!driver.canAccess(other, residency)) return;
+  const most = driver.nativeAtomics(other, residency) ? prot : Math.min(prot, UVM_PROT_READ_WRITE);
+  uvmVaBlockMap(driver, ctx, block, other, residency, pages, most, cause);
+}

@@ -1,0 +1,162 @@
+import { Mutex } from '@hmm/kernel';
+import {
+  maskClip,
+  maskShiftDown,
+  newMask,
+  PAGES_PER_BLOCK,
+  type UvmPageMask,
+  maskTest,
+} from './uvm-page-mask.js';
+import type { UvmThrashingInfo } from './uvm-perf-thrashing.js';
+import {
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_ID_INVALID,
+  UVM_PROT_NONE,
+  UVM_PROT_READ_ONLY,
+  UVM_PROT_READ_WRITE,
+  UVM_PROT_READ_WRITE_ATOMIC,
+  type UvmOptionalId,
+  type UvmProcessorId,
+} from './uvm-types.js';
+import type { UvmVaRange } from './uvm-va-range.js';
+
+/** Masks kept for each processor. */
+export interface UvmProcessorMasks {
+  /** Valid data lives here. */
+  readonly resident: UvmPageMask;
+  /** Mapped at all; `write` and `atomic` include it. */
+  readonly read: UvmPageMask;
+  readonly write: UvmPageMask;
+  /** Mapped with system-scope atomics. The CPU's writable mappings count, so there it is `write` itself. */
+  readonly atomic: UvmPageMask;
+}
+
+function processorMasks(id: UvmProcessorId): UvmProcessorMasks {
+  const write = newMask();
+  return { resident: newMask(), read: newMask(), write, atomic: id === UVM_ID_CPU ? write : newMask() };
+}
+
+/**
+ * A VA block (`uvm_va_block_t`): at most 2 MiB, the unit of locking, residency and eviction. Pages are counted from its
+ * start. State only; what is done to it is in `uvm-va-block-*.ts`.
+ */
+export class UvmVaBlock {
+  /** The range it belongs to. */
+  range: UvmVaRange;
+  /** First page. */
+  readonly start: number;
+  /** Pages, 1 … 512. */
+  pages: number;
+  readonly cpu = processorMasks(UVM_ID_CPU);
+  readonly gpu = processorMasks(UVM_ID_GPU);
+  /** Pages that eviction took from the GPU. */
+  readonly evicted = newMask();
+  /** Pages resident on both processors. */
+  readonly readDuplicated = newMask();
+  /** Pages with a host frame; it stays allocated as a cache when the data moves away. */
+  readonly cpuAllocated = newMask();
+  /** First host frame, or -1 while the block has none. */
+  cpuBase = -1;
+  /** First device frame of the block's own root chunk, or -1. */
+  gpuBase = -1;
+  /** Device frame of each page plus one (0 for none), for blocks without a root chunk of their own. */
+  gpuFrames: Int32Array | undefined;
+  /** Where the last fault migration went, and faults counted since that changed (the prefetcher's state). */
+  lastMigrationProc: UvmOptionalId = UVM_ID_INVALID;
+  faultMigrations = 0;
+  /** The detector's state, made by the first event. */
+  thrashing: UvmThrashingInfo | undefined;
+  /** The GPU has served this block before. */
+  gpuSeen = false;
+  readonly lock: Mutex;
+
+  constructor(range: UvmVaRange, start: number, pages: number) {
+    this.range = range;
+    this.start = start;
+    this.pages = pages;
+    const { kernel } = range.space;
+    this.lock = new Mutex(kernel.sched, kernel.allocIds(1), 'VA_BLOCK');
+  }
+
+  /** The masks of a processor. */
+  masks(id: UvmProcessorId): UvmProcessorMasks {
+    return id === UVM_ID_CPU ? this.cpu : this.gpu;
+  }
+
+  /** Whether the block is a whole 2 MiB, and so has a root chunk of its own. */
+  get whole(): boolean {
+    return this.pages === PAGES_PER_BLOCK;
+  }
+
+  /** The host frame of a page that has one. */
+  cpuFrame(page: number): number {
+    return this.cpuBase + page;
+  }
+
+  /** The device frame of a page, or -1. */
+  gpuFrame(page: number): number {
+    if (this.gpuBase >= 0) return this.gpuBase + page;
+    return (this.gpuFrames?.[page] ?? 0) - 1;
+  }
+
+  /** What a processor's mapping of a page allows: one of `UVM_PROT_*`. */
+  prot(id: UvmProcessorId, page: number): number {
+    const masks = this.masks(id);
+    if (maskTest(masks.atomic, page)) return UVM_PROT_READ_WRITE_ATOMIC;
+    if (maskTest(masks.write, page)) return UVM_PROT_READ_WRITE;
+    return maskTest(masks.read, page) ? UVM_PROT_READ_ONLY : UVM_PROT_NONE;
+  }
+
+  /** Where a page's data is, seen from `id`: there if possible; -1 for a page never populated. */
+  closestResident(id: UvmProcessorId, page: number): UvmOptionalId {
+    const other = id === UVM_ID_CPU ? UVM_ID_GPU : UVM_ID_CPU;
+    if (maskTest(this.masks(id).resident, page)) return id;
+    return maskTest(this.masks(other).resident, page) ? other : UVM_ID_INVALID;
+  }
+
+  /**
+   * Cuts the block at page `at` and returns the upper part as a block of `range`. Frames stay where they are; the
+   * thrashing state of both is dropped.
+   */
+  split(range: UvmVaRange, at: number): UvmVaBlock {
+    const upper = new UvmVaBlock(range, this.start + at, this.pages - at);
+    for (const [mine, theirs] of this.maskPairs(upper)) {
+      maskShiftDown(theirs, mine, at);
+      maskClip(mine, 0, at);
+    }
+    if (this.cpuBase >= 0) upper.cpuBase = this.cpuBase + at;
+    this.splitGpuFrames(upper, at);
+    upper.gpuSeen = this.gpuSeen;
+    this.pages = at;
+    this.thrashing = undefined;
+    return upper;
+  }
+
+  private splitGpuFrames(upper: UvmVaBlock, at: number): void {
+    if (this.gpuBase >= 0) {
+      this.range.space.driver.pmm.splitRoot(this.gpuBase, upper);
+      this.gpuFrames = Int32Array.from({ length: this.pages }, (_, page) => this.gpuBase + page + 1);
+      this.gpuBase = -1;
+    }
+    if (this.gpuFrames !== undefined) {
+      upper.gpuFrames = this.gpuFrames.slice(at);
+      this.gpuFrames = this.gpuFrames.slice(0, at);
+    }
+  }
+
+  private maskPairs(upper: UvmVaBlock): [UvmPageMask, UvmPageMask][] {
+    return [
+      [this.cpu.resident, upper.cpu.resident],
+      [this.cpu.read, upper.cpu.read],
+      [this.cpu.write, upper.cpu.write],
+      [this.gpu.resident, upper.gpu.resident],
+      [this.gpu.read, upper.gpu.read],
+      [this.gpu.write, upper.gpu.write],
+      [this.gpu.atomic, upper.gpu.atomic],
+      [this.evicted, upper.evicted],
+      [this.readDuplicated, upper.readDuplicated],
+      [this.cpuAllocated, upper.cpuAllocated],
+    ];
+  }
+}

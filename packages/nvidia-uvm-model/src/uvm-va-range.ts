@@ -1,0 +1,73 @@
+import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import { UvmVaBlock } from './uvm-va-block.js';
+import { defaultPolicy, type UvmVaPolicy } from './uvm-va-policy.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+/** A managed range (`uvm_va_range_managed_t`): an interval of pages with one policy, and its blocks. */
+export class UvmVaRange {
+  readonly space: UvmVaSpace;
+  readonly start: number;
+  pages: number;
+  policy: UvmVaPolicy = defaultPolicy();
+  private readonly blocks: (UvmVaBlock | undefined)[] = [];
+
+  constructor(space: UvmVaSpace, start: number, pages: number) {
+    this.space = space;
+    this.start = start;
+    this.pages = pages;
+  }
+
+  /** First page beyond the range. */
+  get end(): number {
+    return this.start + this.pages;
+  }
+
+  /** The block that covers `vpn`, if it exists. */
+  findBlock(vpn: number): UvmVaBlock | undefined {
+    return this.blocks[this.index(vpn)];
+  }
+
+  /** The block that covers `vpn`, made if need be (`uvm_va_block_find_create`). */
+  block(vpn: number): UvmVaBlock {
+    const index = this.index(vpn);
+    const known = this.blocks[index];
+    if (known !== undefined) return known;
+    const aligned = Math.floor(vpn / PAGES_PER_BLOCK) * PAGES_PER_BLOCK;
+    const start = Math.max(aligned, this.start);
+    const fresh = new UvmVaBlock(this, start, Math.min(aligned + PAGES_PER_BLOCK, this.end) - start);
+    this.blocks[index] = fresh;
+    return fresh;
+  }
+
+  /** The blocks that exist, ascending. */
+  *existingBlocks(): Generator<UvmVaBlock> {
+    for (const block of this.blocks) if (block !== undefined) yield block;
+  }
+
+  /**
+   * Cuts the range at page `at` and returns the upper part, with the same policy (`uvm_va_range_split`). Blocks above
+   * the cut move over; one that the cut goes through is cut too.
+   */
+  split(at: number): UvmVaRange {
+    const upper = new UvmVaRange(this.space, at, this.end - at);
+    upper.policy = { ...this.policy };
+    for (const block of [...this.existingBlocks()]) {
+      if (block.start + block.pages <= at) continue;
+      if (block.start >= at) {
+        upper.adopt(block);
+        this.blocks[this.index(block.start)] = undefined;
+      } else upper.adopt(block.split(upper, at - block.start));
+    }
+    this.pages = at - this.start;
+    return upper;
+  }
+
+  private adopt(block: UvmVaBlock): void {
+    block.range = this;
+    this.blocks[this.index(block.start)] = block;
+  }
+
+  private index(vpn: number): number {
+    return Math.floor(vpn / PAGES_PER_BLOCK) - Math.floor(this.start / PAGES_PER_BLOCK);
+  }
+}

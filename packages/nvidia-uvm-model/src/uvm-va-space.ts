@@ -1,0 +1,125 @@
+import { EEXIST, EINVAL, type Kernel, pagesOf, RwSemaphore } from '@hmm/kernel';
+import type { GpuInstance } from '@hmm/gpu';
+import type { UvmDriver } from './uvm-driver.js';
+import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import { UvmVaRange } from './uvm-va-range.js';
+
+/** A managed allocation: what the program asked for; the range behind it may be larger. */
+export interface UvmAllocation {
+  readonly start: number;
+  readonly pages: number;
+}
+
+/** A VA space (`uvm_va_space_t`): one process' managed memory on one GPU. */
+export class UvmVaSpace {
+  readonly driver: UvmDriver;
+  readonly kernel: Kernel;
+  /** The address space on the GPU. */
+  readonly instance: GpuInstance;
+  /** Taken for reading by faults, for writing by calls that change ranges or policies. */
+  readonly lock: RwSemaphore;
+  /** Faults so far, for costs that fall as code and data get warm. */
+  cpuFaults = 0;
+  gpuFaults = 0;
+  /** Kernels launched so far. */
+  kernels = 0;
+  /** Why the context is unusable; undefined while it is not. */
+  fatal: string | undefined;
+  private ranges: UvmVaRange[] = [];
+  private readonly allocations: UvmAllocation[] = [];
+  private last: UvmVaRange | undefined;
+
+  constructor(driver: UvmDriver, kernel: Kernel, instance: GpuInstance) {
+    this.driver = driver;
+    this.kernel = kernel;
+    this.instance = instance;
+    this.lock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'VA_SPACE');
+  }
+
+  /**
+   * Makes a managed range for `bytes` bytes at page `start`, a multiple of 512. Less than 2 MiB still takes a range of
+   * 2 MiB. Returns 0 or a negative errno.
+   */
+  alloc(start: number, bytes: number): number {
+    if (bytes <= 0 || start % PAGES_PER_BLOCK !== 0) return -EINVAL;
+    const pages = pagesOf(bytes);
+    const covered = Math.max(pages, PAGES_PER_BLOCK);
+    if (this.ranges.some((r) => r.start < start + covered && start < r.end)) return -EEXIST;
+    this.insert(new UvmVaRange(this, start, covered));
+    this.allocations.push({ start, pages });
+    return 0;
+  }
+
+  /** Ends the allocation that starts at `start` and forgets its data. Returns 0, or -EINVAL where none does. */
+  free(start: number): number {
+    const at = this.allocations.findIndex((a) => a.start === start);
+    const allocation = this.allocations[at];
+    if (allocation === undefined) return -EINVAL;
+    this.allocations.splice(at, 1);
+    const end = start + Math.max(allocation.pages, PAGES_PER_BLOCK);
+    for (const range of this.ranges) {
+      if (range.start >= start && range.start < end)
+        for (const b of range.existingBlocks()) this.driver.destroyBlock(b);
+    }
+    this.ranges = this.ranges.filter((r) => r.start < start || r.start >= end);
+    this.last = undefined;
+    return 0;
+  }
+
+  /** The allocation that covers `vpn`. */
+  allocation(vpn: number): UvmAllocation | undefined {
+    return this.allocations.find((a) => vpn >= a.start && vpn < a.start + a.pages);
+  }
+
+  /** First pages of all allocations, in the order they were made. */
+  allocationStarts(): number[] {
+    return this.allocations.map((a) => a.start);
+  }
+
+  /** The range that covers `vpn` (`uvm_va_range_find`). */
+  range(vpn: number): UvmVaRange | undefined {
+    const { last } = this;
+    if (last !== undefined && vpn >= last.start && vpn < last.end) return last;
+    let low = 0;
+    let high = this.ranges.length;
+    while (low < high) {
+      const mid = (low + high) >>> 1;
+      if ((this.ranges[mid]?.end ?? 0) <= vpn) low = mid + 1;
+      else high = mid;
+    }
+    const found = this.ranges[low];
+    if (found === undefined || found.start > vpn) return undefined;
+    this.last = found;
+    return found;
+  }
+
+  /** The block that covers `vpn`, made if a range does; undefined outside of managed memory. */
+  block(vpn: number): UvmVaBlock | undefined {
+    return this.range(vpn)?.block(vpn);
+  }
+
+  /** Ranges that lie in `pages` pages from `start`, each cut so that it lies inside (`uvm_va_space_range_split`). */
+  rangesSplit(start: number, pages: number): UvmVaRange[] {
+    this.splitAt(start);
+    this.splitAt(start + pages);
+    return this.ranges.filter((r) => r.start >= start && r.end <= start + pages);
+  }
+
+  /** Every range, ascending. */
+  all(): readonly UvmVaRange[] {
+    return this.ranges;
+  }
+
+  private splitAt(vpn: number): void {
+    const range = this.range(vpn);
+    if (range === undefined || range.start === vpn) return;
+    this.insert(range.split(vpn));
+    this.last = undefined;
+  }
+
+  private insert(range: UvmVaRange): void {
+    const at = this.ranges.findIndex((r) => r.start > range.start);
+    this.ranges.splice(at < 0 ? this.ranges.length : at, 0, range);
+  }
+}

@@ -1,0 +1,113 @@
+import { EFAULT, ENOMEM, type Task } from '@hmm/kernel';
+import type { UvmDriver } from './uvm-driver.js';
+import { maskTest } from './uvm-page-mask.js';
+import { cpuFaultTime } from './uvm-service-time.js';
+import {
+  packUvmEvent,
+  UvmEventTypeCpuFault,
+  UvmEventTypeThrottlingEnd,
+  UvmEventTypeThrottlingStart,
+} from './uvm-tools.js';
+import {
+  eventAccessType,
+  UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG,
+  UVM_FAULT_ACCESS_TYPE_READ,
+  UVM_FAULT_ACCESS_TYPE_WRITE,
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
+} from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import { FAULT_THROTTLED, uvmVaBlockAddFault, uvmVaBlockServiceLocked } from './uvm-va-block-service.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+/**
+ * A CPU fault on managed memory (`uvm_vm_fault`): serves it with the CPU as faulting processor, sleeping first where
+ * the thrashing detector throttles the CPU. `cold` marks the first fault after a pause.
+ * @returns 0; -EFAULT where no managed memory is; -ENOMEM.
+ */
+export function* uvmVmFault(
+  driver: UvmDriver,
+  space: UvmVaSpace,
+  vpn: number,
+  write: boolean,
+  cold: boolean,
+): Task<number> {
+  const { sched } = driver.kernel;
+  const access = write ? UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG : UVM_FAULT_ACCESS_TYPE_READ;
+  const shown = write ? UVM_FAULT_ACCESS_TYPE_WRITE : UVM_FAULT_ACCESS_TYPE_READ;
+  driver.unpinUntil(sched.now);
+  driver.tools.counters.cpuFaults++;
+  const value = packUvmEvent(eventAccessType(shown), UVM_ID_CPU, UVM_ID_GPU);
+  driver.tools.record(UvmEventTypeCpuFault, sched.now, vpn, 1, value);
+  for (;;) {
+    if (!space.lock.tryReadFast()) yield* space.lock.read();
+    const block = space.block(vpn);
+    if (block === undefined) {
+      space.lock.unlockRead();
+      return -EFAULT;
+    }
+    if (!block.lock.tryFast()) yield* block.lock.lock();
+    const done = serveLocked(driver, space, block, vpn, access, cold);
+    if (done.ns > 0 && done.sleep === 0) yield* sched.delay(done.ns);
+    block.lock.unlock();
+    space.lock.unlockRead();
+    if (done.sleep === 0) return done.errno;
+    yield* throttled(driver, vpn, done.sleep);
+  }
+}
+
+interface Served {
+  errno: number;
+  /** Time of the service, ns. */
+  ns: number;
+  /** Time to sleep before trying again, ns; 0 when served. */
+  sleep: number;
+}
+
+const served: Served = { errno: 0, ns: 0, sleep: 0 };
+
+function serveLocked(
+  driver: UvmDriver,
+  space: UvmVaSpace,
+  block: UvmVaBlock,
+  vpn: number,
+  access: number,
+  cold: boolean,
+): Served {
+  const { costs, cpuContext: ctx, replayable: state } = driver;
+  const { now } = driver.kernel.sched;
+  const page = vpn - block.start;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
+  ctx.hintTime = now + costs.cpuHint;
+  ctx.migrationTime = ctx.hintTime + costs.cpuMigration;
+  ctx.mapTime = ctx.hintTime + costs.map;
+  if (
+    block.thrashing !== undefined &&
+    maskTest(block.thrashing.thrashingPages, page) &&
+    !state.metThrashing
+  ) {
+    state.metThrashing = true;
+    ctx.migrationTime += costs.firstThrashing;
+  }
+  served.errno = 0;
+  served.sleep = 0;
+  const found = uvmVaBlockAddFault(driver, ctx, block, UVM_ID_CPU, page, access);
+  if (found === FAULT_THROTTLED) {
+    served.sleep = Math.max(1, costs.cpuSleepFactor * (ctx.throttleEnd - now) + costs.cpuSleep);
+    return served;
+  }
+  space.cpuFaults++;
+  if (!uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_CPU)) served.errno = -ENOMEM;
+  served.ns = cpuFaultTime(driver, space, block, cold);
+  return served;
+}
+
+/** The CPU sleeps, outside of all locks of the driver but its caller's. */
+function* throttled(driver: UvmDriver, vpn: number, ns: number): Task {
+  const { sched } = driver.kernel;
+  const value = packUvmEvent(0, UVM_ID_CPU, UVM_ID_CPU);
+  driver.tools.record(UvmEventTypeThrottlingStart, sched.now, vpn, 1, value);
+  yield* sched.delay(ns);
+  driver.tools.record(UvmEventTypeThrottlingEnd, sched.now, vpn, 1, value);
+}

@@ -1,0 +1,157 @@
+import {
+  Gpu,
+  GPU_ACCESS_ATOMIC_STRONG,
+  GPU_ACCESS_READ,
+  GPU_ACCESS_WRITE,
+  type GpuKernelShape,
+  gpuPreset,
+} from '@hmm/gpu';
+import { Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
+import type { UvmCosts } from '../uvm-costs.js';
+import { uvmCpuAccess } from '../uvm-cpu-access.js';
+import { UvmDriver } from '../uvm-driver.js';
+import { launchKernel } from '../uvm-launch.js';
+import { uvmMigrate } from '../uvm-migrate.js';
+import type { UvmModuleParams } from '../uvm-module-params.js';
+import type { UvmPerfPolicy } from '../uvm-perf-policy.js';
+import { uvmEnableReadDuplication, uvmSetAccessedBy, uvmSetPreferredLocation } from '../uvm-policy.js';
+import { UVM_ID_CPU, UVM_ID_GPU } from '../uvm-types.js';
+import type { UvmVaSpace } from '../uvm-va-space.js';
+import type { CaptureEvent, CaptureRun, CaptureStep } from './capture.js';
+import { duel } from './duel.js';
+import { captureEvents } from './events.js';
+import { pagesOfOrder } from './orders.js';
+
+/** Where the allocation lies: a page number of a real `mmap` area, 2 MiB aligned. */
+const BASE = 0x7f0000000;
+
+/** How a scenario is run. */
+export interface ScenarioOptions {
+  readonly gpu?: string;
+  readonly params?: UvmModuleParams;
+  readonly policy?: UvmPerfPolicy;
+  readonly costs?: UvmCosts;
+  readonly seed?: number;
+}
+
+/** What the model did. */
+export interface ScenarioResult {
+  readonly events: readonly CaptureEvent[];
+  /** Predicted duration of each step, ns. */
+  readonly stepNs: readonly number[];
+  readonly driver: UvmDriver;
+}
+
+interface Machine {
+  readonly kernel: Kernel;
+  readonly driver: UvmDriver;
+  readonly space: UvmVaSpace;
+  readonly pages: number;
+  /** A pause lies before the next step. */
+  paused: boolean;
+}
+
+/** Gap between two steps, ns: the program's own work. */
+const STEP_GAP = 5000;
+/** `sleep:MS` oversleeps by this, ns. */
+const SLEEP_OVER = 70_000;
+
+/** Runs the steps of a recorded run on the model: same allocation, same pages in the same order. */
+export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): ScenarioResult {
+  const kernel = new Kernel();
+  const preset = gpuPreset(options.gpu ?? 'h100');
+  const gpu = new Gpu(kernel, preset, { maxTables: 4096, seed: options.seed ?? 1 });
+  const driver = new UvmDriver(kernel, gpu, options);
+  const space = driver.openVaSpace();
+  space.alloc(BASE, run.bytes);
+  kernel.trace.on = true;
+  const pages = Math.ceil(run.bytes / PAGE_SIZE);
+  const machine: Machine = { kernel, driver, space, pages, paused: false };
+  kernel.sched.now = 20_000;
+  const stepNs: number[] = [];
+  let next = 0;
+  for (const asked of run.asked) {
+    if (asked.startsWith('sleep:')) {
+      kernel.sched.now += Number(asked.slice(6)) * 1e6 + SLEEP_OVER;
+      machine.paused = true;
+      continue;
+    }
+    const step = run.steps[next++];
+    if (step === undefined) break;
+    const t0 = kernel.sched.now;
+    runStep(machine, step);
+    stepNs.push(kernel.sched.now - t0);
+    kernel.sched.now += STEP_GAP;
+    machine.paused = false;
+  }
+  return { events: captureEvents(kernel.trace, BASE, run.bytes), stepNs, driver };
+}
+
+function runStep(machine: Machine, step: CaptureStep): void {
+  const { kernel } = machine;
+  if (step.op === 'duel') {
+    duel(machine.space, BASE, step.order);
+    return;
+  }
+  kernel.sched.runSync(stepTask(machine, step));
+}
+
+const GPU_OPS: Readonly<Record<string, readonly [number, GpuKernelShape]>> = {
+  gpu_chain_read: [GPU_ACCESS_READ, 'serial'],
+  gpu_chain_write: [GPU_ACCESS_WRITE, 'serial'],
+  gpu_chain_atomic: [GPU_ACCESS_ATOMIC_STRONG, 'serial'],
+  gpu_par_read: [GPU_ACCESS_READ, 'parallel'],
+  gpu_par_write: [GPU_ACCESS_WRITE, 'parallel'],
+  gpu_stream_read: [GPU_ACCESS_READ, 'stream'],
+};
+
+function stepTask(machine: Machine, step: CaptureStep): Task<unknown> {
+  const { space, pages } = machine;
+  const order = step.pages ?? pagesOfOrder(step.order, pages) ?? new Int32Array(0);
+  const touched =
+    step.count > 0 && step.pages?.length === 0 ? (pagesOfOrder(step.order, pages) ?? order) : order;
+  const gpu = GPU_OPS[step.op];
+  if (gpu !== undefined) {
+    const all = gpu[1] === 'stream' ? (pagesOfOrder('seq', pages) ?? touched) : touched;
+    return launchKernel(space, {
+      access: gpu[0],
+      shape: gpu[1],
+      base: BASE,
+      pages: all,
+      offset: 0,
+      width: 1,
+      values: undefined,
+    });
+  }
+  switch (step.op) {
+    case 'cpu_write':
+    case 'cpu_read':
+      return uvmCpuAccess(
+        space,
+        {
+          base: BASE,
+          pages: touched,
+          write: step.op === 'cpu_write',
+          offset: 0,
+          width: 1,
+          values: undefined,
+          atomic: false,
+        },
+        machine.paused,
+      );
+    case 'prefetch_gpu':
+      return uvmMigrate(space, BASE, pages, UVM_ID_GPU);
+    case 'prefetch_cpu':
+      return uvmMigrate(space, BASE, pages, UVM_ID_CPU);
+    case 'preferred_gpu':
+      return uvmSetPreferredLocation(space, BASE, pages, UVM_ID_GPU);
+    case 'preferred_cpu':
+      return uvmSetPreferredLocation(space, BASE, pages, UVM_ID_CPU);
+    case 'accessed_by_gpu':
+      return uvmSetAccessedBy(space, BASE, pages, UVM_ID_GPU);
+    case 'accessed_by_cpu':
+      return uvmSetAccessedBy(space, BASE, pages, UVM_ID_CPU);
+    default:
+      return uvmEnableReadDuplication(space, BASE, pages);
+  }
+}
