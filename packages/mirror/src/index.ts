@@ -1,1 +1,3 @@
-export {};
+export * from './hmm.js';
+export * from './hmm-dma.js';
+export * from './hmm-range.js';

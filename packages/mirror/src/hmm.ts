@@ -1,0 +1,78 @@
+import { EBUSY, EFAULT, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kernel';
+import { mmuIntervalCheckRetry } from '@hmm/mmu-notifier';
+import {
+  FAULT_FLAG_REMOTE,
+  FAULT_FLAG_WRITE,
+  VM_FAULT_ERROR,
+  type MmStruct,
+  handleMmFault,
+  handleMmFaultFast,
+  migrationEntryWait,
+} from '@hmm/mm';
+import type { HmmRange } from './hmm-range.js';
+import { WALK_DONE, WALK_FAULT, hmmWalk, type HmmVmaWalk } from './hmm-walk.js';
+
+/**
+ * Reads the CPU's page tables over a range into `hmmPfns`, faulting in what was asked for. The caller holds
+ * `mmap_lock` at least for reading, began a read of the notifier's sequence before, and asks for a retry under its
+ * own lock afterwards. No references are taken.
+ *
+ * After a success with REQ_FAULT for every page each slot is VALID. With REQ_WRITE it is WRITE too, but for
+ * the caller's own device-private pages behind a read-only entry. After an error the array is part answer, part request.
+ *
+ * @returns 0; `-EBUSY`: the sequence moved, begin again; `-EPERM`: a write was asked for in a VMA that cannot be
+ * written; `-EFAULT`: a page cannot be had. A plain number when no fault had to sleep, else a task.
+ * @kernel mm/hmm.c hmm_range_fault
+ */
+export function hmmRangeFault(mm: MmStruct, range: HmmRange): MaybeTask<number> {
+  const walk: HmmVmaWalk = {
+    range,
+    mm,
+    from: range.start,
+    to: range.start,
+    vma: undefined,
+    write: false,
+    pfn: 0,
+  };
+  if (mm.kernel.sched.exploring) return walkAndFault(walk, undefined);
+  if (mmuIntervalCheckRetry(range.notifier, range.notifierSeq)) return -EBUSY;
+  const ret = hmmWalk(walk);
+  return ret <= WALK_DONE ? ret : walkAndFault(walk, ret);
+}
+
+/** The loop of walk, fault, walk again; `first` is the result of a walk that was made already. */
+function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number> {
+  const { range, mm } = walk;
+  const { sched } = mm.kernel;
+  let ret = first;
+  for (;;) {
+    if (ret === undefined) {
+      if (sched.exploring) yield SP_PREEMPT;
+      if (mmuIntervalCheckRetry(range.notifier, range.notifierSeq)) return -EBUSY;
+      ret = hmmWalk(walk);
+    }
+    if (ret <= WALK_DONE) return ret;
+    if (ret === WALK_FAULT) {
+      const err = yield* hmmVmaFault(walk);
+      if (err !== 0) return err;
+    } else {
+      yield* migrationEntryWait(mm, walk.from, walk.pfn);
+    }
+    ret = undefined;
+  }
+}
+
+/** Faults every page of the block that the walk stopped at, needed or not. @kernel mm/hmm.c hmm_vma_fault */
+function* hmmVmaFault(walk: HmmVmaWalk): Task<number> {
+  const { vma } = walk;
+  if (vma === undefined) return -EFAULT;
+  const flags = FAULT_FLAG_REMOTE | (walk.write ? FAULT_FLAG_WRITE : 0);
+  const { sched } = walk.mm.kernel;
+  for (let vpn = walk.from; vpn < walk.to; vpn++) {
+    if (sched.exploring) yield SP_PREEMPT;
+    const quick = handleMmFaultFast(vma, vpn, flags);
+    const result = quick >= 0 ? quick : yield* handleMmFault(vma, vpn, flags);
+    if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;
+  }
+  return 0;
+}
