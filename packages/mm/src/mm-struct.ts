@@ -1,5 +1,9 @@
 import { RwSemaphore, type Kernel } from '@hmm/kernel';
-import type { MmuNotifierSubscriptions, NotifierMm } from '@hmm/mmu-notifier';
+import {
+  mmuNotifierSubscriptionsDestroy,
+  type MmuNotifierSubscriptions,
+  type NotifierMm,
+} from '@hmm/mmu-notifier';
 import type { MemorySystem } from './memory-system.js';
 import type { Vma } from './vma.js';
 
@@ -44,5 +48,16 @@ export class MmStruct implements NotifierMm {
     this.root = root;
     this.mmapBase = (system.tables.levels === 5 ? 2 ** 44 : 2 ** 35) - 0x10000;
     this.mmapLock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'mmap_lock');
+  }
+
+  /** Drops a reference to the structure; with the last one it goes. @kernel kernel/fork.c mmdrop */
+  drop(): void {
+    this.count--;
+    if (this.count > 0) return;
+    const { system } = this;
+    mmuNotifierSubscriptionsDestroy(this);
+    system.tables.free(this.root);
+    const at = system.mms.indexOf(this);
+    if (at >= 0) system.mms.splice(at, 1);
   }
 }

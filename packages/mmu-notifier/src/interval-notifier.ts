@@ -163,7 +163,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
       sched.access(subs.id, false);
     }
   }
-  sub.mm.count--;
+  sub.mm.drop();
 }
 
 /**

@@ -85,7 +85,7 @@ export function* mmuNotifierUnregister(sub: MmuNotifier, mm: NotifierMm): Task {
     mm.kernel.sched.access(subs.id, true);
   }
   while (subs.srcuReaders > 0) yield* mm.kernel.sched.block(subs.id);
-  mm.count--;
+  mm.drop();
 }
 
 /**
@@ -207,7 +207,7 @@ export function srcuReadUnlock(subs: MmuNotifierSubscriptions): void {
 
 function freeDying(subs: MmuNotifierSubscriptions): void {
   for (const sub of subs.dying.splice(0)) {
-    if (sub.mm !== undefined) sub.mm.count--;
+    sub.mm?.drop();
     sub.mm = undefined;
     sub.ops.freeNotifier?.(sub);
   }

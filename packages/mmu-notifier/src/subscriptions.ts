@@ -16,6 +16,8 @@ export interface NotifierMm {
   users: number;
   /** References to the structure itself (`mm_count`). */
   count: number;
+  /** Drops one of them; the last one frees the structure. */
+  drop(): void;
 }
 
 /** Bits of a sequence number unless the constructor is told otherwise. */

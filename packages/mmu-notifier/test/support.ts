@@ -19,6 +19,10 @@ export class BareMm implements NotifierMm {
   users = 1;
   count = 1;
 
+  drop(): void {
+    this.count--;
+  }
+
   /** Runs a task to its end. */
   run<T>(task: Task<T>): T {
     return this.kernel.sched.runSync(task);
