@@ -68,6 +68,11 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
     this.initial = this.subs.save();
   }
 
+  /** Drops a reference to the address space, which stays for the next execution. */
+  drop(): void {
+    this.count--;
+  }
+
   /** @inheritdoc */
   start(): void {
     this.sched.reset();
