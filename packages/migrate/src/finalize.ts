@@ -1,0 +1,47 @@
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import {
+  folioAddLru,
+  folioPut,
+  type MemorySystem,
+  PG_zone_device,
+  removeMigrationPtes,
+  tryRemoveMigrationPtes,
+} from '@hmm/mm';
+import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
+
+/**
+ * Ends a migration slot by slot: of the source and the destination page the one that is to stay is mapped wherever the
+ * source page was, and both are unlocked and let go of. @kernel mm/migrate_device.c __migrate_device_finalize
+ */
+export function* migrateDeviceFinalizeSlots(
+  system: MemorySystem,
+  src: Int32Array,
+  dst: Int32Array,
+  npages: number,
+): Task {
+  const { map } = system;
+  const { sched } = system.kernel;
+  for (let i = 0; i < npages; i++) {
+    const slot = src[i] ?? 0;
+    const page = migratePfnToPage(slot);
+    let newpage = migratePfnToPage(dst[i] ?? 0);
+    if (page === 0) {
+      if (newpage !== 0) release(system, newpage);
+      continue;
+    }
+    if (sched.exploring) yield SP_PREEMPT;
+    if ((slot & MIGRATE_PFN_MIGRATE) === 0 || newpage === 0) {
+      if (newpage !== 0) release(system, newpage);
+      newpage = page;
+    }
+    if (((map.flags[newpage] ?? 0) & PG_zone_device) === 0) folioAddLru(system, newpage);
+    if (!tryRemoveMigrationPtes(system, page, newpage)) yield* removeMigrationPtes(system, page, newpage);
+    release(system, page);
+    if (newpage !== page) release(system, newpage);
+  }
+}
+
+function release(system: MemorySystem, page: number): void {
+  system.map.unlock(page);
+  folioPut(system, page);
+}

@@ -1,0 +1,141 @@
+/**
+ * The safety invariants that speak of device memory and migration slots, as predicates: the broken rule in words, or
+ * undefined. Those over a trace (data preservation, one free call for each allocation …) are held by the property tests.
+ *
+ * @packageDocumentation
+ */
+import {
+  folioMapcount,
+  isDevicePrivatePte,
+  isMigrationPte,
+  type MemorySystem,
+  PG_anon_exclusive,
+  PG_locked,
+  PG_lru,
+  PG_zone_device,
+  PG_zone_device_private,
+  PTE_PRESENT,
+} from '@hmm/mm';
+import { ENTRY_TABLE, TABLE_LANES } from '@hmm/kernel';
+import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, migratePfnToPage } from './migrate-pfn.js';
+
+/** What a broken invariant says; undefined where it holds. */
+export type Broken = string | undefined;
+
+/** A rule over all leaf entries below `table`; the first word it gives is the answer. */
+function overEntries(
+  system: MemorySystem,
+  table: number,
+  level: number,
+  rule: (flags: number, payload: number) => Broken,
+): Broken {
+  const { lanes } = system.tables;
+  for (let entry = table; entry < table + TABLE_LANES; entry += 2) {
+    const flags = lanes[entry] ?? 0;
+    if (flags === 0) continue;
+    const payload = lanes[entry + 1] ?? 0;
+    const broken =
+      flags === ENTRY_TABLE && level > 1
+        ? overEntries(system, payload, level - 1, rule)
+        : rule(flags, payload);
+    if (broken !== undefined) return broken;
+  }
+  return undefined;
+}
+
+function overAllEntries(system: MemorySystem, rule: (flags: number, payload: number) => Broken): Broken {
+  for (const mm of system.mms) {
+    const broken = overEntries(system, mm.root, system.tables.levels, rule);
+    if (broken !== undefined) return broken;
+  }
+  return undefined;
+}
+
+/** I22: a migration entry names a page that is locked and referenced. */
+export function I22(system: MemorySystem): Broken {
+  const { map } = system;
+  return overAllEntries(system, (flags, pfn) => {
+    if (!isMigrationPte(flags)) return undefined;
+    if (!map.test(map.folio(pfn), PG_locked)) return `a migration entry names the unlocked page ${pfn}`;
+    return (map.refcount[map.folio(pfn)] ?? 0) > 0
+      ? undefined
+      : `a migration entry names the free page ${pfn}`;
+  });
+}
+
+/** I32: no present entry names device-private memory, which is never on the LRU; a private entry names nothing else. */
+export function I32(system: MemorySystem): Broken {
+  const { map } = system;
+  return overAllEntries(system, (flags, pfn) => {
+    const page = map.flags[pfn] ?? 0;
+    if (isDevicePrivatePte(flags)) {
+      return (page & PG_zone_device_private) !== 0
+        ? undefined
+        : `a private entry names the ordinary page ${pfn}`;
+    }
+    if ((flags & PTE_PRESENT) === 0 || (page & PG_zone_device_private) === 0) return undefined;
+    return `a present entry names the device-private page ${pfn}`;
+  });
+}
+
+/** I33: a free device page has no mapping, no identity, no lock and no exclusive mark; device pages are on no LRU. */
+export function I33(system: MemorySystem): Broken {
+  const { map } = system;
+  for (const pgmap of system.pagemaps) {
+    for (let pfn = pgmap.start; pfn < pgmap.start + pgmap.nr; pfn++) {
+      const flags = map.flags[pfn] ?? 0;
+      if ((flags & PG_lru) !== 0) return `device page ${pfn} is on the LRU`;
+      if ((flags & PG_zone_device) === 0) return `device page ${pfn} is not marked as one`;
+      if (map.refcount[pfn] !== 0) continue;
+      if (folioMapcount(system, pfn) !== 0) return `free device page ${pfn} is mapped`;
+      if (map.mapping[pfn] !== 0) return `free device page ${pfn} has an identity`;
+      if ((flags & (PG_locked | PG_anon_exclusive)) !== 0)
+        return `free device page ${pfn} is locked or exclusive`;
+    }
+  }
+  return undefined;
+}
+
+/** I34: a pagemap counts exactly its pages in use. */
+export function I34(system: MemorySystem): Broken {
+  for (const pgmap of system.pagemaps) {
+    let used = 0;
+    for (let pfn = pgmap.start; pfn < pgmap.start + pgmap.nr; pfn++)
+      if (system.map.refcount[pfn] !== 0) used++;
+    if (used !== pgmap.live)
+      return `${used} pages of the range at ${pgmap.start} are in use, ${pgmap.live} counted`;
+  }
+  return undefined;
+}
+
+/** All invariants of this package that speak of a memory system, by name. */
+export const migrateInvariants: Readonly<Record<string, (system: MemorySystem) => Broken>> = {
+  I22,
+  I32,
+  I33,
+  I34,
+};
+
+/**
+ * I45, of a migration between setup and finalize: a slot with a page names one that is locked and referenced; a given
+ * destination likewise.
+ */
+export function I45(system: MemorySystem, src: Int32Array, dst: Int32Array, npages: number): Broken {
+  const { map } = system;
+  for (let i = 0; i < npages; i++) {
+    for (const slot of [src[i] ?? 0, dst[i] ?? 0]) {
+      if ((slot & MIGRATE_PFN_VALID) === 0) continue;
+      const page = migratePfnToPage(slot);
+      if (!map.test(page, PG_locked)) return `slot ${i} names the unlocked page ${page}`;
+      if (map.refcount[page] === 0) return `slot ${i} names the free page ${page}`;
+    }
+  }
+  return undefined;
+}
+
+/** I45, after setup: the count of pages that can be migrated is the number of slots that say so. */
+export function cpagesMatch(src: Int32Array, npages: number, cpages: number): Broken {
+  let marked = 0;
+  for (let i = 0; i < npages; i++) if (((src[i] ?? 0) & MIGRATE_PFN_MIGRATE) !== 0) marked++;
+  return marked === cpages ? undefined : `${marked} slots can be migrated, ${cpages} counted`;
+}

@@ -1,0 +1,96 @@
+import { EINVAL, ENOMEM, HmmError, type Task } from '@hmm/kernel';
+import {
+  type DevPagemap,
+  type DevPagemapOps,
+  MEMORY_DEVICE_COHERENT,
+  MEMORY_DEVICE_PRIVATE,
+  type MemorySystem,
+  PG_zone_device_coherent,
+  PG_zone_device_private,
+  pagePgmap,
+} from '@hmm/mm';
+import { migrateDeviceCoherentFolio } from './device-range.js';
+
+/** What {@link memremapPages} is asked for. */
+export interface MemremapRequest {
+  /** `MEMORY_DEVICE_PRIVATE` or `MEMORY_DEVICE_COHERENT`. */
+  readonly type: number;
+  /** Frames. */
+  readonly nr: number;
+  /** Number of the owner, not 0. */
+  readonly owner: number;
+  readonly ops: DevPagemapOps;
+}
+
+/**
+ * Takes a range of free frame numbers above system memory for a device, and makes its pages: unused, without any flag
+ * from an earlier life.
+ * @returns the range, `-EINVAL` (unknown type, no owner) or `-ENOMEM` (no frame numbers are left).
+ * @kernel mm/memremap.c memremap_pages
+ */
+export function memremapPages(system: MemorySystem, request: MemremapRequest): DevPagemap | number {
+  const { type, nr, owner, ops } = request;
+  if (type !== MEMORY_DEVICE_PRIVATE && type !== MEMORY_DEVICE_COHERENT) return -EINVAL;
+  if (owner === 0 || !Number.isSafeInteger(nr) || nr <= 0) return -EINVAL;
+  const at = firstFit(system, nr);
+  if (at === undefined) return -ENOMEM;
+  const pgmap: DevPagemap = { type, start: at.start, nr, owner, ops, live: 0 };
+  const { map } = system;
+  const end = at.start + nr;
+  map.flags.fill(
+    type === MEMORY_DEVICE_PRIVATE ? PG_zone_device_private : PG_zone_device_coherent,
+    at.start,
+    end,
+  );
+  map.refcount.fill(0, at.start, end);
+  map.mapcount.fill(0, at.start, end);
+  map.mapping.fill(0, at.start, end);
+  map.private.fill(0, at.start, end);
+  system.pagemaps.splice(at.index, 0, pgmap);
+  // Long-term pins, a part of mm, move coherent pages out of the way by this.
+  system.migrateDeviceCoherentFolio ??= (pfn): Task<number> => migrateDeviceCoherentFolio(system, pfn);
+  return pgmap;
+}
+
+/** The lowest free range of `nr` frame numbers, and its place among the pagemaps, which are in ascending order. */
+function firstFit(system: MemorySystem, nr: number): { start: number; index: number } | undefined {
+  let start = system.config.systemFrames;
+  for (const [index, pgmap] of system.pagemaps.entries()) {
+    if (start + nr <= pgmap.start) return { start, index };
+    start = pgmap.start + pgmap.nr;
+  }
+  return start + nr <= system.config.frames ? { start, index: system.pagemaps.length } : undefined;
+}
+
+/**
+ * Gives a device's range back, after waiting until all its pages are unused: whoever wants this to end evicts them first.
+ * @kernel mm/memremap.c memunmap_pages
+ */
+export function* memunmapPages(system: MemorySystem, pgmap: DevPagemap): Task {
+  const at = system.pagemaps.indexOf(pgmap);
+  if (at < 0)
+    throw new HmmError('NO_PAGEMAP', 'a range of device memory is given back twice', { start: pgmap.start });
+  while (pgmap.live > 0) yield* system.kernel.sched.block(pgmapChannel(system, pgmap));
+  system.pagemaps.splice(system.pagemaps.indexOf(pgmap), 1);
+  system.map.flags.fill(0, pgmap.start, pgmap.start + pgmap.nr);
+  system.map.private.fill(0, pgmap.start, pgmap.start + pgmap.nr);
+}
+
+/** The wait channel of who waits for the pages of `pgmap` to become unused: its first folio's. */
+function pgmapChannel(system: MemorySystem, pgmap: DevPagemap): number {
+  return system.map.channels + pgmap.start;
+}
+
+/**
+ * Makes a free device page ready as the destination of a migration: one reference, locked.
+ * @throws HmmError `PAGE_IN_USE` when it is not free.
+ * @kernel mm/memremap.c zone_device_page_init
+ */
+export function zoneDevicePageInit(system: MemorySystem, pfn: number): void {
+  const { map } = system;
+  if (map.refcount[pfn] !== 0 || !map.tryLock(pfn)) {
+    throw new HmmError('PAGE_IN_USE', `device frame ${pfn} is handed out while it is in use`, { pfn });
+  }
+  pagePgmap(system, pfn).live++;
+  map.refcount[pfn] = 1;
+}

@@ -1,0 +1,138 @@
+import { LEVEL_PTE, type Task } from '@hmm/kernel';
+import {
+  MMU_NOTIFY_MIGRATE,
+  mmHasNotifiers,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeInitOwner,
+  type MmuNotifierRange,
+} from '@hmm/mmu-notifier';
+import {
+  accessFolio,
+  accessPte,
+  anonVmaPrepare,
+  folioAddLruVma,
+  folioAddNewAnonRmap,
+  folioFreeSwap,
+  type MemorySystem,
+  PG_active,
+  PG_anon,
+  PG_migrated,
+  PG_swapcache,
+  PG_unevictable,
+  PG_uptodate,
+  PG_zone_device,
+  PG_zone_device_private,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_TYPE_DEVICE_PRIVATE,
+  PTE_WRITE,
+  PTE_YOUNG,
+  VM_WRITE,
+  ZERO_PFN,
+  type Vma,
+} from '@hmm/mm';
+import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
+import type { MigrateVma } from './migrate-vma.js';
+
+/**
+ * Moves each source page to its destination, slot by slot; a slot that cannot be moved loses MIGRATE. Holes are
+ * populated if `migrate` names the VMA; the first of them announces the rest of the range as MIGRATE.
+ * @kernel mm/migrate_device.c __migrate_device_pages
+ */
+export function* migrateDevicePageSlots(
+  system: MemorySystem,
+  src: Int32Array,
+  dst: Int32Array,
+  npages: number,
+  migrate: MigrateVma | undefined,
+): Task {
+  let range: MmuNotifierRange | undefined;
+  for (let i = 0; i < npages; i++) {
+    const slot = src[i] ?? 0;
+    const newpage = migratePfnToPage(dst[i] ?? 0);
+    if (newpage === 0) {
+      src[i] = slot & ~MIGRATE_PFN_MIGRATE;
+      continue;
+    }
+    const page = migratePfnToPage(slot);
+    if (page !== 0) {
+      if (!moveFolio(system, newpage, page, page === migrate?.faultPage ? 1 : 0))
+        src[i] = slot & ~MIGRATE_PFN_MIGRATE;
+      continue;
+    }
+    if ((slot & MIGRATE_PFN_MIGRATE) === 0 || migrate === undefined) continue;
+    const { vma } = migrate;
+    const vpn = migrate.start + i;
+    if (range === undefined && mmHasNotifiers(vma.mm)) {
+      range = mmuNotifierRangeInitOwner(MMU_NOTIFY_MIGRATE, vma.mm, vpn, migrate.end, migrate.pgmapOwner);
+      const started = mmuNotifierInvalidateRangeStart(range);
+      if (typeof started !== 'number') yield* started;
+    }
+    src[i] = (yield* insertPage(vma, vpn, newpage)) ? MIGRATE_PFN_MIGRATE : slot & ~MIGRATE_PFN_MIGRATE;
+  }
+  if (range !== undefined) mmuNotifierInvalidateRangeEnd(range);
+}
+
+/** One page to another frame; false when it has to stay. */
+function moveFolio(system: MemorySystem, newpage: number, page: number, extra: number): boolean {
+  const { map } = system;
+  accessFolio(system, page, true);
+  const flags = map.flags[page] ?? 0;
+  const cached = (flags & PG_swapcache) !== 0 || (flags & PG_anon) === 0;
+  if (cached) {
+    // Only anonymous memory goes to a device: a page of a file stays, one in the swap cache may leave it.
+    if ((flags & PG_anon) === 0 || !folioFreeSwap(system, page)) return false;
+  }
+  return folioMigrateMapping(system, newpage, page, extra);
+}
+
+/**
+ * Gives a page's identity and state to another, if nobody but the caller (and `extra` others) holds a reference on it.
+ * @kernel mm/migrate.c folio_migrate_mapping, folio_migrate_flags
+ */
+function folioMigrateMapping(system: MemorySystem, newpage: number, page: number, extra: number): boolean {
+  const { map } = system;
+  if (map.refcount[page] !== 1 + extra) return false;
+  const flags = map.flags[page] ?? 0;
+  map.mapping[newpage] = map.mapping[page] ?? 0;
+  map.index[newpage] = map.index[page] ?? 0;
+  const unevictable = (flags & PG_active) === 0 ? flags & PG_unevictable : 0;
+  map.set(newpage, (flags & (PG_migrated | PG_anon | PG_uptodate)) | unevictable);
+  map.clear(page, PG_active | unevictable);
+  return true;
+}
+
+/**
+ * Maps a new page where nothing was, or the zero page. False when something else is there by now, or when memory for the
+ * page table is used up. @kernel mm/migrate_device.c migrate_vma_insert_page
+ */
+function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
+  const { mm } = vma;
+  const { system } = mm;
+  const { map, tables } = system;
+  const { lanes } = tables;
+  if (!vma.isAnonymous()) return false;
+  const entry = tables.make(mm.root, vpn, LEVEL_PTE);
+  if (entry < 0) return false;
+  if (vma.anonVma === null) yield* anonVmaPrepare(vma);
+  accessPte(system, entry, true);
+  if (mm.unstable) return false;
+  const old = lanes[entry] ?? 0;
+  const zero =
+    (old & (PTE_PRESENT | PTE_SPECIAL)) === (PTE_PRESENT | PTE_SPECIAL) && lanes[entry + 1] === ZERO_PFN;
+  if (old !== 0 && !zero) return false;
+  map.set(pfn, PG_uptodate);
+  mm.rssAnon++;
+  folioAddNewAnonRmap(pfn, vma, vpn, true);
+  if (((map.flags[pfn] ?? 0) & PG_zone_device) === 0) folioAddLruVma(vma, pfn);
+  map.get(pfn);
+  const write = (vma.flags & VM_WRITE) !== 0;
+  lanes[entry] =
+    (map.flags[pfn] ?? 0) & PG_zone_device_private
+      ? PTE_TYPE_DEVICE_PRIVATE | (write ? PTE_WRITE : 0)
+      : PTE_PRESENT | PTE_YOUNG | (write ? PTE_WRITE | PTE_DIRTY : 0);
+  lanes[entry + 1] = pfn;
+  return true;
+}
