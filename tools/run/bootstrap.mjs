@@ -110,25 +110,19 @@ export function install() {
   writeStamp('installed', state);
 }
 
-/** Builds the app `hmm` and all that it stands on, unless no source is newer than the last build. Returns the exit status. */
+/**
+ * Builds the app `hmm` and all that it stands on (JavaScript only), unless no source changed since the last time.
+ * Returns the exit status.
+ */
 export function buildApp() {
   const state = newestSource();
   if (existsSync(join(root, 'apps/compare/dist/cli.js')) && readStamp('built') === state) return 0;
   say('hmm: building …');
-  const status = run(
-    pnpm(
-      'exec',
-      'turbo',
-      'run',
-      'build',
-      '--filter=@hmm/compare...',
-      '--filter=@hmm/bench',
-      '--output-logs=errors-only',
-    ),
-    {
-      stdout: 2,
-    },
-  );
+  const filters = ['--filter=@hmm/compare...', '--filter=@hmm/bench'];
+  const status = run(pnpm('exec', 'turbo', 'run', 'build', ...filters, '--output-logs=errors-only'), {
+    stdout: 2,
+    env: { ...environment, HMM_BUILD: 'js' },
+  });
   if (status === 0) writeStamp('built', state);
   return status;
 }
