@@ -18,6 +18,9 @@ import { VM_EXEC, VM_READ, VM_WRITE, type Vma } from './vma.js';
 export const SIGBUS = 7;
 export const SIGSEGV = 11;
 
+/** Between two faults of one access that could not be served, ns: about what a fault takes. */
+const FAULT_REPEAT_NS = 1000;
+
 /** Whether a VMA forbids an access. @kernel arch/x86/mm/fault.c access_error */
 function accessError(vma: Vma, write: boolean): boolean {
   return (vma.flags & (write ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC)) === 0;
@@ -80,9 +83,11 @@ export function cpuTranslate(mm: MmStruct, vpn: number, write: boolean): number 
  * scheduling point.
  */
 export function* cpuAccess(mm: MmStruct, vpn: number, write: boolean): Task<number> {
-  for (;;) {
+  for (let faults = 0; ; faults++) {
     const pfn = cpuTranslate(mm, vpn, write);
     if (pfn >= 0) return pfn;
+    // A page that comes home may have to be copied next. Further faults wait for somebody else's migration to end.
+    if (faults > 1) yield* mm.kernel.sched.delay(FAULT_REPEAT_NS);
     if (cpuFaultFast(mm, vpn, write) === 0) continue;
     const ret = yield* cpuFault(mm, vpn, write);
     if (ret < 0) return ret;

@@ -1,16 +1,10 @@
 import type { Task } from '@hmm/kernel';
-import {
-  MAX_PAGE,
-  MMU_NOTIFY_UNMAP,
-  mmHasNotifiers,
-  mmuNotifierRelease,
-  mmuNotifierSubscriptionsDestroy,
-} from '@hmm/mmu-notifier';
+import { MAX_PAGE, MMU_NOTIFY_UNMAP, mmHasNotifiers, mmuNotifierRelease } from '@hmm/mmu-notifier';
 import type { MmStruct } from './mm-struct.js';
 import { MmuGather } from './mmu-gather.js';
 import { closeVma, freeVmaTables } from './munmap.js';
 import { notifyEnd, notifyStart } from './notify.js';
-import { lruAddDrain } from './swap.js';
+import { lruAddDrainTask } from './swap.js';
 import { unmapPageRange } from './zap.js';
 
 /**
@@ -21,18 +15,7 @@ export function* mmput(mm: MmStruct): Task {
   mm.users--;
   if (mm.users > 0) return;
   yield* exitMmap(mm);
-  mmdrop(mm);
-}
-
-/** Drops a reference to the structure; with the last one it goes. @kernel kernel/fork.c mmdrop */
-export function mmdrop(mm: MmStruct): void {
-  mm.count--;
-  if (mm.count > 0) return;
-  mmuNotifierSubscriptionsDestroy(mm);
-  const { system } = mm;
-  system.tables.free(mm.root);
-  const at = system.mms.indexOf(mm);
-  if (at >= 0) system.mms.splice(at, 1);
+  mm.drop();
 }
 
 /** @kernel mm/mmap.c exit_mmap */
@@ -41,7 +24,7 @@ function* exitMmap(mm: MmStruct): Task {
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
   const vmas = mm.vmas.splice(0);
   mm.recentVma = undefined;
-  lruAddDrain(mm.system);
+  yield* lruAddDrainTask(mm.system);
   const tlb = new MmuGather(mm);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, 0, MAX_PAGE + 1) : undefined;
   for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);

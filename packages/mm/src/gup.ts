@@ -199,8 +199,9 @@ function* checkAndMigrateMovablePages(system: MemorySystem, pages: readonly numb
     if (coherent) map.get(pfn);
     unpinUserPage(system, pfn);
     if (!coherent) continue;
+    // The move lets go of the page, whether it succeeds or not.
     if (error === 0) error = yield* migrateDeviceCoherentFolio(pfn);
-    folioPut(system, pfn);
+    else folioPut(system, pfn);
   }
   return error < 0 ? error : 1;
 }

@@ -1,12 +1,153 @@
-import type { Task } from '@hmm/kernel';
-import type { MmuGather } from './mmu-gather.js';
-import type { Vma } from './vma.js';
-export function* splitHugePmd(_vma: Vma, _vpn: number): Task {}
-export function zapHugePmd(_tlb: MmuGather, _vma: Vma, _pmd: number): void {}
-export function* splitHugePmdAddress(_vma: Vma, _vpn: number): Task {}
-export function changeHugePmd(_vma: Vma, _pmd: number): void {}
+import { ENTRY_TABLE, HmmError, LEVEL_PMD, NO_TABLE, ENOMEM, type Task } from '@hmm/kernel';
+import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
+import {
+  HUGE_ZERO_PFN,
+  PG_anon_exclusive,
+  PG_dirty,
+  ZERO_PFN,
+} from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
-export function folioLikelyMappedShared(_system: MemorySystem, _folio: number): boolean { return false; }
-export function* madviseFreeHugePmd(_vma: Vma, _at: number, _next: number, _pmd: number): Task {}
-export function* splitFolio(_system: MemorySystem, _folio: number): Task<number> { return 0; }
-export function* copyHugePmd(_dst: Vma, _src: Vma, _srcPmd: number, _vpn: number): Task<number> { return 0; }
+import type { MmuGather } from './mmu-gather.js';
+import { notifyEnd, notifyStart } from './notify.js';
+import { accessPte } from './observe.js';
+import { findPmd } from './page-walk.js';
+import {
+  PTE_DIRTY,
+  PTE_HUGE,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from './pte.js';
+import { mkPte } from './pte-make.js';
+import {
+  folioAddAnonRmapPte,
+  folioDupRmapPmd,
+  folioEntireMapcount,
+  folioMapcount,
+  folioRemoveRmapPmd,
+} from './rmap.js';
+import { VM_SHARED, VM_WRITE, type Vma } from './vma.js';
+
+/** Pages that a PMD maps. */
+const NR = 512;
+
+/** Whether the PMD entry at lane `pmd` is of a huge page that can be mapped by PTEs instead. @kernel pmd_trans_huge */
+export function pmdTransHuge(system: MemorySystem, pmd: number): boolean {
+  return ((system.tables.lanes[pmd] ?? 0) & (PTE_PRESENT | PTE_HUGE)) === (PTE_PRESENT | PTE_HUGE);
+}
+
+/**
+ * Maps the huge page at `vpn` by PTEs. The PMD's range is announced as CLEAR whether or not a huge page is there.
+ * @kernel mm/huge_memory.c __split_huge_pmd
+ */
+export function* splitHugePmd(vma: Vma, vpn: number): Task {
+  const { mm } = vma;
+  const start = vpn - (vpn % NR);
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + NR) : undefined;
+  const pmd = findPmd(mm, vpn);
+  if (pmd >= 0 && pmdTransHuge(mm.system, pmd)) splitHugePmdLocked(vma, pmd);
+  notifyEnd(range);
+}
+
+/** {@link splitHugePmd} where the region has a PMD table at all. @kernel mm/huge_memory.c split_huge_pmd_address */
+export function* splitHugePmdAddress(vma: Vma, vpn: number): Task {
+  if (findPmd(vma.mm, vpn) >= 0) yield* splitHugePmd(vma, vpn);
+}
+
+/** @kernel mm/huge_memory.c __split_huge_pmd_locked */
+function splitHugePmdLocked(vma: Vma, pmd: number): void {
+  const { system } = vma.mm;
+  const { map, tables } = system;
+  const { lanes } = tables;
+  const flags = lanes[pmd] ?? 0;
+  const head = lanes[pmd + 1] ?? 0;
+  const table = tables.alloc();
+  // The kernel has laid a table by when it mapped the huge page.
+  if (table === NO_TABLE) throw new HmmError('OUT_OF_TABLES', 'no page table is left to split a huge page into');
+  accessPte(system, pmd, true);
+  if (head === HUGE_ZERO_PFN) fillTable(lanes, table, mkPte(vma) | PTE_SPECIAL, ZERO_PFN, 0);
+  else {
+    if ((flags & PTE_DIRTY) !== 0) map.set(head, PG_dirty);
+    const exclusive = map.test(head, PG_anon_exclusive);
+    map.refcount[head] = (map.refcount[head] ?? 0) + NR - 1;
+    for (let pfn = head; pfn < head + NR; pfn++) folioAddAnonRmapPte(pfn, vma, exclusive);
+    const kept = flags & (PTE_WRITE | PTE_DIRTY | PTE_YOUNG);
+    fillTable(lanes, table, (mkPte(vma) & ~PTE_YOUNG) | kept, head, 1);
+    folioRemoveRmapPmd(head, vma);
+  }
+  lanes[pmd] = ENTRY_TABLE;
+  lanes[pmd + 1] = table;
+}
+
+function fillTable(lanes: Int32Array, table: number, flags: number, pfn: number, step: number): void {
+  for (let i = 0; i < NR; i++) {
+    lanes[table + 2 * i] = flags;
+    lanes[table + 2 * i + 1] = pfn + i * step;
+  }
+}
+
+/** Unmaps a whole huge page. @kernel mm/huge_memory.c zap_huge_pmd */
+export function zapHugePmd(tlb: MmuGather, vma: Vma, pmd: number): void {
+  const { mm } = vma;
+  const { lanes } = mm.system.tables;
+  const head = lanes[pmd + 1] ?? 0;
+  accessPte(mm.system, pmd, true);
+  lanes[pmd] = 0;
+  lanes[pmd + 1] = 0;
+  if (head === HUGE_ZERO_PFN) return;
+  folioRemoveRmapPmd(head, vma);
+  mm.rssAnon -= NR;
+  tlb.removePage(head);
+}
+
+/** Gives a huge entry the VMA's protection. @kernel mm/huge_memory.c change_huge_pmd */
+export function changeHugePmd(vma: Vma, pmd: number): void {
+  const { system } = vma.mm;
+  const { map, tables } = system;
+  const head = tables.lanes[pmd + 1] ?? 0;
+  let flags = (tables.lanes[pmd] ?? 0) & ~(PTE_WRITE | PTE_PROTNONE);
+  flags |= mkPte(vma) & (PTE_WRITE | PTE_PROTNONE);
+  const own = head !== HUGE_ZERO_PFN && map.test(head, PG_anon_exclusive);
+  if (own && (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE) flags |= PTE_WRITE;
+  accessPte(system, pmd, true);
+  tables.lanes[pmd] = flags;
+}
+
+/**
+ * fork's copy of a huge entry: read-only in both. A pinned one is split in the parent instead, and copied page by page.
+ * @returns 0 or `-ENOMEM`. @kernel mm/huge_memory.c copy_huge_pmd
+ */
+export function* copyHugePmd(dst: Vma, src: Vma, pmd: number, vpn: number): Task<number> {
+  const { system } = src.mm;
+  const { map, tables } = system;
+  const { lanes } = tables;
+  const head = lanes[pmd + 1] ?? 0;
+  if (head !== HUGE_ZERO_PFN && map.test(head, PG_anon_exclusive) && (map.pincount[head] ?? 0) > 0) {
+    yield* splitHugePmd(src, vpn);
+    return 0;
+  }
+  const to = tables.make(dst.mm.root, vpn, LEVEL_PMD);
+  if (to < 0) return -ENOMEM;
+  accessPte(system, pmd, true);
+  if (head !== HUGE_ZERO_PFN) {
+    map.get(head);
+    map.clear(head, PG_anon_exclusive);
+    folioDupRmapPmd(system, head);
+    dst.mm.rssAnon += NR;
+  }
+  const flags = (lanes[pmd] ?? 0) & ~PTE_WRITE;
+  lanes[pmd] = flags;
+  lanes[to] = flags & ~PTE_YOUNG;
+  lanes[to + 1] = head;
+  return 0;
+}
+
+/** Whether more than one process probably maps a folio. @kernel include/linux/mm.h folio_likely_mapped_shared */
+export function folioLikelyMappedShared(system: MemorySystem, folio: number): boolean {
+  const mapcount = folioMapcount(system, folio);
+  if (mapcount <= 1) return false;
+  if (folioEntireMapcount(system, folio) > 0 || mapcount > NR) return true;
+  return (system.map.mapcount[folio] ?? 0) > 1;
+}

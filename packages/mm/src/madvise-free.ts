@@ -1,6 +1,6 @@
 import { ENTRY_TABLE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
-import { folioLikelyMappedShared, madviseFreeHugePmd, splitFolio } from './huge-memory.js';
+import { folioLikelyMappedShared } from './huge-memory.js';
 import { PG_dirty, PG_head, PG_locked, PG_swapcache, PG_zone_device } from './mem-map.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
@@ -8,6 +8,7 @@ import { folioPut } from './page-alloc.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
 import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG, isSwapPte } from './pte.js';
 import { folioMapcount } from './rmap.js';
+import { madviseFreeHugePmd, splitFolio } from './split-folio.js';
 import { folioMarkLazyfree, lruAddDrain } from './swap.js';
 import { folioFreeSwap, freeSwapAndCache } from './swapfile.js';
 import type { Vma } from './vma.js';

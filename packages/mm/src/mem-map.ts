@@ -42,6 +42,8 @@ export const PG_zone_device_coherent = 1 << 17;
 export const PG_hwpoison = 1 << 18;
 /** In the free list (for checks). */
 export const PG_free = 1 << 19;
+/** Read into the swap cache ahead of its use. */
+export const PG_readahead = 1 << 20;
 
 /** Flags that a page takes along when it is migrated. */
 export const PG_migrated = PG_referenced | PG_dirty | PG_active | PG_swapbacked;
@@ -96,6 +98,8 @@ export class MemMap {
   readonly mlockCount: Uint8Array;
   /** First id of the folio locks and wait channels: folio `pfn` has `channels + pfn`. */
   readonly channels: number;
+  /** First of the ids under which folios' state is observed. */
+  readonly objects: number;
   private readonly kernel: Kernel;
 
   constructor(kernel: Kernel, frames: number) {
@@ -110,6 +114,7 @@ export class MemMap {
     this.pincount = new Int32Array(frames);
     this.mlockCount = new Uint8Array(frames);
     this.channels = kernel.allocIds(frames);
+    this.objects = kernel.allocIds(frames);
     this.flags[0] = PG_reserved;
     this.flags[ZERO_PFN] = PG_reserved | PG_uptodate;
     this.flags[HUGE_ZERO_PFN] = PG_reserved | PG_uptodate | PG_head;
@@ -138,6 +143,8 @@ export class MemMap {
 
   /** Takes one reference on a folio. @kernel include/linux/mm.h folio_get */
   get(pfn: number): void {
+    // Taking and dropping references commute: whoever looks at the number reports a write.
+    this.kernel.sched.access(this.objects + pfn, false);
     this.refcount[pfn] = (this.refcount[pfn] ?? 0) + 1;
   }
 
@@ -147,6 +154,7 @@ export class MemMap {
    */
   dropRef(pfn: number): number {
     const left = (this.refcount[pfn] ?? 0) - 1;
+    this.kernel.sched.access(this.objects + pfn, left === 0);
     if (left < 0) throw new HmmError('REF_UNDERFLOW', `frame ${pfn} has no reference to drop`, { pfn });
     this.refcount[pfn] = left;
     return left;

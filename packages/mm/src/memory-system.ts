@@ -77,6 +77,8 @@ export class MemorySystem {
   readonly pteObjects: number;
   readonly folioObjects: number;
   readonly dataObjects: number;
+  /** Id under which the LRU batches are observed. */
+  readonly lruObject: number;
   /** First id of the locks of anon_vmas and, {@link MAX_MAPPINGS} + 1 further, of files. */
   readonly mappingObjects: number;
 
@@ -89,7 +91,8 @@ export class MemorySystem {
     this.pages = new PageAllocator(this.map, this.config.systemFrames);
     this.swap = new SwapDevice(this.config.swapSlots);
     this.pteObjects = kernel.allocIds(this.tables.lanes.length / 2);
-    this.folioObjects = kernel.allocIds(this.config.frames);
+    this.folioObjects = this.map.objects;
+    this.lruObject = kernel.allocIds(1);
     this.dataObjects = kernel.allocIds(this.config.frames);
     this.mappingObjects = kernel.allocIds(2 * (MAX_MAPPINGS + 1));
   }

@@ -94,7 +94,7 @@ function accountable(flags: number, vmFlags: number): boolean {
 }
 
 /** Where a mapping goes. @kernel mm/mmap.c get_unmapped_area */
-function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags: number): number {
+export function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags: number): number {
   if (pages > taskSize(mm)) return -ENOMEM;
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
   if (fixed) {

@@ -5,7 +5,7 @@ import { freePgtables } from './free-pgtables.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmuGather } from './mmu-gather.js';
 import { notifyEnd, notifyStart } from './notify.js';
-import { lruAddDrain } from './swap.js';
+import { lruAddDrainTask } from './swap.js';
 import { badRange } from './task-size.js';
 import { splitVma, unlinkVma } from './vma-adjust.js';
 import { vmaIndex } from './vma-set.js';
@@ -18,13 +18,41 @@ import { unmapPageRange } from './zap.js';
  */
 export function* sysMunmap(mm: MmStruct, start: number, pages: number): Task<number> {
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
-  const ret = yield* doMunmap(mm, start, pages);
-  mm.mmapLock.unlockWrite();
-  return ret;
+  const detached = yield* detachVmas(mm, start, pages);
+  if (typeof detached === 'number') {
+    mm.mmapLock.unlockWrite();
+    return detached;
+  }
+  // Nobody can find the VMAs any more: taking down what they map needs the lock for reading only.
+  mm.mmapLock.downgradeWrite();
+  yield* completeMunmap(detached);
+  mm.mmapLock.unlockRead();
+  return 0;
 }
 
 /** {@link sysMunmap} for a caller that holds mmap_lock for writing. @kernel mm/vma.c do_vmi_munmap */
 export function* doMunmap(mm: MmStruct, start: number, pages: number): Task<number> {
+  const detached = yield* detachVmas(mm, start, pages);
+  if (typeof detached === 'number') return detached;
+  yield* completeMunmap(detached);
+  return 0;
+}
+
+/** VMAs that are out of the set, with what they map still there. @kernel mm/vma.h vma_munmap_struct */
+interface DetachedVmas {
+  readonly mm: MmStruct;
+  readonly vmas: readonly Vma[];
+  readonly start: number;
+  readonly end: number;
+  readonly previous: Vma | undefined;
+  readonly next: Vma | undefined;
+}
+
+/**
+ * Splits off and takes out of the set the VMAs in a range. @returns 0 when there are none, or a negative errno.
+ * @kernel mm/vma.c vms_gather_munmap_vmas
+ */
+function* detachVmas(mm: MmStruct, start: number, pages: number): Task<DetachedVmas | number> {
   if (badRange(mm, start, pages)) return -EINVAL;
   const end = start + pages;
   const first = mm.vmas[vmaIndex(mm, start)];
@@ -41,11 +69,15 @@ export function* doMunmap(mm: MmStruct, start: number, pages: number): Task<numb
   const from = vmaIndex(mm, start);
   let to = from;
   while ((mm.vmas[to]?.start ?? Infinity) < end) to++;
-  const removed = mm.vmas.splice(from, to - from);
+  const vmas = mm.vmas.splice(from, to - from);
   mm.recentVma = undefined;
-  yield* unmapRegion(mm, removed, start, end, mm.vmas[from - 1], mm.vmas[from]);
-  for (const vma of removed) closeVma(vma);
-  return 0;
+  return { mm, vmas, start, end, previous: mm.vmas[from - 1], next: mm.vmas[from] };
+}
+
+/** @kernel mm/vma.c vms_complete_munmap_vmas */
+function* completeMunmap({ mm, vmas, start, end, previous, next }: DetachedVmas): Task {
+  yield* unmapRegion(mm, vmas, start, end, previous, next);
+  for (const vma of vmas) closeVma(vma);
 }
 
 /**
@@ -60,7 +92,7 @@ function* unmapRegion(
   previous: Vma | undefined,
   next: Vma | undefined,
 ): Task {
-  lruAddDrain(mm.system);
+  yield* lruAddDrainTask(mm.system);
   const tlb = new MmuGather(mm);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, start, end) : undefined;
   for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);

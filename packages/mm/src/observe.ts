@@ -1,4 +1,5 @@
 import type { MemorySystem } from './memory-system.js';
+import type { MmStruct } from './mm-struct.js';
 
 /**
  * Reports of accesses to shared state, for an exploration that wants to know which steps are independent. They cost one
@@ -23,4 +24,30 @@ export function accessFolio(system: MemorySystem, pfn: number, write: boolean): 
 export function accessData(system: MemorySystem, pfn: number, write: boolean): void {
   const { observer } = system.kernel.sched;
   if (observer !== undefined) observer.access(system.dataObjects + pfn, write);
+}
+
+/** An access to the batches of folios on their way to the LRU. */
+export function accessLruBatches(system: MemorySystem, write: boolean): void {
+  const { observer } = system.kernel.sched;
+  if (observer !== undefined) observer.access(system.lruObject, write);
+}
+
+/**
+ * An access to the shape of the page tables of `mm`: finding no table for a page, or (to write) making one. Those who take
+ * tables away hold mmap_lock for writing, which says it.
+ */
+export function accessTables(mm: MmStruct, write: boolean): void {
+  const { observer } = mm.kernel.sched;
+  if (observer !== undefined) observer.access(mm.system.pteObjects + (mm.root >>> 1), write);
+}
+
+/** Reads of the entries of the pages [start, end), by a walk that takes no lock. */
+export function accessWalk(mm: MmStruct, start: number, end: number): void {
+  const { system } = mm;
+  if (system.kernel.sched.observer === undefined) return;
+  for (let vpn = start; vpn < end; vpn++) {
+    const entry = system.tables.findPte(mm.root, vpn);
+    if (entry < 0) accessTables(mm, false);
+    else accessPte(system, entry, false);
+  }
 }

@@ -1,3 +1,4 @@
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
   PG_active,
   PG_anon,
@@ -12,6 +13,7 @@ import {
 import type { MemorySystem } from './memory-system.js';
 import { FOLIO_BATCH_SIZE, takeAll } from './lru-batches.js';
 import { mlockDrainLocal, mlockNewFolio } from './mlock-folio.js';
+import { accessFolio, accessLruBatches } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { VM_LOCKED, VM_SPECIAL, type Vma } from './vma.js';
 
@@ -19,6 +21,8 @@ import { VM_LOCKED, VM_SPECIAL, type Vma } from './vma.js';
 export function folioAddLru(system: MemorySystem, folio: number): void {
   const { map, lru } = system;
   map.get(folio);
+  // Two additions commute: only draining changes what an addition does.
+  accessLruBatches(system, false);
   lru.add.push(folio);
   if (lru.add.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushAdd(system);
 }
@@ -32,10 +36,26 @@ export function folioAddLruVma(vma: Vma, folio: number): void {
 /** Drains every batch of folios. @kernel mm/swap.c lru_add_drain */
 export function lruAddDrain(system: MemorySystem): void {
   const { lru } = system;
+  accessLruBatches(system, true);
   if (lru.add.length > 0) flushAdd(system);
   if (lru.lazyfree.length > 0) flushLazyfree(system);
   if (lru.activate.length > 0) flushActivate(system);
   if (lru.mlock.length > 0) mlockDrainLocal(system);
+}
+
+/**
+ * As {@link lruAddDrain}; while exploring, others may run when the folios are on the LRU and the batch's references on
+ * them are not dropped yet.
+ */
+export function* lruAddDrainTask(system: MemorySystem): Task {
+  if (system.kernel.sched.exploring) {
+    accessLruBatches(system, true);
+    const folios = takeAll(system.lru.add);
+    addToLru(system, folios);
+    if (folios.length > 0) yield SP_PREEMPT;
+    for (const folio of folios) folioPut(system, folio);
+  }
+  lruAddDrain(system);
 }
 
 /**
@@ -78,15 +98,21 @@ export function folioMarkLazyfree(system: MemorySystem, folio: number): void {
 
 /** @kernel mm/swap.c lru_add */
 function flushAdd(system: MemorySystem): void {
+  const folios = takeAll(system.lru.add);
+  addToLru(system, folios);
+  for (const folio of folios) folioPut(system, folio);
+}
+
+function addToLru(system: MemorySystem, folios: readonly number[]): void {
   const { map } = system;
-  for (const folio of takeAll(system.lru.add)) {
+  for (const folio of folios) {
     const flags = map.flags[folio] ?? 0;
+    accessFolio(system, folio, true);
     if ((flags & PG_mlocked) === 0) map.flags[folio] = (flags & ~PG_unevictable) | PG_lru;
     else {
       map.flags[folio] = (flags & ~PG_active) | PG_unevictable | PG_lru;
       map.mlockCount[folio] = 0;
     }
-    folioPut(system, folio);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { MmStruct } from './mm-struct.js';
+import type { SwapReadahead } from './swap-state.js';
 
 /** `vm_flags`, with the kernel's values. */
 export const VM_READ = 0x1;
@@ -60,8 +61,8 @@ export class Vma {
   readonly anonVmaChain: AnonVma[] = [];
   /** Set for mappings whose owner handles faults (a driver's file). */
   ops: VmOperations | null = null;
-  /** Swap read-ahead state: last address, window and hits. @kernel mm/swap_state.c swap_vma_readahead */
-  swapReadahead = 0;
+  /** Swap read-ahead state; null until the first swap-in. */
+  swapReadahead: SwapReadahead | null = null;
 
   constructor(
     mm: MmStruct,
@@ -83,6 +84,7 @@ export class Vma {
   copy(mm: MmStruct, start: number, end: number): Vma {
     const copy = new Vma(mm, start, end, this.flags, this.pgoff + (start - this.start), this.file);
     copy.ops = this.ops;
+    copy.swapReadahead = this.swapReadahead;
     return copy;
   }
 

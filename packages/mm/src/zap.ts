@@ -1,4 +1,4 @@
-import { ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { splitHugePmd, zapHugePmd } from './huge-memory.js';
 import { PG_anon, PG_dirty } from './mem-map.js';
@@ -20,7 +20,7 @@ import {
   PTE_YOUNG,
 } from './pte.js';
 import { folioRemoveRmapPte } from './rmap.js';
-import { folioMarkAccessed, lruAddDrain } from './swap.js';
+import { folioMarkAccessed, lruAddDrainTask } from './swap.js';
 import { freeSwapAndCache } from './swapfile.js';
 import type { Vma } from './vma.js';
 
@@ -41,7 +41,20 @@ export function* unmapPageRange(tlb: MmuGather, vma: Vma, start: number, end: nu
       }
       yield* splitHugePmd(vma, at);
     }
-    if (lanes[pmd] === ENTRY_TABLE) zapPteRange(tlb, vma, (lanes[pmd + 1] ?? 0) + 2 * (at & 511), next - at);
+    if (lanes[pmd] !== ENTRY_TABLE) continue;
+    const first = (lanes[pmd + 1] ?? 0) + 2 * (at & 511);
+    if (!mm.kernel.sched.exploring) zapPteRange(tlb, vma, first, next - at);
+    else yield* zapPtesStepwise(tlb, vma, first, next - at);
+  }
+}
+
+/** As {@link zapPteRange}; while exploring, others may run between two entries, where the kernel may reschedule. */
+function* zapPtesStepwise(tlb: MmuGather, vma: Vma, first: number, count: number): Task {
+  const { system } = vma.mm;
+  for (let i = 0; i < count; i++) {
+    const entry = first + 2 * i;
+    if (system.tables.lanes[entry] !== 0) yield SP_PREEMPT;
+    zapPteRange(tlb, vma, entry, 1);
   }
 }
 
@@ -118,7 +131,7 @@ function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
  */
 export function* zapPageRangeSingle(vma: Vma, start: number, end: number, evenCows = true): Task {
   const { mm } = vma;
-  lruAddDrain(mm.system);
+  yield* lruAddDrainTask(mm.system);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
   const tlb = new MmuGather(mm, evenCows);
   yield* unmapPageRange(tlb, vma, start, end);

@@ -1,0 +1,124 @@
+import { EAGAIN, EBUSY, type Task } from '@hmm/kernel';
+import { folioLikelyMappedShared, pmdTransHuge, splitHugePmdAddress } from './huge-memory.js';
+import {
+  HUGE_ZERO_PFN,
+  PG_active,
+  PG_anon,
+  PG_dirty,
+  PG_head,
+  PG_locked,
+  PG_lru,
+  PG_mlocked,
+  PG_referenced,
+  PG_swapbacked,
+  PG_unevictable,
+  PG_uptodate,
+} from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
+import { folioPut } from './page-alloc.js';
+import { PTE_DIRTY, PTE_YOUNG } from './pte.js';
+import {
+  RMP_USE_SHARED_ZEROPAGE,
+  removeMigrationPtes,
+  tryRemoveMigrationPtes,
+} from './remove-migration-ptes.js';
+import { folioMapcount, folioMapped } from './rmap.js';
+import { folioMarkLazyfree } from './swap.js';
+import { freeSwapCache } from './swapfile.js';
+import { tryToMigrate } from './try-to-migrate.js';
+import type { Vma } from './vma.js';
+
+/** Pages of a large folio. */
+const NR = 512;
+
+/** What the parts of a split folio take over from its head. @kernel mm/huge_memory.c __split_huge_page_tail */
+const TAIL_FLAGS =
+  PG_referenced |
+  PG_swapbacked |
+  PG_mlocked |
+  PG_uptodate |
+  PG_active |
+  PG_locked |
+  PG_unevictable |
+  PG_dirty |
+  PG_lru |
+  PG_anon;
+
+/**
+ * Splits a large folio into small pages, which its mappings then map one by one; parts that are all zeroes are replaced by
+ * the zero page. The caller holds the folio's lock and one reference, which stay with the first page.
+ * @returns 0; `-EAGAIN` when somebody else holds a reference: nothing was done, nothing announced; `-EBUSY` for the huge
+ * zero page. @kernel mm/huge_memory.c split_folio
+ */
+export function* splitFolio(system: MemorySystem, folio: number): Task<number> {
+  const { map } = system;
+  if (folio === HUGE_ZERO_PFN) return -EBUSY;
+  if (folioMapcount(system, folio) !== (map.refcount[folio] ?? 0) - 1) return -EAGAIN;
+  yield* tryToMigrate(system, folio, splitHugePmdAddress);
+  if (folioMapped(system, folio) || map.refcount[folio] !== 1) {
+    yield* remap(system, folio, 0);
+    return -EAGAIN;
+  }
+  splitParts(system, folio);
+  for (let pfn = folio; pfn < folio + NR; pfn++) yield* remap(system, pfn, RMP_USE_SHARED_ZEROPAGE);
+  for (let pfn = folio + 1; pfn < folio + NR; pfn++) {
+    map.unlock(pfn);
+    freeSwapCache(system, pfn);
+    folioPut(system, pfn);
+  }
+  return 0;
+}
+
+/** @kernel mm/huge_memory.c __split_huge_page */
+function splitParts(system: MemorySystem, head: number): void {
+  const { map } = system;
+  const flags = map.flags[head] ?? 0;
+  const index = map.index[head] ?? 0;
+  const mapping = map.mapping[head] ?? 0;
+  map.flags[head] = flags & ~PG_head;
+  map.private[head + 1] = 0;
+  map.private[head + 2] = 0;
+  for (let i = 1; i < NR; i++) {
+    map.flags[head + i] = flags & TAIL_FLAGS;
+    map.refcount[head + i] = 1;
+    map.mapping[head + i] = mapping;
+    map.index[head + i] = (index + i) | 0;
+  }
+}
+
+/** @kernel mm/huge_memory.c remap_page */
+function* remap(system: MemorySystem, folio: number, flags: number): Task {
+  if (!tryRemoveMigrationPtes(system, folio, folio, flags)) yield* removeMigrationPtes(system, folio, folio, flags);
+}
+
+/** Splits the huge page that the PMD entry at lane `pmd` maps; the huge zero page is left. @returns as {@link splitFolio}. */
+export function* splitFolioOfPmd(vma: Vma, pmd: number): Task<number> {
+  const { system } = vma.mm;
+  const { map, tables } = system;
+  const folio = tables.lanes[pmd + 1] ?? 0;
+  if (!pmdTransHuge(system, pmd) || folio === HUGE_ZERO_PFN || !map.tryLock(folio)) return -EBUSY;
+  map.get(folio);
+  const error = yield* splitFolio(system, folio);
+  map.unlock(folio);
+  folioPut(system, folio);
+  return error;
+}
+
+/**
+ * MADV_FREE of the part [start, end) of a huge page: lazily freed as a whole, or split if only a part is meant.
+ * @kernel mm/huge_memory.c madvise_free_huge_pmd
+ */
+export function* madviseFreeHugePmd(vma: Vma, start: number, end: number, pmd: number): Task {
+  const { system } = vma.mm;
+  const { map, tables } = system;
+  const folio = tables.lanes[pmd + 1] ?? 0;
+  if (!pmdTransHuge(system, pmd) || folio === HUGE_ZERO_PFN || folioLikelyMappedShared(system, folio)) return;
+  if (end - start !== NR) {
+    yield* splitFolioOfPmd(vma, pmd);
+    return;
+  }
+  if (map.test(folio, PG_locked)) return;
+  map.clear(folio, PG_dirty);
+  tables.lanes[pmd] = (tables.lanes[pmd] ?? 0) & ~(PTE_DIRTY | PTE_YOUNG);
+  folioMarkLazyfree(system, folio);
+}

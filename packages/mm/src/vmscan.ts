@@ -1,0 +1,142 @@
+import type { Task } from '@hmm/kernel';
+import { cacheEntry, filemapRemoveFolio } from './filemap.js';
+import {
+  PG_active,
+  PG_anon,
+  PG_dirty,
+  PG_lru,
+  PG_mlocked,
+  PG_swapbacked,
+  PG_swapcache,
+} from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
+import { folioPut } from './page-alloc.js';
+import { PTE_TYPE_SWAP } from './pte.js';
+import { folioMapped, folioMaybeDmaPinned } from './rmap.js';
+import { addToSwap } from './swap-state.js';
+import { folioAddLru } from './swap.js';
+import { NO_SLOT, addToSwapCache, deleteFromSwapCache, folioFreeSwap } from './swapfile.js';
+import { tryToUnmap } from './try-to-unmap.js';
+
+/** The folio was freed; it may be tried again; it is in use and becomes active. */
+const FREED = 0;
+const KEEP = 1;
+const ACTIVATE = 2;
+
+/**
+ * Takes a folio off the LRU list. @returns false when it is on none. The caller owns one reference then.
+ * @kernel mm/vmscan.c folio_isolate_lru
+ */
+export function folioIsolateLru(system: MemorySystem, folio: number): boolean {
+  const { map } = system;
+  if (!map.test(folio, PG_lru)) return false;
+  map.clear(folio, PG_lru);
+  map.get(folio);
+  return true;
+}
+
+/** Puts an isolated folio back, through the batch of new ones. @kernel mm/vmscan.c folio_putback_lru */
+export function folioPutbackLru(system: MemorySystem, folio: number): void {
+  folioAddLru(system, folio);
+  folioPut(system, folio);
+}
+
+/**
+ * Reclaims isolated folios, in the order given, whether or not they are in use. What cannot be reclaimed goes back to the
+ * LRU. @kernel mm/vmscan.c reclaim_pages
+ */
+export function* reclaimPages(system: MemorySystem, folios: readonly number[]): Task {
+  const { map } = system;
+  const kept: number[] = [];
+  for (const folio of folios) {
+    map.clear(folio, PG_active);
+    if (!map.tryLock(folio)) {
+      kept.push(folio);
+      continue;
+    }
+    const outcome = yield* shrinkFolio(system, folio);
+    if (outcome === FREED) continue;
+    if (outcome === ACTIVATE) activateLocked(system, folio);
+    map.unlock(folio);
+    kept.push(folio);
+  }
+  for (const folio of kept) folioPutbackLru(system, folio);
+}
+
+/** @kernel mm/vmscan.c shrink_folio_list */
+function* shrinkFolio(system: MemorySystem, folio: number): Task<number> {
+  const { map } = system;
+  if (map.test(folio, PG_mlocked)) return ACTIVATE;
+  if (map.test(folio, PG_anon | PG_swapbacked) && !map.test(folio, PG_swapcache)) {
+    if (folioMaybeDmaPinned(system, folio)) return KEEP;
+    if (!addToSwap(system, folio)) return ACTIVATE;
+  }
+  if (folioMapped(system, folio)) {
+    yield* tryToUnmap(system, folio);
+    if (folioMapped(system, folio)) return ACTIVATE;
+  }
+  if (folioMaybeDmaPinned(system, folio)) return ACTIVATE;
+  if (map.test(folio, PG_dirty)) {
+    const written = pageout(system, folio);
+    if (written !== FREED) return written;
+  }
+  return freeReclaimed(system, folio);
+}
+
+/** Writes a dirty folio to its slot, synchronously. @kernel mm/vmscan.c pageout */
+function pageout(system: MemorySystem, folio: number): number {
+  const { map, swap, data } = system;
+  if (map.test(folio, PG_anon) && !map.test(folio, PG_swapbacked)) return KEEP;
+  // Only the cache and the isolation may hold it.
+  if (map.refcount[folio] !== 2) return KEEP;
+  map.clear(folio, PG_dirty);
+  if (!map.test(folio, PG_swapcache) && !shmemWritepage(system, folio)) {
+    map.set(folio, PG_dirty);
+    return ACTIVATE;
+  }
+  // Nothing names the slot any more: nothing has to be written.
+  if (folioFreeSwap(system, folio)) return KEEP;
+  swap.data.copyFrom(map.private[folio] ?? 0, data, folio);
+  return FREED;
+}
+
+/** A page of a file moves from the page cache to a slot. @kernel mm/shmem.c shmem_writepage */
+function shmemWritepage(system: MemorySystem, folio: number): boolean {
+  const { map, tables, swap } = system;
+  const file = system.addressSpaces[(map.mapping[folio] ?? 0) - 1];
+  if (file === undefined || file === null || system.kernel.shouldFail('swap_slot')) return false;
+  const slot = swap.alloc();
+  if (slot === NO_SLOT) return false;
+  const index = (map.index[folio] ?? 0) >>> 0;
+  addToSwapCache(system, folio, slot);
+  swap.duplicate(slot);
+  filemapRemoveFolio(system, file, folio);
+  const entry = cacheEntry(system, file, index);
+  tables.lanes[entry] = PTE_TYPE_SWAP;
+  tables.lanes[entry + 1] = slot;
+  return true;
+}
+
+/** Frees a clean folio that nothing maps, if the isolation holds its last reference. @kernel mm/vmscan.c __remove_mapping */
+function freeReclaimed(system: MemorySystem, folio: number): number {
+  const { map } = system;
+  const cached = !map.test(folio, PG_anon) || map.test(folio, PG_swapbacked);
+  if (map.refcount[folio] !== (cached ? 2 : 1) || map.test(folio, PG_dirty)) return KEEP;
+  if (map.test(folio, PG_swapcache)) deleteFromSwapCache(system, folio);
+  else if (cached) {
+    const file = system.addressSpaces[(map.mapping[folio] ?? 0) - 1];
+    if (file === undefined || file === null) return KEEP;
+    filemapRemoveFolio(system, file, folio);
+  }
+  map.unlock(folio);
+  folioPut(system, folio);
+  return FREED;
+}
+
+function activateLocked(system: MemorySystem, folio: number): void {
+  const { map, swap } = system;
+  const full = 2 * swap.used > swap.slots;
+  if (map.test(folio, PG_swapcache) && (full || map.test(folio, PG_mlocked))) folioFreeSwap(system, folio);
+  if (!map.test(folio, PG_mlocked)) map.set(folio, PG_active);
+}
+
