@@ -8,8 +8,10 @@ export interface UvmCosts {
   readonly cpuFaultFirst: number;
   /** Of the k-th fault after the first: `cpuFaultWarm * exp(-k / 4)`. */
   readonly cpuFaultWarm: number;
-  /** First fault of a step that comes after a pause. */
+  /** First fault of a step that follows other work: always, the first time, and after a pause on top. */
   readonly cpuFaultCold: number;
+  readonly cpuFaultColdFirst: number;
+  readonly cpuFaultPaused: number;
   /** A 2 MiB host chunk is zeroed; a shorter block takes base and per page. */
   readonly cpuPopulateBlock: number;
   readonly cpuPopulateShort: number;
@@ -24,9 +26,9 @@ export interface UvmCosts {
   readonly cpuTouchWrite: number;
   readonly cpuTouchRead: number;
   readonly cpuTouchResident: number;
+  readonly cpuTouchResidentFirst: number;
   readonly cpuStepFirst: number;
   readonly cpuStep: number;
-  readonly cpuStepResident: number;
   /** A throttled CPU sleeps `cpuSleepFactor` of the rest of the period and this. */
   readonly cpuSleepFactor: number;
   readonly cpuSleep: number;
@@ -38,7 +40,9 @@ export interface UvmCosts {
   /** Entered by an interrupt: the GPU has worked longer than `gpuInterruptAfter` since the last replay. */
   readonly gpuInterrupt: number;
   readonly gpuInterruptAfter: number;
+  /** First fault of the second kernel, falling by e every three kernels, down to `gpuKernelWarm`. */
   readonly gpuKernelFirst: number;
+  readonly gpuKernelWarm: number;
   readonly gpuNewBlock: number;
   readonly gpuZeroPage: number;
   readonly gpuCopy: number;
@@ -73,17 +77,29 @@ export interface UvmCosts {
   readonly gpuMigration: number;
   readonly gpuMigrationRefused: number;
   readonly firstThrashing: number;
+  /** A CPU that has slept migrates so much later. */
+  readonly cpuMigrationSlept: number;
   /** The mapping of a service that copies nothing, after its hint. */
   readonly map: number;
 
   readonly adviseEmpty: number;
+  /** A range that is populated, and splits. */
+  readonly advisePopulated: number;
   readonly adviseReadMostlyPage: number;
   readonly adviseAccessedByBlock: number;
   readonly prefetchToGpu: number;
   readonly prefetchToGpuBlock: number;
+  /** A prefetch that finds all there. */
+  readonly prefetchToCpuEmpty: number;
   readonly prefetchToCpu: number;
   readonly prefetchToCpuPage: number;
 }
+
+/**
+ * How warm the CPU's fault path is at the first fault of a loop: the loop follows its own kind, other work, or a pause of
+ * milliseconds.
+ */
+export type UvmCpuWarmth = 'warm' | 'cold' | 'paused';
 
 const US = 1000;
 
@@ -92,22 +108,24 @@ export const TRACED_COSTS: UvmCosts = {
   cpuFault: 27.4 * US,
   cpuFaultFirst: 60 * US,
   cpuFaultWarm: 14.2 * US,
-  cpuFaultCold: 56 * US,
+  cpuFaultCold: 20 * US,
+  cpuFaultColdFirst: 70 * US,
+  cpuFaultPaused: 90 * US,
   cpuPopulateBlock: 322 * US,
   cpuPopulateShort: 4.6 * US,
   cpuPopulateShortPage: 0.27 * US,
   cpuFirstTouchPage: 0.35 * US,
   cpuCopy: 9.5 * US,
-  cpuCopyPage: 0.33 * US,
+  cpuCopyPage: 0.7 * US,
   cpuCopyRun: 3.2 * US,
   cpuCollapse: 15 * US,
   cpuAccessedBy: 30 * US,
   cpuTouchWrite: 0.44 * US,
   cpuTouchRead: 0.05 * US,
   cpuTouchResident: 5.5,
+  cpuTouchResidentFirst: 12,
   cpuStepFirst: 15 * US,
   cpuStep: 4 * US,
-  cpuStepResident: 0.6 * US,
   cpuSleepFactor: 1.5,
   cpuSleep: 14 * US,
   gpuService: 12.8 * US,
@@ -115,7 +133,8 @@ export const TRACED_COSTS: UvmCosts = {
   gpuServiceWarm: 1.7 * US,
   gpuInterrupt: 19.6 * US,
   gpuInterruptAfter: 2 * US,
-  gpuKernelFirst: 38 * US,
+  gpuKernelFirst: 56 * US,
+  gpuKernelWarm: -12 * US,
   gpuNewBlock: 9.6 * US,
   gpuZeroPage: 0.16 * US,
   gpuCopy: 10.1 * US,
@@ -141,14 +160,17 @@ export const TRACED_COSTS: UvmCosts = {
   gpuHint: 3 * US,
   gpuHintRefused: 1.5 * US,
   gpuMigration: 22 * US,
-  gpuMigrationRefused: 15 * US,
+  gpuMigrationRefused: 14 * US,
   firstThrashing: 18 * US,
+  cpuMigrationSlept: 8 * US,
   map: 9 * US,
-  adviseEmpty: 35 * US,
+  adviseEmpty: 42.5 * US,
+  advisePopulated: 25 * US,
   adviseReadMostlyPage: 0.39 * US,
-  adviseAccessedByBlock: 30 * US,
+  adviseAccessedByBlock: 99 * US,
   prefetchToGpu: 145 * US,
   prefetchToGpuBlock: 46.2 * US,
-  prefetchToCpu: 15 * US,
+  prefetchToCpuEmpty: 50 * US,
+  prefetchToCpu: 95 * US,
   prefetchToCpuPage: 0.39 * US,
 };

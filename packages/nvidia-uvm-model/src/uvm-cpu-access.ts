@@ -1,9 +1,14 @@
 import { EIO, type Task } from '@hmm/kernel';
+import type { UvmCosts, UvmCpuWarmth } from './uvm-costs.js';
 import { maskTest } from './uvm-page-mask.js';
 import { UVM_ID_CPU } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmVmFault } from './uvm-vm.js';
+
+/** Pages of a resident loop that miss the caches, and the loop's own time, ns. */
+const MISSES = 128;
+const LOOP_NS = 32;
 
 /** What a CPU thread does to managed memory. */
 export interface UvmCpuAccesses {
@@ -30,7 +35,7 @@ export interface UvmCpuResult {
 export function* uvmCpuAccess(
   space: UvmVaSpace,
   accesses: UvmCpuAccesses,
-  cold: boolean,
+  cold: UvmCpuWarmth,
 ): Task<UvmCpuResult> {
   const { sched } = space.kernel;
   const { costs } = space.driver;
@@ -48,14 +53,20 @@ export function* uvmCpuAccess(
       space,
       accesses.base + (pages[i] ?? 0),
       write,
-      cold && faults === 0,
+      faults === 0 ? cold : 'warm',
     );
     faults++;
     if (errno !== 0) return { errno, done: i };
     if (space.instance.dead) return { errno: -EIO, done: i };
   }
-  if (faults === 0) yield* sched.delay(costs.cpuStepResident + costs.cpuTouchResident * pages.length);
+  if (faults === 0) yield* sched.delay(residentTime(costs, pages.length));
   return { errno: 0, done: pages.length };
+}
+
+/** ns of a loop over pages that are all mapped: the first ones miss the caches, and the loop itself takes some. */
+function residentTime(costs: UvmCosts, pages: number): number {
+  const first = Math.min(pages, MISSES);
+  return LOOP_NS + costs.cpuTouchResidentFirst * first + costs.cpuTouchResident * (pages - first);
 }
 
 /** Performs accesses from `from` as far as the CPU's mappings go; returns the index of the first that faults. */

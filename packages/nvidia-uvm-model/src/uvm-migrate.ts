@@ -47,7 +47,7 @@ export function* uvmMigrate(
   const blocks = blocksIn(space, start, pages);
   if (blocks === undefined) return -EINVAL;
   if (!space.lock.tryReadFast()) yield* space.lock.read();
-  let ns = destination === UVM_ID_GPU ? driver.costs.prefetchToGpu : driver.costs.prefetchToCpu;
+  let ns = 0;
   let errno = 0;
   for (const block of blocks) {
     if (!block.lock.tryFast()) yield* block.lock.lock();
@@ -60,6 +60,7 @@ export function* uvmMigrate(
     mapBlock(driver, block, start, pages, destination);
     block.lock.unlock();
   }
+  ns += fixedTime(driver, destination, ns > 0);
   yield* sched.delay(ns * driver.gpu.preset.serviceScale.value);
   space.lock.unlockRead();
   return errno;
@@ -70,6 +71,11 @@ function migrateTime(driver: UvmDriver, destination: UvmProcessorId): number {
   const evictions = ctx.evictions * costs.evict;
   if (destination === UVM_ID_GPU) return costs.prefetchToGpuBlock + evictions;
   return costs.prefetchToCpuPage * (ctx.copiedPages + ctx.zeroedPages);
+}
+
+function fixedTime(driver: UvmDriver, destination: UvmProcessorId, moved: boolean): number {
+  if (destination === UVM_ID_GPU) return driver.costs.prefetchToGpu;
+  return moved ? driver.costs.prefetchToCpu : driver.costs.prefetchToCpuEmpty;
 }
 
 function blocksIn(space: UvmVaSpace, start: number, pages: number): UvmVaBlock[] | undefined {

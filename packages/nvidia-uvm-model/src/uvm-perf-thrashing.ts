@@ -256,6 +256,7 @@ function stillThrottled(
   return false;
 }
 
+/** Ends everyone's throttling. A period in which nobody is throttled goes on to its end. */
 function endThrottling(
   driver: UvmDriver,
   block: UvmVaBlock,
@@ -267,7 +268,6 @@ function endThrottling(
     if ((((pages.throttled[page] ?? 0) >>> id) & 1) !== 0)
       endThrottlingOf(driver, block, pages, page, id, now);
   }
-  pages.throttleEnd[page] = 0;
 }
 
 function endThrottlingOf(

@@ -35,10 +35,15 @@ function* changeRanges(
   const ranges = space.rangesSplit(start, count);
   const { driver } = space;
   let ns = driver.costs.adviseEmpty;
+  let populated = false;
   for (const range of ranges) {
-    for (const block of range.existingBlocks()) beginBlock(driver, block);
+    for (const block of range.existingBlocks()) {
+      beginBlock(driver, block);
+      populated = true;
+    }
     ns += change(range);
   }
+  if (populated) ns += driver.costs.advisePopulated;
   yield* space.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
   space.lock.unlockWrite();
   return ranges.length === 0 ? -EINVAL : 0;

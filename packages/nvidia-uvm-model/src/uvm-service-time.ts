@@ -1,3 +1,4 @@
+import type { UvmCpuWarmth } from './uvm-costs.js';
 import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
@@ -39,7 +40,9 @@ export function serialServiceTime(
   const k = space.gpuFaults - 1;
   let ns = costs.gpuService + (k === 0 ? costs.gpuServiceFirst : warmUp(costs.gpuServiceWarm, k));
   if (state.interrupted) ns += costs.gpuInterrupt;
-  if (state.firstOfKernel && k > 0) ns += costs.gpuKernelFirst;
+  if (state.firstOfKernel && k > 0) {
+    ns += costs.gpuKernelWarm + costs.gpuKernelFirst * Math.exp((1 - (space.kernels - 1)) / 3);
+  }
   if (!block.gpuSeen) ns += costs.gpuNewBlock;
   ns += costs.gpuZeroPage * ctx.zeroedPages;
   ns += copies(costs.gpuCopy, costs.gpuCopyPage, costs.gpuCopyRun, ctx);
@@ -64,12 +67,20 @@ export function batchTime(driver: UvmDriver): number {
 }
 
 /** The time of one CPU fault until the next access, ns. */
-export function cpuFaultTime(driver: UvmDriver, space: UvmVaSpace, block: UvmVaBlock, cold: boolean): number {
+export function cpuFaultTime(
+  driver: UvmDriver,
+  space: UvmVaSpace,
+  block: UvmVaBlock,
+  cold: UvmCpuWarmth,
+): number {
   const { costs, cpuContext: ctx } = driver;
   const k = space.cpuFaults - 1;
   let ns = costs.cpuFault + (k === 0 ? costs.cpuFaultFirst : warmUp(costs.cpuFaultWarm, k));
-  if (cold && k > 0) ns += costs.cpuFaultCold;
-  if (ctx.populatedCpu && block.pages === PAGES_PER_BLOCK) ns += costs.cpuPopulateBlock;
+  if (cold !== 'warm' && k > 0)
+    ns += space.cpuColdSteps++ === 0 ? costs.cpuFaultColdFirst : costs.cpuFaultCold;
+  if (cold === 'paused' && k > 0) ns += costs.cpuFaultPaused;
+  if (ctx.populatedCpu && ctx.zeroedPages > 0 && block.pages === PAGES_PER_BLOCK)
+    ns += costs.cpuPopulateBlock;
   else if (ctx.zeroedPages > 0 && block.pages < PAGES_PER_BLOCK) {
     ns += costs.cpuPopulateShort + costs.cpuPopulateShortPage * ctx.zeroedPages;
   }

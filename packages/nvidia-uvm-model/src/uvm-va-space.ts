@@ -22,8 +22,12 @@ export class UvmVaSpace {
   /** Faults so far, for costs that fall as code and data get warm. */
   cpuFaults = 0;
   gpuFaults = 0;
+  /** CPU loops so far whose first fault came after other work. */
+  cpuColdSteps = 0;
   /** Kernels launched so far. */
   kernels = 0;
+  /** Virtual time at which the last kernel ended, ns. */
+  lastKernelEnd = -Infinity;
   /** Why the context is unusable; undefined while it is not. */
   fatal: string | undefined;
   private ranges: UvmVaRange[] = [];

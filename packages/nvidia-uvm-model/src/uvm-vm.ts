@@ -1,5 +1,6 @@
 import { EFAULT, ENOMEM, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
+import type { UvmCpuWarmth } from './uvm-costs.js';
 import { maskTest } from './uvm-page-mask.js';
 import { cpuFaultTime } from './uvm-service-time.js';
 import {
@@ -23,7 +24,7 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 
 /**
  * A CPU fault on managed memory (`uvm_vm_fault`): serves it with the CPU as faulting processor, sleeping first where
- * the thrashing detector throttles the CPU. `cold` marks the first fault after a pause.
+ * the thrashing detector throttles the CPU. `cold` says how warm the path is.
  * @returns 0; -EFAULT where no managed memory is; -ENOMEM.
  */
 export function* uvmVmFault(
@@ -31,7 +32,7 @@ export function* uvmVmFault(
   space: UvmVaSpace,
   vpn: number,
   write: boolean,
-  cold: boolean,
+  cold: UvmCpuWarmth,
 ): Task<number> {
   const { sched } = driver.kernel;
   const access = write ? UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG : UVM_FAULT_ACCESS_TYPE_READ;
@@ -40,6 +41,7 @@ export function* uvmVmFault(
   driver.tools.counters.cpuFaults++;
   const value = packUvmEvent(eventAccessType(shown), UVM_ID_CPU, UVM_ID_GPU);
   driver.tools.record(UvmEventTypeCpuFault, sched.now, vpn, 1, value);
+  let slept = false;
   for (;;) {
     if (!space.lock.tryReadFast()) yield* space.lock.read();
     const block = space.block(vpn);
@@ -48,12 +50,13 @@ export function* uvmVmFault(
       return -EFAULT;
     }
     if (!block.lock.tryFast()) yield* block.lock.lock();
-    const done = serveLocked(driver, space, block, vpn, access, cold);
+    const done = serveLocked(driver, space, block, vpn, access, cold, slept);
     if (done.ns > 0 && done.sleep === 0) yield* sched.delay(done.ns);
     block.lock.unlock();
     space.lock.unlockRead();
     if (done.sleep === 0) return done.errno;
     yield* throttled(driver, vpn, done.sleep);
+    slept = true;
   }
 }
 
@@ -73,14 +76,15 @@ function serveLocked(
   block: UvmVaBlock,
   vpn: number,
   access: number,
-  cold: boolean,
+  cold: UvmCpuWarmth,
+  slept: boolean,
 ): Served {
   const { costs, cpuContext: ctx, replayable: state } = driver;
   const { now } = driver.kernel.sched;
   const page = vpn - block.start;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
   ctx.hintTime = now + costs.cpuHint;
-  ctx.migrationTime = ctx.hintTime + costs.cpuMigration;
+  ctx.migrationTime = ctx.hintTime + costs.cpuMigration + (slept ? costs.cpuMigrationSlept : 0);
   ctx.mapTime = ctx.hintTime + costs.map;
   if (
     block.thrashing !== undefined &&

@@ -13,6 +13,6 @@ export function duel(space: UvmVaSpace, base: number, order: string): void {
   const { sched } = space.kernel;
   const common = { base, pages: sequence, offset: 0, width: 1, values: undefined };
   sched.spawn('gpu', launchKernel(space, { ...common, access: GPU_ACCESS_WRITE, shape: 'serial' }));
-  sched.spawn('cpu', uvmCpuAccess(space, { ...common, write: true, atomic: false }, false));
+  sched.spawn('cpu', uvmCpuAccess(space, { ...common, write: true, atomic: false }, 'warm'));
   sched.run();
 }

@@ -7,7 +7,7 @@ import {
   gpuPreset,
 } from '@hmm/gpu';
 import { Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
-import type { UvmCosts } from '../uvm-costs.js';
+import type { UvmCosts, UvmCpuWarmth } from '../uvm-costs.js';
 import { uvmCpuAccess } from '../uvm-cpu-access.js';
 import { UvmDriver } from '../uvm-driver.js';
 import { launchKernel } from '../uvm-launch.js';
@@ -47,12 +47,15 @@ interface Machine {
   readonly driver: UvmDriver;
   readonly space: UvmVaSpace;
   readonly pages: number;
-  /** A pause lies before the next step. */
-  paused: boolean;
+  /** What lies before the next step. */
+  warmth: UvmCpuWarmth;
 }
 
-/** Gap between two steps, ns: the program's own work. */
-const STEP_GAP = 5000;
+/** The program's own work before a step, ns: a first launch loads the module, launches and calls cost, touches do not. */
+const FIRST_LAUNCH_GAP = 90_000;
+const LAUNCH_GAP = 10_400;
+const CALL_GAP = 45_000;
+const TOUCH_GAP = 1500;
 /** `sleep:MS` oversleeps by this, ns. */
 const SLEEP_OVER = 70_000;
 
@@ -66,25 +69,31 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
   space.alloc(BASE, run.bytes);
   kernel.trace.on = true;
   const pages = Math.ceil(run.bytes / PAGE_SIZE);
-  const machine: Machine = { kernel, driver, space, pages, paused: false };
+  const machine: Machine = { kernel, driver, space, pages, warmth: 'warm' };
   kernel.sched.now = 20_000;
   const stepNs: number[] = [];
   let next = 0;
   for (const asked of run.asked) {
     if (asked.startsWith('sleep:')) {
       kernel.sched.now += Number(asked.slice(6)) * 1e6 + SLEEP_OVER;
-      machine.paused = true;
+      machine.warmth = 'paused';
       continue;
     }
     const step = run.steps[next++];
     if (step === undefined) break;
+    kernel.sched.now += gapBefore(machine, step);
     const t0 = kernel.sched.now;
     runStep(machine, step);
     stepNs.push(kernel.sched.now - t0);
-    kernel.sched.now += STEP_GAP;
-    machine.paused = false;
+    machine.warmth = step.op.startsWith('cpu') ? 'warm' : 'cold';
   }
   return { events: captureEvents(kernel.trace, BASE, run.bytes), stepNs, driver };
+}
+
+function gapBefore(machine: Machine, step: CaptureStep): number {
+  if (step.op.startsWith('cpu')) return TOUCH_GAP;
+  if (!step.op.startsWith('gpu')) return CALL_GAP;
+  return machine.space.kernels === 0 ? FIRST_LAUNCH_GAP : LAUNCH_GAP;
 }
 
 function runStep(machine: Machine, step: CaptureStep): void {
@@ -137,7 +146,7 @@ function stepTask(machine: Machine, step: CaptureStep): Task<unknown> {
           values: undefined,
           atomic: false,
         },
-        machine.paused,
+        machine.warmth,
       );
     case 'prefetch_gpu':
       return uvmMigrate(space, BASE, pages, UVM_ID_GPU);
