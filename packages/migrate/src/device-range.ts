@@ -1,5 +1,5 @@
 import { EBUSY, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { allocPage, folioLock, folioPut, type MemorySystem, NO_PFN } from '@hmm/mm';
+import { allocPage, folioLock, folioPut, type MemorySystem, NO_PFN, copyHighpage } from '@hmm/mm';
 import { migrateDeviceFinalizeSlots } from './finalize.js';
 import { MIGRATE_PFN_MIGRATE, migratePfn } from './migrate-pfn.js';
 import { migrateDevicePageSlots } from './pages.js';
@@ -68,7 +68,7 @@ export function* migrateDeviceCoherentFolio(system: MemorySystem, pfn: number): 
   }
   yield* migrateDevicePageSlots(system, src, dst, 1, undefined);
   const moved = ((src[0] ?? 0) & MIGRATE_PFN_MIGRATE) !== 0;
-  if (moved) system.data.copyPage(page, pfn);
+  if (moved) copyHighpage(system, page, pfn);
   yield* migrateDeviceFinalizeSlots(system, src, dst, 1);
   return moved ? 0 : -EBUSY;
 }

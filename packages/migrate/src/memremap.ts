@@ -8,6 +8,7 @@ import {
   PG_zone_device_coherent,
   PG_zone_device_private,
   pagePgmap,
+  pgmapChannel,
 } from '@hmm/mm';
 import { migrateDeviceCoherentFolio } from './device-range.js';
 
@@ -74,11 +75,6 @@ export function* memunmapPages(system: MemorySystem, pgmap: DevPagemap): Task {
   system.pagemaps.splice(system.pagemaps.indexOf(pgmap), 1);
   system.map.flags.fill(0, pgmap.start, pgmap.start + pgmap.nr);
   system.map.private.fill(0, pgmap.start, pgmap.start + pgmap.nr);
-}
-
-/** The wait channel of who waits for the pages of `pgmap` to become unused: its first folio's. */
-function pgmapChannel(system: MemorySystem, pgmap: DevPagemap): number {
-  return system.map.channels + pgmap.start;
 }
 
 /**

@@ -91,7 +91,7 @@ function isolateLru(system: MemorySystem, page: number): boolean {
  */
 function checkPage(system: MemorySystem, page: number, faultPage: number): boolean {
   const { map } = system;
-  accessFolio(system, page, false);
+  accessFolio(system, page, true);
   const flags = map.flags[page] ?? 0;
   if ((flags & PG_head) !== 0) return false;
   let extra = 1 + (page === faultPage ? 1 : 0);

@@ -30,4 +30,11 @@ export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
   const pgmap = pagePgmap(system, pfn);
   pgmap.live--;
   pgmap.ops.pageFree(pfn);
+  const { sched } = system.kernel;
+  if (pgmap.live === 0 && sched.agents.length > 1) sched.wake(pgmapChannel(system, pgmap));
+}
+
+/** The wait channel of who waits until no page of `pgmap` is in use: its first folio's. */
+export function pgmapChannel(system: MemorySystem, pgmap: DevPagemap): number {
+  return system.map.channels + pgmap.start;
 }
