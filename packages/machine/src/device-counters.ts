@@ -50,3 +50,28 @@ export interface DeviceCounters {
   readonly evictedPages: number;
   readonly timeNs: Readonly<TimeByPart>;
 }
+
+/** Counters that may be counted up. */
+export type CountingCounters = { -readonly [K in keyof DeviceCounters]: DeviceCounters[K] } & {
+  readonly timeNs: TimeByPart;
+  readonly byCause: Partial<Record<TransferCause, CauseBytes>>;
+};
+
+/** Counters at 0, for a client to count up. */
+export function noCounters(): CountingCounters {
+  return {
+    faults: 0,
+    batches: 0,
+    cpuFaults: 0,
+    byCause: {},
+    remoteAccesses: 0,
+    remoteMaps: 0,
+    invalidations: 0,
+    retries: 0,
+    replays: 0,
+    throttled: 0,
+    pinned: 0,
+    evictedPages: 0,
+    timeNs: { running: 0, faultWait: 0, copying: 0, invalidating: 0 },
+  };
+}

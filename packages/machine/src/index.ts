@@ -1,4 +1,12 @@
 export * from './access-stream.js';
+export * from './client-factory.js';
+export * from './counters-by-name.js';
+export { CPU_COST, type CpuCost } from './cpu-access.js';
 export * from './device-client.js';
 export * from './device-counters.js';
+export * from './machine.js';
+export { Process } from './process.js';
 export type { ProcessMm } from './process-mm.js';
+export * from './program.js';
+export { type FailedAssertion, type ProgramContext } from './program-context.js';
+export type { Region } from './region.js';

@@ -102,8 +102,13 @@ export type MemoryKind = 'malloc' | 'shared' | 'file' | 'memfd' | 'memfd_private
 /** Protection of a mapping, as letters. */
 export type Protection = 'none' | 'r' | 'w' | 'rw' | 'rx' | 'rwx';
 
-/** System calls on a range that take nothing more than a word. */
-export type RangeCall = 'munmap' | 'mlock' | 'munlock' | 'unpin' | 'mprotect' | 'madvise' | 'pin';
+/** A system call on a range, with the word that it takes. */
+export type RangeCallHead = { readonly range: Range } & (
+  | { readonly call: 'munmap' | 'mlock' | 'munlock' | 'unpin'; readonly word: undefined }
+  | { readonly call: 'mprotect'; readonly word: Protection }
+  | { readonly call: 'madvise'; readonly word: Madvice }
+  | { readonly call: 'pin'; readonly word: 'write' | undefined }
+);
 
 /** Advice to the kernel. */
 export type Madvice = 'dontneed' | 'free' | 'pageout' | 'hugepage' | 'nohugepage' | 'collapse' | 'cold';
@@ -147,13 +152,7 @@ export type Statement =
       readonly protection: Protection;
       readonly span: Span;
     }
-  | (Results & {
-      readonly kind: 'syscall';
-      readonly call: RangeCall;
-      readonly range: Range;
-      readonly word: Protection | Madvice | 'write' | undefined;
-      readonly span: Span;
-    })
+  | (Results & RangeCallHead & { readonly kind: 'syscall'; readonly span: Span })
   | (Results & { readonly kind: 'mremap'; readonly range: Range; readonly to: Range; readonly span: Span })
   | (Results & {
       readonly kind: 'prefetch';

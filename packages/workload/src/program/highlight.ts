@@ -38,7 +38,7 @@ function classOf(type: string, image: string): TokenClass {
 }
 
 function comments(text: string, from: number, to: number, into: ClassifiedToken[]): void {
-  for (let at = text.indexOf('#', from); at >= 0 && at < to; ) {
+  for (let at = text.indexOf('#', from); at >= 0 && at < to;) {
     const newline = text.indexOf('\n', at);
     const end = newline < 0 || newline > to ? to : newline;
     into.push({ offset: at, end, class: 'comment' });

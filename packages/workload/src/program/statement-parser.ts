@@ -6,6 +6,7 @@ import type {
   MemoryKind,
   Name,
   Protection,
+  RangeCallHead,
   Statement,
   ThreadDecl,
 } from './ast.js';
@@ -50,8 +51,6 @@ const DEVICE_CALLS: readonly [DeviceCall, ...DeviceCall[]] = [
   'chkexcl',
   'drelease',
 ];
-
-type RangeCallHead = Pick<Extract<Statement, { kind: 'syscall' }>, 'call' | 'range' | 'word'>;
 
 /** The grammar of statements. */
 export class StatementParser extends AccessParser {

@@ -1,0 +1,53 @@
+import type { Kernel } from '@hmm/kernel';
+import type { MemorySystem } from '@hmm/mm';
+import type { DeviceClient } from './device-client.js';
+
+/** What a client is made in. */
+export interface ClientHost {
+  readonly kernel: Kernel;
+  readonly memory: MemorySystem;
+  /** Seed of everything that hardware does by chance. */
+  readonly seed: number;
+}
+
+/** A client, or why there is none: one line for the user, naming what was expected. */
+export type ClientResult =
+  { readonly ok: true; readonly client: DeviceClient } | { readonly ok: false; readonly message: string };
+
+/** How an application makes a client of a driver: the driver package knows nothing of this. */
+export interface ClientFactory {
+  /** For `--client`. */
+  readonly name: string;
+  /** For people: `NVIDIA UVM 580.159`. */
+  readonly title: string;
+  /** GPU presets that it knows, the default first. Includes those it will refuse with a reason. */
+  readonly gpus: readonly string[];
+  /** Settings that `--set` takes, with a sentence each. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** What sets it apart, by topic: the rule of this driver behind each difference in a comparison. */
+  readonly rules: DriverRules;
+  /** Makes one on `gpu`, with `settings` by name. */
+  create(host: ClientHost, gpu: string, settings: ReadonlyMap<string, string>): ClientResult;
+}
+
+/** One sentence a topic: what the driver does, and by which rule. */
+export interface DriverRules {
+  /** A GPU fault on a page that the CPU has. */
+  readonly gpuFault: string;
+  /** Memory that nobody has touched yet. */
+  readonly firstTouch: string;
+  /** A CPU fault on a page in device memory. */
+  readonly cpuFault: string;
+  /** How many pages a fault brings. */
+  readonly granularity: string;
+  /** Both sides using the same pages. */
+  readonly sharing: string;
+  /** More data than device memory. */
+  readonly oversubscription: string;
+  /** System-scope atomics. */
+  readonly atomics: string;
+  /** Explicit requests. */
+  readonly hints: string;
+  /** An address that is not there, or not any more. */
+  readonly badAddress: string;
+}

@@ -1,0 +1,129 @@
+import { HmmError, Kernel, type Task } from '@hmm/kernel';
+import {
+  dupMm,
+  type MemoryConfig,
+  MemorySystem,
+  mmCreate,
+  mmput,
+  type MmStruct,
+  unpinUserPage,
+} from '@hmm/mm';
+import type { DeviceClient, DeviceProcess } from './device-client.js';
+import { CPU_COST, type CpuCost } from './cpu-access.js';
+import { AddressLayout, type Region } from './region.js';
+import { Process } from './process.js';
+
+/** What a machine is built with; every field has a default. */
+export interface MachineOptions {
+  readonly memory?: Partial<MemoryConfig>;
+  readonly cpu?: Partial<CpuCost>;
+  /** Record events from the start. */
+  readonly trace?: boolean;
+}
+
+/** The answer of {@link Machine.device}. */
+export type DeviceResult =
+  | { readonly ok: true; readonly process: DeviceProcess }
+  | { readonly ok: false; readonly errno: number; readonly reason: string };
+
+/**
+ * Everything at once: a kernel, its memory, processes, devices with their drivers, one virtual clock. Which drivers
+ * is the caller's choice; the machine knows none.
+ */
+export class Machine {
+  readonly kernel = new Kernel();
+  readonly memory: MemorySystem;
+  readonly cpu: CpuCost;
+  readonly processes = new Map<string, Process>();
+  readonly regions = new Map<string, Region>();
+  readonly layout = new AddressLayout();
+  private readonly clients = new Map<string, DeviceClient>();
+
+  constructor(options: MachineOptions = {}) {
+    this.memory = new MemorySystem(this.kernel, options.memory);
+    this.cpu = { ...CPU_COST, ...options.cpu };
+    this.kernel.trace.on = options.trace ?? false;
+  }
+
+  /**
+   * Plugs in a device under `name` and starts its driver's workers.
+   * @throws HmmError `DEVICE_EXISTS` when the name is taken.
+   */
+  addDevice(name: string, client: DeviceClient): void {
+    if (this.clients.has(name))
+      throw new HmmError('DEVICE_EXISTS', `there is a device ${name} already`, { name });
+    this.clients.set(name, client);
+    for (const worker of client.workers()) this.kernel.sched.spawnDaemon(worker.name, worker.task);
+  }
+
+  /** The driver of device `name`. @throws HmmError `NO_DEVICE`. */
+  client(name: string): DeviceClient {
+    const client = this.clients.get(name);
+    if (client === undefined) throw new HmmError('NO_DEVICE', `there is no device ${name}`, { name });
+    return client;
+  }
+
+  /** Names of the devices, in the order in which they were plugged in. */
+  deviceNames(): string[] {
+    return [...this.clients.keys()];
+  }
+
+  /** Starts a process with an empty address space. */
+  spawnProcess(name: string): Process {
+    return this.adopt(name, mmCreate(this.memory));
+  }
+
+  /** `fork`: a copy of `parent`; what the drivers must take from it is theirs to say. A negative errno on failure. */
+  *fork(parent: Process, name: string): Task<Process | number> {
+    const mm = yield* dupMm(parent.mm);
+    if (typeof mm === 'number') return mm;
+    for (const device of parent.devices.values()) {
+      if (device.managed !== undefined) yield* device.managed.fork();
+    }
+    return this.adopt(name, mm);
+  }
+
+  /** The process exits: its devices are closed, as the kernel closes files, and its memory is torn down. */
+  *exit(process: Process): Task {
+    if (!process.alive) return;
+    process.alive = false;
+    for (const device of process.devices.values()) yield* device.close();
+    for (const { pfn } of process.pins.splice(0)) unpinUserPage(this.memory, pfn);
+    yield* mmput(process.mm);
+  }
+
+  /** The device `name` as `process` has it open, opened now if it is not. */
+  *device(process: Process, name: string): Task<DeviceResult> {
+    const open = process.devices.get(name);
+    if (open !== undefined) return { ok: true, process: open };
+    const client = this.client(name);
+    const capability = client.capability();
+    if (!capability.ok) return capability;
+    const result = yield* client.openProcess(process.mm);
+    if (result.ok) process.devices.set(name, result.process);
+    return result;
+  }
+
+  /** Runs `task` as an agent `name` until everything has ended but the drivers' workers; returns what it returned. */
+  run<T>(name: string, task: Task<T>): T {
+    const { sched } = this.kernel;
+    const done: { value?: T } = {};
+    sched.spawn(name, store(task, done));
+    sched.run();
+    if (!('value' in done))
+      throw new HmmError('NOT_DONE', `${name} did not come to its end`, { agent: name });
+    return done.value;
+  }
+
+  private adopt(name: string, mm: MmStruct): Process {
+    if (this.processes.has(name))
+      throw new HmmError('PROCESS_EXISTS', `there is a process ${name} already`, { name });
+    const process = new Process(name, mm);
+    this.processes.set(name, process);
+    return process;
+  }
+}
+
+function* store<T>(task: Task<T>, into: { value?: T }): Task {
+  into.value = yield* task;
+}

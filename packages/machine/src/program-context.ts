@@ -1,0 +1,141 @@
+import {
+  evaluateNumber,
+  type Expr,
+  type Problem,
+  type Query,
+  type Range,
+  type Scope,
+  type Span,
+} from '@hmm/workload';
+import type { Value } from '@hmm/workload';
+import { RES_CPU, RES_DEVICE, RES_DEVICE_MAPPED, RES_DEVICE_WRITE } from './device-client.js';
+import { counterValue } from './counters-by-name.js';
+import type { Machine } from './machine.js';
+import { cpuResident } from './memory-calls.js';
+import type { Process } from './process.js';
+import type { Region } from './region.js';
+
+/** Pages of a region, resolved. */
+export interface PageRange {
+  readonly region: Region;
+  /** First page, VPN. */
+  readonly vpn: number;
+  readonly pages: number;
+}
+
+/** An assertion that did not hold. */
+export interface FailedAssertion {
+  readonly span: Span;
+  /** The values that it speaks of, as text. */
+  readonly seen: string;
+}
+
+/** What a run of a program has found out so far, shared by all its agents. */
+export class ProgramState {
+  readonly machine: Machine;
+  /** Parameters: `let` at the top, or from outside. */
+  readonly parameters: ReadonlyMap<string, number>;
+  /** The devices that `gpu` statements without `on` mean: the first. */
+  readonly defaultDevice: string;
+  /** What statements returned, by `name` and by `agent:name`. */
+  readonly results = new Map<string, readonly number[]>();
+  readonly failures: FailedAssertion[] = [];
+
+  constructor(machine: Machine, parameters: ReadonlyMap<string, number>, defaultDevice: string) {
+    this.machine = machine;
+    this.parameters = parameters;
+    this.defaultDevice = defaultDevice;
+  }
+}
+
+/** One agent's view of a running program: its process, its names. */
+export class ProgramContext implements Scope {
+  readonly state: ProgramState;
+  readonly process: Process;
+  /** Name of the thread, '' outside of any. */
+  readonly agent: string;
+  private readonly variables: Map<string, number>;
+
+  constructor(state: ProgramState, process: Process, agent: string, variables: ReadonlyMap<string, number>) {
+    this.state = state;
+    this.process = process;
+    this.agent = agent;
+    this.variables = new Map(variables);
+  }
+
+  /** The same place in another process or thread. */
+  within(process: Process, agent: string): ProgramContext {
+    return new ProgramContext(this.state, process, agent, this.variables);
+  }
+
+  /** Defines a parameter or loop variable. */
+  define(name: string, value: number): void {
+    this.variables.set(name, value);
+  }
+
+  /** Keeps what a statement returned. */
+  keep(name: string, values: readonly number[]): void {
+    this.state.results.set(name, values);
+    if (this.agent !== '') this.state.results.set(`${this.agent}:${name}`, values);
+  }
+
+  lookup(name: string, agent: string | undefined, index: number | undefined): Value | undefined {
+    const variable = agent === undefined ? this.variables.get(name) : undefined;
+    if (variable !== undefined) return variable;
+    const own =
+      agent === undefined && this.agent !== '' ? this.state.results.get(`${this.agent}:${name}`) : undefined;
+    const values = own ?? this.state.results.get(agent === undefined ? name : `${agent}:${name}`);
+    if (values === undefined) return undefined;
+    if (index !== undefined) return values[index];
+    return values.length === 1 ? values[0] : values;
+  }
+
+  query(query: Query, name: string, index: number | undefined): Value | undefined {
+    if (query === 'count')
+      return counterValue(this.state.machine.client(this.state.defaultDevice).counters(), name);
+    const region = this.state.machine.regions.get(name);
+    const page = index ?? 0;
+    if (region === undefined || page < 0 || page >= region.pages) return undefined;
+    const bits = this.residency(region.vpn + page);
+    if (query === 'where') return WHERE[bits & (RES_CPU | RES_DEVICE)];
+    if ((bits & RES_DEVICE_MAPPED) === 0) return 'none';
+    return (bits & RES_DEVICE_WRITE) === 0 ? 'r' : 'rw';
+  }
+
+  /** The pages that a range of the text means. */
+  range(range: Range): PageRange | Problem {
+    const region = this.state.machine.regions.get(range.region.text);
+    if (region === undefined)
+      return { span: range.span, message: `${range.region.text} is not allocated yet` };
+    if (range.from === undefined) return { region, vpn: region.vpn, pages: region.pages };
+    const from = evaluateNumber(range.from, this);
+    if (typeof from === 'object') return from;
+    const to = range.to === undefined ? from + 1 : evaluateNumber(range.to, this);
+    if (typeof to === 'object') return to;
+    if (from < 0 || to > region.pages || from >= to || !Number.isInteger(from) || !Number.isInteger(to)) {
+      const message = `pages ${from}..${to} are not a part of ${region.name}, which has ${region.pages}`;
+      return { span: range.span, message };
+    }
+    return { region, vpn: region.vpn + from, pages: to - from };
+  }
+
+  /** A number, or `fallback` where the text has none. */
+  number(expr: Expr | undefined, fallback: number): number | Problem {
+    return expr === undefined ? fallback : evaluateNumber(expr, this);
+  }
+
+  private residency(vpn: number): number {
+    const bits = new Uint8Array(1);
+    const device = this.process.devices.get(this.state.defaultDevice);
+    if (device !== undefined) device.residency(vpn, 1, bits);
+    else if (cpuResident(this.process.mm, vpn)) bits[0] = RES_CPU;
+    return bits[0] ?? 0;
+  }
+}
+
+const WHERE = ['none', 'cpu', 'gpu', 'both'];
+
+/** Whether `value` is a {@link Problem} and not a number or a range. */
+export function failed(value: number | PageRange | Problem): value is Problem {
+  return typeof value === 'object' && 'message' in value;
+}
