@@ -2,7 +2,7 @@ import { AGENT_GPU, NO_TIME } from './access-batch.js';
 import { Cursor } from './cursor.js';
 import { gpuOpcode, type GpuOpcode } from './gpu-opcode.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { asciiText } from './trace-format.js';
+import { textOf } from './trace-format.js';
 import type { TraceOutput } from './trace-output.js';
 import { WARP_LANES, WarpAccess } from './warp-access.js';
 
@@ -69,7 +69,7 @@ export class AccelSimDecoder implements LineDecoder {
       if (begins === this.inBlock)
         out.fail('CORRUPT', begins ? '#END_TB before the next block' : '#BEGIN_TB', 'its opposite');
       this.inBlock = begins;
-    } else if (first === DASH) this.header(asciiText(bytes, cursor.at + 1, Math.min(to, from + 4096)));
+    } else if (first === DASH) this.header(textOf(bytes, cursor.at + 1, Math.min(to, from + 4096)));
     else if (first === HASH) out.skip('comment');
     else out.malformedLine('a -key = value line or #BEGIN_TB', bytes, from, to);
   }
@@ -125,7 +125,7 @@ export class AccelSimDecoder implements LineDecoder {
     const width = this.number();
     if (width < 0) return false;
     if (width === 0) return true;
-    const opcode = gpuOpcode(asciiText(cursor.bytes, at, at + length));
+    const opcode = gpuOpcode(textOf(cursor.bytes, at, at + length));
     if (opcode.kind < 0) {
       out.skip('no-address');
       return true;

@@ -8,7 +8,7 @@ import {
 } from './access-batch.js';
 import { Cursor } from './cursor.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { asciiText } from './trace-format.js';
+import { textOf } from './trace-format.js';
 import type { TraceOutput } from './trace-output.js';
 
 /** The columns of the project's CSV, in any order; only `addr` has to be there. */
@@ -75,7 +75,7 @@ export class CsvDecoder implements LineDecoder {
   }
 
   private header(line: Uint8Array, from: number, to: number): void {
-    const text = asciiText(line, from, Math.min(to, from + 1000));
+    const text = textOf(line, from, Math.min(to, from + 1000));
     const columns = text.split(',').map((name): Column => COLUMNS.get(name.trim().toLowerCase()) ?? 'other');
     if (columns.includes('addr')) this.columns = columns;
     else this.out.fail('CORRUPT', HEADER, `'${text.slice(0, 60)}'`);
@@ -142,7 +142,7 @@ export class CsvDecoder implements LineDecoder {
   /** The field as a word in lower case; words are short. */
   private word(): string {
     const { cursor } = this;
-    return asciiText(cursor.bytes, this.fieldStart, Math.min(cursor.end, this.fieldStart + 16))
+    return textOf(cursor.bytes, this.fieldStart, Math.min(cursor.end, this.fieldStart + 16))
       .trim()
       .toLowerCase();
   }

@@ -1,7 +1,7 @@
 import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, AGENT_CPU, AGENT_GPU, NO_TIME } from './access-batch.js';
 import type { TraceEventName } from './event-batch.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { asciiText } from './trace-format.js';
+import { textOf } from './trace-format.js';
 import type { TraceOutput } from './trace-output.js';
 
 /** Which agent a step's accesses come from, and their kind. */
@@ -68,7 +68,7 @@ export class CuptiJsonlDecoder implements LineDecoder {
       }
       let value: unknown;
       try {
-        value = JSON.parse(asciiText(line, from, to));
+        value = JSON.parse(textOf(line, from, to));
       } catch {
         value = undefined;
       }

@@ -1,6 +1,6 @@
 import { kernelEvent, kernelTimeNs } from './kernel-events.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { asciiText } from './trace-format.js';
+import { textOf } from './trace-format.js';
 import type { TraceOutput } from './trace-output.js';
 
 const SHAPE = 'COMM-TID [CPU] FLAGS SECONDS.USECS: EVENT: FIELDS';
@@ -27,7 +27,7 @@ export class FtraceDecoder implements LineDecoder {
 
   private line(bytes: Uint8Array, from: number, to: number): void {
     const { out } = this;
-    const text = asciiText(bytes, from, Math.min(to, from + 1024));
+    const text = textOf(bytes, from, Math.min(to, from + 1024));
     const body = BODY.exec(text);
     const task = body === null ? null : TASK.exec(text.slice(0, body.index));
     if (body === null || task === null) {

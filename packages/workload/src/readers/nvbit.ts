@@ -2,7 +2,7 @@ import { AGENT_GPU, NO_TIME } from './access-batch.js';
 import { Cursor } from './cursor.js';
 import { gpuOpcode } from './gpu-opcode.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { asciiText } from './trace-format.js';
+import { textOf } from './trace-format.js';
 import type { TraceOutput } from './trace-output.js';
 import { WARP_LANES, WarpAccess } from './warp-access.js';
 
@@ -47,7 +47,7 @@ export class NvbitDecoder implements LineDecoder {
       this.broken(bytes, from, to);
       return;
     }
-    if (cursor.take(' - LAUNCH')) this.launch(asciiText(bytes, cursor.at, Math.min(to, cursor.at + 4096)));
+    if (cursor.take(' - LAUNCH')) this.launch(textOf(bytes, cursor.at, Math.min(to, cursor.at + 4096)));
     else if (cursor.take(', Inspecting') || cursor.take(',')) out.skip('comment');
     else if (!this.instruction()) this.broken(bytes, from, to);
   }
@@ -80,7 +80,7 @@ export class NvbitDecoder implements LineDecoder {
     const opcodeAt = cursor.at;
     const opcodeBytes = cursor.token();
     if (opcodeBytes === 0 || opcodeBytes > 64 || !cursor.take(' -')) return false;
-    const opcode = gpuOpcode(asciiText(cursor.bytes, opcodeAt, opcodeAt + opcodeBytes));
+    const opcode = gpuOpcode(textOf(cursor.bytes, opcodeAt, opcodeAt + opcodeBytes));
     if (opcode.kind < 0) {
       out.skip('no-address');
       return true;

@@ -1,6 +1,6 @@
 import { kernelEvent, kernelTimeNs } from './kernel-events.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { asciiText } from './trace-format.js';
+import { textOf } from './trace-format.js';
 import type { TraceOutput } from './trace-output.js';
 
 const SHAPE = 'COMM PID/TID [CPU] SECONDS.USECS: EVENT: FIELDS';
@@ -33,7 +33,7 @@ export class PerfScriptDecoder implements LineDecoder {
 
   private line(bytes: Uint8Array, from: number, to: number): void {
     const { out } = this;
-    const text = asciiText(bytes, from, Math.min(to, from + 1024));
+    const text = textOf(bytes, from, Math.min(to, from + 1024));
     const time = TIME.exec(text);
     if (time === null) {
       if (text.trim() === '' || /^(?:#|\s)/.test(text)) out.skip('comment');

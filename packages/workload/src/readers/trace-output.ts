@@ -1,7 +1,7 @@
 import { AccessBatch, pagesTouched } from './access-batch.js';
 import { EventBatch, type TraceObservation } from './event-batch.js';
 import type { SkipReason, TraceError, TraceErrorCode } from './trace-error.js';
-import { asciiText } from './trace-format.js';
+import { textOf } from './trace-format.js';
 
 /** Takes what a reader produces. A batch is valid during the call only: copy what has to stay. */
 export interface TraceSink {
@@ -119,7 +119,7 @@ export class TraceOutput {
 
   /** {@link malformed} with the present line's text as what was found. */
   malformedLine(expected: string, bytes: Uint8Array, start: number, end: number): void {
-    const text = asciiText(bytes, start, Math.min(end, start + 60)).trimEnd();
+    const text = textOf(bytes, start, Math.min(end, start + 60)).trimEnd();
     this.malformed(expected, text === '' ? 'an empty line' : `'${text}'`);
   }
 
