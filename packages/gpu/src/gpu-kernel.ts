@@ -13,6 +13,9 @@ import {
 import type { Gpu } from './gpu.js';
 import type { GpuInstance } from './gpu-instance.js';
 
+/** uTLB ids are below this. */
+export const UTLBS = 1024;
+
 /** How the accesses of a kernel hang together: one thread, a thread an access, a grid-stride pass over all bytes. */
 export type GpuKernelShape = 'serial' | 'parallel' | 'stream';
 
@@ -84,11 +87,14 @@ export abstract class GpuKernel {
   /** Whether a thread of it is stalled on page `vpn`. */
   abstract waitsFor(vpn: number): boolean;
 
-  /** Delivers the fault of an access to page `vpn` through `utlb`. */
-  protected fault(vpn: number, utlb: number): void {
+  /** Delivers the faults of `times` accesses to page `vpn` through `utlb` and the ones after it. */
+  protected fault(vpn: number, utlb: number, times = 1): void {
     const { access } = this.accesses;
     const type = this.faultType(vpn, access);
-    this.gpu.faultBuffer.push(this.instance.id, vpn, access, type, utlb, this.gpu.kernel.sched.now);
+    const { faultBuffer, kernel } = this.gpu;
+    for (let i = 0; i < times; i++) {
+      faultBuffer.push(this.instance.id, vpn, access, type, (utlb + i) % UTLBS, kernel.sched.now);
+    }
   }
 
   /** Loads, stores or adds for accesses `from` … `to - 1`, whose pages are mapped. */

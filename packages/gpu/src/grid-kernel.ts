@@ -21,16 +21,25 @@ const WARPS = 6;
 export class GridKernel extends GpuKernel {
   /** One bit per page: some thread block waits for it. */
   private readonly waiting: Int32Array;
-  private readonly window = new Int32Array(GRID);
+  private readonly window = new Int32Array(WINDOW);
   private windowLength = 0;
   private lowWord = 0;
   /** Bits set in `waiting`. */
   private outstanding = 0;
   private rounds = 0;
+  /** Invalidations of the page table that the window takes into account; -∞ at first. */
+  private seen = -Infinity;
+  private readonly changed = new Float64Array(2);
+  /** The pages are consecutive, so that a changed range is a range of positions. */
+  private readonly contiguous: boolean;
+  private localDone = 0;
+  private remoteDone = 0;
 
   constructor(...args: ConstructorParameters<typeof GpuKernel>) {
     super(...args);
-    const n = this.accesses.pages.length;
+    const { pages } = this.accesses;
+    const n = pages.length;
+    this.contiguous = pages.every((page, i) => page === (pages[0] ?? 0) + i);
     this.waiting = new Int32Array(Math.ceil(n / 32));
     for (let page = 0; page < Math.min(GRID, n); page++) this.setWaiting(page);
   }
@@ -52,41 +61,79 @@ export class GridKernel extends GpuKernel {
     return this.window.subarray(0, this.windowLength).some((i) => base + (pages[i] ?? 0) === vpn);
   }
 
-  /** Moves every thread block past its mapped pages and collects what the blocks wait for, ascending. */
+  /** Moves the thread blocks whose page was mapped since past all mapped pages, then collects the lowest that wait. */
   private progress(): number {
-    const { waiting, window, accesses, instance, needs } = this;
-    const { base, pages } = accesses;
-    const n = pages.length;
+    const { changed, instance, accesses } = this;
+    instance.table.changesSince(this.seen, changed);
+    this.seen = instance.table.invalidations;
+    const first = (accesses.pages[0] ?? 0) + accesses.base;
+    const all = !this.contiguous;
+    const low = all ? 0 : Math.max(0, (changed[0] ?? 0) - first);
+    const high = all ? Infinity : (changed[1] ?? 0) - first;
+    this.localDone = 0;
+    this.remoteDone = 0;
+    this.retire(
+      Math.max(this.lowWord, Math.floor(low / 32)),
+      Math.min(this.waiting.length, Math.ceil(high / 32)),
+    );
+    this.collect();
+    const { localDone, remoteDone } = this;
+    this.done += localDone + remoteDone;
+    if (remoteDone > 0) this.gpu.countRemote(instance.id, accesses.base, remoteDone);
     const { access } = this.gpu.preset;
-    let local = 0;
-    let remote = 0;
-    let found = 0;
-    let firstWord = -1;
-    for (let word = this.lowWord; found < this.outstanding; word++) {
+    return (localDone * 4096) / access.localGBs.value + (remoteDone * 4096) / access.remoteGBs.value;
+  }
+
+  /** Looks at what waits in words `from` … `to - 1`; blocks that can go on do. */
+  private retire(from: number, to: number): void {
+    const { waiting, accesses, instance, needs } = this;
+    const { base, pages } = accesses;
+    for (let word = from; word < to; word++) {
       let bits = waiting[word] ?? 0;
       while (bits !== 0) {
         const bit = 31 - Math.clz32(bits & -bits);
         bits &= bits - 1;
         const page = word * 32 + bit;
-        const how = mapped(instance, base + (pages[page] ?? 0), needs);
-        if (how === 0) {
-          if (firstWord < 0) firstWord = word;
-          window[found++] = page;
-          continue;
-        }
-        if (how === 2) remote++;
-        else local++;
-        this.transfer(page, page + 1);
+        if (mapped(instance, base + (pages[page] ?? 0), needs) === 0) continue;
         waiting[word] = (waiting[word] ?? 0) & ~(1 << bit);
         this.outstanding--;
-        if (page + GRID < n) this.setWaiting(page + GRID);
+        this.chase(page);
       }
     }
-    if (firstWord >= 0) this.lowWord = firstWord;
+  }
+
+  /** Lists the lowest waiting pages, as many as faults are chosen from. */
+  private collect(): void {
+    const { waiting, window } = this;
+    const wanted = Math.min(WINDOW, this.outstanding);
+    let found = 0;
+    let word = this.lowWord;
+    while (wanted > 0 && waiting[word] === 0) word++;
+    this.lowWord = word;
+    for (; found < wanted; word++) {
+      let bits = waiting[word] ?? 0;
+      while (bits !== 0 && found < wanted) {
+        window[found++] = word * 32 + 31 - Math.clz32(bits & -bits);
+        bits &= bits - 1;
+      }
+    }
     this.windowLength = found;
-    this.done += local + remote;
-    if (remote > 0) this.gpu.countRemote(instance.id, base, remote);
-    return (local * 4096) / access.localGBs.value + (remote * 4096) / access.remoteGBs.value;
+  }
+
+  /** The thread block at page `next` goes on as far as it can. */
+  private chase(next: number): void {
+    const { accesses, instance, needs } = this;
+    const n = accesses.pages.length;
+    for (let at = next; at < n; at += GRID) {
+      const how = mapped(instance, accesses.base + (accesses.pages[at] ?? 0), needs);
+      if (how === 0) {
+        this.setWaiting(at);
+        return;
+      }
+      if (how === 2) this.remoteDone++;
+      else this.localDone++;
+      this.transfer(at, at + 1);
+    }
   }
 
   private setWaiting(page: number): void {
@@ -112,13 +159,27 @@ export class GridKernel extends GpuKernel {
         sent++;
       }
     }
-    for (let i = 0; i < STRAY; i++) this.want(prng.below(this.windowLength), i, 1);
+    for (let i = 0; i < STRAY; i++) this.wantPage(this.strayPage(), i, 1);
+  }
+
+  /** Some waiting page out of the whole window of the grid. */
+  private strayPage(): number {
+    const { waiting } = this;
+    let word = this.lowWord + this.gpu.prng.below(Math.ceil(GRID / 32));
+    for (;;) {
+      const bits = waiting[word] ?? 0;
+      if (bits !== 0) return word * 32 + 31 - Math.clz32(bits & -bits);
+      word = word + 1 >= waiting.length ? this.lowWord : word + 1;
+    }
   }
 
   /** The page at window position `at` is asked for by `warps` warps. */
   private want(at: number, turn: number, warps: number): void {
+    this.wantPage(this.window[at] ?? 0, turn, warps);
+  }
+
+  private wantPage(position: number, turn: number, warps: number): void {
     const { base, pages } = this.accesses;
-    const vpn = base + (pages[this.window[at] ?? 0] ?? 0);
-    for (let warp = 0; warp < warps; warp++) this.fault(vpn, turn * WARPS + warp);
+    this.fault(base + (pages[position] ?? 0), turn * WARPS, warps);
   }
 }

@@ -6,7 +6,7 @@ export * from './cost.js';
 export * from './fault-buffer.js';
 export * from './gpu.js';
 export * from './gpu-instance.js';
-export { GpuKernel, type GpuAccesses, type GpuKernelShape } from './gpu-kernel.js';
+export { GpuKernel, UTLBS, type GpuAccesses, type GpuKernelShape } from './gpu-kernel.js';
 export * from './memory.js';
 export * from './page-table.js';
 export * from './presets.js';

@@ -12,6 +12,7 @@ import { GPU_PTE_BIG, GPU_PTE_VALID } from './access.js';
 import { GpuTlb } from './tlb.js';
 
 const BIG_PAGES = 16;
+const LOG_LENGTH = 256;
 
 /** Leaf sizes a mapping may use: 4 KiB only, up to 64 KiB, up to 2 MiB (log2 of pages). */
 export const GPU_LEAF_4K = 0;
@@ -32,6 +33,10 @@ export class GpuPageTable {
   readonly tlb: GpuTlb;
   /** TLB invalidations done, one per changed range. */
   invalidations = 0;
+  /** The last {@link LOG_LENGTH} changed ranges: first page, page after the last. */
+  private lastStart = -1;
+  private lastPmd = -1;
+  private readonly log = new Float64Array(2 * LOG_LENGTH);
 
   /** @param maxTables tables to make room for: one for each 2 MiB that is not mapped by one leaf. */
   constructor(maxTables = 65536) {
@@ -49,7 +54,7 @@ export class GpuPageTable {
   /** The frame that `vpn` is mapped to; meaningless without a valid leaf. */
   frame(vpn: number): number {
     const { lanes } = this.pool;
-    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    const pmd = this.pmd(vpn);
     if (pmd < 0) return 0;
     if (lanes[pmd] === ENTRY_TABLE) return lanes[(lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn) + 1] ?? 0;
     return (lanes[pmd + 1] ?? 0) + pteIndex(vpn);
@@ -58,7 +63,7 @@ export class GpuPageTable {
   /** log2 of the pages of the leaf that maps `vpn`: 0, 4 or 9; -1 without one. */
   leafOrder(vpn: number): number {
     const { lanes } = this.pool;
-    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    const pmd = this.pmd(vpn);
     if (pmd < 0 || lanes[pmd] === 0) return -1;
     if (lanes[pmd] !== ENTRY_TABLE) return GPU_LEAF_2M;
     const flags = this.flags(vpn);
@@ -68,7 +73,7 @@ export class GpuPageTable {
 
   /** Whether a last-level table or a huge leaf covers `vpn` (else a fault there is an invalid PDE). */
   hasTable(vpn: number): boolean {
-    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    const pmd = this.pmd(vpn);
     return pmd >= 0 && this.pool.lanes[pmd] !== 0;
   }
 
@@ -104,16 +109,46 @@ export class GpuPageTable {
 
   /** Frees all tables. The page table must not be used afterwards. */
   destroy(): void {
+    this.lastStart = -1;
     this.pool.freeTree(this.root);
     this.tlb.invalidateAll();
   }
 
+  /**
+   * The smallest interval that holds every change since there were `seen` invalidations, into `out`: first page, page after
+   * the last. Everything, when that is too long ago to be known.
+   */
+  changesSince(seen: number, out: Float64Array): void {
+    const old = this.invalidations - seen > LOG_LENGTH;
+    out[0] = old ? -Infinity : Infinity;
+    out[1] = old ? Infinity : -Infinity;
+    if (old) return;
+    for (let i = seen; i < this.invalidations; i++) {
+      const at = 2 * (i % LOG_LENGTH);
+      out[0] = Math.min(out[0] ?? 0, this.log[at] ?? 0);
+      out[1] = Math.max(out[1] ?? 0, this.log[at + 1] ?? 0);
+    }
+  }
+
   private leaf(vpn: number): number {
     const { lanes } = this.pool;
-    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    const pmd = this.pmd(vpn);
     if (pmd < 0) return -1;
-    if (lanes[pmd] !== ENTRY_TABLE) return lanes[pmd] === 0 ? -1 : pmd;
-    return (lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn);
+    const flags = lanes[pmd];
+    if (flags !== ENTRY_TABLE) return flags === 0 ? -1 : pmd;
+    return (lanes[pmd + 1] ?? 0) + 2 * (vpn & 511);
+  }
+
+  /** Lane of the PMD entry for `vpn`, -1 without its table. Such tables live as long as the page table: the last is kept. */
+  private pmd(vpn: number): number {
+    const start = vpn - (vpn & 511);
+    if (start === this.lastStart) return this.lastPmd;
+    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    if (pmd >= 0) {
+      this.lastStart = start;
+      this.lastPmd = pmd;
+    }
+    return pmd;
   }
 
   private mapHuge(vpn: number, pfn: number, flags: number): void {
@@ -143,7 +178,7 @@ export class GpuPageTable {
     const end = vpn + pages;
     for (let at = vpn; at < end;) {
       const count = Math.min(end - at, HPAGE_PMD_NR - pteIndex(at));
-      const pmd = this.pool.find(this.root, at, LEVEL_PMD);
+      const pmd = this.pmd(at);
       if (pmd >= 0 && lanes[pmd] !== 0) {
         if (lanes[pmd] !== ENTRY_TABLE && count === HPAGE_PMD_NR) lanes[pmd] = (lanes[pmd] ?? 0) & keep;
         else this.editSmall(at, count, keep);
@@ -177,7 +212,7 @@ export class GpuPageTable {
 
   private splitHuge(vpn: number): void {
     const { lanes } = this.pool;
-    const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
+    const pmd = this.pmd(vpn);
     if (pmd < 0 || lanes[pmd] === 0 || lanes[pmd] === ENTRY_TABLE) return;
     const flags = lanes[pmd] ?? 0;
     const pfn = lanes[pmd + 1] ?? 0;
@@ -206,7 +241,9 @@ export class GpuPageTable {
   }
 
   private flush(vpn: number, pages: number): void {
-    this.invalidations++;
+    const at = 2 * (this.invalidations++ % LOG_LENGTH);
+    this.log[at] = vpn;
+    this.log[at + 1] = vpn + pages;
     this.tlb.invalidate(vpn, pages);
   }
 }

@@ -19,7 +19,7 @@ export class GpuTlb {
   private readonly table: GpuPageTable;
   private readonly tags = new Int32Array(ENTRIES);
   private readonly values = new Int32Array(ENTRIES);
-  private window = -1;
+  private window = -WINDOW;
 
   constructor(table: GpuPageTable) {
     this.table = table;
@@ -82,15 +82,14 @@ export class GpuTlb {
   }
 
   private enter(vpn: number): void {
-    const window = Math.floor(vpn / WINDOW);
-    if (window === this.window) return;
-    this.window = window;
+    if (vpn >= this.window && vpn < this.window + WINDOW) return;
+    this.window = vpn - (vpn % WINDOW);
     this.invalidateAll();
   }
 
   private fill(vpn: number, tag: number): number {
     const flags = this.table.flags(vpn);
-    if (Math.floor(vpn / WINDOW) !== this.window) return flags;
+    if (vpn < this.window || vpn >= this.window + WINDOW) return flags;
     const at = tag & MASK;
     this.tags[at] = tag;
     this.values[at] = flags;

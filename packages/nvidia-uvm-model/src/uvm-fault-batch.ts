@@ -1,4 +1,4 @@
-import type { FaultBuffer, GpuFaultEntry } from '@hmm/gpu';
+import { type FaultBuffer, type GpuFaultEntry, UTLBS } from '@hmm/gpu';
 
 const ACCESS_SPAN = 8;
 
@@ -28,7 +28,7 @@ export class UvmFaultBatch {
   /** Entry indices in service order. */
   readonly order: Int32Array;
   private readonly keys: Float64Array;
-  private readonly lastOfUtlb = new Map<number, number>();
+  private readonly lastOfUtlb = new Int32Array(UTLBS);
   private readonly entry: GpuFaultEntry = {
     instance: 0,
     vpn: 0,
@@ -103,12 +103,12 @@ export class UvmFaultBatch {
     this.fatal = 0;
     this.invalidPrefetches = 0;
     this.services = 0;
-    this.lastOfUtlb.clear();
+    this.lastOfUtlb.fill(-1);
   }
 
   private merge(): boolean {
     const { entry } = this;
-    const same = this.lastOfUtlb.get(entry.utlb) ?? -1;
+    const same = this.lastOfUtlb[entry.utlb] ?? -1;
     if (same >= 0 && this.samePage(same)) {
       if (entry.access > (this.access[same] ?? 0)) this.access[same] = entry.access;
       this.take(same);
@@ -116,7 +116,7 @@ export class UvmFaultBatch {
     }
     const last = this.count - 1;
     if (last < 0 || !this.samePage(last) || entry.access > (this.access[last] ?? 0)) return false;
-    this.lastOfUtlb.set(entry.utlb, last);
+    this.lastOfUtlb[entry.utlb] = last;
     this.take(last);
     return true;
   }
@@ -139,6 +139,6 @@ export class UvmFaultBatch {
     this.instance[at] = entry.instance;
     this.merged[at] = 1;
     this.cancel[at] = 0;
-    this.lastOfUtlb.set(entry.utlb, at);
+    this.lastOfUtlb[entry.utlb] = at;
   }
 }

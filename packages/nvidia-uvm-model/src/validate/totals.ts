@@ -1,4 +1,4 @@
-import type { CaptureEvent, CaptureScenario } from './capture.js';
+import type { CaptureEvent, CaptureRun, CaptureScenario } from './capture.js';
 
 /** One total, recorded and modelled. */
 export interface TotalsRow {
@@ -29,6 +29,14 @@ export function totalsOf(events: readonly CaptureEvent[]): Map<string, number> {
     if (event.e === 'htod' || event.e === 'dtoh') add(`${kind} bytes`, event.v);
   }
   return totals;
+}
+
+/** The recording library keeps no more transfers of a run than this: a run that has so many was cut. */
+const RING_LIMIT = 8191;
+
+function isComplete(run: CaptureRun): boolean {
+  if (run.summarised || run.events.length === 0) return false;
+  return run.events.filter((e) => e.e === 'htod' || e.e === 'dtoh').length < RING_LIMIT;
 }
 
 /** Compares the totals of a modelled run with those of the recorded runs that list all their events. */
