@@ -17,6 +17,12 @@ export interface NouveauQuirks {
   readonly keepsSourceMappings: boolean;
   /** A copy home that the engine fails silently shows the process what the frame held before, not zeroes. */
   readonly leaksOnCopyError: boolean;
+  /**
+   * An atomic that has to be retried takes the taking back of its own exclusive entry for another change of the
+   * address space, for a second; then the channel is killed. So does each atomic on a page in device memory, since
+   * bringing that home is such a change.
+   */
+  readonly livelocksOnExclusive: boolean;
 }
 
 const NO_QUIRKS: NouveauQuirks = {
@@ -24,12 +30,19 @@ const NO_QUIRKS: NouveauQuirks = {
   mapsFailedSlots: false,
   keepsSourceMappings: false,
   leaksOnCopyError: false,
+  livelocksOnExclusive: false,
 };
 
 /** The defects that `kernel` has unless told otherwise. */
 export function nouveauQuirks(kernel: NouveauKernel): NouveauQuirks {
   if (kernel !== '6.1') return NO_QUIRKS;
-  return { stickyAtomic: true, mapsFailedSlots: true, keepsSourceMappings: true, leaksOnCopyError: true };
+  return {
+    stickyAtomic: true,
+    mapsFailedSlots: true,
+    keepsSourceMappings: true,
+    leaksOnCopyError: true,
+    livelocksOnExclusive: true,
+  };
 }
 
 /** What a nouveau is loaded with; every field has a default. */

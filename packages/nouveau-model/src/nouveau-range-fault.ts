@@ -1,6 +1,6 @@
 import { EBUSY, EINVAL, HPAGE_PMD_ORDER, SP_PREEMPT, type Task, alignDown } from '@hmm/kernel';
 import { makeDeviceExclusiveRange } from '@hmm/migrate';
-import { NO_PFN, PG_zone_device, folioPut } from '@hmm/mm';
+import { FOLL_REMOTE, FOLL_WRITE, NO_PFN, PG_zone_device, folioPut, getUserPages } from '@hmm/mm';
 import {
   HMM_PFN_LANES,
   HMM_PFN_VALID,
@@ -147,11 +147,12 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
   const { mm, drm } = svmm;
   const { sched } = drm.kernel;
   const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
-  const pages = new Int32Array(1);
   for (;;) {
     if (sched.now > deadline) return -EBUSY;
+    if (!drm.quirks.livelocksOnExclusive) yield* bringIn(svmm, args.vpn);
     const seq = yield* mmuIntervalReadBegin(sub);
     if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+    const pages: number[] = [];
     const got = yield* makeDeviceExclusiveRange(mm, args.vpn, args.vpn + 1, pages, drm.owner);
     mm.mmapLock.unlockRead();
     const [pfn = NO_PFN] = pages;
@@ -170,6 +171,17 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
     if (current) return 0;
     yield* retry(svmm, args.vpn, 1);
   }
+}
+
+/**
+ * Has the page in system memory and nobody's own before the sequence is read, so that what this does to the address
+ * space is not taken for a reason to do it again.
+ */
+function* bringIn(svmm: NouveauSvmm, vpn: number): Task {
+  const { mm } = svmm;
+  if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  yield* getUserPages(mm, vpn, 1, FOLL_WRITE | FOLL_REMOTE, undefined);
+  mm.mmapLock.unlockRead();
 }
 
 /**

@@ -1,6 +1,6 @@
 import { GPU_CANCEL_ALL } from '@hmm/gpu';
 import { EINVAL, errnoName, type Task } from '@hmm/kernel';
-import type { MmStruct } from '@hmm/mm';
+import { type MmStruct, mmput } from '@hmm/mm';
 import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE } from '@hmm/mirror';
 import { nouveauAtomicRangeFault, nouveauRangeFault, type PfnmapArgs } from './nouveau-range-fault.js';
 import {
@@ -131,7 +131,7 @@ function* handleFault(fault: NouveauSvmFault, atomic: boolean, args: PfnmapArgs)
   const ret = atomic
     ? yield* nouveauAtomicRangeFault(svmm, args)
     : yield* nouveauRangeFault(svmm, args, hmmFlags(fault.access));
-  svmm.mm.users--;
+  yield* mmput(svmm.mm);
   return ret;
 }
 

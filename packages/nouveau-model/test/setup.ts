@@ -1,4 +1,4 @@
-import { gpuPreset } from '@hmm/gpu';
+import { type GpuPreset, gpuPreset } from '@hmm/gpu';
 import { type FaultInjector, Kernel, type Task, tracepoint } from '@hmm/kernel';
 import {
   MAP_ANONYMOUS,
@@ -30,11 +30,20 @@ export class Setup {
   readonly mm: MmStruct;
   readonly process: NouveauProcess;
 
-  constructor(options: NouveauClientOptions = {}, preset = 'p100', thp: 'never' | 'always' = 'never') {
+  constructor(
+    options: NouveauClientOptions = {},
+    preset: string | GpuPreset = 'p100',
+    thp: 'never' | 'always' = 'never',
+  ) {
     this.kernel.sched.lockdep.enabled = true;
     this.kernel.trace.on = true;
     this.memory = new MemorySystem(this.kernel, { frames: 65536, systemFrames: 32768, maxTables: 4096, thp });
-    this.client = new NouveauClient(this.kernel, this.memory, gpuPreset(preset), options);
+    this.client = new NouveauClient(
+      this.kernel,
+      this.memory,
+      typeof preset === 'string' ? gpuPreset(preset) : preset,
+      options,
+    );
     for (const worker of this.client.workers()) this.kernel.sched.spawnDaemon(worker.name, worker.task);
     this.mm = mmCreate(this.memory);
     const opened = this.run(this.client.openProcess(this.mm));

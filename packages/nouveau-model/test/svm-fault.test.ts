@@ -3,7 +3,13 @@ import { GPU_ACCESS_PREFETCH, GPU_ACCESS_READ, GPU_ACCESS_WRITE } from '@hmm/gpu
 import { EACCES, EFAULT, EIO, type Task } from '@hmm/kernel';
 import { PROT_READ, mmCreate, sysMmap, sysMunmap } from '@hmm/mm';
 import { mmuIntervalNotifierInsert, mmuIntervalSetSeq } from '@hmm/mmu-notifier';
-import { nouveauChannelNew, NouveauCli, NouveauChannel, nouveauSvmFaultCmp, type NouveauSvmFault } from '@hmm/nouveau-model';
+import {
+  nouveauChannelNew,
+  NouveauCli,
+  NouveauChannel,
+  nouveauSvmFaultCmp,
+  type NouveauSvmFault,
+} from '@hmm/nouveau-model';
 import { ANON, GPU_MAPPED, GPU_WRITE, HOME, REMOTE, Setup, upTo } from './setup.js';
 
 const inst = (s: Setup): number => s.process.channel.instance.id;
@@ -288,7 +294,8 @@ function* bumpForEver(s: Setup, vpn: number): Task {
   for (;;) {
     const subs = s.mm.notifierSubscriptions;
     for (const sub of subs?.intervals ?? []) {
-      if (sub !== undefined && sub.start === vpn) mmuIntervalSetSeq(sub, subs?.seqPlus(sub.invalidateSeq, 2) ?? 0);
+      if (sub !== undefined && sub.start === vpn)
+        mmuIntervalSetSeq(sub, subs?.seqPlus(sub.invalidateSeq, 2) ?? 0);
     }
     yield* s.kernel.sched.delay(2000);
   }

@@ -72,7 +72,11 @@ test('channels made after SVM_INIT share the mirror and join it; a deleted one p
   init();
   const first = make();
   const second = make();
-  if (!(before instanceof NouveauChannel && first instanceof NouveauChannel && second instanceof NouveauChannel)) {
+  if (!(
+    before instanceof NouveauChannel &&
+    first instanceof NouveauChannel &&
+    second instanceof NouveauChannel
+  )) {
     throw new Error('no channel');
   }
   expect(drm.svm?.find(before.instance.id)).toBeUndefined();
