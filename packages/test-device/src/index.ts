@@ -1,1 +1,14 @@
-export {};
+export * from './device-table.js';
+export {
+  DEVMEM_CHUNK_PAGES,
+  DmirrorDevice,
+  type DmirrorChunk,
+  type DmirrorOptions,
+} from './dmirror-device.js';
+export { Dmirror, dmirrorFopsOpen, dmirrorFopsRelease } from './dmirror.js';
+export { DMIRROR_BATCH } from './dmirror-fault.js';
+export * from './ioctl.js';
+export * from './mirror-operations.js';
+export * from './operations.js';
+export * from './test-device.js';
+export * from './uapi.js';

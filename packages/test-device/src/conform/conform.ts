@@ -1,0 +1,230 @@
+import { HmmError, Kernel } from '@hmm/kernel';
+import { invalidationOf, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
+import { dupMm, lruAddDrain, MemorySystem, mmCreate, mmput } from '@hmm/mm';
+import { TestDeviceOperations } from '../operations.js';
+import { TestDevice } from '../test-device.js';
+import {
+  parseCorpusLine,
+  type Observation,
+  type OperationLine,
+  type RecordedInvalidation,
+  type ScriptHead,
+} from './corpus.js';
+import { regionOf, ScriptProcess } from './process.js';
+
+/** Operations counted for one family of scripts. */
+export interface FamilyResult {
+  scripts: number;
+  scripts_matched: number;
+  ops: number;
+  matched: number;
+}
+
+/** An operation that showed something else than was recorded. */
+export interface Mismatch {
+  readonly script: string;
+  /** Line of the corpus, from 1. */
+  readonly line: number;
+  readonly op: string;
+  readonly expected: Observation;
+  readonly got: Observation;
+}
+
+/** The outcome of a replay, as it is printed. */
+export interface ConformResult {
+  readonly version: 1;
+  scripts: number;
+  ops: number;
+  matched: number;
+  readonly families: Record<string, FamilyResult>;
+  /** The first 20. */
+  readonly mismatches: Mismatch[];
+}
+
+const MAX_MISMATCHES = 20;
+
+/** A result in which nothing has been counted. */
+export function emptyConformResult(): ConformResult {
+  return { version: 1, scripts: 0, ops: 0, matched: 0, families: {}, mismatches: [] };
+}
+
+/** Adds the counts of `from`, and what mismatches there is room for, to `into`. */
+export function addConformResult(into: ConformResult, from: ConformResult): void {
+  into.scripts += from.scripts;
+  into.ops += from.ops;
+  into.matched += from.matched;
+  for (const [name, family] of Object.entries(from.families)) {
+    const sum = (into.families[name] ??= { scripts: 0, scripts_matched: 0, ops: 0, matched: 0 });
+    sum.scripts += family.scripts;
+    sum.scripts_matched += family.scripts_matched;
+    sum.ops += family.ops;
+    sum.matched += family.matched;
+  }
+  for (const mismatch of from.mismatches) {
+    if (into.mismatches.length < MAX_MISMATCHES) into.mismatches.push(mismatch);
+  }
+}
+
+/**
+ * Replays a corpus of recorded scripts on a machine as the recording one was: one that boots with the corpus and whose test
+ * devices live through it, while each script has processes of its own. Feed it the lines in their order, then `end`.
+ */
+export class ConformReplay {
+  readonly result = emptyConformResult();
+  private readonly kernel = new Kernel();
+  private readonly system = new MemorySystem(this.kernel);
+  private readonly devices = new TestDeviceOperations(new TestDevice(this.system));
+  private head: ScriptHead | undefined;
+  private family: FamilyResult | undefined;
+  private parent: ScriptProcess | undefined;
+  private child: ScriptProcess | undefined;
+  private line = 0;
+  private ops = 0;
+  private intact = true;
+
+  constructor() {
+    this.kernel.trace.on = true;
+  }
+
+  /**
+   * Replays one line.
+   * @throws HmmError `CORPUS` for a line that cannot be read, or that cannot stand where it does.
+   */
+  feed(text: string): void {
+    this.line++;
+    const line = parseCorpusLine(text, this.line);
+    if (line.kind === 'script') {
+      this.endScript();
+      this.beginScript(line);
+    } else this.runLine(line);
+  }
+
+  /** Ends the last script. @throws HmmError `CORPUS` when lines are missing. */
+  end(): ConformResult {
+    this.endScript();
+    return this.result;
+  }
+
+  private beginScript(head: ScriptHead): void {
+    this.head = head;
+    this.ops = 0;
+    this.intact = true;
+    this.parent = new ScriptProcess(mmCreate(this.system), this.devices);
+    this.child = undefined;
+    this.family = undefined;
+    if (!head.judged) return;
+    this.family = this.result.families[head.family] ??= {
+      scripts: 0,
+      scripts_matched: 0,
+      ops: 0,
+      matched: 0,
+    };
+    this.family.scripts++;
+    this.result.scripts++;
+  }
+
+  /** Tears the processes down, the child first. */
+  private endScript(): void {
+    const { head, family, parent, child } = this;
+    if (head === undefined) return;
+    if (this.ops !== head.ops) {
+      throw new HmmError(
+        'CORPUS',
+        `line ${this.line}: ${head.script} has ${this.ops} operations, not ${head.ops}`,
+        {
+          line: this.line,
+        },
+      );
+    }
+    if (child !== undefined) this.exit(child);
+    if (parent !== undefined) this.exit(parent);
+    if (family !== undefined && this.intact) family.scripts_matched++;
+    this.head = undefined;
+  }
+
+  private exit(process: ScriptProcess): void {
+    const { sched } = this.kernel;
+    sched.runSync(mmput(process.mm));
+    sched.runSync(this.devices.closeAll(process.mm));
+    process.unpin();
+    lruAddDrain(this.system);
+  }
+
+  private runLine(line: OperationLine): void {
+    const { head, family, result } = this;
+    if (head === undefined) throw this.misplaced('an operation before the first script');
+    this.ops++;
+    const got = this.runOperation(line);
+    if (family === undefined) return;
+    family.ops++;
+    result.ops++;
+    const same = observationText(got) === observationText(line.expected);
+    if (!same && this.intact && result.mismatches.length < MAX_MISMATCHES) {
+      const { text: op, expected } = line;
+      result.mismatches.push({ script: head.script, line: this.line, op, expected, got });
+    }
+    // What follows a mismatch starts from another state than the recording: it counts as not matched.
+    if (!same) this.intact = false;
+    if (!this.intact) return;
+    family.matched++;
+    result.matched++;
+  }
+
+  private runOperation(line: OperationLine): Observation {
+    const { trace, sched } = this.kernel;
+    const process = line.process === 0 ? this.parent : this.child;
+    if (process === undefined) throw this.misplaced('an operation of a child that is not there');
+    trace.clear();
+    let shown: Observation;
+    if (line.operation.name === 'fork') shown = this.fork(process);
+    else if (line.operation.name === 'wait') shown = this.wait();
+    else shown = sched.runSync(process.run(line.operation));
+    const inv = this.invalidations();
+    return inv.length > 0 ? { ...shown, inv } : shown;
+  }
+
+  private fork(parent: ScriptProcess): Observation {
+    const mm = this.kernel.sched.runSync(dupMm(parent.mm));
+    if (typeof mm === 'number') return { rc: mm };
+    this.child = new ScriptProcess(mm, this.devices);
+    return {};
+  }
+
+  private wait(): Observation {
+    if (this.child === undefined) throw this.misplaced('a wait without a child');
+    this.exit(this.child);
+    this.child = undefined;
+    return {};
+  }
+
+  /** What was announced since the trace was cleared, within the regions. */
+  private invalidations(): RecordedInvalidation[] {
+    const { trace } = this.kernel;
+    const found: RecordedInvalidation[] = [];
+    for (let i = 0; i < trace.length; i++) {
+      if (trace.kind[i] !== TP_INVALIDATE_RANGE_START) continue;
+      const { event, mm, page, pages } = invalidationOf(trace.at(i));
+      const where = regionOf(page);
+      if (where === undefined) continue;
+      const process = mm === this.parent?.mm.id ? 0 : 1;
+      found.push([mmuNotifierEventName(event), process, where.region, where.offset, pages]);
+    }
+    return found;
+  }
+
+  private misplaced(what: string): HmmError {
+    return new HmmError('CORPUS', `line ${this.line}: ${what}`, { line: this.line });
+  }
+}
+
+/** The fields of an observation in one order, an empty list of invalidations being none. */
+function observationText({ rc, cpages, faults, v, sig, inv }: Observation): string {
+  return JSON.stringify([rc, cpages, faults, v, sig, inv ?? []]);
+}
+
+/** Replays a whole corpus given line by line. @throws HmmError `CORPUS`, see {@link ConformReplay}. */
+export async function conform(lines: AsyncIterable<string> | Iterable<string>): Promise<ConformResult> {
+  const replay = new ConformReplay();
+  for await (const line of lines) if (line !== '') replay.feed(line);
+  return replay.end();
+}

@@ -1,0 +1,121 @@
+import {
+  ENTRY_TABLE,
+  entryPages,
+  LEVEL_PMD,
+  LEVEL_PTE,
+  type Kernel,
+  type PageTablePool,
+  tableIndex,
+} from '@hmm/kernel';
+
+/** An entry is here; a read needs no more. */
+export const DPT_PRESENT = 1 << 0;
+/** The device may write. */
+export const DPT_XA_TAG_WRITE = 1 << 1;
+/** The device has exclusive access. */
+export const DPT_XA_TAG_ATOMIC = 1 << 2;
+
+/** Entries that are told apart by who observes accesses. */
+const OBSERVED_ENTRIES = 512;
+
+/**
+ * The table of one mirror (the driver's `pt` xarray): page frame and tag by virtual page. It holds no references: only
+ * invalidation keeps it true.
+ */
+export class DeviceTable {
+  private readonly pool: PageTablePool;
+  private readonly root: number;
+  private readonly kernel: Kernel;
+  /** First of the ids under which entries are observed, by the low bits of the page number. */
+  private readonly objects: number;
+
+  constructor(kernel: Kernel, pool: PageTablePool) {
+    this.kernel = kernel;
+    this.pool = pool;
+    this.root = pool.alloc();
+    this.objects = kernel.allocIds(OBSERVED_ENTRIES);
+  }
+
+  /** Lane of the entry for `vpn`, -1 when there is none. */
+  private lane(vpn: number): number {
+    return this.pool.find(this.root, vpn, LEVEL_PTE);
+  }
+
+  /** Tag of the entry for `vpn` (`DPT_*`), 0 when there is none. */
+  tag(vpn: number): number {
+    this.access(vpn, false);
+    const lane = this.lane(vpn);
+    return lane < 0 ? 0 : (this.pool.lanes[lane] ?? 0);
+  }
+
+  /** Frame of the entry for `vpn`; only means something if it has a tag. */
+  pfn(vpn: number): number {
+    const lane = this.lane(vpn);
+    return lane < 0 ? 0 : (this.pool.lanes[lane + 1] ?? 0);
+  }
+
+  /** Stores an entry. @returns false when memory for the table is used up. */
+  store(vpn: number, pfn: number, tag: number): boolean {
+    this.access(vpn, true);
+    const lane = this.pool.make(this.root, vpn, LEVEL_PTE);
+    if (lane < 0) return false;
+    this.pool.lanes[lane] = DPT_PRESENT | tag;
+    this.pool.lanes[lane + 1] = pfn;
+    return true;
+  }
+
+  /** Removes the entries of the pages [first, last], both included. */
+  erase(first: number, last: number): void {
+    const { lanes, levels } = this.pool;
+    const end = Math.min(last + 1, entryPages(levels + 1));
+    if (this.kernel.sched.observer !== undefined) {
+      const observed = Math.min(end, first + OBSERVED_ENTRIES);
+      for (let vpn = first; vpn < observed; vpn++) this.access(vpn, true);
+    }
+    for (let at = first; at < end;) {
+      let table = this.root;
+      let level: number = levels;
+      let entry = table + 2 * tableIndex(at, level);
+      while (level > LEVEL_PTE && lanes[entry] === ENTRY_TABLE) {
+        table = lanes[entry + 1] ?? 0;
+        level--;
+        entry = table + 2 * tableIndex(at, level);
+      }
+      const block = entryPages(level === LEVEL_PTE ? LEVEL_PMD : level);
+      const stop = Math.min(end, at - (at % block) + block);
+      if (level === LEVEL_PTE) lanes.fill(0, entry, entry + 2 * (stop - at));
+      at = stop;
+    }
+  }
+
+  /** Calls `visit` for every entry, in ascending order; for checks, not for hot paths. */
+  forEach(visit: (vpn: number, pfn: number, tag: number) => void): void {
+    this.visit(this.root, this.pool.levels, 0, visit);
+  }
+
+  private access(vpn: number, write: boolean): void {
+    this.kernel.sched.access(this.objects + (vpn & (OBSERVED_ENTRIES - 1)), write);
+  }
+
+  private visit(
+    table: number,
+    level: number,
+    base: number,
+    visit: (vpn: number, pfn: number, tag: number) => void,
+  ): void {
+    const { lanes } = this.pool;
+    for (let index = 0; index < 512; index++) {
+      const entry = table + 2 * index;
+      const flags = lanes[entry] ?? 0;
+      if (flags === 0) continue;
+      const vpn = base + index * entryPages(level);
+      if (level === LEVEL_PTE) visit(vpn, lanes[entry + 1] ?? 0, flags);
+      else this.visit(lanes[entry + 1] ?? 0, level - 1, vpn, visit);
+    }
+  }
+
+  /** Gives the table's memory back. */
+  free(): void {
+    this.pool.freeTree(this.root);
+  }
+}

@@ -1,0 +1,182 @@
+import { EBUSY, EFAULT, ENOENT, ENOMEM, HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { mmuIntervalReadBegin, mmuIntervalReadRetry, mmuIntervalTryReadBegin } from '@hmm/mmu-notifier';
+import {
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_WRITE,
+  HMM_RANGE_DEFAULT_TIMEOUT,
+  hmmRangeFault,
+  type HmmRange,
+} from '@hmm/mirror';
+import { accessData, mmgetNotZero, mmput, NO_PFN, PG_zone_device_private } from '@hmm/mm';
+import { DPT_XA_TAG_WRITE } from './device-table.js';
+import type { Dmirror } from './dmirror.js';
+import type { HmmDmirrorCmd } from './uapi.js';
+
+/** Pages of one batch of a fault, a migration or a snapshot. @kernel lib/test_hmm.c PFNS_BATCH */
+export const DMIRROR_BATCH = 64;
+
+const PAGE_SIZE = 4096;
+
+/** Data on its way between the device and its user, and how far it got. @kernel lib/test_hmm.c dmirror_bounce */
+export interface DmirrorBounce {
+  readonly buffer: Uint8Array;
+  /** Page of byte 0. */
+  readonly vpn: number;
+  /** Pages transferred. */
+  cpages: number;
+}
+
+/**
+ * The frame that the device reaches through its table, for data.
+ * @throws HmmError `UNADDRESSABLE` when that is a page that cannot hold any: the real machine crashes there.
+ */
+function dataFrame(dmirror: Dmirror, pfn: number): number {
+  if (pfn === NO_PFN || dmirror.mm.system.map.test(pfn, PG_zone_device_private)) {
+    throw new HmmError('UNADDRESSABLE', 'the device table names device memory without data', { pfn });
+  }
+  return pfn;
+}
+
+/** Reads through the device's table; `-ENOENT` at the first page that is not in it. @kernel lib/test_hmm.c dmirror_do_read */
+export function dmirrorDoRead(dmirror: Dmirror, start: number, end: number, bounce: DmirrorBounce): number {
+  const { system } = dmirror.mm;
+  for (let vpn = start; vpn < end; vpn++) {
+    if (dmirror.pt.tag(vpn) === 0) return -ENOENT;
+    const pfn = dataFrame(dmirror, dmirror.pt.pfn(vpn));
+    accessData(system, pfn, false);
+    const at = (vpn - bounce.vpn) * PAGE_SIZE;
+    system.data.read(pfn, 0, bounce.buffer.subarray(at, at + PAGE_SIZE));
+    bounce.cpages++;
+  }
+  return 0;
+}
+
+/** As {@link dmirrorDoRead}, for writing: the entry must say that the device may. @kernel lib/test_hmm.c dmirror_do_write */
+function dmirrorDoWrite(dmirror: Dmirror, start: number, end: number, bounce: DmirrorBounce): number {
+  const { system } = dmirror.mm;
+  for (let vpn = start; vpn < end; vpn++) {
+    if ((dmirror.pt.tag(vpn) & DPT_XA_TAG_WRITE) === 0) return -ENOENT;
+    const pfn = dataFrame(dmirror, dmirror.pt.pfn(vpn));
+    accessData(system, pfn, true);
+    const at = (vpn - bounce.vpn) * PAGE_SIZE;
+    system.data.write(pfn, 0, bounce.buffer.subarray(at, at + PAGE_SIZE));
+    bounce.cpages++;
+  }
+  return 0;
+}
+
+/** Enters what a range fault has found in the device's table. The caller holds the mutex. @kernel lib/test_hmm.c dmirror_do_fault */
+function dmirrorDoFault(dmirror: Dmirror, range: HmmRange): number {
+  const { hmmPfns, start } = range;
+  for (let vpn = range.start; vpn < range.end; vpn++) {
+    const slot = 2 * (vpn - start);
+    const write = ((hmmPfns[slot] ?? 0) & HMM_PFN_WRITE) !== 0;
+    if (!write && (range.defaultFlags & HMM_PFN_REQ_WRITE) !== 0) return -EFAULT;
+    const page = dmirror.mdevice.backingPage(hmmPfns[slot + 1] ?? 0);
+    if (!dmirror.pt.store(vpn, page, write ? DPT_XA_TAG_WRITE : 0)) return -ENOMEM;
+  }
+  return 0;
+}
+
+/**
+ * Reads the CPU's tables under the retry protocol. On success the mutex is held, nothing has changed since, and the caller
+ * drops it.
+ * @returns 0, or a negative errno; `-EBUSY` after a second of retries. @kernel lib/test_hmm.c dmirror_range_fault
+ */
+export function* dmirrorRangeFault(dmirror: Dmirror, range: HmmRange): Task<number> {
+  const { mm, mutex } = dmirror;
+  const { sched } = mm.kernel;
+  const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
+  for (;;) {
+    if (sched.now > deadline) return -EBUSY;
+    const seq = mmuIntervalTryReadBegin(range.notifier);
+    range.notifierSeq = seq !== 0 ? seq : yield* mmuIntervalReadBegin(range.notifier);
+    if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+    const done = hmmRangeFault(mm, range);
+    const ret = typeof done === 'number' ? done : yield* done;
+    mm.mmapLock.unlockRead();
+    if (ret === -EBUSY) continue;
+    if (ret !== 0) return ret;
+    if (!mutex.tryFast()) yield* mutex.lock();
+    if (!mmuIntervalReadRetry(range.notifier, range.notifierSeq)) return 0;
+    mutex.unlock();
+  }
+}
+
+/** Faults the pages [start, end) into the device's table, in batches. @kernel lib/test_hmm.c dmirror_fault */
+function* dmirrorFault(dmirror: Dmirror, start: number, end: number, write: boolean): Task<number> {
+  const { mm, notifier } = dmirror;
+  if (notifier === undefined || !mmgetNotZero(mm)) return -EFAULT;
+  let ret = 0;
+  for (let at = start; at < end && ret === 0; at += DMIRROR_BATCH) {
+    const stop = Math.min(end, at + DMIRROR_BATCH);
+    const range: HmmRange = {
+      notifier,
+      notifierSeq: 0,
+      start: at,
+      end: stop,
+      hmmPfns: new Int32Array(2 * (stop - at)),
+      defaultFlags: HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0),
+      pfnFlagsMask: 0,
+      devPrivateOwner: dmirror.mdevice.owner,
+    };
+    ret = yield* dmirrorRangeFault(dmirror, range);
+    if (ret !== 0) break;
+    ret = dmirrorDoFault(dmirror, range);
+    dmirror.mutex.unlock();
+  }
+  yield* mmput(mm);
+  return ret;
+}
+
+/** The device reads the pages of `cmd` into its buffer, faulting where it must. @kernel lib/test_hmm.c dmirror_read */
+export function dmirrorRead(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
+  return transfer(dmirror, cmd, dmirrorDoRead, false);
+}
+
+/** The device writes the buffer of `cmd` to its pages. @kernel lib/test_hmm.c dmirror_write */
+export function dmirrorWrite(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
+  return transfer(dmirror, cmd, dmirrorDoWrite, true);
+}
+
+function* transfer(
+  dmirror: Dmirror,
+  cmd: HmmDmirrorCmd,
+  step: (dmirror: Dmirror, start: number, end: number, bounce: DmirrorBounce) => number,
+  write: boolean,
+): Task<number> {
+  const vpn = cmd.addr / PAGE_SIZE;
+  const end = vpn + cmd.npages;
+  const { sched } = dmirror.mm.kernel;
+  if (cmd.ptr.length < cmd.npages * PAGE_SIZE) return -EFAULT;
+  const bounce: DmirrorBounce = { buffer: cmd.ptr, vpn, cpages: 0 };
+  let ret: number;
+  for (;;) {
+    if (!dmirror.mutex.tryFast()) yield* dmirror.mutex.lock();
+    ret = step(dmirror, vpn + bounce.cpages, end, bounce);
+    dmirror.mutex.unlock();
+    if (ret !== -ENOENT) break;
+    if (sched.exploring) yield SP_PREEMPT;
+    ret = yield* dmirrorFault(dmirror, vpn + bounce.cpages, end, write);
+    if (ret !== 0) break;
+    cmd.faults++;
+  }
+  cmd.cpages = bounce.cpages;
+  return ret;
+}
+
+/**
+ * Reads a whole range through the device's table without faulting, which is how a migration is verified.
+ * @returns 0 or `-ENOENT`.
+ */
+export function* dmirrorReadBack(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
+  const vpn = cmd.addr / PAGE_SIZE;
+  if (cmd.ptr.length < cmd.npages * PAGE_SIZE) return -EFAULT;
+  const bounce: DmirrorBounce = { buffer: cmd.ptr, vpn, cpages: 0 };
+  if (!dmirror.mutex.tryFast()) yield* dmirror.mutex.lock();
+  const ret = dmirrorDoRead(dmirror, vpn, vpn + cmd.npages, bounce);
+  dmirror.mutex.unlock();
+  cmd.cpages = bounce.cpages;
+  return ret;
+}

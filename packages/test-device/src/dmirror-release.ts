@@ -1,0 +1,65 @@
+import type { Task } from '@hmm/kernel';
+import {
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_WRITE,
+  memunmapPages,
+  migrateDeviceFinalize,
+  migrateDevicePages,
+  migrateDeviceRange,
+  migratePfn,
+  migratePfnToPage,
+} from '@hmm/migrate';
+import { allocPage, NO_PFN, copyHighpage } from '@hmm/mm';
+import type { DmirrorChunk, DmirrorDevice } from './dmirror-device.js';
+
+/** Brings all pages of a chunk home, wherever they are mapped. @kernel lib/test_hmm.c dmirror_device_evict_chunk */
+export function* dmirrorDeviceEvictChunk(mdevice: DmirrorDevice, chunk: DmirrorChunk): Task {
+  const { system } = mdevice;
+  const { start, nr } = chunk.pagemap;
+  if (chunk.pagemap.live === 0) return;
+  const src = new Int32Array(nr);
+  const dst = new Int32Array(nr);
+  yield* migrateDeviceRange(system, src, start, nr);
+  for (let i = 0; i < nr; i++) {
+    const slot = src[i] ?? 0;
+    if ((slot & MIGRATE_PFN_MIGRATE) === 0) continue;
+    const page = allocPage(system);
+    if (page === NO_PFN) continue;
+    system.map.tryLock(page);
+    copyHighpage(system, page, mdevice.backingPage(migratePfnToPage(slot)));
+    dst[i] = migratePfn(page) | (slot & MIGRATE_PFN_WRITE);
+  }
+  yield* migrateDevicePages(system, src, dst, nr);
+  yield* migrateDeviceFinalize(system, src, dst, nr);
+}
+
+/**
+ * Drops all memory of a device, after bringing every page home. Waits for pages that could not be moved.
+ * @kernel lib/test_hmm.c dmirror_device_remove_chunks
+ */
+export function* dmirrorDeviceRemoveChunks(mdevice: DmirrorDevice): Task {
+  for (const chunk of [...mdevice.chunks]) {
+    chunk.remove = true;
+    removeFreePages(mdevice, chunk);
+    yield* dmirrorDeviceEvictChunk(mdevice, chunk);
+    yield* memunmapPages(mdevice.system, chunk.pagemap);
+  }
+  mdevice.chunks.length = 0;
+  mdevice.freePages = NO_PFN;
+  mdevice.calloc = 0;
+  mdevice.cfree = 0;
+}
+
+/**
+ * Takes a chunk's pages off the stack. Only the top moves past them: what lies under another chunk's page stays, which
+ * does no harm as all chunks go together. @kernel lib/test_hmm.c dmirror_remove_free_pages
+ */
+function removeFreePages(mdevice: DmirrorDevice, chunk: DmirrorChunk): void {
+  const { map } = mdevice.system;
+  const { start, nr } = chunk.pagemap;
+  let top = mdevice.freePages;
+  for (let page = top; page !== NO_PFN; page = map.private[page] ?? NO_PFN) {
+    if (page >= start && page < start + nr) top = map.private[page] ?? NO_PFN;
+  }
+  mdevice.freePages = top;
+}
