@@ -116,7 +116,7 @@ export function* cpuWriteByte(mm: MmStruct, vpn: number, offset: number, value: 
  * @returns the bytes read before the signal that stopped it, all of `into` when none did.
  */
 export function* cpuRead(mm: MmStruct, vpn: number, offset: number, into: Uint8Array): Task<number> {
-  for (let done = 0; done < into.length; ) {
+  for (let done = 0; done < into.length;) {
     const at = (offset + done) % 4096;
     const count = Math.min(4096 - at, into.length - done);
     const pfn = yield* cpuAccess(mm, vpn + Math.floor((offset + done) / 4096), false);
@@ -130,7 +130,7 @@ export function* cpuRead(mm: MmStruct, vpn: number, offset: number, into: Uint8A
 
 /** Writes bytes, as {@link cpuRead} reads them. @returns the bytes written. */
 export function* cpuWrite(mm: MmStruct, vpn: number, offset: number, from: Uint8Array): Task<number> {
-  for (let done = 0; done < from.length; ) {
+  for (let done = 0; done < from.length;) {
     const at = (offset + done) % 4096;
     const count = Math.min(4096 - at, from.length - done);
     const pfn = yield* cpuAccess(mm, vpn + Math.floor((offset + done) / 4096), true);
@@ -141,4 +141,3 @@ export function* cpuWrite(mm: MmStruct, vpn: number, offset: number, from: Uint8
   }
   return from.length;
 }
-

@@ -59,11 +59,11 @@ export function* anonVmaLockWrite(anonVma: AnonVma): Task {
  * new one. The caller holds mmap_lock. @kernel mm/rmap.c __anon_vma_prepare
  */
 export function* anonVmaPrepare(vma: Vma): Task {
-  if (vma.anonVma !== null) return;
+  if (hasAnonVma(vma)) return;
   const anonVma = findMergeableAnonVma(vma) ?? anonVmaAlloc(vma.mm.system, null);
   yield* anonVmaLockWrite(anonVma);
   // Another thread of this mm may have been faster: it holds mmap_lock for reading, too.
-  if (vma.anonVma === null) {
+  if (!hasAnonVma(vma)) {
     vma.anonVma = anonVma;
     anonVma.activeVmas++;
     anonVmaChainLink(vma, anonVma);
@@ -72,12 +72,16 @@ export function* anonVmaPrepare(vma: Vma): Task {
   anonVmaFreeUnused(vma.mm.system, anonVma);
 }
 
+function hasAnonVma(vma: Vma): boolean {
+  return vma.anonVma !== null;
+}
+
 /** The anon_vma of a neighbour that `vma` may share. @kernel mm/mmap.c find_mergeable_anon_vma */
 function findMergeableAnonVma(vma: Vma): AnonVma | undefined {
   const next = vmaNext(vma);
-  if (next !== undefined && anonVmaCompatible(vma, next)) return reusable(next);
+  if (next !== undefined && anonVmaCompatible(vma, next)) return next.anonVma ?? undefined;
   const previous = vmaPrev(vma);
-  if (previous !== undefined && anonVmaCompatible(previous, vma)) return reusable(previous);
+  if (previous !== undefined && anonVmaCompatible(previous, vma)) return previous.anonVma ?? undefined;
   return undefined;
 }
 
@@ -95,10 +99,6 @@ function anonVmaCompatible(a: Vma, b: Vma): boolean {
   );
 }
 
-function reusable(neighbour: Vma): AnonVma | undefined {
-  return neighbour.anonVma ?? undefined;
-}
-
 /** Makes `dst` findable wherever `src` is. @kernel mm/rmap.c anon_vma_clone */
 export function* anonVmaClone(dst: Vma, src: Vma, forFork = false): Task {
   for (const anonVma of [...src.anonVmaChain].reverse()) {
@@ -106,7 +106,13 @@ export function* anonVmaClone(dst: Vma, src: Vma, forFork = false): Task {
     anonVmaChainLink(dst, anonVma);
     anonVma.rwsem.unlockWrite();
     // fork reuses an ancestor that nobody owns any more, instead of growing the hierarchy.
-    if (forFork && dst.anonVma === null && src.anonVma !== null && anonVma.children < 2 && anonVma.activeVmas === 0)
+    if (
+      forFork &&
+      dst.anonVma === null &&
+      src.anonVma !== null &&
+      anonVma.children < 2 &&
+      anonVma.activeVmas === 0
+    )
       dst.anonVma = anonVma;
   }
   if (dst.anonVma !== null) dst.anonVma.activeVmas++;
@@ -117,7 +123,7 @@ export function* anonVmaFork(child: Vma, parent: Vma): Task {
   if (parent.anonVma === null) return;
   child.anonVma = null;
   yield* anonVmaClone(child, parent, true);
-  if (child.anonVma !== null) return;
+  if (hasAnonVma(child)) return;
   const own = anonVmaAlloc(child.mm.system, parent.anonVma);
   child.anonVma = own;
   own.activeVmas++;

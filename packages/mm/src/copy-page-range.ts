@@ -1,15 +1,9 @@
+import { copyHighpage } from './highmem.js';
 import { ENOMEM, ENTRY_TABLE, LEVEL_PTE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_PROTECTION_PAGE, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { restoreExclusivePte } from './device-exclusive.js';
 import { copyHugePmd } from './huge-memory.js';
-import {
-  NO_PFN,
-  PG_anon,
-  PG_anon_exclusive,
-  PG_head,
-  PG_locked,
-  PG_uptodate,
-} from './mem-map.js';
+import { NO_PFN, PG_anon, PG_anon_exclusive, PG_head, PG_locked, PG_uptodate } from './mem-map.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { allocPage } from './page-alloc.js';
@@ -72,7 +66,14 @@ function* copyTables(dst: Vma, src: Vma): Task<number> {
  * The hot loop: `count` entries. The usual entry, a present anonymous small page that is not pinned, is copied here;
  * everything else in {@link copyPte}. @kernel mm/memory.c copy_pte_range
  */
-function copyPteRange(dst: Vma, src: Vma, toFirst: number, fromFirst: number, vpn: number, count: number): number {
+function copyPteRange(
+  dst: Vma,
+  src: Vma,
+  toFirst: number,
+  fromFirst: number,
+  vpn: number,
+  count: number,
+): number {
   const { system } = src.mm;
   const { map } = system;
   const { lanes } = system.tables;
@@ -123,7 +124,9 @@ function copyPte(dst: Vma, src: Vma, to: number, from: number, vpn: number): num
     restoreExclusivePte(src, from);
   }
   const pte = lanes[from] ?? 0;
-  return (pte & PTE_PRESENT) !== 0 ? copyPresentPte(dst, src, to, from, vpn) : copyNonpresentPte(dst, src, to, from);
+  return (pte & PTE_PRESENT) !== 0
+    ? copyPresentPte(dst, src, to, from, vpn)
+    : copyNonpresentPte(dst, src, to, from);
 }
 
 /** @kernel mm/memory.c copy_present_ptes */
@@ -160,7 +163,7 @@ function copyPresentPage(dst: Vma, to: number, pfn: number, vpn: number): number
   const { system } = dst.mm;
   const fresh = allocPage(system);
   if (fresh === NO_PFN) return -ENOMEM;
-  system.data.copyPage(fresh, pfn);
+  copyHighpage(system, fresh, pfn);
   system.map.set(fresh, PG_uptodate);
   dst.mm.rssAnon++;
   folioAddNewAnonRmap(fresh, dst, vpn, true);

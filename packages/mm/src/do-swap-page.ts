@@ -35,7 +35,8 @@ export function* doSwapPage(vma: Vma, vpn: number, entry: number, flags: number)
   }
   if (folio === NO_PFN) return VM_FAULT_OOM;
   if (system.kernel.sched.exploring || !map.tryLock(folio)) yield* folioLock(system, folio);
-  const here = tables.findPte(mm.root, vpn) === entry && isSwapPte(lanes[entry] ?? 0) && lanes[entry + 1] === slot;
+  const here =
+    tables.findPte(mm.root, vpn) === entry && isSwapPte(lanes[entry] ?? 0) && lanes[entry + 1] === slot;
   const stillCached = map.test(folio, PG_swapcache) && map.private[folio] === slot;
   if (!here || (cached && !stillCached)) {
     map.unlock(folio);
@@ -50,7 +51,14 @@ export function* doSwapPage(vma: Vma, vpn: number, entry: number, flags: number)
 }
 
 /** Maps the page in place of the swap entry. @returns whether a write is allowed now. */
-function mapSwappedIn(vma: Vma, vpn: number, entry: number, folio: number, cached: boolean, write: boolean): boolean {
+function mapSwappedIn(
+  vma: Vma,
+  vpn: number,
+  entry: number,
+  folio: number,
+  cached: boolean,
+  write: boolean,
+): boolean {
   const { mm } = vma;
   const { system } = mm;
   const { map, tables, swap } = system;
@@ -70,7 +78,6 @@ function mapSwappedIn(vma: Vma, vpn: number, entry: number, folio: number, cache
   lanes[entry + 1] = folio;
   return exclusive && (vma.flags & VM_WRITE) !== 0;
 }
-
 
 /** @kernel mm/memory.c should_try_to_free_swap */
 function shouldTryToFreeSwap(system: MemorySystem, vma: Vma, folio: number, write: boolean): boolean {

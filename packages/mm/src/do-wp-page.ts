@@ -1,4 +1,5 @@
 import type { Task } from '@hmm/kernel';
+import { copyHighpage } from './highmem.js';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { anonVmaPrepare } from './anon-vma.js';
 import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM } from './fault.js';
@@ -55,7 +56,8 @@ function wpCanReuseAnonFolio(system: MemorySystem, vma: Vma, pfn: number): boole
   const { map } = system;
   const folio = map.folio(pfn);
   // A pin weighs as 1,024 references.
-  if (map.test(folio, PG_head) || (map.pincount[folio] ?? 0) > 0 || (map.refcount[folio] ?? 0) > 3) return false;
+  if (map.test(folio, PG_head) || (map.pincount[folio] ?? 0) > 0 || (map.refcount[folio] ?? 0) > 3)
+    return false;
   if (!map.test(folio, PG_lru)) lruAddDrain(system);
   const cached = map.test(folio, PG_swapcache) ? 1 : 0;
   if ((map.refcount[folio] ?? 0) > 1 + cached || !map.tryLock(folio)) return false;
@@ -87,7 +89,7 @@ function* wpPageCopy(vma: Vma, vpn: number, entry: number, unshare: boolean): Ta
     return VM_FAULT_OOM;
   }
   if (special) data.fillPage(fresh, 0);
-  else data.copyPage(fresh, old);
+  else copyHighpage(system, fresh, old);
   map.set(fresh, PG_uptodate);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, vpn + 1) : undefined;
   const here = tables.findPte(mm.root, vpn);
@@ -117,4 +119,3 @@ function* wpPageCopy(vma: Vma, vpn: number, entry: number, unshare: boolean): Ta
 function samePte(now: number, before: number): boolean {
   return (now | PTE_YOUNG) === (before | PTE_YOUNG);
 }
-

@@ -29,7 +29,12 @@ export function filemapGetFolio(system: MemorySystem, file: AddressSpace, index:
  * Puts a new frame into the cache, which takes a reference on it. @returns false when page tables are used up.
  * @kernel mm/shmem.c shmem_add_to_page_cache
  */
-export function filemapAddFolio(system: MemorySystem, file: AddressSpace, pfn: number, index: number): boolean {
+export function filemapAddFolio(
+  system: MemorySystem,
+  file: AddressSpace,
+  pfn: number,
+  index: number,
+): boolean {
   const { map, tables } = system;
   const entry = tables.make(file.root, index, LEVEL_PTE);
   if (entry < 0) return false;

@@ -56,7 +56,7 @@ export function* getUserPages(
   pages: number[] | undefined,
 ): Task<number> {
   let vma: Vma | undefined;
-  for (let done = 0; done < count; ) {
+  for (let done = 0; done < count;) {
     const vpn = start + done;
     if (vma === undefined || vpn >= vma.end) {
       vma = vmaLookup(mm, vpn);
@@ -148,7 +148,8 @@ function canFollowWrite(vma: Vma, pte: number, pfn: number, flags: number): bool
 function gupMustUnshare(vma: Vma, pfn: number, flags: number): boolean {
   if ((flags & (FOLL_WRITE | FOLL_PIN)) !== FOLL_PIN) return false;
   const { map } = vma.mm.system;
-  if (!map.test(map.folio(pfn), PG_anon)) return (flags & FOLL_LONGTERM) !== 0 && (vma.flags & VM_SHARED) === 0;
+  if (!map.test(map.folio(pfn), PG_anon))
+    return (flags & FOLL_LONGTERM) !== 0 && (vma.flags & VM_SHARED) === 0;
   return !map.test(pfn, PG_anon_exclusive);
 }
 

@@ -6,7 +6,13 @@ import { doFault } from './do-fault.js';
 import { doDevicePrivatePage } from './do-device-private-page.js';
 import { doSwapPage } from './do-swap-page.js';
 import { doWpPage } from './do-wp-page.js';
-import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_FALLBACK, VM_FAULT_HWPOISON, VM_FAULT_OOM } from './fault.js';
+import {
+  FAULT_FLAG_UNSHARE,
+  FAULT_FLAG_WRITE,
+  VM_FAULT_FALLBACK,
+  VM_FAULT_HWPOISON,
+  VM_FAULT_OOM,
+} from './fault.js';
 import { createHugePmd, doHugePmdFault } from './huge-fault.js';
 import { accessPte } from './observe.js';
 import {
@@ -121,4 +127,3 @@ function* nonpresentFault(vma: Vma, vpn: number, entry: number, flags: number): 
       throw new HmmError('BAD_PTE', 'a page-table entry of no known kind', { flags: pte, vpn });
   }
 }
-

@@ -15,9 +15,14 @@ import { VM_HUGEPAGE, VM_NOHUGEPAGE, VM_SPECIAL, type Vma } from './vma.js';
 export function thpVmaAllowable(vma: Vma, vpn: number): boolean {
   const { thp } = vma.mm.system.config;
   if (thp === 'never' || (thp === 'madvise' && (vma.flags & VM_HUGEPAGE) === 0)) return false;
-  if ((vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL)) !== 0 || !vma.isAnonymous() || !vma.isCow()) return false;
+  if (!thpVmaEligible(vma)) return false;
   const start = vpn - (vpn % 512);
   return start >= vma.start && start + 512 <= vma.end;
+}
+
+/** Whether `vma` may have huge pages at all, whatever the system's setting. */
+export function thpVmaEligible(vma: Vma): boolean {
+  return (vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL)) === 0 && vma.isAnonymous() && vma.isCow();
 }
 
 /**

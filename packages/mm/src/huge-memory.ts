@@ -1,25 +1,12 @@
 import { ENTRY_TABLE, HmmError, LEVEL_PMD, NO_TABLE, ENOMEM, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
-import {
-  HUGE_ZERO_PFN,
-  PG_anon_exclusive,
-  PG_dirty,
-  ZERO_PFN,
-} from './mem-map.js';
+import { HUGE_ZERO_PFN, PG_anon_exclusive, PG_dirty, ZERO_PFN } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmuGather } from './mmu-gather.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { findPmd } from './page-walk.js';
-import {
-  PTE_DIRTY,
-  PTE_HUGE,
-  PTE_PRESENT,
-  PTE_PROTNONE,
-  PTE_SPECIAL,
-  PTE_WRITE,
-  PTE_YOUNG,
-} from './pte.js';
+import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './pte.js';
 import { mkPte } from './pte-make.js';
 import {
   folioAddAnonRmapPte,
@@ -65,7 +52,8 @@ function splitHugePmdLocked(vma: Vma, pmd: number): void {
   const head = lanes[pmd + 1] ?? 0;
   const table = tables.alloc();
   // The kernel has laid a table by when it mapped the huge page.
-  if (table === NO_TABLE) throw new HmmError('OUT_OF_TABLES', 'no page table is left to split a huge page into');
+  if (table === NO_TABLE)
+    throw new HmmError('OUT_OF_TABLES', 'no page table is left to split a huge page into');
   accessPte(system, pmd, true);
   if (head === HUGE_ZERO_PFN) fillTable(lanes, table, mkPte(vma) | PTE_SPECIAL, ZERO_PFN, 0);
   else {

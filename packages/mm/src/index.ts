@@ -17,6 +17,7 @@ export * from './fork.js';
 export * from './free-pgtables.js';
 export * from './gup.js';
 export * from './handle-mm-fault.js';
+export * from './highmem.js';
 export * from './huge-fault.js';
 export * from './huge-memory.js';
 export * from './khugepaged.js';

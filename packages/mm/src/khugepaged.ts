@@ -1,3 +1,144 @@
-import type { Task } from '@hmm/kernel';
+import { EAGAIN, EINVAL, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
+import { handleMmFault } from './handle-mm-fault.js';
+import { thpVmaEligible } from './huge-fault.js';
+import {
+  NO_PFN,
+  PG_anon,
+  PG_head,
+  PG_isolated,
+  PG_locked,
+  PG_lru,
+  PG_swapcache,
+  PG_uptodate,
+} from './mem-map.js';
+import type { MmStruct } from './mm-struct.js';
+import { notifyEnd, notifyStart } from './notify.js';
+import { allocHugePage, folioPut } from './page-alloc.js';
+import { findPmd } from './page-walk.js';
+import { PTE_HUGE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from './pte.js';
+import { mkPteForWrite } from './pte-make.js';
+import { folioAddNewAnonRmapPmd, folioMapcount, folioRemoveRmapPte } from './rmap.js';
+import { folioAddLruVma, lruAddDrain } from './swap.js';
+import { freeSwapCache } from './swapfile.js';
+import { vmaLookup } from './vma-set.js';
 import type { Vma } from './vma.js';
-export function* collapseRange(_vma: Vma, _start: number, _end: number): Task<number> { return 0; }
+
+const NR = 512;
+
+/**
+ * Makes huge pages of the small ones in [start, end) (MADV_COLLAPSE). The caller holds mmap_lock for reading, which is
+ * dropped meanwhile. @returns 0 when every whole 2 MiB is a huge page now; `-EINVAL`, `-EAGAIN` (a page is in use) or
+ * `-ENOMEM`. @kernel mm/khugepaged.c madvise_collapse
+ */
+export function* madviseCollapse(vma: Vma, start: number, end: number): Task<number> {
+  const { mm } = vma;
+  if (!thpVmaEligible(vma)) return -EINVAL;
+  lruAddDrain(mm.system);
+  let failed = 0;
+  for (let at = start + ((NR - (start % NR)) % NR); at + NR <= end; at += NR) {
+    yield* faultInNonpresent(mm, at);
+    mm.mmapLock.unlockRead();
+    if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
+    const error = yield* collapseHugePage(mm, at);
+    mm.mmapLock.unlockWrite();
+    if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+    if (error === -ENOMEM) return error;
+    if (error !== 0) failed = error;
+  }
+  return failed;
+}
+
+/** Brings swapped pages, and pages that devices have, back first. @kernel mm/khugepaged.c __collapse_huge_page_swapin */
+function* faultInNonpresent(mm: MmStruct, start: number): Task {
+  const { tables } = mm.system;
+  for (let vpn = start; vpn < start + NR; vpn++) {
+    const entry = tables.findPte(mm.root, vpn);
+    const pte = entry < 0 ? 0 : (tables.lanes[entry] ?? 0);
+    const vma = vmaLookup(mm, vpn);
+    if (pte !== 0 && (pte & PTE_PRESENT) === 0 && vma !== undefined) yield* handleMmFault(vma, vpn, 0);
+  }
+}
+
+/**
+ * Replaces the page table of the 2 MiB at `start` by one huge page, announced as CLEAR. The caller holds mmap_lock for
+ * writing. @returns 0 or a negative errno: nothing has changed then. @kernel mm/khugepaged.c collapse_huge_page
+ */
+export function* collapseHugePage(mm: MmStruct, start: number): Task<number> {
+  const { system } = mm;
+  const { lanes } = system.tables;
+  const vma = vmaLookup(mm, start);
+  if (vma === undefined || vma.end < start + NR || !thpVmaEligible(vma) || vma.anonVma === null)
+    return -EINVAL;
+  const pmd = findPmd(mm, start);
+  if (pmd < 0) return -EINVAL;
+  if (((lanes[pmd] ?? 0) & PTE_HUGE) !== 0) return 0;
+  if (lanes[pmd] !== ENTRY_TABLE) return -EINVAL;
+  const head = allocHugePage(system);
+  if (head === NO_PFN) return -ENOMEM;
+  if (!vma.anonVma.rwsem.tryWriteFast()) yield* vma.anonVma.rwsem.write();
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + NR) : undefined;
+  const table = lanes[pmd + 1] ?? 0;
+  const error = collapsible(vma, table);
+  notifyEnd(range);
+  if (error === 0) {
+    copyAndFree(vma, table, head);
+    installHugePage(vma, pmd, table, start, head);
+  }
+  vma.anonVma.rwsem.unlockWrite();
+  if (error !== 0) folioPut(system, head);
+  return error;
+}
+
+/** Whether all that the table maps can be copied: anonymous pages that only mappings hold. @kernel mm/khugepaged.c __collapse_huge_page_isolate */
+function collapsible(vma: Vma, table: number): number {
+  const { system } = vma.mm;
+  const { map, tables } = system;
+  let writable = false;
+  for (let entry = table; entry < table + 2 * NR; entry += 2) {
+    const pte = tables.lanes[entry] ?? 0;
+    if (pte === 0 || (pte & PTE_SPECIAL) !== 0) continue;
+    if ((pte & PTE_PRESENT) === 0) return -EINVAL;
+    if ((pte & PTE_WRITE) !== 0) writable = true;
+    const folio = map.folio(tables.lanes[entry + 1] ?? 0);
+    const flags = map.flags[folio] ?? 0;
+    if ((flags & PG_anon) === 0) return -EINVAL;
+    if ((flags & (PG_locked | PG_isolated)) !== 0 || (flags & PG_lru) === 0) return -EAGAIN;
+    const cached = (flags & PG_swapcache) !== 0 ? ((flags & PG_head) !== 0 ? NR : 1) : 0;
+    if (map.refcount[folio] !== folioMapcount(system, folio) + cached) return -EAGAIN;
+  }
+  return writable ? 0 : -EINVAL;
+}
+
+/** @kernel mm/khugepaged.c __collapse_huge_page_copy */
+function copyAndFree(vma: Vma, table: number, head: number): void {
+  const { mm } = vma;
+  const { system } = mm;
+  const { lanes } = system.tables;
+  for (let i = 0; i < NR; i++) {
+    const entry = table + 2 * i;
+    const pte = lanes[entry] ?? 0;
+    const pfn = lanes[entry + 1] ?? 0;
+    lanes[entry] = 0;
+    lanes[entry + 1] = 0;
+    if (pte === 0 || (pte & PTE_SPECIAL) !== 0) {
+      mm.rssAnon++;
+      continue;
+    }
+    system.data.copyPage(head + i, pfn);
+    folioRemoveRmapPte(pfn, vma);
+    freeSwapCache(system, system.map.folio(pfn));
+    folioPut(system, pfn);
+  }
+}
+
+function installHugePage(vma: Vma, pmd: number, table: number, start: number, head: number): void {
+  const { system } = vma.mm;
+  const { tables, map } = system;
+  tables.free(table);
+  map.set(head, PG_uptodate);
+  folioAddNewAnonRmapPmd(head, vma, start);
+  folioAddLruVma(vma, head);
+  tables.lanes[pmd] = mkPteForWrite(vma) | PTE_HUGE;
+  tables.lanes[pmd + 1] = head;
+}

@@ -26,7 +26,8 @@ export function* madviseFree(vma: Vma, start: number, end: number): Task {
     const pmd = findPmd(mm, at);
     const next = pmdAddrEnd(at, end);
     if (lanes[pmd] !== ENTRY_TABLE) yield* madviseFreeHugePmd(vma, at, next, pmd);
-    if (lanes[pmd] === ENTRY_TABLE) yield* freePteRange(vma, (lanes[pmd + 1] ?? 0) + 2 * (at & 511), next - at);
+    if (lanes[pmd] === ENTRY_TABLE)
+      yield* freePteRange(vma, (lanes[pmd + 1] ?? 0) + 2 * (at & 511), next - at);
   }
   notifyEnd(range);
 }
@@ -65,7 +66,8 @@ function* freePteRange(vma: Vma, first: number, count: number): Task {
 /** Entries from `entry` on that map a folio's consecutive pages. @kernel mm/internal.h folio_pte_batch */
 function folioBatch(lanes: Int32Array, entry: number, pfn: number, end: number): number {
   let at = entry;
-  while (at < end && ((lanes[at] ?? 0) & PTE_PRESENT) !== 0 && lanes[at + 1] === pfn + (at - entry) / 2) at += 2;
+  while (at < end && ((lanes[at] ?? 0) & PTE_PRESENT) !== 0 && lanes[at + 1] === pfn + (at - entry) / 2)
+    at += 2;
   return (at - entry) / 2;
 }
 

@@ -5,7 +5,7 @@ import { accessPte } from './observe.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
 import { PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './pte.js';
 import { folioMapcount } from './rmap.js';
-import { lruAddDrain } from './swap.js';
+import { lruAddDrainTask } from './swap.js';
 import { folioIsolateLru, folioPutbackLru, reclaimPages } from './vmscan.js';
 import type { Vma } from './vma.js';
 
@@ -18,7 +18,7 @@ export function* madviseColdOrPageout(vma: Vma, start: number, end: number, page
   const { mm } = vma;
   const { system } = mm;
   const { lanes } = system.tables;
-  lruAddDrain(system);
+  yield* lruAddDrainTask(system);
   for (let at = nextPmd(mm, start, end); at < end; at = nextPmd(mm, pmdAddrEnd(at, end), end)) {
     const pmd = findPmd(mm, at);
     if (lanes[pmd] !== ENTRY_TABLE && pageout) yield* splitFolioOfPmd(vma, pmd);

@@ -16,7 +16,7 @@ export function* madvisePopulate(mm: MmStruct, start: number, pages: number, wri
   if (badRange(mm, start, pages)) return start + pages > 2 ** 52 ? -EINVAL : -ENOMEM;
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
   let ret = 0;
-  for (let at = start; at < start + pages && ret === 0; ) {
+  for (let at = start; at < start + pages && ret === 0;) {
     const vma = vmaLookup(mm, at);
     if (vma === undefined) {
       ret = -ENOMEM;
@@ -25,7 +25,13 @@ export function* madvisePopulate(mm: MmStruct, start: number, pages: number, wri
     const end = Math.min(vma.end, start + pages);
     if ((vma.flags & (VM_IO | VM_PFNMAP)) !== 0) ret = -EINVAL;
     else {
-      const got = yield* getUserPages(mm, at, end - at, write ? FOLL_TOUCH | FOLL_WRITE : FOLL_TOUCH, undefined);
+      const got = yield* getUserPages(
+        mm,
+        at,
+        end - at,
+        write ? FOLL_TOUCH | FOLL_WRITE : FOLL_TOUCH,
+        undefined,
+      );
       lruAddDrain(mm.system);
       if (got < 0) ret = got === -EFAULT ? -EINVAL : got;
       at += Math.max(0, got);

@@ -2,7 +2,7 @@ import { EINVAL, ENOMEM, type Task } from '@hmm/kernel';
 import { madviseColdOrPageout } from './madvise-pageout.js';
 import { madviseFree } from './madvise-free.js';
 import { madvisePopulate } from './madvise-populate.js';
-import { collapseRange } from './khugepaged.js';
+import { madviseCollapse } from './khugepaged.js';
 import type { MmStruct } from './mm-struct.js';
 import { badRange } from './task-size.js';
 import { truncateRange } from './truncate.js';
@@ -87,7 +87,7 @@ export function* sysMadvise(mm: MmStruct, start: number, pages: number, advice: 
 /** @kernel mm/madvise.c madvise_walk_vmas */
 function* madviseWalkVmas(mm: MmStruct, start: number, end: number, advice: number): Task<number> {
   let unmapped = 0;
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     const vma = findVma(mm, at);
     if (vma === undefined) return -ENOMEM;
     if (at < vma.start) {
@@ -123,7 +123,7 @@ function* madviseVmaBehavior(vma: Vma, start: number, end: number, advice: numbe
     case MADV_REMOVE:
       return yield* madviseRemove(vma, start, end);
     case MADV_COLLAPSE:
-      return yield* collapseRange(vma, start, end);
+      return yield* madviseCollapse(vma, start, end);
     case MADV_WILLNEED:
       return 0;
     default:

@@ -163,9 +163,10 @@ export class MemMap {
   /** Locks a folio if it is free. @kernel include/linux/pagemap.h folio_trylock */
   tryLock(pfn: number): boolean {
     const { sched } = this.kernel;
-    sched.access(this.channels + pfn, true);
     const flags = this.flags[pfn] ?? 0;
-    if ((flags & PG_locked) !== 0) return false;
+    const free = (flags & PG_locked) === 0;
+    sched.access(this.channels + pfn, free);
+    if (!free) return false;
     this.flags[pfn] = flags | PG_locked;
     return true;
   }

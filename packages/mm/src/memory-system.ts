@@ -5,6 +5,7 @@ import type { DevPagemap } from './dev-pagemap.js';
 import { LruBatches } from './lru-batches.js';
 import { MemMap } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
+import { MAX_OBSERVED_AGENTS } from './observe.js';
 import { PageAllocator } from './page-alloc.js';
 import { PageData } from './page-data.js';
 import { SwapDevice } from './swapfile.js';
@@ -28,7 +29,12 @@ export interface MemoryConfig {
   /** Page-table levels. */
   readonly levels: 4 | 5;
   readonly thp: ThpMode;
+  /** Whether a frame that is freed is filled with {@link PAGE_POISON}, so that a stale access shows. */
+  readonly pagePoison: boolean;
 }
+
+/** What freed frames hold with `pagePoison`. @kernel include/linux/poison.h PAGE_POISON */
+export const PAGE_POISON = 0xaa;
 
 /** 4 GiB of system memory, 12 GiB of pfn space, 1,023 swap slots, THP by madvise. */
 export const DEFAULT_MEMORY_CONFIG: MemoryConfig = {
@@ -38,6 +44,7 @@ export const DEFAULT_MEMORY_CONFIG: MemoryConfig = {
   swapSlots: 1023,
   levels: 4,
   thp: 'madvise',
+  pagePoison: false,
 };
 
 /**
@@ -77,8 +84,8 @@ export class MemorySystem {
   readonly pteObjects: number;
   readonly folioObjects: number;
   readonly dataObjects: number;
-  /** Id under which the LRU batches are observed. */
-  readonly lruObject: number;
+  /** First of the ids under which additions to the LRU batches are observed, by agent. */
+  readonly lruObjects: number;
   /** First id of the locks of anon_vmas and, {@link MAX_MAPPINGS} + 1 further, of files. */
   readonly mappingObjects: number;
 
@@ -92,7 +99,7 @@ export class MemorySystem {
     this.swap = new SwapDevice(this.config.swapSlots);
     this.pteObjects = kernel.allocIds(this.tables.lanes.length / 2);
     this.folioObjects = this.map.objects;
-    this.lruObject = kernel.allocIds(1);
+    this.lruObjects = kernel.allocIds(MAX_OBSERVED_AGENTS);
     this.dataObjects = kernel.allocIds(this.config.frames);
     this.mappingObjects = kernel.allocIds(2 * (MAX_MAPPINGS + 1));
   }

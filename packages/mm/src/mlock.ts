@@ -9,7 +9,17 @@ import { lruAddDrain } from './swap.js';
 import { badRange } from './task-size.js';
 import { vmaModify } from './vma-merge.js';
 import { findVma, findVmaIntersection } from './vma-set.js';
-import { VM_EXEC, VM_IO, VM_LOCKED, VM_PFNMAP, VM_READ, VM_SHARED, VM_SPECIAL, VM_WRITE, type Vma } from './vma.js';
+import {
+  VM_EXEC,
+  VM_IO,
+  VM_LOCKED,
+  VM_PFNMAP,
+  VM_READ,
+  VM_SHARED,
+  VM_SPECIAL,
+  VM_WRITE,
+  type Vma,
+} from './vma.js';
 
 /**
  * Locks the pages [start, start + pages) into memory and faults them in.
@@ -101,14 +111,16 @@ function mlockPteRange(vma: Vma, first: number, count: number): void {
     if ((vma.flags & VM_LOCKED) === 0) munlockFolio(system, folio);
     // A large folio counts once, and only where all of it is mapped here.
     else if (!large) mlockFolio(system, folio);
-    else if (pfn === folio && wholeFolioMapped(lanes, entry, folio, first + 2 * count)) mlockFolio(system, folio);
+    else if (pfn === folio && wholeFolioMapped(lanes, entry, folio, first + 2 * count))
+      mlockFolio(system, folio);
   }
 }
 
 function wholeFolioMapped(lanes: Int32Array, entry: number, folio: number, end: number): boolean {
   if (entry + 1024 > end) return false;
   for (let i = 0; i < 512; i++) {
-    if (((lanes[entry + 2 * i] ?? 0) & PTE_PRESENT) === 0 || lanes[entry + 2 * i + 1] !== folio + i) return false;
+    if (((lanes[entry + 2 * i] ?? 0) & PTE_PRESENT) === 0 || lanes[entry + 2 * i + 1] !== folio + i)
+      return false;
   }
   return true;
 }
@@ -120,12 +132,13 @@ function wholeFolioMapped(lanes: Int32Array, entry: number, folio: number, end: 
 export function* mmPopulate(mm: MmStruct, start: number, end: number): Task<number> {
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
   let ret = 0;
-  for (let at = start; at < end && ret === 0; ) {
+  for (let at = start; at < end && ret === 0;) {
     const vma = findVmaIntersection(mm, at, end);
     if (vma === undefined) break;
     const from = Math.max(at, vma.start);
     at = Math.min(vma.end, end);
-    if ((vma.flags & (VM_IO | VM_PFNMAP)) === 0) ret = Math.min(0, yield* populateVmaPageRange(vma, from, at));
+    if ((vma.flags & (VM_IO | VM_PFNMAP)) === 0)
+      ret = Math.min(0, yield* populateVmaPageRange(vma, from, at));
   }
   mm.mmapLock.unlockRead();
   return ret;

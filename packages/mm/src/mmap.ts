@@ -7,7 +7,16 @@ import { badRange, taskSize } from './task-size.js';
 import { vmaLinkFile } from './vma-adjust.js';
 import { vmaMergeNewRange } from './vma-merge.js';
 import { findVmaIntersection, vmaSetInsert } from './vma-set.js';
-import { VM_ACCOUNT, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE, VM_EXEC, Vma, type VmOperations } from './vma.js';
+import {
+  VM_ACCOUNT,
+  VM_LOCKED,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  VM_EXEC,
+  Vma,
+  type VmOperations,
+} from './vma.js';
 
 /** `prot` bits. @kernel include/uapi/asm-generic/mman-common.h PROT_READ */
 export const PROT_NONE = 0;
@@ -103,7 +112,8 @@ export function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags
     if (noReplace && findVmaIntersection(mm, addr, addr + pages) !== undefined) return -EEXIST;
     return addr;
   }
-  if (addr > 0 && !badRange(mm, addr, pages) && findVmaIntersection(mm, addr, addr + pages) === undefined) return addr;
+  if (addr > 0 && !badRange(mm, addr, pages) && findVmaIntersection(mm, addr, addr + pages) === undefined)
+    return addr;
   return topDownGap(mm, pages);
 }
 
@@ -121,7 +131,13 @@ function topDownGap(mm: MmStruct, pages: number): number {
 }
 
 /** Makes the VMA, or lets a neighbour grow over the range. @kernel mm/mmap.c mmap_region */
-function* mmapRegion(mm: MmStruct, start: number, pages: number, flags: number, source: MapSource): Task<number> {
+function* mmapRegion(
+  mm: MmStruct,
+  start: number,
+  pages: number,
+  flags: number,
+  source: MapSource,
+): Task<number> {
   const end = start + pages;
   let file = source.file ?? null;
   const ops = source.ops ?? null;

@@ -11,13 +11,19 @@ import type { Vma } from './vma.js';
  * at the new place since the new VMA is in the old one's trees.
  * @returns false when page tables are used up: a part has been moved then. @kernel mm/mremap.c move_page_tables
  */
-export function* movePageTables(vma: Vma, from: number, newVma: Vma, to: number, pages: number): Task<boolean> {
+export function* movePageTables(
+  vma: Vma,
+  from: number,
+  newVma: Vma,
+  to: number,
+  pages: number,
+): Task<boolean> {
   if (pages === 0) return true;
   const { mm } = vma;
   const end = from + pages;
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, from, end) : undefined;
   let ok = true;
-  for (let at = from; at < end && ok; ) {
+  for (let at = from; at < end && ok;) {
     const there = to + (at - from);
     const extent = Math.min(pmdAddrEnd(at, end) - at, pmdAddrEnd(there, Infinity) - there);
     ok = yield* moveExtent(vma, at, newVma, there, extent);

@@ -111,7 +111,15 @@ function* expandInPlace(vma: Vma, delta: number): Task<boolean> {
   const { mm, end, flags, file, ops, anonVma } = vma;
   if ((vmaNext(vma)?.start ?? Infinity) < end + delta || end + delta > taskSize(mm)) return false;
   const pgoff = vma.pgoff + (end - vma.start);
-  const grown = yield* vmaMergeNewRange(mm, { start: end, end: end + delta, flags, pgoff, file, ops, anonVma });
+  const grown = yield* vmaMergeNewRange(mm, {
+    start: end,
+    end: end + delta,
+    flags,
+    pgoff,
+    file,
+    ops,
+    anonVma,
+  });
   if (grown === undefined) return false;
   if ((flags & VM_LOCKED) !== 0) mm.lockedVm += delta;
   return true;

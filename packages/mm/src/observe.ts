@@ -8,6 +8,9 @@ import type { MmStruct } from './mm-struct.js';
  * @packageDocumentation
  */
 
+/** Agents that are told apart by who observes accesses. */
+export const MAX_OBSERVED_AGENTS = 8;
+
 /** An access to the page-table entry at `lane`. */
 export function accessPte(system: MemorySystem, lane: number, write: boolean): void {
   const { observer } = system.kernel.sched;
@@ -26,10 +29,19 @@ export function accessData(system: MemorySystem, pfn: number, write: boolean): v
   if (observer !== undefined) observer.access(system.dataObjects + pfn, write);
 }
 
-/** An access to the batches of folios on their way to the LRU. */
-export function accessLruBatches(system: MemorySystem, write: boolean): void {
-  const { observer } = system.kernel.sched;
-  if (observer !== undefined) observer.access(system.lruObject, write);
+/** The running agent adds to the batches of folios on their way to the LRU. Additions of several agents commute. */
+export function accessLruAdd(system: MemorySystem): void {
+  const { sched } = system.kernel;
+  if (sched.observer !== undefined) sched.observer.access(system.lruObjects + sched.current.id, true);
+}
+
+/** The batches are emptied, or found empty. */
+export function accessLruDrain(system: MemorySystem): void {
+  const { sched } = system.kernel;
+  if (sched.observer === undefined) return;
+  const write = system.lru.add.length > 0;
+  for (let agent = 0; agent < MAX_OBSERVED_AGENTS; agent++)
+    sched.observer.access(system.lruObjects + agent, write);
 }
 
 /**

@@ -1,15 +1,7 @@
 import { HmmError } from '@hmm/kernel';
 import { freeZoneDeviceFolio } from './memremap.js';
-import {
-  FIRST_PFN,
-  type MemMap,
-  NO_PFN,
-  PG_free,
-  PG_head,
-  PG_reserved,
-  PG_zone_device,
-} from './mem-map.js';
-import type { MemorySystem } from './memory-system.js';
+import { FIRST_PFN, type MemMap, NO_PFN, PG_free, PG_head, PG_reserved, PG_zone_device } from './mem-map.js';
+import { PAGE_POISON, type MemorySystem } from './memory-system.js';
 
 const BLOCK = 512;
 const NO_BLOCK = 0;
@@ -61,19 +53,18 @@ export class PageAllocator {
 
   /** A frame, or {@link NO_PFN}. */
   take(): number {
-    let pfn = NO_PFN;
     const block = this.broken;
-    if (block !== NO_BLOCK) {
-      pfn = this.heads[block] ?? 0;
-      this.heads[block] = this.map.private[pfn] ?? 0;
-      this.map.private[pfn] = 0;
-      const left = (this.counts[block] ?? 0) - 1;
-      this.counts[block] = left;
-      if (left === 0) this.unlink(block);
-    } else {
+    if (block === NO_BLOCK) {
       if (this.bump === this.bumpEnd && !this.openBlock()) return NO_PFN;
-      pfn = this.bump++;
+      this.free--;
+      return this.bump++;
     }
+    const pfn = this.heads[block] ?? 0;
+    this.heads[block] = this.map.private[pfn] ?? 0;
+    this.map.private[pfn] = 0;
+    const left = (this.counts[block] ?? 0) - 1;
+    this.counts[block] = left;
+    if (left === 0) this.unlink(block);
     this.free--;
     return pfn;
   }
@@ -245,6 +236,6 @@ function resetFrame(system: MemorySystem, pfn: number): void {
   map.mapping[pfn] = 0;
   if (map.private[pfn] !== 0) map.private[pfn] = 0;
   if (map.mlockCount[pfn] !== 0) map.mlockCount[pfn] = 0;
-  system.data.release(pfn);
+  if (system.config.pagePoison) system.data.fillPage(pfn, PAGE_POISON);
+  else system.data.release(pfn);
 }
-

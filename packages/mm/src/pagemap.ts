@@ -2,7 +2,14 @@ import { ENTRY_TABLE } from '@hmm/kernel';
 import { PG_anon } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
 import { findPmd } from './page-walk.js';
-import { PTE_HUGE, PTE_PRESENT, PTE_SPECIAL, isDeviceExclusivePte, isDevicePrivatePte, isMigrationPte } from './pte.js';
+import {
+  PTE_HUGE,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  isDeviceExclusivePte,
+  isDevicePrivatePte,
+  isMigrationPte,
+} from './pte.js';
 import { pageMapcount } from './rmap.js';
 
 /** What `/proc/PID/pagemap` tells of a page; the kernel's bits 63, 62, 61 and 56. */

@@ -51,7 +51,7 @@ function restoreAll(system: MemorySystem, where: RmapTree, src: number, dst: num
   const nr = folioNrPages(system, dst);
   const index = map.index[dst] ?? 0;
   for (const vma of where.tree) {
-    const vpn = vmaAddress(vma, index, nr);
+    const vpn = vmaAddress(vma, src, index, nr);
     if (vpn < 0) continue;
     const skipped = (vma.pgoff + (vpn - vma.start) - index) | 0;
     const end = Math.min(vma.end, vpn + nr - skipped);

@@ -1,6 +1,7 @@
 import type { RwSemaphore, Task } from '@hmm/kernel';
 import { PG_anon, PG_head } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
+import { findPmd } from './page-walk.js';
 import type { Vma } from './vma.js';
 
 /** What rmap looks a folio up in: the VMAs in the order in which a walk visits them, and the lock of that tree. */
@@ -25,14 +26,32 @@ export function folioNrPages(system: MemorySystem, folio: number): number {
   return system.map.test(folio, PG_head) ? 512 : 1;
 }
 
+/** Pages from which on a VMA may hold several pages whose index is the same modulo 2^32. */
+const WIDE = 2 ** 31;
+
 /**
- * The first page of `vma` that the folio covers (its page offset being `index` modulo 2^32), -1 when it covers none.
- * @kernel mm/internal.h vma_address
+ * The first page of `vma` that the folio covers, -1 when it covers none. A folio's index is known modulo 2^32: in a VMA of
+ * 8 TiB and more the page tables tell which of the possible places is meant. @kernel mm/internal.h vma_address
  */
-export function vmaAddress(vma: Vma, index: number, nr: number): number {
+export function vmaAddress(vma: Vma, folio: number, index: number, nr: number): number {
+  if (vma.end - vma.start > WIDE) return wideAddress(vma, folio, index, nr);
   const ahead = (index - vma.pgoff) | 0;
   if (ahead >= 0) return ahead < vma.end - vma.start ? vma.start + ahead : -1;
   return ahead + nr > 0 ? vma.start : -1;
+}
+
+function wideAddress(vma: Vma, folio: number, index: number, nr: number): number {
+  const { lanes } = vma.mm.system.tables;
+  const first = vma.start + ((index - vma.pgoff) >>> 0);
+  let found = -1;
+  for (let vpn = first; vpn < vma.end; vpn += 2 ** 32) {
+    const pte = vma.mm.system.tables.findPte(vma.mm.root, vpn);
+    const entry = pte >= 0 ? pte : findPmd(vma.mm, vpn);
+    if (entry >= 0 && lanes[entry] !== 0 && lanes[entry + 1] === folio) return vpn;
+    if (found < 0) found = vpn;
+  }
+  const ahead = (index - vma.pgoff) | 0;
+  return ahead < 0 && ahead + nr > 0 ? vma.start : found;
 }
 
 /**
@@ -46,7 +65,7 @@ export function* rmapWalk(system: MemorySystem, folio: number, rmapOne: RmapOne)
   const index = system.map.index[folio] ?? 0;
   if (!where.rwsem.tryReadFast()) yield* where.rwsem.read();
   for (const vma of where.tree) {
-    const vpn = vmaAddress(vma, index, nr);
+    const vpn = vmaAddress(vma, folio, index, nr);
     if (vpn >= 0 && !(yield* rmapOne(vma, vpn))) break;
   }
   where.rwsem.unlockRead();

@@ -56,7 +56,9 @@ export function folioSetAnon(folio: number, vma: Vma, vpn: number, exclusive: bo
 
 function anonVmaOf(vma: Vma): AnonVma {
   if (vma.anonVma === null)
-    throw new HmmError('NO_ANON_VMA', 'an anonymous page is mapped before anon_vma_prepare', { start: vma.start });
+    throw new HmmError('NO_ANON_VMA', 'an anonymous page is mapped before anon_vma_prepare', {
+      start: vma.start,
+    });
   return vma.anonVma;
 }
 

@@ -88,7 +88,8 @@ function splitParts(system: MemorySystem, head: number): void {
 
 /** @kernel mm/huge_memory.c remap_page */
 function* remap(system: MemorySystem, folio: number, flags: number): Task {
-  if (!tryRemoveMigrationPtes(system, folio, folio, flags)) yield* removeMigrationPtes(system, folio, folio, flags);
+  if (!tryRemoveMigrationPtes(system, folio, folio, flags))
+    yield* removeMigrationPtes(system, folio, folio, flags);
 }
 
 /** Splits the huge page that the PMD entry at lane `pmd` maps; the huge zero page is left. @returns as {@link splitFolio}. */

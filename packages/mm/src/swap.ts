@@ -13,7 +13,7 @@ import {
 import type { MemorySystem } from './memory-system.js';
 import { FOLIO_BATCH_SIZE, takeAll } from './lru-batches.js';
 import { mlockDrainLocal, mlockNewFolio } from './mlock-folio.js';
-import { accessFolio, accessLruBatches } from './observe.js';
+import { accessFolio, accessLruAdd, accessLruDrain } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { VM_LOCKED, VM_SPECIAL, type Vma } from './vma.js';
 
@@ -22,7 +22,7 @@ export function folioAddLru(system: MemorySystem, folio: number): void {
   const { map, lru } = system;
   map.get(folio);
   // Two additions commute: only draining changes what an addition does.
-  accessLruBatches(system, false);
+  accessLruAdd(system);
   lru.add.push(folio);
   if (lru.add.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushAdd(system);
 }
@@ -36,7 +36,7 @@ export function folioAddLruVma(vma: Vma, folio: number): void {
 /** Drains every batch of folios. @kernel mm/swap.c lru_add_drain */
 export function lruAddDrain(system: MemorySystem): void {
   const { lru } = system;
-  accessLruBatches(system, true);
+  accessLruDrain(system);
   if (lru.add.length > 0) flushAdd(system);
   if (lru.lazyfree.length > 0) flushLazyfree(system);
   if (lru.activate.length > 0) flushActivate(system);
@@ -49,7 +49,7 @@ export function lruAddDrain(system: MemorySystem): void {
  */
 export function* lruAddDrainTask(system: MemorySystem): Task {
   if (system.kernel.sched.exploring) {
-    accessLruBatches(system, true);
+    accessLruDrain(system);
     const folios = takeAll(system.lru.add);
     addToLru(system, folios);
     if (folios.length > 0) yield SP_PREEMPT;

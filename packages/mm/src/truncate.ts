@@ -33,7 +33,8 @@ export function* truncateRange(system: MemorySystem, file: AddressSpace, from: n
 function* truncateFolio(system: MemorySystem, file: AddressSpace, pfn: number): Task {
   folioGet(system, pfn);
   if (system.kernel.sched.exploring || !system.map.tryLock(pfn)) yield* folioLock(system, pfn);
-  if (system.map.mapping[pfn] === file.id && !system.map.test(pfn, PG_anon)) filemapRemoveFolio(system, file, pfn);
+  if (system.map.mapping[pfn] === file.id && !system.map.test(pfn, PG_anon))
+    filemapRemoveFolio(system, file, pfn);
   system.map.unlock(pfn);
   folioPut(system, pfn);
 }
@@ -63,4 +64,3 @@ export function* fileTruncate(system: MemorySystem, file: AddressSpace, pages: n
   yield* unmapMappingRange(file, pages, old, true);
   yield* truncateRange(system, file, pages, old);
 }
-

@@ -36,7 +36,8 @@ function isMergeableVma(neighbour: Vma, vmg: VmaMergeStruct): boolean {
 
 /** Whether two VMAs' anon_vmas allow a merge; `neighbour`'s must not come from fork. @kernel mm/vma.c is_mergeable_anon_vma */
 function isMergeableAnonVma(a: AnonVma | null, b: AnonVma | null, neighbour: Vma | undefined): boolean {
-  if ((a === null || b === null) && (neighbour === undefined || neighbour.anonVmaChain.length === 1)) return true;
+  if ((a === null || b === null) && (neighbour === undefined || neighbour.anonVmaChain.length === 1))
+    return true;
   return a === b;
 }
 
@@ -121,10 +122,16 @@ function* mergeLeft(previous: Vma, vma: Vma, end: number): Task<Vma> {
     });
     return previous;
   }
-  yield* setBounds(previous, vma, () => {
-    previous.end = end;
-    vma.moveStart(end);
-  }, end, vma);
+  yield* setBounds(
+    previous,
+    vma,
+    () => {
+      previous.end = end;
+      vma.moveStart(end);
+    },
+    end,
+    vma,
+  );
   return previous;
 }
 
@@ -138,10 +145,16 @@ function* mergeRight(vma: Vma, next: Vma, start: number): Task<Vma> {
     });
     return next;
   }
-  yield* setBounds(vma, next, () => {
-    vma.end = start;
-    next.moveStart(start);
-  }, start, vma);
+  yield* setBounds(
+    vma,
+    next,
+    () => {
+      vma.end = start;
+      next.moveStart(start);
+    },
+    start,
+    vma,
+  );
   return next;
 }
 

@@ -1,15 +1,8 @@
-import type { Task } from '@hmm/kernel';
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import { cacheEntry, filemapRemoveFolio } from './filemap.js';
-import {
-  PG_active,
-  PG_anon,
-  PG_dirty,
-  PG_lru,
-  PG_mlocked,
-  PG_swapbacked,
-  PG_swapcache,
-} from './mem-map.js';
+import { PG_active, PG_anon, PG_dirty, PG_lru, PG_mlocked, PG_swapbacked, PG_swapcache } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
+import { accessFolio } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { PTE_TYPE_SWAP } from './pte.js';
 import { folioMapped, folioMaybeDmaPinned } from './rmap.js';
@@ -29,6 +22,7 @@ const ACTIVATE = 2;
  */
 export function folioIsolateLru(system: MemorySystem, folio: number): boolean {
   const { map } = system;
+  accessFolio(system, folio, true);
   if (!map.test(folio, PG_lru)) return false;
   map.clear(folio, PG_lru);
   map.get(folio);
@@ -49,6 +43,7 @@ export function* reclaimPages(system: MemorySystem, folios: readonly number[]): 
   const { map } = system;
   const kept: number[] = [];
   for (const folio of folios) {
+    if (system.kernel.sched.exploring) yield SP_PREEMPT;
     map.clear(folio, PG_active);
     if (!map.tryLock(folio)) {
       kept.push(folio);
@@ -88,6 +83,7 @@ function pageout(system: MemorySystem, folio: number): number {
   const { map, swap, data } = system;
   if (map.test(folio, PG_anon) && !map.test(folio, PG_swapbacked)) return KEEP;
   // Only the cache and the isolation may hold it.
+  accessFolio(system, folio, true);
   if (map.refcount[folio] !== 2) return KEEP;
   map.clear(folio, PG_dirty);
   if (!map.test(folio, PG_swapcache) && !shmemWritepage(system, folio)) {
@@ -121,6 +117,7 @@ function shmemWritepage(system: MemorySystem, folio: number): boolean {
 function freeReclaimed(system: MemorySystem, folio: number): number {
   const { map } = system;
   const cached = !map.test(folio, PG_anon) || map.test(folio, PG_swapbacked);
+  accessFolio(system, folio, true);
   if (map.refcount[folio] !== (cached ? 2 : 1) || map.test(folio, PG_dirty)) return KEEP;
   if (map.test(folio, PG_swapcache)) deleteFromSwapCache(system, folio);
   else if (cached) {
@@ -139,4 +136,3 @@ function activateLocked(system: MemorySystem, folio: number): void {
   if (map.test(folio, PG_swapcache) && (full || map.test(folio, PG_mlocked))) folioFreeSwap(system, folio);
   if (!map.test(folio, PG_mlocked)) map.set(folio, PG_active);
 }
-
