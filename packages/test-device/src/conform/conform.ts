@@ -1,8 +1,7 @@
 import { HmmError, Kernel } from '@hmm/kernel';
 import { invalidationOf, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
 import { dupMm, lruAddDrain, MemorySystem, mmCreate, mmput } from '@hmm/mm';
-import { TestDeviceOperations } from '../operations.js';
-import { TestDevice } from '../test-device.js';
+import { MirrorOperations } from '../mirror-operations.js';
 import {
   parseCorpusLine,
   type Observation,
@@ -73,7 +72,7 @@ export class ConformReplay {
   readonly result = emptyConformResult();
   private readonly kernel = new Kernel();
   private readonly system = new MemorySystem(this.kernel);
-  private readonly devices = new TestDeviceOperations(new TestDevice(this.system));
+  private readonly devices = new MirrorOperations(this.system);
   private head: ScriptHead | undefined;
   private family: FamilyResult | undefined;
   private parent: ScriptProcess | undefined;

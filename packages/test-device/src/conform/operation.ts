@@ -1,4 +1,4 @@
-import type { DeviceCall } from '../operations.js';
+import type { MirrorCall } from '../mirror-operations.js';
 
 /** Pages of a region. */
 export interface RegionRange {
@@ -32,7 +32,7 @@ export type Operation =
   | { readonly name: 'dopen'; readonly device: number }
   | ({
       readonly name: 'device';
-      readonly call: DeviceCall;
+      readonly call: MirrorCall;
       readonly device: number;
       readonly value: number;
     } & RegionRange);
@@ -63,7 +63,7 @@ const GRAMMAR: Readonly<Record<string, readonly (string | readonly string[])[]>>
   drelease: ['n', 'n', 'n', 'n'],
 };
 
-const CALLS: readonly DeviceCall[] = [
+const CALLS: readonly MirrorCall[] = [
   'dread',
   'dwrite',
   'todev',

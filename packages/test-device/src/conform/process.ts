@@ -35,7 +35,7 @@ import {
   sysMunmap,
   unpinUserPage,
 } from '@hmm/mm';
-import type { TestDeviceOperations } from '../operations.js';
+import type { MirrorOperations } from '../mirror-operations.js';
 import type { Observation } from './corpus.js';
 import type { Advice, MappingKind, Operation, RegionRange } from './operation.js';
 
@@ -71,10 +71,10 @@ function protOf(word: string): number {
 /** A process of a script: an address space, the devices that it has open, and its long-term pins. */
 export class ScriptProcess {
   readonly mm: MmStruct;
-  private readonly devices: TestDeviceOperations;
+  private readonly devices: MirrorOperations;
   private readonly pinned: number[] = [];
 
-  constructor(mm: MmStruct, devices: TestDeviceOperations) {
+  constructor(mm: MmStruct, devices: MirrorOperations) {
     this.mm = mm;
     this.devices = devices;
   }
