@@ -8,5 +8,6 @@ export {
 export { Dmirror, dmirrorFopsOpen, dmirrorFopsRelease } from './dmirror.js';
 export { DMIRROR_BATCH } from './dmirror-fault.js';
 export * from './ioctl.js';
+export * from './mirror-operations.js';
 export * from './test-device.js';
 export * from './uapi.js';

@@ -1,0 +1,157 @@
+import { EBUSY, ENODEV, type Task } from '@hmm/kernel';
+import type { MemorySystem, MmStruct } from '@hmm/mm';
+import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from './device-table.js';
+import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';
+import { dmirrorIoctl } from './ioctl.js';
+import { TestDevice, type TestDeviceOptions } from './test-device.js';
+import {
+  HMM_DMIRROR_CHECK_EXCLUSIVE,
+  HMM_DMIRROR_EXCLUSIVE,
+  HMM_DMIRROR_MIGRATE_TO_DEV,
+  HMM_DMIRROR_MIGRATE_TO_SYS,
+  HMM_DMIRROR_READ,
+  HMM_DMIRROR_RELEASE,
+  HMM_DMIRROR_SNAPSHOT,
+  HMM_DMIRROR_WRITE,
+  type HmmDmirrorCmd,
+} from './uapi.js';
+
+/** The device's ioctls by the words of scripts and litmus tests. */
+export type MirrorCall = 'dread' | 'dwrite' | 'todev' | 'tosys' | 'snap' | 'excl' | 'chkexcl' | 'drelease';
+
+/** What an operation on a device returned. */
+export interface MirrorReply {
+  /** 0 or a negative errno. */
+  readonly rc: number;
+  /** As the ioctl returned them; 0 where it failed. */
+  readonly cpages: number;
+  readonly faults: number;
+  /** A value a page: byte 0 of what was read, or the status byte of a snapshot; empty for what returns none, or failed. */
+  readonly values: readonly number[];
+}
+
+/** An entry of a device's table. */
+export interface MirrorEntry {
+  readonly device: number;
+  readonly mm: MmStruct;
+  readonly vpn: number;
+  /** The frame that holds the data. */
+  readonly pfn: number;
+  readonly write: boolean;
+  readonly atomic: boolean;
+}
+
+const PAGE_SIZE = 4096;
+
+const REQUESTS: Readonly<Record<MirrorCall, number>> = {
+  dread: HMM_DMIRROR_READ,
+  dwrite: HMM_DMIRROR_WRITE,
+  todev: HMM_DMIRROR_MIGRATE_TO_DEV,
+  tosys: HMM_DMIRROR_MIGRATE_TO_SYS,
+  snap: HMM_DMIRROR_SNAPSHOT,
+  excl: HMM_DMIRROR_EXCLUSIVE,
+  chkexcl: HMM_DMIRROR_CHECK_EXCLUSIVE,
+  drelease: HMM_DMIRROR_RELEASE,
+};
+
+/** What returns data: byte 0 of each page is its value. */
+const DATA: ReadonlySet<MirrorCall> = new Set(['dread', 'todev', 'excl']);
+
+/** One open file. */
+interface OpenFile {
+  readonly device: number;
+  readonly mm: MmStruct;
+  readonly dmirror: Dmirror;
+}
+
+/**
+ * The test devices as a program uses them: open, operations over page ranges with one value a page, close. A process has
+ * a device open at most once here.
+ */
+export class MirrorOperations {
+  readonly device: TestDevice;
+  /** Objects from which all state of the devices can be reached. */
+  readonly roots: readonly object[];
+  private readonly files: OpenFile[] = [];
+  private buffer = new Uint8Array(64 * PAGE_SIZE);
+
+  constructor(system: MemorySystem, options: TestDeviceOptions = {}) {
+    this.device = new TestDevice(system, options);
+    this.roots = [this.device, this.files];
+  }
+
+  /** Opens `device` for `mm`: it mirrors it from now on. 0 or a negative errno. */
+  *open(device: number, mm: MmStruct): Task<number> {
+    if (this.find(device, mm) !== undefined) return -EBUSY;
+    const dmirror = yield* this.device.open(device, mm);
+    if (typeof dmirror === 'number') return dmirror;
+    this.files.push({ device, mm, dmirror });
+    return 0;
+  }
+
+  /** Closes it again. 0, or `-ENODEV` where it is not open. */
+  *close(device: number, mm: MmStruct): Task<number> {
+    const file = this.find(device, mm);
+    if (file === undefined) return -ENODEV;
+    this.files.splice(this.files.indexOf(file), 1);
+    yield* dmirrorFopsRelease(file.dmirror);
+    return 0;
+  }
+
+  /** Closes all that a process that ended had open, in the order in which it opened them. */
+  *closeAll(mm: MmStruct): Task {
+    for (const file of this.files.filter((open) => open.mm === mm)) yield* this.close(file.device, mm);
+  }
+
+  /** Runs an operation over `pages` pages from `vpn` on; `dwrite` fills page i with `value + i` (modulo 256). */
+  *call(
+    device: number,
+    mm: MmStruct,
+    call: MirrorCall,
+    vpn: number,
+    pages: number,
+    value: number,
+  ): Task<MirrorReply> {
+    const file = this.find(device, mm);
+    if (file === undefined) return { rc: -ENODEV, cpages: 0, faults: 0, values: [] };
+    const ptr = this.userBuffer(pages);
+    if (call === 'dwrite') {
+      for (let i = 0; i < pages; i++) ptr.fill(value + i, i * PAGE_SIZE, (i + 1) * PAGE_SIZE);
+    }
+    const cmd: HmmDmirrorCmd = { addr: vpn * PAGE_SIZE, ptr, npages: pages, cpages: 0, faults: 0 };
+    const rc = yield* dmirrorIoctl(file.dmirror, REQUESTS[call], cmd);
+    const values = rc === 0 ? valuesOf(call, ptr, pages) : [];
+    return { rc, cpages: cmd.cpages, faults: cmd.faults, values };
+  }
+
+  /** All entries of all devices' tables. */
+  entries(): MirrorEntry[] {
+    const entries: MirrorEntry[] = [];
+    for (const { device, mm, dmirror } of this.files) {
+      dmirror.pt.forEach((vpn, pfn, tag) => {
+        const write = (tag & DPT_XA_TAG_WRITE) !== 0;
+        entries.push({ device, mm, vpn, pfn, write, atomic: (tag & DPT_XA_TAG_ATOMIC) !== 0 });
+      });
+    }
+    return entries;
+  }
+
+  private find(device: number, mm: MmStruct): OpenFile | undefined {
+    return this.files.find((file) => file.device === device && file.mm === mm);
+  }
+
+  /** The kept buffer if nobody else can run meanwhile, else a new one. */
+  private userBuffer(pages: number): Uint8Array {
+    const bytes = pages * PAGE_SIZE;
+    if (this.device.kernel.sched.agents.length > 1) return new Uint8Array(bytes);
+    if (this.buffer.length < bytes) this.buffer = new Uint8Array(bytes);
+    return this.buffer.subarray(0, bytes);
+  }
+}
+
+function valuesOf(call: MirrorCall, ptr: Uint8Array, pages: number): number[] {
+  if (call === 'snap') return [...ptr.subarray(0, pages)];
+  const values: number[] = [];
+  if (DATA.has(call)) for (let i = 0; i < pages; i++) values.push(ptr[i * PAGE_SIZE] ?? 0);
+  return values;
+}
