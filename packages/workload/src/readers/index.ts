@@ -12,4 +12,5 @@ export { type ObjectIds } from './oracle-general.js';
 export * from './read-trace.js';
 export * from './trace-error.js';
 export { DETECT_BYTES, detectFormat, type DetectedFormat, type TraceFormat } from './trace-format.js';
+export * from './touched-ranges.js';
 export { END_PAGE, type TraceSink } from './trace-output.js';

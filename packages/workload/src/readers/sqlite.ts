@@ -11,6 +11,10 @@ export interface SqlDatabase {
   close(): void;
 }
 
+/** Journal modes, as bytes 18 and 19 of a database have them. */
+const ROLLBACK = 1;
+const WAL = 2;
+
 /** The SQLite library, compiled to WebAssembly; loaded once. */
 let library: ReturnType<typeof sqlite3InitModule> | undefined;
 
@@ -20,10 +24,14 @@ let library: ReturnType<typeof sqlite3InitModule> | undefined;
  */
 export async function openSqlite(bytes: Uint8Array): Promise<SqlDatabase> {
   library ??= sqlite3InitModule();
-  const { capi, oo1, wasm } = await library;
+  const { capi, config, oo1, wasm } = await library;
+  // What SQLite reports comes back as an error; nothing is printed besides.
+  config.warn = () => undefined;
   const db: Database = new oo1.DB(':memory:');
   // Of a plain Uint8Array: the library tests the very class.
   const memory = wasm.allocFromTypedArray(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  // A file in write-ahead mode cannot be opened without its log; alone, it is read as the file it is.
+  if (bytes[18] === WAL && bytes[19] === WAL) wasm.heap8u().fill(ROLLBACK, memory + 18, memory + 20);
   const flags = capi.SQLITE_DESERIALIZE_FREEONCLOSE | capi.SQLITE_DESERIALIZE_READONLY;
   const { pointer } = db;
   const code =

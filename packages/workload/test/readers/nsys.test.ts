@@ -1,4 +1,5 @@
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ACCESS_READ,
@@ -124,6 +125,33 @@ describe('an Nsight Systems export', () => {
     for (let at = 4096; at < noise.length; at++) noise[at] = (at * 31) & 255;
     expect((await read(noise)).result).toMatchObject({ ok: false, error: { code: 'CORRUPT' } });
     expect((await read(new Uint8Array(0))).result.ok).toBe(false);
+  });
+
+  it('in write-ahead mode is read without its log', async () => {
+    const bytes = await database(schema);
+    bytes.fill(2, 18, 20);
+    expect((await read(bytes)).result).toMatchObject({ ok: true, summary: { events: 10 } });
+  });
+
+  it('with any bytes changed ends in one error or in sound rows', async () => {
+    const whole = await database(schema);
+    const edits = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(
+        edits,
+        fc.integer({ min: 100, max: whole.length }),
+        fc.boolean(),
+        async (changes, length, cut) => {
+          const bytes = cut ? whole.slice(0, length) : whole.slice();
+          for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+          const { result, events } = await read(bytes);
+          for (const { page } of events)
+            expect(Number.isInteger(page) && page >= -1 && page < 2 ** 45).toBe(true);
+          if (!result.ok) expect(['CORRUPT', 'WRONG_SCHEMA']).toContain(result.error.code);
+        },
+      ),
+      { seed: 20161118, numRuns: 150 },
+    );
   });
 
   it('handed to the stream reader is told to go here', async () => {
