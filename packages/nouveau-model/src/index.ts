@@ -6,6 +6,7 @@ export * from './nouveau-dmem.js';
 export * from './nouveau-dmem-migrate.js';
 export * from './nouveau-drm-uapi.js';
 export * from './nouveau-drv.js';
+export * from './nouveau-factory.js';
 export * from './nouveau-options.js';
 export * from './nouveau-process.js';
 export * from './nouveau-range-fault.js';

@@ -1,11 +1,11 @@
 import type { NvkmChip } from './nvkm-device.js';
 import type { FirmwareSource } from './nvkm-firmware.js';
 
-/**
- * The kernel whose nouveau is modelled: `6.12` with the defects named in {@link NouveauQuirks} mended, `6.1` with
- * them, `6.19` with device-private huge pages.
- */
-export type NouveauKernel = '6.1' | '6.12' | '6.19';
+/** Kernels whose nouveau can be modelled: 6.12 with the defects of {@link NouveauQuirks} mended, 6.1 with them. */
+export const NOUVEAU_KERNELS = ['6.12', '6.1'] as const;
+
+/** One of {@link NOUVEAU_KERNELS}. */
+export type NouveauKernel = (typeof NOUVEAU_KERNELS)[number];
 
 /** Behaviours that are defects of the real driver, each by a name of its own. */
 export interface NouveauQuirks {

@@ -1,0 +1,129 @@
+import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
+import { type Kernel, PAGE_SIZE } from '@hmm/kernel';
+import type { MemorySystem } from '@hmm/mm';
+import { NouveauClient, type NouveauClientOptions } from './nouveau-client.js';
+import {
+  NOUVEAU_KERNELS,
+  nouveauQuirks,
+  type NouveauOptions,
+  type NouveauQuirks,
+} from './nouveau-options.js';
+import type { FirmwareSource } from './nvkm-firmware.js';
+
+/** What a {@link NouveauFactory} makes, or one line on what is wrong with the settings. */
+export type NouveauMade =
+  { readonly ok: true; readonly client: NouveauClient } | { readonly ok: false; readonly message: string };
+
+/** Which images a directory holds; undefined where there is no such directory. Reading it is the application's. */
+export type FirmwareDirectories = (path: string) => FirmwareSource | undefined;
+
+/** A {@link NouveauClient} by name and settings. Satisfies `ClientFactory` of `@hmm/machine`. */
+export interface NouveauFactory {
+  readonly name: string;
+  readonly title: string;
+  readonly gpus: readonly string[];
+  readonly settings: Readonly<Record<string, string>>;
+  readonly rules: typeof RULES;
+  create(
+    host: { readonly kernel: Kernel; readonly memory: MemorySystem },
+    gpu: string,
+    settings: ReadonlyMap<string, string>,
+  ): NouveauMade;
+}
+
+const RULES = {
+  gpuFault:
+    'maps the page where it is, in host memory, and moves nothing: only SVM_BIND migrates (nouveau_range_fault).',
+  firstTouch: 'faults the page in as the CPU would, in host memory (hmm_range_fault with REQ_FAULT).',
+  cpuFault:
+    'a CPU fault on a device page brings that one page home, and it stays there (nouveau_dmem_migrate_to_ram).',
+  granularity:
+    'a fault brings one page, or what the CPU maps as one huge page; all faults in the ring are one work item with one replay; no prefetch (nouveau_svm_fault).',
+  sharing:
+    'host pages are mapped by both sides at once; nothing detects thrashing. A change of the address space unmaps the range from the GPU (nouveau_svmm_invalidate_range_start).',
+  oversubscription:
+    'never evicts: what does not fit stays in host memory, and SVM_BIND says nothing (nouveau_dmem_page_alloc_locked).',
+  atomics:
+    'makes the page exclusive to the device, in host memory, until the CPU touches it (nouveau_atomic_range_fault).',
+  hints: 'SVM_BIND moves what it can to device memory, returns 0 whatever happened, and has no way back.',
+  badAddress: 'cancels the fault: the channel is killed, the process goes on (nouveau_svm_fault_cancel).',
+};
+
+/** How an application makes this client. @param directories finds firmware directories; without it there are none. */
+export function nouveauFactory(directories: FirmwareDirectories = () => undefined): NouveauFactory {
+  return {
+    name: 'nouveau',
+    title: 'nouveau SVM of Linux 6.12',
+    gpus: ['p100', ...GPU_PRESETS.map(({ name }) => name).filter((name) => name !== 'p100')],
+    settings: {
+      kernel: 'kernel whose nouveau is modelled: 6.1 with its defects, or 6.12',
+      firmware: 'all signed images (default), none, or a directory that holds them',
+      gsp: 'on: GSP-RM runs Turing and Ampere GPUs',
+      vram: 'device memory, MiB',
+      quirks: `defects to switch on: ${Object.keys(nouveauQuirks('6.1')).join(', ')}`,
+    },
+    rules: RULES,
+    create({ kernel, memory }, gpu, settings) {
+      const preset = findGpuPreset(gpu);
+      if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
+      const options = optionsOf(settings, directories);
+      if (typeof options === 'string') return { ok: false, message: options };
+      return { ok: true, client: new NouveauClient(kernel, memory, preset, options) };
+    },
+  };
+}
+
+function optionsOf(
+  settings: ReadonlyMap<string, string>,
+  directories: FirmwareDirectories,
+): NouveauClientOptions | string {
+  let options: NouveauOptions = {};
+  for (const [key, value] of settings) {
+    const more = optionOf(key, value, directories);
+    if (typeof more === 'string') return more;
+    options = { ...options, ...more };
+  }
+  return options;
+}
+
+function optionOf(key: string, value: string, directories: FirmwareDirectories): NouveauOptions | string {
+  switch (key) {
+    case 'kernel': {
+      const kernel = NOUVEAU_KERNELS.find((known) => known === value);
+      return kernel === undefined ? `kernel is 6.1 or 6.12, not ${value}` : { kernel };
+    }
+    case 'firmware':
+      return firmwareOf(value, directories);
+    case 'gsp':
+      return value === 'on' || value === 'off' ? { gspRm: value === 'on' } : `gsp is on or off, not ${value}`;
+    case 'vram':
+      if (!/^[1-9]\d*$/.test(value)) return `vram is a whole number of MiB, not ${value}`;
+      return { vramPages: (Number(value) * 1024 * 1024) / PAGE_SIZE };
+    case 'quirks':
+      return quirksOf(value);
+    default:
+      return `nouveau has no setting called ${key}`;
+  }
+}
+
+function firmwareOf(value: string, directories: FirmwareDirectories): NouveauOptions | string {
+  if (value === 'all') return {};
+  if (value === 'none') return { firmware: () => false };
+  const firmware = directories(value);
+  if (firmware !== undefined) return { firmware };
+  return `firmware is all, none, or a directory: there is none called ${value}`;
+}
+
+function quirksOf(value: string): NouveauOptions | string {
+  const known = Object.keys(nouveauQuirks('6.1'));
+  const quirks: Partial<Record<keyof NouveauQuirks, boolean>> = {};
+  for (const name of value.split(',')) {
+    if (!isQuirk(name)) return `there is no quirk ${name} (quirks: ${known.join(', ')})`;
+    quirks[name] = true;
+  }
+  return { quirks };
+}
+
+function isQuirk(name: string): name is keyof NouveauQuirks {
+  return Object.hasOwn(nouveauQuirks('6.1'), name);
+}

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { Kernel } from '@hmm/kernel';
+import type { ClientFactory } from '@hmm/machine';
+import { MemorySystem } from '@hmm/mm';
+import { nouveauFactory } from '@hmm/nouveau-model';
+
+const host = () => {
+  const kernel = new Kernel();
+  return {
+    kernel,
+    memory: new MemorySystem(kernel, { frames: 16384, systemFrames: 8192, maxTables: 256 }),
+    seed: 1,
+  };
+};
+const directories = (path: string) =>
+  path === '/lib/firmware' ? (file: string) => file.startsWith('nvidia/gp100/') : undefined;
+const make = (gpu: string, settings: Record<string, string>) =>
+  nouveauFactory(directories).create(host(), gpu, new Map(Object.entries(settings)));
+const capability = (gpu: string, settings: Record<string, string> = {}): string => {
+  const made = make(gpu, settings);
+  if (!made.ok) return `wrong: ${made.message}`;
+  const answer = made.client.capability();
+  return answer.ok ? 'works' : answer.reason;
+};
+
+describe('the factory', () => {
+  test('is a ClientFactory of a machine', () => {
+    const factory: ClientFactory = nouveauFactory();
+    expect(factory.gpus[0]).toBe('p100');
+    expect(Object.values(factory.rules).every((rule) => rule.endsWith('.'))).toBe(true);
+  });
+
+  test('Kepler and Maxwell, Volta, Hopper: refused, each for its own reason; Pascal works', () => {
+    expect(capability('k80')).toContain('cannot replay a fault');
+    expect(capability('m40')).toContain('cannot replay a fault');
+    expect(capability('p100')).toBe('works');
+    expect(capability('p100-2016')).toBe('works');
+    expect(capability('v100')).toContain('cannot recover a channel');
+    expect(capability('h100')).toContain('GSP-RM');
+    expect(capability('t4')).toContain('cannot recover a channel');
+    expect(capability('t4', { gsp: 'on' })).toContain('GSP-RM');
+  });
+
+  test('firmware: none, all, or what a directory holds', () => {
+    expect(capability('p100', { firmware: 'none' })).toBe(
+      'the signed firmware of gp100 is missing (nvidia/gp100/acr/bl.bin and 14 more), so its graphics engine takes no channel',
+    );
+    expect(capability('p100', { firmware: 'all' })).toBe('works');
+    expect(capability('p100', { firmware: '/lib/firmware' })).toBe('works');
+    expect(capability('p100', { firmware: '/nowhere' })).toBe(
+      'wrong: firmware is all, none, or a directory: there is none called /nowhere',
+    );
+  });
+
+  test('wrong settings are one line that names what was expected', () => {
+    expect(capability('p100', { kernel: '5.4' })).toBe('wrong: kernel is 6.1 or 6.12, not 5.4');
+    expect(capability('p100', { gsp: 'maybe' })).toBe('wrong: gsp is on or off, not maybe');
+    expect(capability('p100', { vram: '1.5' })).toBe('wrong: vram is a whole number of MiB, not 1.5');
+    expect(capability('p100', { quirks: 'slow' })).toContain(
+      'wrong: there is no quirk slow (quirks: stickyAtomic,',
+    );
+    expect(capability('p100', { speed: '9' })).toBe('wrong: nouveau has no setting called speed');
+    expect(capability('gtx9000')).toBe('wrong: no GPU is called gtx9000');
+  });
+
+  test('kernel and quirks reach the driver', () => {
+    const old = make('p100', { kernel: '6.1' });
+    const one = make('p100', { quirks: 'stickyAtomic,mapsFailedSlots', vram: '4' });
+    if (!old.ok || !one.ok) throw new Error('not made');
+    expect(Object.values(old.client.drm.quirks)).not.toContain(false);
+    expect(one.client.drm.quirks).toMatchObject({
+      stickyAtomic: true,
+      mapsFailedSlots: true,
+      leaksOnCopyError: false,
+    });
+    expect(one.client.capability()).toMatchObject({ features: { memoryPages: 1024 } });
+  });
+});
