@@ -17,9 +17,9 @@ export class AddressSpace {
   readonly root: number;
   /** Size of the file, pages. Accesses beyond it are SIGBUS. */
   size: number;
-  /** VMAs that map it, ordered by first page offset, then by insertion. @kernel i_mmap */
+  /** VMAs that map it, ordered by first page offset, then by insertion. @kernel include/linux/fs.h i_mmap */
   readonly tree: Vma[] = [];
-  /** Held by walks over the tree (read) and by changes of it (write). @kernel i_mmap_rwsem */
+  /** Held by walks over the tree (read) and by changes of it (write). @kernel include/linux/fs.h i_mmap_rwsem */
   readonly rwsem: RwSemaphore;
   /** References by VMAs and by open descriptors. */
   users = 1;

@@ -146,7 +146,7 @@ export function* unlinkAnonVmas(vma: Vma): Task {
   for (const anonVma of chain.reverse()) anonVmaFreeUnused(system, anonVma);
 }
 
-/** Frees an anon_vma that no VMA and no descendant needs. @kernel mm/rmap.c put_anon_vma */
+/** Frees an anon_vma that no VMA and no descendant needs. @kernel include/linux/rmap.h put_anon_vma */
 function anonVmaFreeUnused(system: MemorySystem, anonVma: AnonVma): void {
   let at = anonVma;
   while (at.tree.length === 0 && at.children === 0 && system.anonVmas[at.id - 1] === at) {

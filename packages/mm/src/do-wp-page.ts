@@ -115,7 +115,7 @@ function* wpPageCopy(vma: Vma, vpn: number, entry: number, unshare: boolean): Ta
   return 0;
 }
 
-/** Whether an entry is what it was; another CPU's read may have set the young bit. @kernel mm/memory.c pte_same */
+/** Whether an entry is what it was; another CPU's read may have set the young bit. @kernel arch/x86/include/asm/pgtable.h pte_same */
 function samePte(now: number, before: number): boolean {
   return (now | PTE_YOUNG) === (before | PTE_YOUNG);
 }

@@ -17,7 +17,7 @@ export function cacheEntry(system: MemorySystem, file: AddressSpace, index: numb
   return system.tables.findPte(file.root, index);
 }
 
-/** The frame that caches page `index`, 0 for none. @kernel mm/filemap.c filemap_get_folio */
+/** The frame that caches page `index`, 0 for none. @kernel include/linux/pagemap.h filemap_get_folio */
 export function filemapGetFolio(system: MemorySystem, file: AddressSpace, index: number): number {
   const entry = cacheEntry(system, file, index);
   if (entry < 0) return 0;

@@ -4,7 +4,7 @@ import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 import { isMigrationPte } from './pte.js';
 
-/** Locks a folio, waiting for who holds it. @kernel mm/filemap.c folio_lock */
+/** Locks a folio, waiting for who holds it. @kernel include/linux/pagemap.h folio_lock */
 export function* folioLock(system: MemorySystem, folio: number): Task {
   const { map, kernel } = system;
   if (kernel.sched.exploring) yield SP_LOCK;

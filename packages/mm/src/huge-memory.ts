@@ -20,7 +20,7 @@ import { VM_SHARED, VM_WRITE, type Vma } from './vma.js';
 /** Pages that a PMD maps. */
 const NR = 512;
 
-/** Whether the PMD entry at lane `pmd` is of a huge page that can be mapped by PTEs instead. @kernel pmd_trans_huge */
+/** Whether the PMD entry at lane `pmd` is of a huge page that can be mapped by PTEs instead. @kernel arch/x86/include/asm/pgtable.h pmd_trans_huge */
 export function pmdTransHuge(system: MemorySystem, pmd: number): boolean {
   return ((system.tables.lanes[pmd] ?? 0) & (PTE_PRESENT | PTE_HUGE)) === (PTE_PRESENT | PTE_HUGE);
 }

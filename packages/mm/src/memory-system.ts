@@ -13,7 +13,7 @@ import { SwapDevice } from './swapfile.js';
 /** anon_vmas, and files, that can exist at once: `MemMap.mapping` has 16 bits. */
 export const MAX_MAPPINGS = 65_535;
 
-/** When anonymous memory gets huge pages. @kernel /sys/kernel/mm/transparent_hugepage/enabled */
+/** When anonymous memory gets huge pages. @kernel mm/huge_memory.c transparent_hugepage_flags */
 export type ThpMode = 'never' | 'madvise' | 'always';
 
 /** What a memory system is built with; every field has a default. */

@@ -37,7 +37,7 @@ export class MmStruct implements NotifierMm {
   lockedVm = 0;
   /** Mappings without a fixed address go below this page. */
   mmapBase: number;
-  /** Set by the OOM reaper: new pages must not be inserted. @kernel MMF_UNSTABLE */
+  /** Set by the OOM reaper: new pages must not be inserted. @kernel include/linux/mm_types.h MMF_UNSTABLE */
   unstable = false;
 
   constructor(system: MemorySystem, id: number, root: number) {
@@ -50,7 +50,7 @@ export class MmStruct implements NotifierMm {
     this.mmapLock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'mmap_lock');
   }
 
-  /** Drops a reference to the structure; with the last one it goes. @kernel kernel/fork.c mmdrop */
+  /** Drops a reference to the structure; with the last one it goes. @kernel include/linux/sched/mm.h mmdrop */
   drop(): void {
     this.count--;
     if (this.count > 0) return;

@@ -56,7 +56,7 @@ export function calcVmProtBits(prot: number): number {
 /**
  * Maps `pages` pages at page `addr` (a hint unless `MAP_FIXED` or `MAP_FIXED_NOREPLACE`).
  * @returns the first page's number, or `-EINVAL` (nothing to map, bad flags or protection), `-ENOMEM` (no room, or beyond
- * the address space), `-EEXIST` (`MAP_FIXED_NOREPLACE` over a mapping). @kernel mm/mmap.c mmap
+ * the address space), `-EEXIST` (`MAP_FIXED_NOREPLACE` over a mapping). @kernel mm/mmap.c sys_mmap_pgoff
  */
 export function* sysMmap(
   mm: MmStruct,

@@ -12,7 +12,7 @@ const MAX_GATHER_PAGES = 9697;
  */
 export class MmuGather {
   readonly mm: MmStruct;
-  /** Whether private copies of a file's pages are zapped as well. @kernel zap_details.even_cows */
+  /** Whether private copies of a file's pages are zapped as well. @kernel include/linux/mm.h zap_details */
   readonly evenCows: boolean;
   private pages: number[] = [];
 

@@ -52,15 +52,15 @@ export const PTE_TYPE_HWPOISON = 5 << 12;
 /** A marker (uffd-wp, error) without a page. */
 export const PTE_TYPE_MARKER = 6 << 12;
 
-/** Whether nothing is there. @kernel include/linux/pgtable.h pte_none */
+/** Whether nothing is there. @kernel arch/x86/include/asm/pgtable.h pte_none */
 export const pteNone = (flags: number): boolean => flags === 0;
-/** Whether the CPU maps a page here. @kernel include/linux/pgtable.h pte_present */
+/** Whether the CPU maps a page here. @kernel arch/x86/include/asm/pgtable.h pte_present */
 export const ptePresent = (flags: number): boolean => (flags & PTE_PRESENT) !== 0;
-/** Whether a write succeeds without a fault. @kernel include/linux/pgtable.h pte_write */
+/** Whether a write succeeds without a fault. @kernel arch/x86/include/asm/pgtable.h pte_write */
 export const pteWrite = (flags: number): boolean => (flags & PTE_WRITE) !== 0;
 /** Whether it links to a lower table. */
 export const isTable = (flags: number): boolean => flags === ENTRY_TABLE;
-/** Whether it is a present huge leaf. @kernel include/linux/huge_mm.h pmd_trans_huge */
+/** Whether it is a present huge leaf. @kernel arch/x86/include/asm/pgtable.h pmd_trans_huge */
 export const isHuge = (flags: number): boolean => (flags & PTE_HUGE) !== 0;
 /** Whether it is an entry in a swap slot. */
 export const isSwapPte = (flags: number): boolean => (flags & PTE_TYPE_MASK) === PTE_TYPE_SWAP;

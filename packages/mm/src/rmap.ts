@@ -29,7 +29,7 @@ export function folioEntireMapcount(system: MemorySystem, folio: number): number
   return system.map.private[folio + 1] ?? 0;
 }
 
-/** Mappings of one page, PMD mappings of its folio included. @kernel include/linux/mm.h folio_precise_page_mapcount */
+/** Mappings of one page, PMD mappings of its folio included. @kernel fs/proc/internal.h folio_precise_page_mapcount */
 export function pageMapcount(system: MemorySystem, pfn: number): number {
   const { map } = system;
   const folio = map.folio(pfn);
@@ -79,14 +79,14 @@ export function folioAddNewAnonRmapPmd(folio: number, vma: Vma, vpn: number): vo
   map.private[folio + 2] = 1;
 }
 
-/** Adds a PTE mapping of an anonymous page that has its identity. @kernel mm/rmap.c folio_add_anon_rmap_pte */
+/** Adds a PTE mapping of an anonymous page that has its identity. @kernel include/linux/rmap.h folio_add_anon_rmap_pte */
 export function folioAddAnonRmapPte(pfn: number, vma: Vma, exclusive: boolean): void {
   const { system } = vma.mm;
   if (exclusive) system.map.set(pfn, PG_anon_exclusive);
   addPte(system, pfn, vma);
 }
 
-/** Adds a PTE mapping of a file page. @kernel mm/rmap.c folio_add_file_rmap_pte */
+/** Adds a PTE mapping of a file page. @kernel include/linux/rmap.h folio_add_file_rmap_pte */
 export function folioAddFileRmapPte(pfn: number, vma: Vma): void {
   addPte(vma.mm.system, pfn, vma);
 }
@@ -117,7 +117,7 @@ export function folioDupRmapPmd(system: MemorySystem, folio: number): void {
 /**
  * Drops a PTE mapping of a page (not its reference).
  * @throws HmmError `MAPCOUNT_UNDERFLOW` when it has none.
- * @kernel mm/rmap.c folio_remove_rmap_pte
+ * @kernel include/linux/rmap.h folio_remove_rmap_pte
  */
 export function folioRemoveRmapPte(pfn: number, vma: Vma): void {
   const { map } = vma.mm.system;

@@ -48,7 +48,7 @@ const TAIL_FLAGS =
  * Splits a large folio into small pages, which its mappings then map one by one; parts that are all zeroes are replaced by
  * the zero page. The caller holds the folio's lock and one reference, which stay with the first page.
  * @returns 0; `-EAGAIN` when somebody else holds a reference: nothing was done, nothing announced; `-EBUSY` for the huge
- * zero page. @kernel mm/huge_memory.c split_folio
+ * zero page. @kernel include/linux/huge_mm.h split_folio
  */
 export function* splitFolio(system: MemorySystem, folio: number): Task<number> {
   const { map } = system;

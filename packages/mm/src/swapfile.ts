@@ -21,14 +21,14 @@ export interface SwapDeviceState {
 /**
  * One swap device: slots 1 … `slots`, each with the number of page-table entries (and file pages) that name it, the
  * page that the swap cache has for it, and its contents. The device is synchronous: a write is done when it returns.
- * @kernel mm/swapfile.c swap_info_struct
+ * @kernel include/linux/swap.h swap_info_struct
  */
 export class SwapDevice {
   /** Slots that can be used at once. */
   readonly slots: number;
   /** Slots in use. */
   used = 0;
-  /** Entries that name each slot. @kernel swap_map */
+  /** Entries that name each slot. @kernel include/linux/swap.h swap_info_struct */
   readonly counts: Uint16Array;
   /** Frame in the swap cache for each slot, 0 for none. */
   readonly cache: Int32Array;

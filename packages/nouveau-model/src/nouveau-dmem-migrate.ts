@@ -135,7 +135,7 @@ function migrateCopyOne(dmem: NouveauDmem, svmm: NouveauSvmm, piece: Piece, i: n
   return migratePfn(dpage);
 }
 
-/** Maps a piece on the GPU; slots that did not migrate are left unmapped. @kernel … nouveau_pfns_map */
+/** Maps a piece on the GPU; slots that did not migrate are left unmapped. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_pfns_map */
 function* pfnsMap(svmm: NouveauSvmm, piece: Piece, count: number): Task {
   const { args, phys } = piece;
   const { kernel, cost, quirks } = svmm.drm;
@@ -149,7 +149,7 @@ function* pfnsMap(svmm: NouveauSvmm, piece: Piece, count: number): Task {
   svmm.mutex.unlock();
 }
 
-/** Waits, busily, for the copies of a piece. @kernel … nouveau_dmem_fence_done */
+/** Waits, busily, for the copies of a piece. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_fence_done */
 function* fenceDone(dmem: NouveauDmem, ns: number): Task {
   const { kernel, cost, counters } = dmem.drm;
   counters.copyingNs += ns;

@@ -80,12 +80,12 @@ export class NouveauDmem {
     return pfn;
   }
 
-  /** Empties all chunks, as unloading the driver does. @kernel … nouveau_dmem_fini */
+  /** Empties all chunks, as unloading the driver does. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_fini */
   *evictAll(): Task {
     for (const chunk of this.chunks) yield* nouveauDmemEvictChunk(this, chunk);
   }
 
-  /** The chunk that frame `pfn` is in. @kernel … nouveau_page_to_chunk */
+  /** The chunk that frame `pfn` is in. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_page_to_chunk */
   chunkOf(pfn: number): NouveauDmemChunk | undefined {
     return this.chunks[(this.chunkNumbers[Math.floor(pfn / DMEM_CHUNK_NPAGES)] ?? 0) - 1];
   }
@@ -116,7 +116,7 @@ export class NouveauDmem {
     return last;
   }
 
-  /** A page's last reference is gone. @kernel … nouveau_dmem_page_free */
+  /** A page's last reference is gone. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_free */
   private pageFree(pfn: number): void {
     const chunk = this.chunkOf(pfn);
     this.lock.lock();

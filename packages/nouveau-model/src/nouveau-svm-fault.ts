@@ -179,7 +179,7 @@ function needs(access: number): number {
   }
 }
 
-/** Has the GPU retry everything that is stalled. @kernel … nouveau_svm_fault_replay */
+/** Has the GPU retry everything that is stalled. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_replay */
 function* nouveauSvmFaultReplay(svm: NouveauSvm): Task {
   const { drm } = svm;
   yield* drm.kernel.sched.delay(drm.cost.command.value);
@@ -188,7 +188,7 @@ function* nouveauSvmFaultReplay(svm: NouveauSvm): Task {
   drm.gpu.replay();
 }
 
-/** Ends a fault that cannot be handled: the engine reports an error and the channel is killed. @kernel … nouveau_svm_fault_cancel */
+/** Ends a fault that cannot be handled: the engine reports an error and the channel is killed. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_cancel */
 function* cancel(
   svm: NouveauSvm,
   inst: number,

@@ -75,7 +75,7 @@ export class NouveauSvmm {
     if (this.vmm.pfnclr(start, limit) > 0) yield* this.awaitTlb();
   }
 
-  /** Ends the mirror: the notifier goes and the address space dies. @kernel … nouveau_svmm_fini */
+  /** Ends the mirror: the notifier goes and the address space dies. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_fini */
   *fini(): Task {
     yield* mmuNotifierUnregister(this.notifier, this.mm);
     this.drm.gpu.closeInstance(this.vmm.instance);

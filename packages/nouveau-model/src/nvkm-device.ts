@@ -23,7 +23,7 @@ export type NvFamily = (typeof NV_FAMILIES)[number];
 /** Who starts the graphics engine's own processors: nobody but nouveau, signed images, or the GSP firmware. */
 export type NvBoot = 'own' | 'signed' | 'gsp';
 
-/** A chip, as far as SVM depends on it. @kernel nvkm/engine/device/base.c nvkm_device_chip */
+/** A chip, as far as SVM depends on it. @kernel drivers/gpu/drm/nouveau/include/nvkm/core/device.h nvkm_device_chip */
 export interface NvkmChip {
   /** Lower case, as in the paths of firmware images: `gp104`. */
   readonly name: string;

@@ -50,7 +50,7 @@ function acrNames(chip: NvkmChip): readonly string[] {
 
 /**
  * The images that `chip` needs before a channel on its graphics engine can be made; none where nouveau brings its
- * own code. @kernel nvkm/subdev/acr/gm200.c MODULE_FIRMWARE
+ * own code. @kernel nvkm/subdev/acr/gm200.c
  */
 export function nvkmFirmwareFiles(chip: NvkmChip): FirmwareFile[] {
   const of = (unit: FirmwareUnit, folder: string, names: readonly string[]): FirmwareFile[] =>

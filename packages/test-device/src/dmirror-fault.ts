@@ -13,7 +13,7 @@ import { DPT_XA_TAG_WRITE } from './device-table.js';
 import type { Dmirror } from './dmirror.js';
 import type { HmmDmirrorCmd } from './uapi.js';
 
-/** Pages of one batch of a fault, a migration or a snapshot. @kernel lib/test_hmm.c PFNS_BATCH */
+/** Pages of one batch of a fault, a migration or a snapshot. @kernel lib/test_hmm.c dmirror_fault */
 export const DMIRROR_BATCH = 64;
 
 const PAGE_SIZE = 4096;

@@ -37,7 +37,10 @@ export function coverage(tags: readonly SourceTag[], files: readonly SymbolFile[
   for (const tag of tags) {
     for (const file of filesNamed(tag.path, files)) {
       const symbols = named.get(file) ?? new Map<string, string | undefined>();
-      for (const symbol of tag.symbols) if (file.functions.has(symbol)) symbols.set(symbol, tag.partly);
+      for (const symbol of tag.symbols) {
+        const name = file.functions.has(`sys_${symbol}`) ? `sys_${symbol}` : symbol;
+        if (file.functions.has(name)) symbols.set(name, tag.partly);
+      }
       named.set(file, symbols);
     }
   }

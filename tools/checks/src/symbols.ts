@@ -90,17 +90,18 @@ export function filesNamed(path: string, files: readonly SymbolFile[]): SymbolFi
 export function tagComplaint(tag: SourceTag, files: readonly SymbolFile[]): string | undefined {
   const named = filesNamed(tag.path, files);
   if (named.length === 0) return `${tag.where}: @${tag.system}: no file ${tag.path} in the lists`;
-  const unknown = tag.symbols.filter(
-    (symbol) => !named.some((file) => file.functions.has(symbol) || file.others.has(symbol)),
-  );
+  const unknown = tag.symbols.filter((symbol) => !named.some((file) => hasName(file, symbol)));
   if (unknown.length === 0) return undefined;
   return `${tag.where}: @${tag.system}: ${tag.path} has no ${unknown.map((name) => name + elsewhere(name, files)).join(', ')}`;
 }
 
+/** Whether a file has a name; a system call may be named without its `sys_`. */
+function hasName({ functions, others }: SymbolFile, name: string): boolean {
+  return functions.has(name) || others.has(name) || functions.has(`sys_${name}`);
+}
+
 /** Where else a name is, for who put the wrong file. */
 function elsewhere(name: string, files: readonly SymbolFile[]): string {
-  const homes = files
-    .filter((file) => file.functions.has(name) || file.others.has(name))
-    .map((file) => file.path);
+  const homes = files.filter((file) => hasName(file, name)).map((file) => file.path);
   return homes.length > 0 ? ` (it is in ${homes.join(', ')})` : '';
 }
