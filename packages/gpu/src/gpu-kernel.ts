@@ -36,13 +36,15 @@ export interface GpuAccesses {
 
 /**
  * A running kernel: its accesses, in the order and the concurrency of its shape. {@link GpuKernel.advance} lets it
- * run until every thread it has is stalled on a fault; after a replay it is called again.
+ * run on, up to where every thread it has is stalled on a fault; after a replay it is called again.
  */
 export abstract class GpuKernel {
   /** Accesses done. */
   done = 0;
   /** No access is left. */
   finished = false;
+  /** Every thread waits for a fault; nothing happens before a replay. */
+  stalled = false;
   /** Page of the access that was cancelled; -1 while none was. A cancelled kernel never goes on. */
   cancelled = -1;
   readonly gpu: Gpu;
@@ -71,7 +73,8 @@ export abstract class GpuKernel {
   }
 
   /**
-   * Runs until done, or until every thread waits for a fault, and delivers the faults to the fault buffer.
+   * Runs until done, until every thread waits for a fault (and delivers the faults to the fault buffer), or for
+   * {@link Gpu.slice} accesses of a thread.
    * @returns ns of GPU time that this took.
    */
   abstract advance(): number;

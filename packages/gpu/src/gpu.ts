@@ -11,6 +11,7 @@ import { PhysicalMemory } from './memory.js';
 import { GpuPageTable } from './page-table.js';
 import { ParallelKernel } from './parallel-kernel.js';
 import { SerialKernel } from './serial-kernel.js';
+import { TLB_BATCH } from './tlb.js';
 
 /** Contents by frame: what a PTE's frame is looked up in. */
 export interface FrameContents {
@@ -62,6 +63,8 @@ export class Gpu {
   replays = 0;
   /** Accesses that went across the link. */
   remoteAccesses = 0;
+  /** Accesses that a thread does at most between two scheduling points: fewer make races with the CPU finer. */
+  slice = TLB_BATCH;
   /** Whether prefetch instructions raise faults at present. */
   prefetchFaults: boolean;
   /** ns that kernels ran, and ns that they were stalled. */
@@ -80,7 +83,7 @@ export class Gpu {
     this.sysmem = new PhysicalMemory();
     this.faultBuffer = new FaultBuffer(Math.max(2, preset.capability.faultBufferEntries));
     this.copyEngine = new CopyEngine(preset.link);
-    this.prng = new Prng(options.seed ?? 1);
+    this.prng = new Prng(options.seed ?? 2);
     this.prefetchFaults = preset.capability.prefetchFaults;
     this.replayChannel = kernel.allocIds(1);
     this.maxTables = options.maxTables;
@@ -128,6 +131,7 @@ export class Gpu {
       this.runningNs += ns;
       if (ns > 0) yield* sched.delay(ns);
       if (this.over(kernel)) break;
+      if (!kernel.stalled) continue;
       const stalledAt = sched.now;
       yield* this.awaitReplay(kernel);
       this.stalledNs += sched.now - stalledAt;

@@ -4,7 +4,7 @@ import { GpuKernel, mapped } from './gpu-kernel.js';
 const GRID = 1056;
 /** Pages of the first batch, of the later ones, and how many of those come from anywhere in the window. */
 const FIRST_PAGES = 120;
-const PAGES = 40;
+const PAGES = 42;
 const STRAY = 2;
 /** Of the waiting pages, the lowest so many are asked for: in the first ten batches, and after. */
 const EARLY_WINDOW = 120;
@@ -50,6 +50,7 @@ export class GridKernel extends GpuKernel {
       this.finished = true;
       return ns;
     }
+    this.stalled = true;
     if (this.rounds === 0) this.faultLowest(Math.min(FIRST_PAGES, this.windowLength));
     else this.faultSome();
     this.rounds++;
@@ -154,7 +155,7 @@ export class GridKernel extends GpuKernel {
       const at = prng.below(reach);
       this.want(at, sent, WARPS);
       sent++;
-      if (at + 1 < reach && prng.below(2) === 0) {
+      if (at + 1 < reach && prng.below(3) === 0) {
         this.want(at + 1, sent, WARPS);
         sent++;
       }

@@ -3,13 +3,15 @@ import { GpuKernel, mapped } from './gpu-kernel.js';
 const WARP = 32;
 const BLOCK = 128;
 const BATCH = 256;
-/** Lanes of a warp that reach the first full batch. */
-const FIRST_LANES = 23;
-/** Warps that a later batch holds, and the most lanes of each. */
+/** Of a large kernel's warps, one in so many reaches the first batch, and no more than so many. */
+const FIRST_SHARE = 4;
+const FIRST_WARPS = 104;
+/** Of the waiting warps, one in so many reaches a later batch, and no more than so many; and the pages they bring. */
+const LATER_SHARE = 7;
 const LATER_WARPS = 40;
-const LATER_LANES = 5;
-/** One lane in so many is late. */
-const LATE_LANE = 9;
+const LATER_PAGES = 150;
+/** Of a kernel whose uTLBs all fit into a batch: lanes of each thread block in a later batch, one of which is late. */
+const LATER_LANES = 8;
 
 /**
  * A kernel of one thread an access, in thread blocks of 128. Which stalled threads get their fault into the next
@@ -34,6 +36,7 @@ export class ParallelKernel extends GpuKernel {
       this.finished = true;
       return ns;
     }
+    this.stalled = true;
     if (this.rounds++ === 0) this.firstRound();
     else this.laterRound();
     return this.done > before ? ns : 0;
@@ -69,22 +72,40 @@ export class ParallelKernel extends GpuKernel {
     return remote > 0 ? this.remoteNs : this.localNs;
   }
 
-  private firstRound(): void {
-    const perBlock = this.gpu.preset.capability.utlbFaults;
+  /** All thread blocks' uTLBs fit into one batch. */
+  private get small(): boolean {
     const blocks = Math.ceil(this.accesses.pages.length / BLOCK);
-    if (blocks * Math.min(perBlock, BLOCK) <= BATCH) {
-      for (let block = 0; block < blocks; block++) this.faultThreads(block * BLOCK, perBlock);
+    return blocks * Math.min(this.gpu.preset.capability.utlbFaults, BLOCK) <= BATCH;
+  }
+
+  private firstRound(): void {
+    const threads = this.accesses.pages.length;
+    if (this.small) {
+      for (let first = 0; first < threads; first += BLOCK) this.firstOfBlock(first);
       return;
     }
-    const warps = Math.ceil(this.accesses.pages.length / WARP);
-    const chosen = Math.ceil(BATCH / FIRST_LANES);
+    const warps = Math.ceil(threads / WARP);
+    const chosen = Math.min(FIRST_WARPS, Math.ceil(warps / FIRST_SHARE));
     let room = BATCH;
-    for (let i = 0; i < chosen; i++) {
+    for (let i = 0; i < chosen && room > 0; i++) {
       const warp = Math.floor(((i + this.gpu.prng.next()) * warps) / chosen);
-      const lanes = Math.min(FIRST_LANES, room);
-      this.faultThreads(warp * WARP, lanes);
+      const lanes = i === chosen - 1 ? room : this.around(BATCH / chosen, room);
+      this.faultThreads(warp * WARP, Math.min(lanes, WARP));
       room -= lanes;
     }
+  }
+
+  /** A uTLB takes a whole warp of a thread block and part of the next; the upper warps come first. */
+  private firstOfBlock(first: number): void {
+    const limit = this.gpu.preset.capability.utlbFaults;
+    const end = Math.min(first + BLOCK, this.accesses.pages.length);
+    const from = end - first > WARP * 2 ? first + WARP * 2 : first;
+    this.faultThreads(from, Math.min(limit, end - from));
+  }
+
+  /** A count by chance, from 1 to twice the mean, no more than `most`. */
+  private around(mean: number, most: number): number {
+    return Math.min(most, 1 + this.gpu.prng.below(Math.max(1, Math.round(2 * mean - 1))));
   }
 
   private faultThreads(first: number, count: number): void {
@@ -97,36 +118,39 @@ export class ParallelKernel extends GpuKernel {
   }
 
   private laterRound(): void {
-    const starts = this.warpStarts();
-    const chosen = Math.min(LATER_WARPS, starts.length);
+    if (this.small) {
+      for (const start of this.starts(BLOCK)) this.faultLanes(start, BLOCK, LATER_LANES);
+      return;
+    }
+    const starts = this.starts(WARP);
+    const chosen = Math.min(LATER_WARPS, Math.ceil(starts.length / LATER_SHARE));
     for (let i = 0; i < chosen; i++) {
-      const start = starts[Math.floor((i * starts.length) / chosen)] ?? 0;
-      this.faultLanes(start, 1 + this.gpu.prng.below(LATER_LANES));
+      const start = starts[Math.floor(((i + this.gpu.prng.next()) * starts.length) / chosen)] ?? 0;
+      this.faultLanes(start, WARP, this.around(LATER_PAGES / chosen, WARP));
     }
   }
 
-  /** Positions in the list of waiting threads where another warp begins. */
-  private warpStarts(): number[] {
+  /** Positions in the list of waiting threads where another group of `size` threads begins. */
+  private starts(size: number): number[] {
     const starts: number[] = [];
     let last = -1;
     for (let i = 0; i < this.left; i++) {
-      const warp = (this.pending[i] ?? 0) >>> 5;
-      if (warp !== last) starts.push(i);
-      last = warp;
+      const group = Math.floor((this.pending[i] ?? 0) / size);
+      if (group !== last) starts.push(i);
+      last = group;
     }
     return starts;
   }
 
-  private faultLanes(start: number, lanes: number): void {
+  /** Faults of `lanes` waiting threads of one group, less one that is late. */
+  private faultLanes(start: number, size: number, lanes: number): void {
     const { base, pages } = this.accesses;
-    const warp = (this.pending[start] ?? 0) >>> 5;
-    let sent = 0;
-    for (let i = start; i < this.left && sent < lanes; i++) {
-      const thread = this.pending[i] ?? 0;
-      if (thread >>> 5 !== warp) return;
-      if (sent > 0 && this.gpu.prng.below(LATE_LANE) === 0) continue;
-      this.fault(base + (pages[thread] ?? 0), Math.floor(thread / BLOCK));
-      sent++;
+    const group = Math.floor((this.pending[start] ?? 0) / size);
+    const late = lanes > 1 ? 1 + this.gpu.prng.below(lanes - 1) : lanes;
+    for (let i = 0; i < lanes && start + i < this.left; i++) {
+      const thread = this.pending[start + i] ?? 0;
+      if (Math.floor(thread / size) !== group) return;
+      if (i !== late) this.fault(base + (pages[thread] ?? 0), Math.floor(thread / BLOCK));
     }
   }
 }

@@ -1,5 +1,4 @@
 import { GpuKernel } from './gpu-kernel.js';
-import { TLB_BATCH } from './tlb.js';
 
 /** A kernel of one thread: each access waits for the one before, so there is one fault at a time. */
 export class SerialKernel extends GpuKernel {
@@ -7,23 +6,17 @@ export class SerialKernel extends GpuKernel {
     const { accesses, instance } = this;
     const { base, pages } = accesses;
     const { table } = instance;
-    let ns = 0;
-    while (this.done < pages.length) {
-      const from = this.done;
-      const to = Math.min(pages.length, from + TLB_BATCH);
-      const stop = table.tlb.access(base, pages, from, to, this.needs);
-      const remote = table.tlb.remote;
-      ns += (stop - from - remote) * this.localNs + remote * this.remoteNs;
-      if (remote > 0) this.gpu.countRemote(instance.id, base + (pages[from] ?? 0), remote);
-      this.transfer(from, stop);
-      this.done = stop;
-      if (stop < to) {
-        this.fault(base + (pages[stop] ?? 0), 0);
-        return ns;
-      }
-    }
-    this.finished = true;
-    return ns;
+    const from = this.done;
+    const to = Math.min(pages.length, from + this.gpu.slice);
+    const stop = table.tlb.access(base, pages, from, to, this.needs);
+    const remote = table.tlb.remote;
+    if (remote > 0) this.gpu.countRemote(instance.id, base + (pages[from] ?? 0), remote);
+    this.transfer(from, stop);
+    this.done = stop;
+    this.stalled = stop < to;
+    this.finished = stop === pages.length;
+    if (this.stalled) this.fault(base + (pages[stop] ?? 0), 0);
+    return (stop - from - remote) * this.localNs + remote * this.remoteNs;
   }
 
   override waitsFor(vpn: number): boolean {

@@ -60,7 +60,8 @@ export interface UvmCosts {
   readonly parallelBatch: number;
   readonly parallelService: number;
   readonly parallelTransfer: number;
-  readonly parallelZeroPage: number;
+  /** A service that copies nothing. */
+  readonly parallelServiceEmpty: number;
   /** Eviction of a root chunk beside its copies. */
   readonly evict: number;
   /** Launch to first access, after a pause and right behind another step; end of the kernel. */
@@ -149,7 +150,7 @@ export const TRACED_COSTS: UvmCosts = {
   parallelBatch: 98.5 * US,
   parallelService: 42 * US,
   parallelTransfer: 2.6 * US,
-  parallelZeroPage: 0.16 * US,
+  parallelServiceEmpty: 20 * US,
   evict: 40 * US,
   launch: 30 * US,
   launchBusy: 10.8 * US,

@@ -20,6 +20,10 @@ export interface UvmCpuAccesses {
   /** Stored by writes, overwritten by reads; added where `atomic`. undefined when the contents do not matter. */
   readonly values: Uint32Array | undefined;
   readonly atomic: boolean;
+  /** Accesses at most between two scheduling points; undefined for no limit. */
+  readonly slice?: number;
+  /** ns of an access that hits; undefined for the cost table's. */
+  readonly touchNs?: number;
 }
 
 /** How a CPU loop ended. */
@@ -40,13 +44,15 @@ export function* uvmCpuAccess(
   const { sched } = space.kernel;
   const { costs } = space.driver;
   const { pages, write } = accesses;
-  const touch = write ? costs.cpuTouchWrite : costs.cpuTouchRead;
+  const touch = accesses.touchNs ?? (write ? costs.cpuTouchWrite : costs.cpuTouchRead);
   let faults = 0;
   for (let i = 0; i < pages.length;) {
+    const begun = i;
     const stop = cpuRun(space, accesses, i);
-    if (stop > i && faults > 0) yield* sched.delay((stop - i) * touch);
+    if (stop > i && (faults > 0 || accesses.slice !== undefined)) yield* sched.delay((stop - i) * touch);
     i = stop;
     if (i === pages.length) break;
+    if (stop - begun === accesses.slice) continue;
     if (faults === 0) yield* sched.delay(space.cpuFaults === 0 ? costs.cpuStepFirst : costs.cpuStep);
     const errno = yield* uvmVmFault(
       space.driver,
@@ -59,7 +65,7 @@ export function* uvmCpuAccess(
     if (errno !== 0) return { errno, done: i };
     if (space.instance.dead) return { errno: -EIO, done: i };
   }
-  if (faults === 0) yield* sched.delay(residentTime(costs, pages.length));
+  if (faults === 0 && accesses.slice === undefined) yield* sched.delay(residentTime(costs, pages.length));
   return { errno: 0, done: pages.length };
 }
 
@@ -73,7 +79,8 @@ function residentTime(costs: UvmCosts, pages: number): number {
 function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): number {
   const { base, pages, write, values } = accesses;
   let block: UvmVaBlock | undefined;
-  for (let i = from; i < pages.length; i++) {
+  const to = Math.min(pages.length, from + (accesses.slice ?? Infinity));
+  for (let i = from; i < to; i++) {
     const vpn = base + (pages[i] ?? 0);
     if (block === undefined || vpn < block.start || vpn >= block.start + block.pages) {
       block = space.range(vpn)?.findBlock(vpn);
@@ -83,7 +90,7 @@ function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): numb
     if (!maskTest(write ? block.cpu.write : block.cpu.read, page)) return i;
     if (values !== undefined) cpuTransfer(space, block, page, accesses, i, values);
   }
-  return pages.length;
+  return to;
 }
 
 function cpuTransfer(

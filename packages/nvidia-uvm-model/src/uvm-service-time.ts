@@ -53,8 +53,8 @@ export function serialServiceTime(
 /** The time of one block's service inside a batch of many entries, ns. */
 export function blockServiceTime(driver: UvmDriver): number {
   const { costs, faultContext: ctx } = driver;
-  const ns =
-    costs.parallelService + costs.parallelTransfer * ctx.transfers + costs.parallelZeroPage * ctx.zeroedPages;
+  const base = ctx.transfers > 0 ? costs.parallelService : costs.parallelServiceEmpty;
+  const ns = base + costs.parallelTransfer * ctx.transfers;
   return scaled(driver, ns + evictions(driver, ctx));
 }
 

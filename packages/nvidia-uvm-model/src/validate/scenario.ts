@@ -63,7 +63,7 @@ const SLEEP_OVER = 70_000;
 export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): ScenarioResult {
   const kernel = new Kernel();
   const preset = gpuPreset(options.gpu ?? 'h100');
-  const gpu = new Gpu(kernel, preset, { maxTables: 4096, seed: options.seed ?? 1 });
+  const gpu = new Gpu(kernel, preset, { maxTables: 4096, seed: options.seed ?? 2 });
   const driver = new UvmDriver(kernel, gpu, options);
   const space = driver.openVaSpace();
   space.alloc(BASE, run.bytes);
