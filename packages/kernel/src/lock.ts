@@ -160,6 +160,13 @@ export class RwSemaphore implements AbandonedLock {
     this.takeWrite();
   }
 
+  /** Turns the write hold into a read hold; readers that wait can enter (`downgrade_write`). */
+  downgradeWrite(): void {
+    this.unlockWrite();
+    this.sched.access(this.id, false);
+    this.takeRead();
+  }
+
   /** Drops a read hold (`up_read`). */
   unlockRead(): void {
     if (this.readers === 0) throw new HmmError('NOT_OWNER', 'up_read without a reader', { lock: this.id });

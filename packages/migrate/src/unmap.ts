@@ -78,6 +78,7 @@ function* restorePages(system: MemorySystem, src: Int32Array, npages: number): T
 /** @kernel mm/vmscan.c folio_isolate_lru */
 function isolateLru(system: MemorySystem, page: number): boolean {
   const { map } = system;
+  accessFolio(system, page, true);
   if (!map.test(page, PG_lru)) return false;
   map.clear(page, PG_lru);
   map.get(page);

@@ -17,6 +17,7 @@ import {
   ZERO_PFN,
   type MmStruct,
   type Vma,
+  accessWalk,
   findVma,
   pagePgmap,
 } from '@hmm/mm';
@@ -63,6 +64,7 @@ export interface HmmVmaWalk {
  */
 export function hmmWalk(walk: HmmVmaWalk): number {
   const { range, mm } = walk;
+  accessWalk(mm, walk.from, range.end);
   for (let at = walk.from; at < range.end;) {
     const vma = findVma(mm, at);
     if (vma === undefined || at < vma.start) {

@@ -30,6 +30,8 @@ export class MmuIntervalNotifier {
   invalidateSeq: number;
   /** Its slot in the subscriptions. */
   slot: number;
+  /** The id under which its sequence number is observed. */
+  readonly seqObject: number;
   /** Whether it is in the tree. */
   inTree = false;
   /** Whether an insert or a removal waits on the deferred list. */
@@ -48,6 +50,7 @@ export class MmuIntervalNotifier {
     this.start = start;
     this.last = last;
     this.invalidateSeq = subscriptions.seqPlus(subscriptions.invalidateSeq, -1);
+    this.seqObject = mm.kernel.allocIds(1);
     this.slot = subscriptions.takeSlot(this);
   }
 }
@@ -100,7 +103,7 @@ function insert(
   mm.count++;
   const sub = new MmuIntervalNotifier(mm, subs, ops, start, start + pages - 1);
   subs.lock.lock();
-  subs.kernel.sched.access(subs.id, true);
+  subs.accessState(true);
   if (subs.activeInvalidateRanges > 0) {
     if ((subs.invalidateSeq & 1) !== 0) {
       subs.deferred.push(sub);
@@ -140,7 +143,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
   const subs = sub.subscriptions;
   const { sched } = subs.kernel;
   subs.lock.lock();
-  sched.access(subs.id, true);
+  subs.accessState(true);
   let waitFor: number | undefined;
   if (subs.activeInvalidateRanges > 0 && (subs.invalidateSeq & 1) !== 0) {
     if (!sub.inTree) {
@@ -160,7 +163,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
   if (waitFor !== undefined) {
     while (subs.invalidateSeq === waitFor) {
       yield* sched.block(subs.id);
-      sched.access(subs.id, false);
+      subs.accessState(false);
     }
   }
   sub.mm.drop();
@@ -172,7 +175,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
  */
 export function mmuIntervalSetSeq(sub: MmuIntervalNotifier, curSeq: number): void {
   sub.invalidateSeq = curSeq;
-  sub.subscriptions.kernel.sched.access(sub.subscriptions.id, true);
+  sub.subscriptions.kernel.sched.access(sub.seqObject, true);
 }
 
 /**
@@ -182,7 +185,8 @@ export function mmuIntervalSetSeq(sub: MmuIntervalNotifier, curSeq: number): voi
 export function mmuIntervalTryReadBegin(sub: MmuIntervalNotifier): number {
   const subs = sub.subscriptions;
   subs.lock.lock();
-  subs.kernel.sched.access(subs.id, false);
+  subs.accessState(false);
+  subs.kernel.sched.access(sub.seqObject, false);
   const seq = sub.invalidateSeq;
   const busy = seq === subs.invalidateSeq;
   subs.lock.unlock();
@@ -199,14 +203,15 @@ export function* mmuIntervalReadBegin(sub: MmuIntervalNotifier): Task<number> {
   const subs = sub.subscriptions;
   const { sched } = subs.kernel;
   subs.lock.lock();
-  sched.access(subs.id, false);
+  subs.accessState(false);
+  subs.kernel.sched.access(sub.seqObject, false);
   const seq = sub.invalidateSeq;
   const busy = seq === subs.invalidateSeq;
   subs.lock.unlock();
   if (busy) {
     while (subs.invalidateSeq === seq) {
       yield* sched.block(subs.id);
-      sched.access(subs.id, false);
+      subs.accessState(false);
     }
   }
   return seq;
@@ -218,7 +223,7 @@ export function* mmuIntervalReadBegin(sub: MmuIntervalNotifier): Task<number> {
  * @kernel include/linux/mmu_notifier.h mmu_interval_read_retry
  */
 export function mmuIntervalReadRetry(sub: MmuIntervalNotifier, seq: number): boolean {
-  sub.subscriptions.kernel.sched.access(sub.subscriptions.id, false);
+  sub.subscriptions.kernel.sched.access(sub.seqObject, false);
   return sub.invalidateSeq !== seq;
 }
 
@@ -227,6 +232,6 @@ export function mmuIntervalReadRetry(sub: MmuIntervalNotifier, seq: number): boo
  * @kernel include/linux/mmu_notifier.h mmu_interval_check_retry
  */
 export function mmuIntervalCheckRetry(sub: MmuIntervalNotifier, seq: number): boolean {
-  sub.subscriptions.kernel.sched.access(sub.subscriptions.id, false);
+  sub.subscriptions.kernel.sched.access(sub.seqObject, false);
   return sub.invalidateSeq !== seq;
 }

@@ -61,7 +61,7 @@ export function mmuNotifierInvalidateRangeEnd(range: MmuNotifierRange): void {
 export function itreeInvStart(subs: MmuNotifierSubscriptions, range: MmuNotifierRange): number[] | undefined {
   let hit: number[] | undefined;
   subs.lock.lock();
-  subs.kernel.sched.access(subs.id, true);
+  subs.accessCount();
   subs.activeInvalidateRanges++;
   range.counted = true;
   if (range.end > range.start && subs.tree.overlaps(range.start, range.end - 1)) {
@@ -81,7 +81,8 @@ export function itreeInvStart(subs: MmuNotifierSubscriptions, range: MmuNotifier
 export function itreeInvEnd(subs: MmuNotifierSubscriptions, range: MmuNotifierRange): void {
   const { sched } = subs.kernel;
   subs.lock.lock();
-  sched.access(subs.id, true);
+  if (subs.deferred.length > 0) subs.accessState(true);
+  else subs.accessCount();
   range.counted = false;
   subs.activeInvalidateRanges--;
   if (subs.activeInvalidateRanges > 0 || (subs.invalidateSeq & 1) === 0) {

@@ -57,7 +57,7 @@ export function* mmuNotifierRegister(sub: MmuNotifier | undefined, mm: NotifierM
 export function mmuNotifierRegisterLocked(sub: MmuNotifier | undefined, mm: NotifierMm): number {
   if (mm.users <= 0) return -EINVAL;
   const subs = (mm.notifierSubscriptions ??= new MmuNotifierSubscriptions(mm.kernel));
-  mm.kernel.sched.access(subs.id, true);
+  subs.accessState(true);
   if (sub === undefined) {
     subs.hasItree = true;
     return 0;
@@ -82,7 +82,7 @@ export function* mmuNotifierUnregister(sub: MmuNotifier, mm: NotifierMm): Task {
   if (at >= 0) {
     sub.ops.release?.(sub, mm);
     subs.notifiers.splice(at, 1);
-    mm.kernel.sched.access(subs.id, true);
+    subs.accessState(true);
   }
   while (subs.srcuReaders > 0) yield* mm.kernel.sched.block(subs.id);
   mm.drop();
@@ -91,7 +91,7 @@ export function* mmuNotifierUnregister(sub: MmuNotifier, mm: NotifierMm): Task {
 /**
  * The one notifier with `ops` of this mm, made at the first call; each call takes a hold on it.
  * @returns the notifier, or a negative errno of the registration.
- * @kernel mm/mmu_notifier.c mmu_notifier_get
+ * @kernel include/linux/mmu_notifier.h mmu_notifier_get
  */
 export function* mmuNotifierGet(ops: MmuNotifierOps, mm: NotifierMm): Task<MmuNotifier | number> {
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
@@ -124,7 +124,7 @@ export function mmuNotifierPut(sub: MmuNotifier): void {
   const at = subs.notifiers.indexOf(sub);
   if (at >= 0) subs.notifiers.splice(at, 1);
   subs.dying.push(sub);
-  mm.kernel.sched.access(subs.id, true);
+  subs.accessState(true);
   if (subs.srcuReaders === 0) freeDying(subs);
 }
 

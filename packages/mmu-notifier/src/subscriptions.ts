@@ -23,6 +23,9 @@ export interface NotifierMm {
 /** Bits of a sequence number unless the constructor is told otherwise. */
 export const SEQ_BITS = 32;
 
+/** Agents that are told apart by who observes accesses. */
+const OBSERVED_AGENTS = 8;
+
 /** What a saved {@link MmuNotifierSubscriptions} holds. */
 export interface MmuNotifierSubscriptionsState {
   readonly invalidateSeq: number;
@@ -70,6 +73,8 @@ export class MmuNotifierSubscriptions {
   readonly dying: MmuNotifier[] = [];
   /** `subs.lock`. */
   readonly lock: SpinLock;
+  /** First of the ids under which invalidations are observed, by agent. */
+  private readonly counts: number;
   private readonly freeSlots: number[] = [];
   private readonly wrap: number;
 
@@ -79,9 +84,27 @@ export class MmuNotifierSubscriptions {
       throw new HmmError('SEQ_BITS', 'sequence numbers have 2 to 32 bits', { seqBits });
     this.kernel = kernel;
     this.id = kernel.allocIds(1);
+    this.counts = kernel.allocIds(OBSERVED_AGENTS);
     this.lock = new SpinLock(kernel.sched, 'notifier_subscriptions.lock');
     this.wrap = 32 - seqBits;
     this.invalidateSeq = this.seqPlus(seq, 0);
+  }
+
+  /**
+   * Reports that the running agent counts an invalidation, in or out. How many run is only of interest to those who
+   * read or change the subscriptions: two invalidations are independent of each other.
+   */
+  accessCount(): void {
+    const { sched } = this.kernel;
+    if (sched.observer !== undefined) sched.observer.access(this.counts + sched.current.id, true);
+  }
+
+  /** Reports that the state of the subscriptions is read or, with `write`, changed: that depends on what is running. */
+  accessState(write: boolean): void {
+    const { observer } = this.kernel.sched;
+    if (observer === undefined) return;
+    observer.access(this.id, write);
+    for (let agent = 0; agent < OBSERVED_AGENTS; agent++) observer.access(this.counts + agent, write);
   }
 
   /** `seq + step`, wrapped to the width of the sequence numbers. */

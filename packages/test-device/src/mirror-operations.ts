@@ -136,6 +136,24 @@ export class MirrorOperations {
     return entries;
   }
 
+  /** The open files: which device, of which process. */
+  get mirrors(): readonly { readonly device: number; readonly mm: MmStruct }[] {
+    return this.files;
+  }
+
+  /**
+   * The entry for `vpn` in the table of file `index` of {@link mirrors}: -1 for none, else 4 * frame + 1 if the device may
+   * write + 2 if it has the page for itself.
+   */
+  entryAt(index: number, vpn: number): number {
+    const pt = this.files[index]?.dmirror.pt;
+    const tag = pt?.tag(vpn) ?? 0;
+    if (pt === undefined || tag === 0) return -1;
+    return (
+      4 * pt.pfn(vpn) + ((tag & DPT_XA_TAG_WRITE) !== 0 ? 1 : 0) + ((tag & DPT_XA_TAG_ATOMIC) !== 0 ? 2 : 0)
+    );
+  }
+
   private find(device: number, mm: MmStruct): OpenFile | undefined {
     return this.files.find((file) => file.device === device && file.mm === mm);
   }

@@ -19,8 +19,14 @@ export const EXECUTION_ABORTED = 2;
 
 const RUNNING = -1;
 
-/** Times that agents which only wait for time to pass may do so, one after the other, with nothing else happening. */
-const MAX_IDLE_STEPS = 64;
+/**
+ * Times that an agent may back off while others have work left and nobody gets anything done. An execution in which it
+ * does so more often repeats itself: what follows was seen when the others were let go on.
+ */
+const MAX_BACK_OFFS = 2;
+
+/** Times that an agent may back off when nobody else can change anything. */
+const MAX_IDLE_BACK_OFFS = 64;
 
 /** Told of each step of an execution that is not a repetition; for stories. */
 export type StepListener = (agent: Agent, point: SchedPoint | undefined) => void;
@@ -28,7 +34,8 @@ export type StepListener = (agent: Agent, point: SchedPoint | undefined) => void
 /**
  * Runs executions of a model, each as a strategy says. The one place where agents are stepped while exploring.
  *
- * An agent that yields `SP_DELAY` backs off: it goes on after another agent has made a step, or when no other can.
+ * An agent that yields `SP_DELAY` backs off: it goes on after another agent has made a step, or when no other can. Who
+ * backs off again and again while others could go on is not treated fairly: such executions are given up.
  */
 export class Execution implements Choices {
   /** Agents of the steps of the present execution. */
@@ -53,7 +60,8 @@ export class Execution implements Choices {
   private readonly keepGoing: boolean;
   private last = 0;
   private resting = 0;
-  private idle = 0;
+  private readonly backOffs: number[] = [];
+  private progress = 0;
 
   /**
    * @param maxSteps an execution longer than that is a livelock.
@@ -108,7 +116,8 @@ export class Execution implements Choices {
     this.violation = undefined;
     this.last = 0;
     this.resting = 0;
-    this.idle = 0;
+    this.backOffs.length = 0;
+    this.progress = 0;
   }
 
   private finish(): void {
@@ -138,12 +147,13 @@ export class Execution implements Choices {
       if (pick === PRUNED) return EXECUTION_PRUNED;
       const agent = agents[pick];
       if (agent === undefined) throw new HmmError('NO_AGENT', `there is no agent ${pick}`, { pick });
-      const result = this.step(agent, pick, blocked, awake === 0);
+      const result = this.step(agent, pick, blocked);
       if (result !== RUNNING) return result;
+      if (this.unfair(pick)) return others(agents, pick) ? EXECUTION_PRUNED : this.livelock();
     }
   }
 
-  private step(agent: Agent, pick: number, blocked: number, idle: boolean): number {
+  private step(agent: Agent, pick: number, blocked: number): number {
     const { model, strategy } = this;
     const repeated = this.steps < strategy.prefix;
     if (!repeated && model.sched.observer === undefined) model.sched.observer = strategy.accesses;
@@ -155,16 +165,33 @@ export class Execution implements Choices {
     this.steps++;
     this.last = pick;
     this.agents.push(pick);
-    this.resting = point === SP_DELAY ? this.resting | (1 << pick) : idle ? this.resting : 0;
+    this.resting = 0;
+    if (point === SP_DELAY) {
+      this.resting = 1 << pick;
+      const progress = model.progress?.() ?? 0;
+      if (progress !== this.progress) {
+        this.progress = progress;
+        this.backOffs.length = 0;
+      }
+      this.backOffs[pick] = (this.backOffs[pick] ?? 0) + 1;
+    }
     strategy.stepped(pick, blocked === 0 ? 0 : this.woken(blocked));
     if (this.listener !== undefined) this.listener(agent, point);
     if (!repeated && model.checkStep !== undefined) {
+      const { observer } = model.sched;
+      model.sched.observer = undefined;
       this.violation ??= model.checkStep();
+      model.sched.observer = observer;
       if (this.violation !== undefined && !this.keepGoing) return EXECUTION_ABORTED;
     }
-    this.idle = idle ? this.idle + 1 : 0;
-    if (this.steps >= this.maxSteps || this.idle > MAX_IDLE_STEPS) return this.livelock();
-    return RUNNING;
+    return this.steps >= this.maxSteps ? this.livelock() : RUNNING;
+  }
+
+  /** Whether `agent` has backed off more often than makes sense. */
+  private unfair(agent: number): boolean {
+    const times = this.backOffs[agent] ?? 0;
+    if (times <= MAX_BACK_OFFS || this.resting === 0) return false;
+    return others(this.model.sched.agents, agent) || times > MAX_IDLE_BACK_OFFS;
   }
 
   /** The agents of the set `blocked` that the latest step made ready, other than by dropping a lock. */
@@ -197,6 +224,13 @@ export class Execution implements Choices {
     );
     return busy.map((agent) => agent.name).join(', ');
   }
+}
+
+/** Whether another agent than `agent` is still at work. */
+function others(agents: readonly Agent[], agent: number): boolean {
+  return agents.some(
+    (other) => other.id > 0 && other.id !== agent && !other.daemon && other.state <= AGENT_BLOCKED,
+  );
 }
 
 /** What an exception says is broken. Anything but an `HmmError` is a defect of the model and goes on up. */

@@ -23,6 +23,8 @@ export interface Model {
   checkStep?(): Violation | undefined;
   /** Evaluated once all agents are done: the last operations, then what holds at quiescence. */
   finish(): Outcome;
+  /** Counts what agents have got done: while it stands still, an agent that backs off again and again gets nowhere. */
+  progress?(): number;
   /** What a story shows of the present state: page-table entries and the like, by name. */
   view?(): ReadonlyMap<string, string>;
 }

@@ -1,0 +1,63 @@
+import type { Task } from '@hmm/kernel';
+import type { MemorySystem, MmStruct } from '@hmm/mm';
+
+/** The operations of a device that mirrors address spaces, as the kernel's HMM test device offers them. */
+export type DeviceCall = 'dread' | 'dwrite' | 'todev' | 'tosys' | 'snap' | 'excl' | 'chkexcl' | 'drelease';
+
+/** What an operation on a device returned. */
+export interface DeviceReply {
+  /** 0 or a negative errno. */
+  readonly rc: number;
+  /** Pages migrated. */
+  readonly cpages: number;
+  /** A value a page: byte 0 of what was read, or the status byte of a snapshot; empty for what returns none. */
+  readonly values: readonly number[];
+}
+
+/** An entry of a device's page table. */
+export interface DeviceEntry {
+  readonly device: number;
+  readonly mm: MmStruct;
+  readonly vpn: number;
+  /** The frame that holds the data. */
+  readonly pfn: number;
+  readonly write: boolean;
+  readonly atomic: boolean;
+}
+
+/**
+ * The devices of a world. A driver provides them; whoever composes the world hands them in, since this package knows no
+ * driver.
+ */
+export interface MirrorDevices {
+  /** Objects from which all state of the devices can be reached. */
+  readonly roots: readonly object[];
+  /** Opens `device` for `mm`: it mirrors it from now on. 0 or a negative errno. */
+  open(device: number, mm: MmStruct): Task<number>;
+  /** Closes it again. */
+  close(device: number, mm: MmStruct): Task<number>;
+  /** Runs an operation over `pages` pages from `vpn` on; `value` is what `dwrite` stores, plus the page's index. */
+  call(
+    device: number,
+    mm: MmStruct,
+    call: DeviceCall,
+    vpn: number,
+    pages: number,
+    value: number,
+  ): Task<DeviceReply>;
+  /** All entries of all devices' tables. */
+  entries(): Iterable<DeviceEntry>;
+  /** The mirrors that are open: which device, of which process. */
+  readonly mirrors: readonly { readonly device: number; readonly mm: MmStruct }[];
+  /**
+   * The entry for `vpn` in the table of mirror `index` of {@link mirrors}: -1 for none, else 4 * frame + 1 if the device may
+   * write + 2 if it has the page for itself.
+   */
+  entryAt(index: number, vpn: number): number;
+}
+
+/** How a world's devices are made: from its memory, with settings of the litmus file (`corrected` …). */
+export type MirrorDevicesFactory = (
+  system: MemorySystem,
+  settings: ReadonlyMap<string, string>,
+) => MirrorDevices;

@@ -1,0 +1,81 @@
+import { isDeviceExclusivePte, isDevicePrivatePte, type MmStruct, PG_reserved, PTE_PRESENT } from '@hmm/mm';
+import { migrateInvariants } from '@hmm/migrate';
+import { mmuNotifierInvariants } from '@hmm/mmu-notifier';
+import type { Violation } from '../engine/model.js';
+import { pageName, type World } from './world.js';
+
+/**
+ * What must hold after every step, about the pages `pages` of all processes.
+ *
+ * I5: no device's table names a free page.
+ */
+export function checkWorld(world: World, pages: readonly number[]): Violation | undefined {
+  const { devices, system } = world;
+  const { mirrors } = devices;
+  for (let i = 0; i < mirrors.length; i++) {
+    for (const vpn of pages) {
+      const entry = devices.entryAt(i, vpn);
+      if (entry < 0 || (system.map.refcount[entry >>> 2] ?? 0) > 0) continue;
+      if (system.map.test(entry >>> 2, PG_reserved)) continue;
+      const device = mirrors[i]?.device ?? 0;
+      return {
+        invariant: 'I5',
+        detail: `device ${device} maps page ${pageName(vpn)} to frame ${entry >>> 2}, which is free`,
+      };
+    }
+  }
+  return undefined;
+}
+
+/** What must hold when all agents are done. */
+export function checkWorldAtEnd(world: World, pages: readonly number[]): Violation | undefined {
+  return checkWorld(world, pages) ?? checkMirrors(world, pages) ?? checkPackages(world);
+}
+
+/** I1: what a device maps is what the process maps. */
+function checkMirrors(world: World, pages: readonly number[]): Violation | undefined {
+  const { devices } = world;
+  const { mirrors } = devices;
+  for (let i = 0; i < mirrors.length; i++) {
+    const mirror = mirrors[i];
+    if (mirror === undefined) continue;
+    for (const vpn of pages) {
+      const entry = devices.entryAt(i, vpn);
+      if (entry < 0) continue;
+      const frame = dataFrame(world, mirror.mm, vpn);
+      if (frame === entry >>> 2) continue;
+      const cpu = frame === 0 ? 'nothing' : `frame ${frame}`;
+      const detail = `device ${mirror.device} maps page ${pageName(vpn)} to frame ${entry >>> 2}, the process to ${cpu}`;
+      return { invariant: 'I1', detail };
+    }
+  }
+  return undefined;
+}
+
+/** The frame that holds the data of page `vpn` of `mm`, wherever it is; 0 when the page is not mapped. */
+function dataFrame(world: World, mm: MmStruct, vpn: number): number {
+  const { tables, map } = world.system;
+  const lane = tables.findPte(mm.root, vpn);
+  const flags = lane < 0 ? 0 : (tables.lanes[lane] ?? 0);
+  const pfn = tables.lanes[lane + 1] ?? 0;
+  if ((flags & PTE_PRESENT) !== 0 || isDeviceExclusivePte(flags)) return pfn;
+  // A private page's data is in the page of system memory that backs it.
+  return isDevicePrivatePte(flags) ? (map.private[pfn] ?? 0) : 0;
+}
+
+/** The invariants that the packages below export. */
+function checkPackages(world: World): Violation | undefined {
+  const { system } = world;
+  for (const [invariant, broken] of Object.entries(migrateInvariants)) {
+    const detail = broken(system);
+    if (detail !== undefined) return { invariant, detail };
+  }
+  for (const mm of system.mms) {
+    if (mm.notifierSubscriptions === undefined) continue;
+    for (const [invariant, broken] of Object.entries(mmuNotifierInvariants)) {
+      const detail = broken(mm.notifierSubscriptions);
+      if (detail !== undefined) return { invariant, detail };
+    }
+  }
+  return undefined;
+}

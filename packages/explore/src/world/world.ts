@@ -1,0 +1,58 @@
+import { HmmError, Kernel, type Task } from '@hmm/kernel';
+import { MemorySystem, mmCreate, type MemoryConfig, type MmStruct } from '@hmm/mm';
+import type { MirrorDevices, MirrorDevicesFactory } from './mirror-devices.js';
+import type { PageRange } from './operation.js';
+
+/** Region R starts R GiB above this page. */
+const REGION_BASE = 0x100000000000 / 4096;
+const REGION_PAGES = 262_144;
+
+/** A machine that is just large enough for a litmus test, so that going back to an earlier state is cheap. */
+export const SMALL_MEMORY: Partial<MemoryConfig> = {
+  frames: 2048 + 4 * 64,
+  systemFrames: 2048,
+  maxTables: 96,
+  swapSlots: 64,
+  pagePoison: true,
+};
+
+/** The first page of a range. */
+export function firstPage(range: PageRange): number {
+  return REGION_BASE + range.region * REGION_PAGES + range.offset;
+}
+
+/** The place of a page in words: `2[3]` is page 3 of region 2. */
+export function pageName(vpn: number): string {
+  const page = vpn - REGION_BASE;
+  return `${Math.floor(page / REGION_PAGES)}[${page % REGION_PAGES}]`;
+}
+
+/** A small machine with one process and mirror devices: what a litmus test runs on. */
+export class World {
+  readonly kernel = new Kernel();
+  readonly system: MemorySystem;
+  readonly devices: MirrorDevices;
+  /** The process that every test begins with. */
+  readonly main: MmStruct;
+  /** Accesses and operations completed. */
+  done = 0;
+  /** Pins held, by the process that took them: frames. */
+  readonly pins = new Map<MmStruct, number[]>();
+
+  constructor(
+    devices: MirrorDevicesFactory,
+    settings: ReadonlyMap<string, string> = new Map(),
+    memory: Partial<MemoryConfig> = SMALL_MEMORY,
+  ) {
+    this.system = new MemorySystem(this.kernel, memory);
+    this.devices = devices(this.system, settings);
+    this.main = mmCreate(this.system);
+  }
+
+  /** Runs a task to its end with nobody else in between. */
+  runSync<T>(task: Task<T>): T {
+    if (this.kernel.sched.exploring)
+      throw new HmmError('EXPLORING', 'a synchronous run inside an exploration');
+    return this.kernel.sched.runSync(task);
+  }
+}
