@@ -1,4 +1,4 @@
-import { ACCESS_READ } from '../readers/access-batch.js';
+import { ACCESS_READ, ACCESS_WRITE } from '../readers/access-batch.js';
 import type { AccessPattern, PatternBatch } from './pattern.js';
 
 /** Which pages of which region an access pattern touches, and how. */
@@ -44,7 +44,7 @@ export abstract class OneRegionPattern implements AccessPattern {
 /** Makes every access a write at which the running share of writes passes a whole number. */
 function markWrites(kind: Uint8Array, at: number, first: number, count: number, share: number): void {
   for (let i = 0; i < count; i++) {
-    if (Math.floor((first + i + 1) * share) > Math.floor((first + i) * share)) kind[at + i] = 1;
+    if (Math.floor((first + i + 1) * share) > Math.floor((first + i) * share)) kind[at + i] = ACCESS_WRITE;
   }
 }
 

@@ -1,11 +1,11 @@
-/** The access reads. */
-export const ACCESS_READ = 0;
+/** The access reads. This number and the three after it are those of UVM's fault records. */
+export const ACCESS_READ = 1;
 /** The access writes (or reads and writes in one instruction: the fault it takes is a write fault). */
-export const ACCESS_WRITE = 1;
+export const ACCESS_WRITE = 2;
 /** An atomic read-modify-write. */
-export const ACCESS_ATOMIC = 2;
+export const ACCESS_ATOMIC = 3;
 /** A prefetch: brings the page near, needs no value. */
-export const ACCESS_PREFETCH = 3;
+export const ACCESS_PREFETCH = 4;
 
 /** {@link AccessBatch.agent} of an access by a CPU thread. GPU `n` has agent `n + 1`. */
 export const AGENT_CPU = 0;

@@ -1,4 +1,12 @@
-import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, AGENT_CPU, AGENT_GPU, NO_TIME } from './access-batch.js';
+import {
+  ACCESS_ATOMIC,
+  ACCESS_PREFETCH,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  AGENT_CPU,
+  AGENT_GPU,
+  NO_TIME,
+} from './access-batch.js';
 import type { TraceEventName } from './event-batch.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
 import { textOf } from './trace-format.js';
@@ -15,9 +23,6 @@ const STEP_OPS: ReadonlyMap<string, readonly [agent: number, kind: number]> = ne
   ['gpu_par_write', [AGENT_GPU, ACCESS_WRITE]],
   ['gpu_stream_read', [AGENT_GPU, ACCESS_READ]],
 ]);
-
-/** CUPTI access types (1 read, 2 write, 3 atomic, 4 prefetch) to `ACCESS_*`. */
-const CUPTI_ACCESS: readonly number[] = [ACCESS_READ, ACCESS_READ, ACCESS_WRITE, ACCESS_ATOMIC, 3];
 
 const EVENTS: readonly TraceEventName[] = [
   'cpu_fault',
@@ -41,6 +46,10 @@ const num = (fields: Fields, key: string, otherwise = 0): number => {
   const value = fields[key];
   return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
 };
+
+/** CUPTI numbers accesses as `ACCESS_*` does, with 0 for unknown: then a read. */
+const accessOf = (type: number): number =>
+  type >= ACCESS_READ && type <= ACCESS_PREFETCH ? type : ACCESS_READ;
 
 const str = (fields: Fields, key: string): string => {
   const value = fields[key];
@@ -110,7 +119,7 @@ export class CuptiJsonlDecoder implements LineDecoder {
       offset: at % 4096,
       bytes: moves ? num(fields, 'v') : 0,
       value: num(fields, 'v'),
-      flags: fault ? (CUPTI_ACCESS[flags] ?? 0) : flags,
+      flags: fault ? accessOf(flags) : flags,
       agent: name === 'cpu_fault' || num(fields, 'src') < 0 ? AGENT_CPU : AGENT_GPU,
     });
     return true;

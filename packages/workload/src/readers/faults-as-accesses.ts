@@ -1,4 +1,4 @@
-import { AccessBatch } from './access-batch.js';
+import { ACCESS_PREFETCH, ACCESS_READ, AccessBatch } from './access-batch.js';
 import { traceEventKind, type EventBatch } from './event-batch.js';
 import type { TraceSink } from './trace-output.js';
 
@@ -30,7 +30,7 @@ const GPU_FAULT = traceEventKind('gpu_fault');
 function addFault(events: EventBatch, i: number, batch: AccessBatch): boolean {
   const kind = events.kind[i];
   if (kind !== CPU_FAULT && kind !== GPU_FAULT) return false;
-  const access = Math.min(3, Math.max(0, events.flags[i] ?? 0));
+  const access = Math.min(ACCESS_PREFETCH, Math.max(ACCESS_READ, events.flags[i] ?? 0));
   const place = [events.page[i] ?? 0, events.offset[i] ?? 0] as const;
   batch.push(...place, 1, access, events.agent[i] ?? 0, events.thread[i] ?? 0, events.time[i] ?? -1);
   return true;

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { NO_TIME } from './access-batch.js';
+import { ACCESS_READ, NO_TIME } from './access-batch.js';
 import { TRACE_EVENT_NAMES } from './event-batch.js';
 import {
   ACCESS_TYPE_ENUM,
@@ -156,7 +156,7 @@ function readRows(db: SqlDatabase, out: TraceOutput): void {
       offset: num(offset, 0),
       bytes: num(bytes, 0),
       value: num(value, 0),
-      flags: name === 'gpu_fault' ? (access[id] ?? 0) : (causes[id] ?? 0),
+      flags: name.endsWith('_fault') ? (access[id] ?? ACCESS_READ) : (causes[id] ?? 0),
       agent: name === 'cpu_fault' ? 0 : 1 + Math.min(250, Math.max(0, num(device, 0))),
       thread: num(thread, 0),
       label: text(label),
