@@ -6,7 +6,7 @@ import type { TraceOutput } from './trace-output.js';
 const SHAPE = 'COMM PID/TID [CPU] SECONDS.USECS: EVENT: FIELDS';
 
 /** `pid/tid`, `tid`, an optional `[cpu]`, the time, an optional period, the event. Anchored on the time. */
-const TIME = /(\d+)\.(\d{6,9}): +(?:\d+ +)?(?:([\w-]+):)?([\w-]+): */;
+const TIME = /(?<=^|\s)(\d{1,12})\.(\d{6,9}): +(?:\d{1,20} +)?(?:([\w-]+):)?([\w-]+): */;
 const HEAD = /(?:^|\s)(?:(\d+)\/)?(\d+) +(?:\[\d+\] +)?$/;
 
 /** `subsystem:event` names the event last; `page-faults:u` has a modifier there. */
