@@ -3,7 +3,7 @@ import { coverage, coverageMarkdown, parseOmissions } from '../src/coverage.js';
 import { parseSymbolList, sourceTags, tagComplaint } from '../src/symbols.js';
 
 const files = parseSymbolList(
-  'mm/hmm.c: hmm_range_fault hmm_vma_walk_pmd hmm_vma_walk_pud | hmm_vma_walk\ndrivers/gpu/nvkm/vmm.c: nvkm_vmm_new |\n',
+  'mm/hmm.c: hmm_range_fault hmm_vma_walk_pmd hmm_vma_walk_pud | hmm_vma_walk\ndrivers/gpu/nvkm/vmm.c: nvkm_vmm_new |\nmm/mmap.c: sys_munmap |\n',
   'list.txt',
 );
 
@@ -19,6 +19,7 @@ describe('a tag in a doc comment', () => {
     expect(complaint('@kernel mm/hmm.c hmm_range_fault, with the callbacks of another file')).toBeUndefined();
     expect(complaint('@kernel mm/hmm.c')).toBeUndefined();
     expect(complaint('@nouveau nvkm/vmm.c nvkm_vmm_new')).toBeUndefined();
+    expect(complaint('@kernel mm/mmap.c munmap')).toBeUndefined();
   });
 
   it('is refused when the name or the file does not exist', () => {
