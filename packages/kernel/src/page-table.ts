@@ -48,9 +48,11 @@ export function tableIndex(vpn: number, level: number): number {
   }
 }
 
-/** Pages that one entry of a table of `level` covers. */
+const ENTRY_PAGES = [0, 1, 2 ** 9, 2 ** 18, 2 ** 27, 2 ** 36, 2 ** 45];
+
+/** Pages that one entry of a table of `level` covers; of `levels + 1`, all pages of a tree. */
 export function entryPages(level: number): number {
-  return 2 ** (9 * (level - 1));
+  return ENTRY_PAGES[level] ?? 0;
 }
 
 /** What a saved {@link PageTablePool} holds. */
@@ -69,6 +71,8 @@ export class PageTablePool {
   readonly levels: 4 | 5;
   /** Tables in use. */
   used = 0;
+  /** Counts the tables given back: what remembers links forgets them when this has changed. */
+  generation = 0;
   private nextLink = TABLE_LANES;
   private readonly freeLinks: number[] = [];
 
@@ -98,6 +102,7 @@ export class PageTablePool {
     this.lanes.fill(0, link, link + TABLE_LANES);
     this.freeLinks.push(link);
     this.used--;
+    this.generation = (this.generation + 1) | 0;
   }
 
   /**
@@ -176,6 +181,7 @@ export class PageTablePool {
 
   /** Sets the state back to a saved one of the same pool. */
   restore(state: PageTablePoolState): void {
+    this.generation = (this.generation + 1) | 0;
     if (this.nextLink > state.next) this.lanes.fill(0, state.next, this.nextLink);
     this.lanes.set(state.lanes);
     this.nextLink = state.next;

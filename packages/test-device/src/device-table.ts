@@ -38,7 +38,7 @@ export class DeviceTable {
 
   /** Lane of the entry for `vpn`, -1 when there is none. */
   private lane(vpn: number): number {
-    return this.pool.find(this.root, vpn, LEVEL_PTE);
+    return this.pool.findPte(this.root, vpn);
   }
 
   /** Tag of the entry for `vpn` (`DPT_*`), 0 when there is none. */
@@ -73,19 +73,25 @@ export class DeviceTable {
       for (let vpn = first; vpn < observed; vpn++) this.access(vpn, true);
     }
     for (let at = first; at < end;) {
-      let table = this.root;
-      let level: number = levels;
-      let entry = table + 2 * tableIndex(at, level);
-      while (level > LEVEL_PTE && lanes[entry] === ENTRY_TABLE) {
-        table = lanes[entry + 1] ?? 0;
-        level--;
-        entry = table + 2 * tableIndex(at, level);
-      }
-      const block = entryPages(level === LEVEL_PTE ? LEVEL_PMD : level);
-      const stop = Math.min(end, at - (at % block) + block);
-      if (level === LEVEL_PTE) lanes.fill(0, entry, entry + 2 * (stop - at));
+      const entry = this.pool.findPte(this.root, at);
+      const stop = Math.min(end, entry >= 0 ? at - (at % 512) + 512 : this.missingEnd(at));
+      if (entry >= 0) for (let lane = entry; lane < entry + 2 * (stop - at); lane++) lanes[lane] = 0;
       at = stop;
     }
+  }
+
+  /** One past the last page of what the missing table that `vpn` would be in covers. */
+  private missingEnd(vpn: number): number {
+    const { lanes, levels } = this.pool;
+    let table = this.root;
+    let level: number = levels;
+    for (; level > LEVEL_PMD; level--) {
+      const entry = table + 2 * tableIndex(vpn, level);
+      if (lanes[entry] !== ENTRY_TABLE) break;
+      table = lanes[entry + 1] ?? 0;
+    }
+    const block = entryPages(level);
+    return vpn - (vpn % block) + block;
   }
 
   /** Calls `visit` for every entry, in ascending order; for checks, not for hot paths. */

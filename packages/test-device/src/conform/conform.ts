@@ -1,5 +1,5 @@
 import { HmmError, Kernel } from '@hmm/kernel';
-import { invalidationOf, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
+import { decodeRangeValue, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
 import { dupMm, lruAddDrain, MemorySystem, mmCreate, mmput } from '@hmm/mm';
 import { MirrorOperations } from '../mirror-operations.js';
 import {
@@ -157,7 +157,7 @@ export class ConformReplay {
     if (family === undefined) return;
     family.ops++;
     result.ops++;
-    const same = observationText(got) === observationText(line.expected);
+    const same = sameObservation(got, line.expected);
     if (!same && this.intact && result.mismatches.length < MAX_MISMATCHES) {
       const { text: op, expected } = line;
       result.mismatches.push({ script: head.script, line: this.line, op, expected, got });
@@ -202,9 +202,10 @@ export class ConformReplay {
     const found: RecordedInvalidation[] = [];
     for (let i = 0; i < trace.length; i++) {
       if (trace.kind[i] !== TP_INVALIDATE_RANGE_START) continue;
-      const { event, mm, page, pages } = invalidationOf(trace.at(i));
-      const where = regionOf(page);
+      const where = regionOf(trace.page[i] ?? 0);
       if (where === undefined) continue;
+      const { event, mm } = decodeRangeValue(trace.value[i] ?? 0);
+      const pages = trace.pages[i] ?? 0;
       const process = mm === this.parent?.mm.id ? 0 : 1;
       found.push([mmuNotifierEventName(event), process, where.region, where.offset, pages]);
     }
@@ -216,9 +217,25 @@ export class ConformReplay {
   }
 }
 
-/** The fields of an observation in one order, an empty list of invalidations being none. */
-function observationText({ rc, cpages, faults, v, sig, inv }: Observation): string {
-  return JSON.stringify([rc, cpages, faults, v, sig, inv ?? []]);
+/** Whether two observations are equal in every field, an empty list of invalidations being none. */
+function sameObservation(a: Observation, b: Observation): boolean {
+  return (
+    a.rc === b.rc &&
+    a.cpages === b.cpages &&
+    a.faults === b.faults &&
+    sameList(a.v, b.v) &&
+    sameList(a.sig, b.sig) &&
+    sameInvalidations(a.inv ?? [], b.inv ?? [])
+  );
+}
+
+function sameList(a: readonly unknown[] | undefined, b: readonly unknown[] | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}
+
+function sameInvalidations(a: readonly RecordedInvalidation[], b: readonly RecordedInvalidation[]): boolean {
+  return a.length === b.length && a.every((item, i) => sameList(item, b[i]));
 }
 
 /** Replays a whole corpus given line by line. @throws HmmError `CORPUS`, see {@link ConformReplay}. */

@@ -84,18 +84,18 @@ function isInvalidation(value: unknown): value is RecordedInvalidation {
 }
 
 function observationOf(record: Readonly<Record<string, unknown>>, line: number): Observation {
-  const { rc, cpages, faults, v, sig, inv } = record;
-  for (const [name, field] of Object.entries({ rc, cpages, faults })) {
-    if (field !== undefined && !isInteger(field)) fail(line, `"${name}" must be an integer`);
+  const { v, sig, inv } = record;
+  const observation: { -readonly [K in keyof Observation]: Observation[K] } = {};
+  for (const name of ['rc', 'cpages', 'faults'] as const) {
+    const field = record[name];
+    if (field === undefined) continue;
+    if (!isInteger(field)) fail(line, `"${name}" must be an integer`);
+    observation[name] = field;
   }
-  return {
-    ...(isInteger(rc) ? { rc } : {}),
-    ...(isInteger(cpages) ? { cpages } : {}),
-    ...(isInteger(faults) ? { faults } : {}),
-    ...(v === undefined ? {} : { v: listOf(v, isValue, 'v', line) }),
-    ...(sig === undefined ? {} : { sig: listOf(sig, isInteger, 'sig', line) }),
-    ...(inv === undefined ? {} : { inv: listOf(inv, isInvalidation, 'inv', line) }),
-  };
+  if (v !== undefined) observation.v = listOf(v, isValue, 'v', line);
+  if (sig !== undefined) observation.sig = listOf(sig, isInteger, 'sig', line);
+  if (inv !== undefined) observation.inv = listOf(inv, isInvalidation, 'inv', line);
+  return observation;
 }
 
 function listOf<T>(

@@ -89,9 +89,18 @@ export function parseOperation(text: string): Operation | string {
     const word = words[i] ?? '';
     if (typeof want !== 'string') {
       if (!want.includes(word)) return `"${word}" is none of ${want.join(', ')}`;
-    } else if (!/^\d+$/.test(word)) return `"${word}" is not a number`;
+    } else if (!isCount(word)) return `"${word}" is not a number`;
   }
   return build(name, words);
+}
+
+/** Whether a word consists of decimal digits. */
+function isCount(word: string): boolean {
+  for (let i = 0; i < word.length; i++) {
+    const code = word.charCodeAt(i);
+    if (code < 48 || code > 57) return false;
+  }
+  return word.length > 0;
 }
 
 function build(name: string, words: readonly string[]): Operation {
