@@ -8,6 +8,8 @@ export interface NouveauCost {
   readonly record: Figure;
   /** One fault's walk: interval notifier in and out, mmap lock, `hmm_range_fault`, DMA mapping. */
   readonly rangeFault: Figure;
+  /** One atomic fault's walk: as a fault's, and the page taken from the CPU, with its own notifiers and TLB flush. */
+  readonly exclusive: Figure;
   /** Writing PTEs of one fault or one piece, and the TLB invalidation behind it. */
   readonly pfnmap: Figure;
   /** Clearing a range that had mappings, with its TLB invalidation. */
@@ -29,6 +31,7 @@ export function nouveauCost(preset: GpuPreset): NouveauCost {
     interrupt: host(19600, "as the vendor driver's interrupt entry on the measured H100"),
     record: figure(9 * bar, 'estimate', 'nine accesses across the link'),
     rangeFault: host(2500, 'a walk of one page with its notifier'),
+    exclusive: host(10000, 'a walk of one page, two notifier rounds and a TLB flush'),
     pfnmap: host(4000, 'page-table writes through the BAR and one TLB invalidation'),
     pfnclr: host(4000, 'as mapping'),
     command: host(1000, 'one MMU command'),

@@ -157,7 +157,7 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
     mm.mmapLock.unlockRead();
     const [pfn = NO_PFN] = pages;
     if (got <= 0 || pfn === NO_PFN) return -EINVAL;
-    yield* sched.delay(drm.cost.rangeFault.value);
+    yield* sched.delay(drm.cost.exclusive.value);
     if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
     const current = !mmuIntervalReadRetry(sub, seq);
     if (current) {
