@@ -47,7 +47,7 @@ function signalOf(fault: number): number {
 }
 
 /** {@link cpuFault} for the faults that need no scheduling point. @returns 0 when the access can be repeated, else -1. */
-function cpuFaultFast(mm: MmStruct, vpn: number, write: boolean): number {
+export function cpuFaultFast(mm: MmStruct, vpn: number, write: boolean): number {
   if (!mm.mmapLock.tryReadFast()) return -1;
   const vma = vmaLookup(mm, vpn);
   let ret = -1;

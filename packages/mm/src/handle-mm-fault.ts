@@ -94,8 +94,9 @@ function presentPteFault(lanes: Int32Array, entry: number, pte: number, flags: n
 function* handlePteFault(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
   const { system } = vma.mm;
   const { lanes } = system.tables;
-  accessPte(system, entry, true);
   const pte = lanes[entry] ?? 0;
+  // Who serves the fault of an entry that is not present reports what it changes.
+  accessPte(system, entry, pte === 0 || (pte & PTE_PRESENT) !== 0);
   if (pte === 0) {
     if (!vma.isAnonymous()) return yield* doFault(vma, vpn, entry, flags);
     if ((flags & FAULT_FLAG_WRITE) !== 0) yield* anonVmaPrepare(vma);

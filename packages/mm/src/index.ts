@@ -58,6 +58,7 @@ export * from './swap-state.js';
 export * from './swap.js';
 export * from './swapfile.js';
 export * from './task-size.js';
+export * from './tlb.js';
 export * from './truncate.js';
 export * from './try-to-migrate.js';
 export * from './try-to-unmap.js';

@@ -29,11 +29,14 @@ export interface MemoryConfig {
   /** Page-table levels. */
   readonly levels: 4 | 5;
   readonly thp: ThpMode;
-  /** Whether a frame that is freed is filled with {@link PAGE_POISON}, so that a stale access shows. */
-  readonly pagePoison: boolean;
+  /**
+   * Whether a frame of system memory that is freed is filled with {@link PAGE_POISON} and never handed out again, so that
+   * a stale access shows.
+   */
+  readonly quarantine: boolean;
 }
 
-/** What freed frames hold with `pagePoison`. @kernel include/linux/poison.h PAGE_POISON */
+/** What freed frames hold with `quarantine`. @kernel include/linux/poison.h PAGE_POISON */
 export const PAGE_POISON = 0xaa;
 
 /** 4 GiB of system memory, 12 GiB of pfn space, 1,023 swap slots, THP by madvise. */
@@ -44,7 +47,7 @@ export const DEFAULT_MEMORY_CONFIG: MemoryConfig = {
   swapSlots: 1023,
   levels: 4,
   thp: 'madvise',
-  pagePoison: false,
+  quarantine: false,
 };
 
 /**

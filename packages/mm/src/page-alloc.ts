@@ -227,7 +227,7 @@ function folioFree(system: MemorySystem, folio: number): void {
     return;
   }
   resetFrame(system, folio);
-  system.pages.put(folio);
+  if (!system.config.quarantine) system.pages.put(folio);
 }
 
 function resetFrame(system: MemorySystem, pfn: number): void {
@@ -236,6 +236,6 @@ function resetFrame(system: MemorySystem, pfn: number): void {
   map.mapping[pfn] = 0;
   if (map.private[pfn] !== 0) map.private[pfn] = 0;
   if (map.mlockCount[pfn] !== 0) map.mlockCount[pfn] = 0;
-  if (system.config.pagePoison) system.data.fillPage(pfn, PAGE_POISON);
+  if (system.config.quarantine) system.data.fillPage(pfn, PAGE_POISON);
   else system.data.release(pfn);
 }
