@@ -23,7 +23,7 @@ const RUNNING = -1;
  * Times that an agent may back off while others have work left and nobody gets anything done. An execution in which it
  * does so more often repeats itself: what follows was seen when the others were let go on.
  */
-const MAX_BACK_OFFS = 2;
+const MAX_BACK_OFFS = 1;
 
 /** Times that an agent may back off when nobody else can change anything. */
 const MAX_IDLE_BACK_OFFS = 64;

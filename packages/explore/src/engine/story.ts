@@ -28,8 +28,7 @@ export interface Story {
 }
 
 /** Names that say nothing to a reader of kernel code. */
-const PLUMBING =
-  /^(?:access|acquire|release|acquired|released|next|step|run|runAgents|tryFast|note\w*|observe\w*)$/;
+const PLUMBING = /^(?:access\w*|acquired?|released?|next|step|run|runAgents|tryFast|note\w*)$/;
 
 /** `mmuIntervalReadRetry` → `mmu_interval_read_retry`. */
 function kernelName(name: string): string {

@@ -13,7 +13,7 @@ export const SMALL_MEMORY: Partial<MemoryConfig> = {
   systemFrames: 2048,
   maxTables: 96,
   swapSlots: 64,
-  pagePoison: true,
+  quarantine: true,
 };
 
 /** The first page of a range. */
