@@ -1,1 +1,23 @@
-export {};
+import { compareCommand, conformCommand, directoryFiles, main, runCommand, validateCommand } from '@hmm/cli';
+import { nouveauFactory } from '@hmm/nouveau-model';
+import * as captures from '@hmm/nvidia-uvm-model/validate';
+import * as corpora from '@hmm/test-device/conform';
+
+const clients = [nouveauFactory(directoryFiles)];
+
+await main({
+  name: 'hmm',
+  version: '0.1.0',
+  description: 'Linux Heterogeneous Memory Management, modelled: programs, drivers and recordings',
+  examples: [
+    'hmm run first-example.hmm',
+    'hmm compare first-example.hmm',
+    'hmm validate tools/golden/h100-uvm/uvm-public.jsonl.gz',
+  ],
+  commands: [
+    runCommand(clients),
+    compareCommand(clients, 'p100'),
+    validateCommand(captures),
+    conformCommand(corpora),
+  ],
+});

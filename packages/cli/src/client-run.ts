@@ -1,0 +1,135 @@
+import { errnoName } from '@hmm/kernel';
+import {
+  bytesMoved,
+  causesOf,
+  type ClientFactory,
+  type DeviceClient,
+  Machine,
+  runProgram,
+} from '@hmm/machine';
+import type { ProgramRun } from '@hmm/machine';
+import type { ClientReport } from '@hmm/report';
+import { DEFAULT_DEVICE, type ProgramFile, type Statement } from '@hmm/workload';
+
+/** A program ready to be run on any client. */
+export interface RunRequest {
+  readonly program: ProgramFile;
+  /** Name of its file, for messages. */
+  readonly file: string;
+  readonly parameters: ReadonlyMap<string, number>;
+  /** Settings for the driver. */
+  readonly settings: ReadonlyMap<string, string>;
+  readonly seed: number;
+}
+
+/** A finished run, or why none could be set up. */
+export type ClientRun =
+  | {
+      readonly ok: true;
+      readonly report: ClientReport;
+      readonly machine: Machine;
+      readonly client: DeviceClient;
+      readonly run: ProgramRun;
+    }
+  | { readonly ok: false; readonly message: string };
+
+/** Runs a program under one driver on one GPU. */
+export function runOnClient(
+  request: RunRequest,
+  factory: ClientFactory,
+  gpu: string,
+  changed: readonly string[] = [],
+): ClientRun {
+  const machine = new Machine({ trace: true });
+  const { kernel, memory } = machine;
+  const made = factory.create({ kernel, memory, seed: request.seed }, gpu, request.settings);
+  if (!made.ok) return { ok: false, message: `${factory.name}: ${made.message}` };
+  const { client } = made;
+  machine.addDevice(request.program.devices[0]?.name.text ?? DEFAULT_DEVICE, client);
+  for (const extra of request.program.devices.slice(1)) {
+    const another = factory.create({ kernel, memory, seed: request.seed }, gpu, request.settings);
+    if (!another.ok) return { ok: false, message: `${factory.name}: ${another.message}` };
+    machine.addDevice(extra.name.text, another.client);
+  }
+  const capability = client.capability();
+  const run = capability.ok
+    ? runProgram(machine, request.program, request.parameters)
+    : { results: new Map<string, readonly number[]>(), failures: [], problem: undefined, timeNs: 0 };
+  const error = capability.ok
+    ? problemText(request, run)
+    : `${capability.reason} (-${errnoName(capability.errno)})`;
+  return { ok: true, report: reportOf(factory, client, run, error, request, changed), machine, client, run };
+}
+
+function problemText(request: RunRequest, run: ProgramRun): string | null {
+  if (run.problem === undefined) return null;
+  const { span, message } = run.problem;
+  return `${request.file}:${span.line}:${span.column}: ${message}`;
+}
+
+function reportOf(
+  factory: ClientFactory,
+  client: DeviceClient,
+  run: ProgramRun,
+  error: string | null,
+  request: RunRequest,
+  changed: readonly string[],
+): ClientReport {
+  const c = client.counters();
+  const t = c.timeNs;
+  return {
+    client: factory.name,
+    gpu: client.gpu,
+    changed,
+    error,
+    failed: run.failures.map(({ span, seen }) => `${request.file}:${span.line}:${span.column}: ${seen}`),
+    values: Object.fromEntries(run.results),
+    faults: c.faults,
+    batches: c.batches,
+    cpu_faults: c.cpuFaults,
+    bytes_to_device: bytesMoved(c, 'toDevice'),
+    bytes_to_host: bytesMoved(c, 'toHost'),
+    by_cause: Object.fromEntries(
+      causesOf(c).map(([cause, up, down]) => [cause, { to_device: up, to_host: down }]),
+    ),
+    remote_accesses: c.remoteAccesses,
+    remote_maps: c.remoteMaps,
+    invalidations: c.invalidations,
+    retries: c.retries,
+    replays: c.replays,
+    throttled: c.throttled,
+    pinned: c.pinned,
+    evicted_pages: c.evictedPages,
+    time_ns: run.timeNs,
+    time_by_part: {
+      running: t.running,
+      fault_wait: t.faultWait,
+      copying: t.copying,
+      invalidating: t.invalidating,
+    },
+  };
+}
+
+/** A program with its private memory allocated another way; the same program where nothing changes. */
+export function withMemory(
+  program: ProgramFile,
+  from: 'malloc' | 'managed',
+  to: 'malloc' | 'managed',
+): ProgramFile {
+  const swap = (s: Statement): Statement => {
+    if (s.kind === 'alloc' && s.memory === from) return { ...s, memory: to };
+    if (s.kind === 'together') {
+      return { ...s, threads: s.threads.map((thread) => ({ ...thread, body: thread.body.map(swap) })) };
+    }
+    return 'body' in s ? { ...s, body: s.body.map(swap) } : s;
+  };
+  return { ...program, body: program.body.map(swap), final: program.final.map(swap) };
+}
+
+/** Whether a program allocates memory of a kind anywhere in its body. */
+export function allocates(program: ProgramFile, memory: 'malloc' | 'managed'): boolean {
+  return withMemory(program, memory, memory === 'malloc' ? 'managed' : 'malloc').body.some(
+    (statement, at) =>
+      statement !== program.body[at] && JSON.stringify(statement) !== JSON.stringify(program.body[at]),
+  );
+}

@@ -1,0 +1,112 @@
+import type { ClientFactory } from '@hmm/machine';
+import { type CompareReport, findDifferences, formatCompare, type ClientReport } from '@hmm/report';
+import { type CommandBuilder, subcommand } from './cli.js';
+import { allocates, type RunRequest, runOnClient, withMemory } from './client-run.js';
+import { runOptions, sharedOptions, type RunOptions } from './options.js';
+import { EXIT_FAILED, EXIT_OK, fail, type Output } from './output.js';
+import { fileSetting, readProgram } from './program-input.js';
+import { failAll } from './run-command.js';
+
+/** `compare FILE`: a program on every client, and what they do differently. */
+export function compareCommand(factories: readonly ClientFactory[], defaultGpu: string): CommandBuilder {
+  return (parent, host, done) => {
+    const cmd = sharedOptions(
+      subcommand(parent, host, 'compare', [
+        'compare first-example.hmm',
+        'compare first-example.hmm --gpu p100-2016',
+        'compare pingpong.hmm --client nouveau,nvidia --json',
+      ]),
+    )
+      .description('run a program under every driver: what differs, why, and what it costs')
+      .argument('<file>', 'program (see the language in @hmm/workload)');
+    cmd.action(async (file: string) => {
+      const options = runOptions(cmd);
+      const read = await readProgram(file, options, factories);
+      if (!read.ok) {
+        done(failAll(host.output, read.messages));
+        return;
+      }
+      const gpu = options.gpu ?? fileSetting(read.request.program, 'gpu') ?? defaultGpu;
+      const report = compareClients(read.request, factories, options, gpu);
+      done(typeof report === 'string' ? fail(host.output, report) : show(report, options.json, host.output));
+    });
+  };
+}
+
+function show(report: CompareReport, json: boolean, output: Output): number {
+  output.data(json ? `${JSON.stringify(report)}\n` : formatCompare(report));
+  const fine = report.clients.every(({ failed }) => failed.length === 0);
+  return fine ? EXIT_OK : EXIT_FAILED;
+}
+
+/** Runs a program under each of the clients asked for (all without `--client`); a text says what is wrong instead. */
+export function compareClients(
+  request: RunRequest,
+  factories: readonly ClientFactory[],
+  options: Pick<RunOptions, 'client' | 'gpu'>,
+  gpu: string,
+): CompareReport | string {
+  const names = options.client?.split(',') ?? factories.map(({ name }) => name);
+  const clients: ClientReport[] = [];
+  for (const name of names) {
+    const factory = factories.find((f) => f.name === name);
+    if (factory === undefined)
+      return `there is no client ${name} (clients: ${factories.map((f) => f.name).join(', ')})`;
+    const result = runAdapted(request, factory, gpu, options.gpu !== undefined);
+    if (typeof result === 'string') return result;
+    clients.push(result);
+  }
+  const rules = new Map(factories.map((factory) => [factory.name, factory.rules]));
+  const differences = findDifferences(clients, rules);
+  return { version: 1, program: request.program.name, gpu, clients, differences };
+}
+
+/**
+ * Runs a program where this driver can: with its own kind of memory if the program's does not exist there, and, unless
+ * the GPU was asked for, on its own default GPU if it refuses this one. What was changed is in the report.
+ */
+function runAdapted(
+  request: RunRequest,
+  factory: ClientFactory,
+  gpu: string,
+  asked: boolean,
+): ClientReport | string {
+  const changed: string[] = [];
+  let on = gpu;
+  const known = factory.gpus.includes(gpu);
+  if (!known && asked) return `${factory.name} knows no GPU ${gpu} (GPUs: ${factory.gpus.join(', ')})`;
+  const first = runOnClient(request, factory, known ? gpu : (factory.gpus[0] ?? gpu));
+  if (!first.ok) return first.message;
+  let capability = first.client.capability();
+  if (!known) changed.push(`it knows no ${gpu}: ran on ${first.client.gpu}`);
+  else if (!capability.ok && !asked && factory.gpus[0] !== undefined) {
+    on = factory.gpus[0];
+    changed.push(`on ${gpu}, ${capability.reason}: ran on ${on}`);
+    const second = runOnClient(request, factory, on);
+    if (!second.ok) return second.message;
+    capability = second.client.capability();
+  }
+  if (!known) on = first.client.gpu;
+  if (!capability.ok) return first.report;
+  const { program } = request;
+  const { managedMemory, systemMemory } = capability.features;
+  if (!systemMemory && managedMemory && allocates(program, 'malloc')) {
+    changed.push(`on ${on} it does not reach malloc'd memory: malloc became managed memory`);
+    return reportOf({ ...request, program: withMemory(program, 'malloc', 'managed') }, factory, on, changed);
+  }
+  if (!managedMemory && systemMemory && allocates(program, 'managed')) {
+    changed.push('it has no managed memory: managed became malloc');
+    return reportOf({ ...request, program: withMemory(program, 'managed', 'malloc') }, factory, on, changed);
+  }
+  return changed.length === 0 ? first.report : reportOf(request, factory, on, changed);
+}
+
+function reportOf(
+  request: RunRequest,
+  factory: ClientFactory,
+  gpu: string,
+  changed: readonly string[],
+): ClientReport | string {
+  const result = runOnClient(request, factory, gpu, changed);
+  return result.ok ? result.report : result.message;
+}

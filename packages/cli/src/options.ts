@@ -1,0 +1,54 @@
+import { type Command, InvalidArgumentError } from 'commander';
+
+/** The options that mean the same in every command that runs something. */
+export interface RunOptions {
+  readonly json: boolean;
+  readonly seed: number;
+  /** `--set key=value`, the last of a key wins. */
+  readonly set: ReadonlyMap<string, string>;
+  readonly gpu: string | undefined;
+  readonly client: string | undefined;
+}
+
+/** Adds `--json`. */
+export function jsonOption(command: Command): Command {
+  return command.option('--json', 'print one JSON document instead of text', false);
+}
+
+/** Adds the options that {@link runOptions} reads. */
+export function sharedOptions(command: Command): Command {
+  return jsonOption(command)
+    .option('--seed <n>', 'seed of everything that happens by chance', wholeNumber, 1)
+    .option(
+      '--set <key=value>',
+      'a parameter of the program or a setting of the driver',
+      addSetting,
+      new Map(),
+    )
+    .option('--gpu <preset>', 'GPU to run on')
+    .option('--client <name>', 'driver to run under');
+}
+
+/** What commander read for {@link sharedOptions}. */
+export function runOptions(command: Command): RunOptions {
+  const read = command.opts<{
+    json: boolean;
+    seed: number;
+    set: Map<string, string>;
+    gpu?: string;
+    client?: string;
+  }>();
+  return { json: read.json, seed: read.seed, set: read.set, gpu: read.gpu, client: read.client };
+}
+
+/** A whole number from 0 on. */
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is needed.');
+  return Number(text);
+}
+
+function addSetting(text: string, before: Map<string, string>): Map<string, string> {
+  const [, key, value] = /^([\w.-]+)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) throw new InvalidArgumentError('key=value is needed.');
+  return new Map([...before, [key, value]]);
+}

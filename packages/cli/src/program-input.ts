@@ -1,0 +1,84 @@
+import type { ClientFactory } from '@hmm/machine';
+import { evaluateNumber, formatSourceError, parseProgram, type ProgramFile, type Scope } from '@hmm/workload';
+import type { RunRequest } from './client-run.js';
+import { readInput } from './input.js';
+import type { RunOptions } from './options.js';
+
+/** A request, or the lines to show. */
+export type RequestResult =
+  | { readonly ok: true; readonly request: RunRequest }
+  | { readonly ok: false; readonly messages: readonly string[] };
+
+const EMPTY_SCOPE: Scope = { lookup: () => undefined, query: () => undefined };
+
+/** Reads a program file and sorts `--set` into its parameters and the drivers' settings. */
+export async function readProgram(
+  path: string,
+  options: RunOptions,
+  factories: readonly ClientFactory[],
+): Promise<RequestResult> {
+  const input = await readInput(path);
+  if (!input.ok) return { ok: false, messages: [input.message] };
+  return requestOf(input.text, path, options, factories);
+}
+
+/** As {@link readProgram}, of a text. */
+export function requestOf(
+  text: string,
+  file: string,
+  options: RunOptions,
+  factories: readonly ClientFactory[],
+): RequestResult {
+  const parsed = parseProgram(text, file);
+  if (!parsed.ok) return { ok: false, messages: parsed.errors.map(formatSourceError) };
+  const { program } = parsed;
+  const messages: string[] = [];
+  const parameters = new Map<string, number>();
+  const settings = new Map<string, string>();
+  const lets = new Set(program.body.flatMap((s) => (s.kind === 'let' ? [s.name.text] : [])));
+  const known = new Set(factories.flatMap((factory) => Object.keys(factory.settings)));
+  for (const [key, value] of [...settingsOf(program), ...options.set]) {
+    if (lets.has(key)) {
+      const number = parameterValue(value);
+      if (number === undefined) messages.push(`--set ${key}=${value}: a number is needed (16, 2MiB, 5ms)`);
+      else parameters.set(key, number);
+    } else if (known.has(key)) settings.set(key, value);
+    else messages.push(unknownSetting(key, file, lets, known));
+  }
+  if (messages.length > 0) return { ok: false, messages };
+  return { ok: true, request: { program, file, parameters, settings, seed: options.seed } };
+}
+
+/** The setting `key` of the program itself, which the command line overrides. */
+export function fileSetting(program: ProgramFile, key: string): string | undefined {
+  return program.settings.find((setting) => setting.key.text === key)?.value;
+}
+
+/** Settings of the file that are not about which client and GPU to take. */
+function settingsOf(program: ProgramFile): [string, string][] {
+  return program.settings
+    .filter(({ key }) => key.text !== 'client' && key.text !== 'gpu')
+    .map(({ key, value }) => [key.text, value]);
+}
+
+/** The value of a number as the language writes them. */
+function parameterValue(text: string): number | undefined {
+  const parsed = parseProgram(`let x = ${text}`, '--set');
+  const [statement] = parsed.ok ? parsed.program.body : [];
+  if (statement?.kind !== 'let') return undefined;
+  const value = evaluateNumber(statement.value, EMPTY_SCOPE);
+  return typeof value === 'number' ? value : undefined;
+}
+
+function unknownSetting(
+  key: string,
+  file: string,
+  lets: ReadonlySet<string>,
+  known: ReadonlySet<string>,
+): string {
+  const parameters =
+    lets.size === 0 ? `${file} has no parameters` : `parameters of ${file}: ${[...lets].join(', ')}`;
+  const settings =
+    known.size === 0 ? 'no settings of the driver' : `settings of the driver: ${[...known].join(', ')}`;
+  return `there is nothing called ${key} to set (${parameters}; ${settings})`;
+}
