@@ -7,6 +7,7 @@ export {
 } from './dmirror-device.js';
 export { Dmirror, dmirrorFopsOpen, dmirrorFopsRelease } from './dmirror.js';
 export { DMIRROR_BATCH } from './dmirror-fault.js';
+export * from './dmirror-mmap.js';
 export * from './ioctl.js';
 export * from './mirror-operations.js';
 export * from './test-device.js';
