@@ -1,14 +1,21 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { readmeExamples, runReadmeExamples } from '../src/index.js';
 
 const fence = (code: string, info = 'ts') => `\`\`\`${info}\n${code}\n\`\`\`\n`;
+
+const made: string[] = [];
+
+afterAll(() => {
+  for (const folder of made) rmSync(folder, { recursive: true });
+});
 
 function packageWith(readme: string): string {
   const parent = join(import.meta.dirname, '..', '.vitest');
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, 'package-'));
+  made.push(folder);
   writeFileSync(join(folder, 'README.md'), readme);
   return folder;
 }
