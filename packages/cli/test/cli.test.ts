@@ -1,0 +1,246 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import {
+  type Application,
+  compareCommand,
+  conformCommand,
+  type ConformResult,
+  type Output,
+  runApplication,
+  runCommand,
+  validateCommand,
+} from '@hmm/cli';
+import type { ClientFactory } from '@hmm/machine';
+import { MirrorClient } from '@hmm/machine/contract';
+
+const RULES = {
+  gpuFault: 'leaves it.',
+  firstTouch: 'as the CPU.',
+  cpuFault: 'nothing to bring home.',
+  granularity: 'one page.',
+  sharing: 'both map it.',
+  oversubscription: 'no memory.',
+  atomics: 'none.',
+  hints: 'none.',
+  badAddress: 'fails.',
+};
+const mirror = (name: string): ClientFactory => ({
+  name,
+  title: 'a mirror',
+  gpus: ['none', 'other'],
+  settings: { speed: 'how fast' },
+  rules: RULES,
+  create: ({ kernel }, _gpu, settings) =>
+    settings.get('speed') === 'wrong'
+      ? { ok: false, message: 'speed=wrong: expected a number' }
+      : { ok: true, client: new MirrorClient(kernel) },
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'hmm-cli-'));
+const file = (name: string, content: string | Uint8Array): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+const FIRST = file(
+  'first.hmm',
+  'let n = 1\nmalloc a 4KiB\ncpu write a[0] = 5\ngpu read a[0] -> x\nassert x == 5 * n\n',
+);
+
+interface Ran {
+  readonly code: number;
+  readonly data: string;
+  readonly said: string;
+}
+
+const app = (commands: Application['commands']): Application => ({
+  name: 'hmm',
+  version: '1.2.3',
+  description: 'test',
+  examples: ['hmm run x.hmm'],
+  commands,
+});
+
+const hmm = async (argv: string[], commands: Application['commands']): Promise<Ran> => {
+  let data = '';
+  let said = '';
+  const output: Output = {
+    watched: false,
+    data: (text) => (data += text),
+    say: (line) => (said += `${line}\n`),
+    progress: () => undefined,
+  };
+  const code = await runApplication(app(commands), argv, output);
+  return { code, data, said };
+};
+const run = (...argv: string[]): Promise<Ran> =>
+  hmm(argv, [runCommand([mirror('mirror')]), compareCommand([mirror('mirror'), mirror('twin')], 'none')]);
+
+describe('run', () => {
+  test('says what it cost on standard output, nothing on standard error', async () => {
+    const { code, data, said } = await run('run', FIRST);
+    expect(code).toBe(0);
+    expect(said).toBe('');
+    expect(data).toContain('first under mirror');
+    expect(data.split('\n').every((line) => line.length <= 80)).toBe(true);
+  });
+
+  test('--json is one document of version 1, the same every time', async () => {
+    const once = await run('run', FIRST, '--json');
+    expect(JSON.parse(once.data)).toMatchObject({
+      version: 1,
+      program: 'first',
+      run: { values: { x: [5] }, error: null },
+    });
+    expect(await run('run', FIRST, '--json')).toEqual(once);
+  });
+
+  test('an assertion that does not hold is exit code 1', async () => {
+    const { code, data } = await run('run', FIRST, '--set', 'n=2');
+    expect(code).toBe(1);
+    expect(data).toContain('first.hmm:5:8: x = 5, n = 2');
+  });
+
+  test('packed programs are unpacked', async () => {
+    const packed = file('first.hmm.gz', gzipSync(readFileSync(FIRST)));
+    expect((await run('run', packed)).code).toBe(0);
+  });
+});
+
+describe('compare', () => {
+  test('has every client, and no difference between two that are the same', async () => {
+    const { code, data } = await run('compare', FIRST, '--json');
+    expect(code).toBe(0);
+    const report: unknown = JSON.parse(data);
+    expect(report).toMatchObject({
+      version: 1,
+      gpu: 'none',
+      clients: [{ client: 'mirror' }, { client: 'twin' }],
+      differences: [],
+    });
+  });
+});
+
+describe('wrong usage and input is one clear line and exit code 2', () => {
+  const packed = gzipSync(Buffer.from('malloc a 4KiB\n'.repeat(1000)));
+  test.each([
+    [['frob'], /unknown command 'frob'/],
+    [['run'], /missing required argument 'file'/],
+    [['run', FIRST, '--foo'], /unknown option '--foo'/],
+    [['run', FIRST, '--seed', 'x'], /a whole number is needed/],
+    [['run', FIRST, '--set', 'x'], /key=value is needed/],
+    [['run', FIRST, '--set', 'what=1'], /nothing called what to set .*parameters of .*first.hmm: n.*speed/],
+    [['run', FIRST, '--set', 'n=many'], /a number is needed/],
+    [['run', FIRST, '--set', 'speed=wrong'], /mirror: speed=wrong: expected a number/],
+    [['run', FIRST, '--client', 'amd'], /there is no client amd \(clients: mirror\)/],
+    [['run', FIRST, '--gpu', 'voodoo'], /mirror knows no GPU voodoo \(GPUs: none, other\)/],
+    [['run', join(folder, 'nothing.hmm')], /nothing.hmm: there is no such file/],
+    [['run', folder], /this is a directory/],
+    [
+      ['run', file('bad.hmm', 'malloc a 4KiB\ngpu fetch a\n')],
+      /bad.hmm:2:5: expected read, write, atomic or stream but found 'fetch'/,
+    ],
+    [['run', file('cut.gz', packed.subarray(0, packed.length - 9))], /cut.gz: this gzip file is truncated/],
+    [
+      ['run', file('broken.gz', Buffer.concat([packed.subarray(0, 12), Buffer.alloc(30, 7)]))],
+      /broken.gz: this gzip file is corrupt/,
+    ],
+    [['run', file('binary', Buffer.from([0, 1, 2]))], /binary: this is a binary file/],
+    [['compare', FIRST, '--client', 'mirror,amd'], /there is no client amd/],
+  ])('%j', async (argv, message) => {
+    const { code, data, said } = await run(...argv);
+    expect(code).toBe(2);
+    expect(data).toBe('');
+    expect(said).toMatch(message);
+    expect(said.trim().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('help', () => {
+  test('without arguments it shows the commands and copyable examples', async () => {
+    const { code, data } = await run();
+    expect(code).toBe(0);
+    expect(data).toContain('Examples:\n  hmm run x.hmm');
+  });
+
+  test('each command has examples; --version is the version', async () => {
+    expect((await run('run', '--help')).data).toContain('Examples:\n  hmm run first-example.hmm');
+    expect((await run('--version')).data).toBe('1.2.3\n');
+  });
+});
+
+describe('recordings', () => {
+  const validator = {
+    parseCapture: (text: string) =>
+      text.startsWith('{')
+        ? ({ ok: true, runs: text.trim().split('\n') } as const)
+        : ({ ok: false, line: 1, column: 3, message: 'not JSON' } as const),
+    parseTimes: (text: string) => ({ ok: true, times: text }) as const,
+    scenariosOf: (runs: readonly string[]) => runs.map((name) => ({ name })),
+    validateScenarios: (scenarios: readonly { readonly name: string }[]) => ({
+      version: 1 as const,
+      scenarios: scenarios.length,
+      deterministic: scenarios.length,
+      exact: 1,
+      per_scenario: scenarios.map(({ name }) => ({
+        name,
+        deterministic: true,
+        exact: true,
+        first_difference: null,
+        time_ratio: 1,
+      })),
+    }),
+  };
+  const validate = (...argv: string[]): Promise<Ran> => hmm(argv, [validateCommand(validator)]);
+
+  test('validate: all exact is 0, a difference is 1', async () => {
+    const capture = file('capture.jsonl', '{"a"}\n{"b"}\n');
+    expect((await validate('validate', capture, '--only', 'a', '--json')).code).toBe(0);
+    expect((await validate('validate', capture)).code).toBe(1);
+  });
+
+  test('validate: what is wrong has its line and column', async () => {
+    const { code, said } = await validate('validate', FIRST);
+    expect(code).toBe(2);
+    expect(said).toContain('first.hmm:1:3: not JSON');
+    expect((await validate('validate', file('c.jsonl', '{"a"}'), '--only', 'zzz')).said).toContain(
+      'no scenario has zzz',
+    );
+  });
+
+  const result = (matched: number): ConformResult => ({
+    version: 1,
+    scripts: 1,
+    ops: 2,
+    matched,
+    families: {},
+    mismatches: [],
+  });
+  const conform = (matched: number, ...argv: string[]): Promise<Ran> => {
+    let total = result(0);
+    return hmm(argv, [
+      conformCommand({
+        emptyConformResult: () => (total = { ...result(0) }),
+        addConformResult: () => Object.assign(total, result(matched)),
+        conform: async (lines) => {
+          for await (const line of lines) expect(line).toBe('line');
+          return result(matched);
+        },
+      }),
+    ]);
+  };
+
+  test('conform: all operations alike is 0, else 1; a cut file is 2', async () => {
+    const corpus = file('corpus.jsonl', 'line\nline\n');
+    expect((await conform(2, 'conform', corpus, '--json')).code).toBe(0);
+    expect((await conform(1, 'conform', corpus)).code).toBe(1);
+    const packed = gzipSync(Buffer.from('line\n'.repeat(5000)));
+    const cut = await conform(2, 'conform', file('corpus.gz', packed.subarray(0, packed.length - 9)));
+    expect(cut).toMatchObject({ code: 2, data: '' });
+    expect(cut.said).toContain('corpus.gz: this gzip file is truncated');
+    expect((await conform(2, 'conform', join(folder, 'none'))).said).toContain('there is no such file');
+  });
+});
