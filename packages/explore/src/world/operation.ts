@@ -54,3 +54,22 @@ export interface OperationResult {
   /** A value a page; for CPU reads -1 where a signal was raised, for CPU writes 0 or -1. */
   readonly values: readonly number[];
 }
+
+/** Each page that any of the operations names, as a range of one page, in ascending order. */
+export function pagesOf(operations: readonly Operation[]): PageRange[] {
+  const pages = new Map<number, PageRange>();
+  for (const operation of operations) {
+    for (const range of rangesOf(operation)) {
+      for (let i = 0; i < range.pages; i++) {
+        const offset = range.offset + i;
+        pages.set(range.region * 2 ** 30 + offset, { region: range.region, offset, pages: 1 });
+      }
+    }
+  }
+  return [...pages].sort(([a], [b]) => a - b).map(([, range]) => range);
+}
+
+function rangesOf(operation: Operation): readonly PageRange[] {
+  if ('to' in operation) return [operation.range, operation.to];
+  return 'range' in operation ? [operation.range] : [];
+}

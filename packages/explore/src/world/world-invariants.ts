@@ -1,8 +1,8 @@
-import { isDeviceExclusivePte, isDevicePrivatePte, type MmStruct, PG_reserved, PTE_PRESENT } from '@hmm/mm';
+import { PG_reserved } from '@hmm/mm';
 import { migrateInvariants } from '@hmm/migrate';
 import { mmuNotifierInvariants } from '@hmm/mmu-notifier';
 import type { Violation } from '../engine/model.js';
-import { pageName, type World } from './world.js';
+import { dataFrame, pageName, type World } from './world.js';
 
 /**
  * What must hold after every step, about the pages `pages` of all processes.
@@ -50,17 +50,6 @@ function checkMirrors(world: World, pages: readonly number[]): Violation | undef
     }
   }
   return undefined;
-}
-
-/** The frame that holds the data of page `vpn` of `mm`, wherever it is; 0 when the page is not mapped. */
-function dataFrame(world: World, mm: MmStruct, vpn: number): number {
-  const { tables, map } = world.system;
-  const lane = tables.findPte(mm.root, vpn);
-  const flags = lane < 0 ? 0 : (tables.lanes[lane] ?? 0);
-  const pfn = tables.lanes[lane + 1] ?? 0;
-  if ((flags & PTE_PRESENT) !== 0 || isDeviceExclusivePte(flags)) return pfn;
-  // A private page's data is in the page of system memory that backs it.
-  return isDevicePrivatePte(flags) ? (map.private[pfn] ?? 0) : 0;
 }
 
 /** The invariants that the packages below export. */

@@ -1,5 +1,13 @@
 import { HmmError, Kernel, type Task } from '@hmm/kernel';
-import { MemorySystem, mmCreate, type MemoryConfig, type MmStruct } from '@hmm/mm';
+import {
+  isDeviceExclusivePte,
+  isDevicePrivatePte,
+  MemorySystem,
+  mmCreate,
+  type MemoryConfig,
+  type MmStruct,
+  PTE_PRESENT,
+} from '@hmm/mm';
 import type { MirrorDevices, MirrorDevicesFactory } from './mirror-devices.js';
 import type { PageRange } from './operation.js';
 
@@ -55,4 +63,15 @@ export class World {
       throw new HmmError('EXPLORING', 'a synchronous run inside an exploration');
     return this.kernel.sched.runSync(task);
   }
+}
+
+/** The frame that holds the data of page `vpn` of `mm`, wherever it is; 0 when the page is not mapped. */
+export function dataFrame(world: World, mm: MmStruct, vpn: number): number {
+  const { tables, map } = world.system;
+  const lane = tables.findPte(mm.root, vpn);
+  const flags = lane < 0 ? 0 : (tables.lanes[lane] ?? 0);
+  const pfn = tables.lanes[lane + 1] ?? 0;
+  if ((flags & PTE_PRESENT) !== 0 || isDeviceExclusivePte(flags)) return pfn;
+  // A private page's data is in the page of system memory that backs it.
+  return isDevicePrivatePte(flags) ? (map.private[pfn] ?? 0) : 0;
 }
