@@ -1,15 +1,8 @@
 import { errnoName } from '@hmm/kernel';
-import {
-  bytesMoved,
-  causesOf,
-  type ClientFactory,
-  type DeviceClient,
-  Machine,
-  runProgram,
-} from '@hmm/machine';
+import { type ClientFactory, type DeviceClient, Machine, runFigures, runProgram } from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
 import type { ClientReport } from '@hmm/report';
-import { DEFAULT_DEVICE, type ProgramFile, type Statement } from '@hmm/workload';
+import { DEFAULT_DEVICE, type ProgramFile } from '@hmm/workload';
 
 /** A program ready to be run on any client. */
 export interface RunRequest {
@@ -75,61 +68,12 @@ function reportOf(
   request: RunRequest,
   changed: readonly string[],
 ): ClientReport {
-  const c = client.counters();
-  const t = c.timeNs;
   return {
     client: factory.name,
     gpu: client.gpu,
     changed,
     error,
     failed: run.failures.map(({ span, seen }) => `${request.file}:${span.line}:${span.column}: ${seen}`),
-    values: Object.fromEntries(run.results),
-    faults: c.faults,
-    batches: c.batches,
-    cpu_faults: c.cpuFaults,
-    bytes_to_device: bytesMoved(c, 'toDevice'),
-    bytes_to_host: bytesMoved(c, 'toHost'),
-    by_cause: Object.fromEntries(
-      causesOf(c).map(([cause, up, down]) => [cause, { to_device: up, to_host: down }]),
-    ),
-    remote_accesses: c.remoteAccesses,
-    remote_maps: c.remoteMaps,
-    invalidations: c.invalidations,
-    retries: c.retries,
-    replays: c.replays,
-    throttled: c.throttled,
-    pinned: c.pinned,
-    evicted_pages: c.evictedPages,
-    time_ns: run.timeNs,
-    time_by_part: {
-      running: t.running,
-      fault_wait: t.faultWait,
-      copying: t.copying,
-      invalidating: t.invalidating,
-    },
+    ...runFigures(client, run),
   };
-}
-
-/** A program with its private memory allocated another way; the same program where nothing changes. */
-export function withMemory(
-  program: ProgramFile,
-  from: 'malloc' | 'managed',
-  to: 'malloc' | 'managed',
-): ProgramFile {
-  const swap = (s: Statement): Statement => {
-    if (s.kind === 'alloc' && s.memory === from) return { ...s, memory: to };
-    if (s.kind === 'together') {
-      return { ...s, threads: s.threads.map((thread) => ({ ...thread, body: thread.body.map(swap) })) };
-    }
-    return 'body' in s ? { ...s, body: s.body.map(swap) } : s;
-  };
-  return { ...program, body: program.body.map(swap), final: program.final.map(swap) };
-}
-
-/** Whether a program allocates memory of a kind anywhere in its body. */
-export function allocates(program: ProgramFile, memory: 'malloc' | 'managed'): boolean {
-  return withMemory(program, memory, memory === 'malloc' ? 'managed' : 'malloc').body.some(
-    (statement, at) =>
-      statement !== program.body[at] && JSON.stringify(statement) !== JSON.stringify(program.body[at]),
-  );
 }

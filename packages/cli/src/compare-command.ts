@@ -1,7 +1,8 @@
 import type { ClientFactory } from '@hmm/machine';
 import { type CompareReport, findDifferences, formatCompare, type ClientReport } from '@hmm/report';
+import { allocates, withMemory } from '@hmm/workload';
 import { type CommandBuilder, subcommand } from './cli.js';
-import { allocates, type RunRequest, runOnClient, withMemory } from './client-run.js';
+import { type RunRequest, runOnClient } from './client-run.js';
 import { runOptions, sharedOptions, type RunOptions } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail, type Output } from './output.js';
 import { fileSetting, readProgram } from './program-input.js';

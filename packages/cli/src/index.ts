@@ -1,5 +1,5 @@
 export * from './cli.js';
-export { allocates, type ClientRun, runOnClient, type RunRequest, withMemory } from './client-run.js';
+export { type ClientRun, runOnClient, type RunRequest } from './client-run.js';
 export { compareClients, compareCommand } from './compare-command.js';
 export * from './input.js';
 export * from './options.js';
@@ -13,3 +13,4 @@ export {
   validateCommand,
   type ValidationReport,
 } from './validate-command.js';
+export { demoCommand, type DemoRecording, type ReplayedScenario } from './demo-command.js';

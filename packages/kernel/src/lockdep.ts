@@ -11,6 +11,8 @@ const MAX_CLASSES = 32;
 export class Lockdep {
   /** Checking costs time, so it is off unless a test or the explorer switches it on. */
   enabled = false;
+  /** Told of every lock taken and dropped while checking is enabled: for timelines of who holds what. */
+  listener: ((agent: Agent, cls: number, taken: boolean) => void) | undefined;
   private readonly names: string[] = [];
   /** By class: the classes taken while it was held, a bit each. */
   private readonly inner = new Int32Array(MAX_CLASSES);
@@ -41,6 +43,12 @@ export class Lockdep {
       if (((this.inner[outer] ?? 0) & (1 << cls)) === 0) this.addEdge(agent, outer, cls);
     }
     agent.held.push(cls);
+    if (this.listener !== undefined) this.listener(agent, cls, true);
+  }
+
+  /** The name of class `cls`, or '' where there is none. */
+  className(cls: number): string {
+    return this.names[cls] ?? '';
   }
 
   /** Records that `agent` drops a lock of class `cls`. */
@@ -48,6 +56,7 @@ export class Lockdep {
     if (!this.enabled) return;
     const at = agent.held.lastIndexOf(cls);
     if (at >= 0) agent.held.splice(at, 1);
+    if (this.listener !== undefined) this.listener(agent, cls, false);
   }
 
   /** Forgets the recorded order, for a run that has nothing to do with the ones before. */

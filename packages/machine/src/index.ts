@@ -8,5 +8,7 @@ export * from './machine.js';
 export { Process } from './process.js';
 export type { ProcessMm } from './process-mm.js';
 export * from './program.js';
-export { type FailedAssertion, type ProgramContext } from './program-context.js';
+export { cpuResident } from './memory-calls.js';
+export { type FailedAssertion, type ProgramContext, type StatementObserver } from './program-context.js';
 export type { Region } from './region.js';
+export { type RunFigures, runFigures } from './run-figures.js';

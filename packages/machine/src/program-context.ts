@@ -6,6 +6,7 @@ import {
   type Range,
   type Scope,
   type Span,
+  type Statement,
 } from '@hmm/workload';
 import type { Value } from '@hmm/workload';
 import { RES_CPU, RES_DEVICE, RES_DEVICE_MAPPED, RES_DEVICE_WRITE } from './device-client.js';
@@ -30,6 +31,14 @@ export interface FailedAssertion {
   readonly seen: string;
 }
 
+/** Told of each statement of a program as it begins and ends: for step-by-step views and statement timings. */
+export interface StatementObserver {
+  /** `agent` is the thread's name, '' outside of any. */
+  begin(statement: Statement, process: Process, agent: string): void;
+  /** `problem` is why it could not be done, if it could not. */
+  end(statement: Statement, process: Process, agent: string, problem: Problem | undefined): void;
+}
+
 /** What a run of a program has found out so far, shared by all its agents. */
 export class ProgramState {
   readonly machine: Machine;
@@ -40,11 +49,19 @@ export class ProgramState {
   /** What statements returned, by `name` and by `agent:name`. */
   readonly results = new Map<string, readonly number[]>();
   readonly failures: FailedAssertion[] = [];
+  /** Watches the statements; decides nothing. */
+  readonly observer: StatementObserver | undefined;
 
-  constructor(machine: Machine, parameters: ReadonlyMap<string, number>, defaultDevice: string) {
+  constructor(
+    machine: Machine,
+    parameters: ReadonlyMap<string, number>,
+    defaultDevice: string,
+    observer?: StatementObserver,
+  ) {
     this.machine = machine;
     this.parameters = parameters;
     this.defaultDevice = defaultDevice;
+    this.observer = observer;
   }
 }
 

@@ -11,8 +11,11 @@ export function* runStatements(
   context: ProgramContext,
   body: readonly Statement[],
 ): Task<Problem | undefined> {
+  const { observer } = context.state;
   for (const statement of body) {
+    if (observer !== undefined) observer.begin(statement, context.process, context.agent);
     const problem = yield* runStatement(context, statement);
+    if (observer !== undefined) observer.end(statement, context.process, context.agent, problem);
     if (problem !== undefined) return problem;
   }
   return undefined;

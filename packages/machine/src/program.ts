@@ -1,7 +1,12 @@
 import type { Task } from '@hmm/kernel';
 import { MAIN_PROCESS, type Problem, type ProgramFile } from '@hmm/workload';
 import type { Machine } from './machine.js';
-import { type FailedAssertion, ProgramContext, ProgramState } from './program-context.js';
+import {
+  type FailedAssertion,
+  ProgramContext,
+  ProgramState,
+  type StatementObserver,
+} from './program-context.js';
 import { runStatements, runThread } from './program-runner.js';
 
 /** How a program ended. */
@@ -33,13 +38,15 @@ export interface PreparedProgram {
 /**
  * Sets `program` up in `machine`, which needs a device for each that the program names.
  * @param parameters values for its `let`s, by name.
+ * @param observer is told of each statement.
  */
 export function prepareProgram(
   machine: Machine,
   program: ProgramFile,
   parameters: ReadonlyMap<string, number> = new Map(),
+  observer?: StatementObserver,
 ): PreparedProgram {
-  const state = new ProgramState(machine, parameters, machine.deviceNames()[0] ?? '');
+  const state = new ProgramState(machine, parameters, machine.deviceNames()[0] ?? '', observer);
   const main = machine.processes.get(MAIN_PROCESS) ?? machine.spawnProcess(MAIN_PROCESS);
   const context = new ProgramContext(state, main, '', parameters);
   return {
@@ -58,8 +65,9 @@ export function runProgram(
   machine: Machine,
   program: ProgramFile,
   parameters: ReadonlyMap<string, number> = new Map(),
+  observer?: StatementObserver,
 ): ProgramRun {
-  const prepared = prepareProgram(machine, program, parameters);
+  const prepared = prepareProgram(machine, program, parameters, observer);
   const { state } = prepared.context;
   const { sched } = machine.kernel;
   const start = sched.now;

@@ -5,3 +5,4 @@ export { formatExpr, formatProgram, formatRange, formatStatement, formatStatemen
 export { type ClassifiedToken, tokenize, type TokenClass } from './highlight.js';
 export { orderPages } from './order.js';
 export { parseProgram, type ParseResult } from './parse.js';
+export { allocates, withMemory } from './with-memory.js';
