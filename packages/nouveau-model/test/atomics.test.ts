@@ -64,7 +64,7 @@ describe('atomics through device-exclusive access (nouveau.md 7)', () => {
 
   test('with the quirk that atomic is tried for one second, then the channel is killed', () => {
     // A slow host: fewer tries in the second.
-    const slow = { ...gpuPreset('p100'), serviceScale: figure(100, 'estimate') };
+    const slow = { ...gpuPreset('p100'), serviceScale: figure(50, 'estimate') };
     const s = new Setup({ quirks: { livelocksOnExclusive: true } }, slow);
     const a = s.malloc(1);
     s.cpuWrite(a, 1, 7);

@@ -27,7 +27,7 @@ describe('the factory', () => {
   test('is a ClientFactory of a machine', () => {
     const factory: ClientFactory = nouveauFactory();
     expect(factory.gpus[0]).toBe('p100');
-    expect(Object.values(factory.rules).every((rule) => rule.endsWith('.'))).toBe(true);
+    expect(Object.values({ ...factory.rules }).every((rule) => rule.endsWith('.'))).toBe(true);
   });
 
   test('Kepler and Maxwell, Volta, Hopper: refused, each for its own reason; Pascal works', () => {

@@ -1,0 +1,135 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { GPU_PTE_ATOMIC, GPU_PTE_SYSMEM, GPU_PTE_VALID, GPU_PTE_WRITE } from '@hmm/gpu';
+import type { Task } from '@hmm/kernel';
+import { I22, I32, I33, I34 } from '@hmm/migrate';
+import {
+  MADV_DONTNEED,
+  PROT_READ,
+  PTE_WRITE,
+  cpuReadByte,
+  cpuWriteByte,
+  dupMm,
+  isDeviceExclusivePte,
+  isDevicePrivatePte,
+  mmput,
+  ptePresent,
+  sysMadvise,
+  sysMprotect,
+} from '@hmm/mm';
+import { RW, Setup } from './setup.js';
+
+const PAGES = 6;
+
+type Step = readonly [
+  what: 'cpu write' | 'cpu read' | 'gpu write' | 'gpu read' | 'atomic' | 'bind' | 'zap' | 'protect' | 'fork',
+  page: number,
+  value: number,
+];
+
+const step: fc.Arbitrary<Step> = fc.tuple(
+  fc.constantFrom<Step[0][]>(
+    'cpu write',
+    'cpu read',
+    'gpu write',
+    'gpu read',
+    'atomic',
+    'bind',
+    'zap',
+    'protect',
+    'fork',
+  ),
+  fc.nat(PAGES - 1),
+  fc.integer({ min: 1, max: 200 }),
+);
+
+/** The GPU's entry of a page is no more than what the process's own entry allows. */
+function mirrorBroken(s: Setup, vpn: number): string | undefined {
+  const { table } = s.process.svmm.vmm;
+  const gpu = table.flags(vpn);
+  if ((gpu & GPU_PTE_VALID) === 0) return undefined;
+  const { lanes } = s.memory.tables;
+  const entry = s.memory.tables.findPte(s.mm.root, vpn);
+  const pte = lanes[entry] ?? 0;
+  if (table.frame(vpn) !== lanes[entry + 1]) return 'the GPU maps another frame';
+  const exclusive = isDeviceExclusivePte(pte);
+  if (!ptePresent(pte) && !isDevicePrivatePte(pte) && !exclusive)
+    return 'the GPU maps what the process has not';
+  if (((gpu & GPU_PTE_SYSMEM) === 0) !== isDevicePrivatePte(pte))
+    return 'the GPU looks for it in the wrong memory';
+  if ((gpu & GPU_PTE_WRITE) !== 0 && (pte & PTE_WRITE) === 0)
+    return 'the GPU may write what the process may not';
+  if ((gpu & GPU_PTE_ATOMIC) !== 0 && !exclusive)
+    return 'the GPU has atomics on a page that the CPU can reach';
+  return undefined;
+}
+
+function* perform(s: Setup, base: number, [what, page, value]: Step, want: number[]): Task {
+  const vpn = base + page;
+  const before = want[page] ?? 0;
+  switch (what) {
+    case 'cpu write':
+      expect(yield* cpuWriteByte(s.mm, vpn, 0, value)).toBe(0);
+      want[page] = value;
+      break;
+    case 'cpu read':
+      expect(yield* cpuReadByte(s.mm, vpn, 0)).toBe(before);
+      break;
+    case 'gpu write':
+      expect(yield* s.launch(base, [page], 'write', value)).toMatchObject({ errno: 0 });
+      want[page] = value;
+      break;
+    case 'gpu read':
+      expect(yield* s.launch(base, [page], 'read')).toMatchObject({ errno: 0, values: [before] });
+      break;
+    case 'atomic':
+      expect(yield* s.launch(base, [page], 'atomic', 1)).toMatchObject({ errno: 0, values: [before] });
+      want[page] = (before + 1) % 256;
+      break;
+    case 'bind':
+      expect(yield* s.process.prefetch(vpn, Math.min(value, PAGES - page), 'gpu')).toBe(0);
+      break;
+    case 'zap':
+      yield* sysMadvise(s.mm, vpn, 1, MADV_DONTNEED);
+      want[page] = 0;
+      break;
+    case 'protect':
+      yield* sysMprotect(s.mm, vpn, 1, PROT_READ);
+      expect(yield* s.launch(base, [page], 'read')).toMatchObject({ errno: 0, values: [before] });
+      yield* sysMprotect(s.mm, vpn, 1, RW);
+      break;
+    case 'fork': {
+      const child = yield* dupMm(s.mm);
+      if (typeof child === 'number') throw new Error(`fork: ${child}`);
+      expect(yield* cpuWriteByte(child, vpn, 0, value)).toBe(0);
+      expect(yield* cpuReadByte(child, vpn, 0)).toBe(value);
+      yield* mmput(child);
+      break;
+    }
+  }
+}
+
+function* all(s: Setup, base: number, steps: readonly Step[], want: number[]): Task {
+  for (const one of steps) {
+    yield* perform(s, base, one, want);
+    for (let page = 0; page < PAGES; page++) {
+      expect(mirrorBroken(s, base + page), `after ${one.join(' ')}`).toBeUndefined();
+    }
+    for (const rule of [I22, I32, I33, I34]) expect(rule(s.memory), `after ${one.join(' ')}`).toBeUndefined();
+  }
+}
+
+test('whatever a program does, both sides see what was written last, and the GPU maps no more than the process has', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 24 }), fc.boolean(), (steps, small) => {
+      const s = new Setup(small ? { vramPages: 256 } : {});
+      const base = s.malloc(PAGES);
+      const want = new Array<number>(PAGES).fill(0);
+      s.run(all(s, base, steps, want));
+      expect(Array.from({ length: PAGES }, (_, page) => s.cpuRead(base + page))).toEqual(want);
+      s.run(s.process.close());
+      expect(s.client.drm.dmem?.used).toBe(0);
+    }),
+    { numRuns: 150, seed: 20 },
+  );
+});
