@@ -33,10 +33,10 @@ export interface FailedAssertion {
 
 /** Told of each statement of a program as it begins and ends: for step-by-step views and statement timings. */
 export interface StatementObserver {
-  /** `agent` is the thread's name, '' outside of any. */
-  begin(statement: Statement, process: Process, agent: string): void;
+  /** `context` says in which process and thread, and what names mean there. */
+  begin(statement: Statement, context: ProgramContext): void;
   /** `problem` is why it could not be done, if it could not. */
-  end(statement: Statement, process: Process, agent: string, problem: Problem | undefined): void;
+  end(statement: Statement, context: ProgramContext, problem: Problem | undefined): void;
 }
 
 /** What a run of a program has found out so far, shared by all its agents. */

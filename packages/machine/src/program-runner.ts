@@ -13,9 +13,9 @@ export function* runStatements(
 ): Task<Problem | undefined> {
   const { observer } = context.state;
   for (const statement of body) {
-    if (observer !== undefined) observer.begin(statement, context.process, context.agent);
+    if (observer !== undefined) observer.begin(statement, context);
     const problem = yield* runStatement(context, statement);
-    if (observer !== undefined) observer.end(statement, context.process, context.agent, problem);
+    if (observer !== undefined) observer.end(statement, context, problem);
     if (problem !== undefined) return problem;
   }
   return undefined;
