@@ -67,3 +67,29 @@ function wrapLast(row: readonly string[], last: number, width: number): string[]
 function pad(text: string, width: number, align: Column['align']): string {
   return align === 'right' ? text.padStart(width) : text.padEnd(width);
 }
+
+/**
+ * Texts side by side, each wrapped within its own column of equal width; titles first, then a rule.
+ * @param rows one cell a column.
+ */
+export function formatColumns(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  width = LINE_WIDTH,
+): string {
+  const each = Math.floor((width - 2 * (titles.length - 1)) / titles.length);
+  const line = (cells: readonly string[]): string[] => {
+    const wrapped = titles.map((_, at) =>
+      (cells[at] ?? '').split('\n').flatMap((text) => wrapWords(text, each)),
+    );
+    const height = Math.max(...wrapped.map((lines) => lines.length));
+    return Array.from({ length: height }, (_, y) =>
+      wrapped
+        .map((lines) => (lines[y] ?? '').padEnd(each))
+        .join('  ')
+        .trimEnd(),
+    );
+  };
+  const rule = titles.map((title) => '-'.repeat(Math.min(each, title.length)));
+  return [titles, rule, ...rows].flatMap(line).join('\n');
+}
