@@ -17,7 +17,7 @@ export interface Workbench {
   readonly system: MemorySystem;
   readonly mm: MmStruct;
   readonly tlb: Tlb;
-  run<T>(task: Task<T>): T;
+  readonly run: <T>(task: Task<T>) => T;
 }
 
 /** Accesses per call: large enough to compile well, small enough not to be one endless loop. */

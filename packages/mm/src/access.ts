@@ -19,7 +19,7 @@ export const SIGBUS = 7;
 export const SIGSEGV = 11;
 
 /** Between two faults of one access that could not be served, ns: about what a fault takes. */
-const FAULT_REPEAT_NS = 1000;
+export const FAULT_REPEAT_NS = 1000;
 
 /** Whether a VMA forbids an access. @kernel arch/x86/mm/fault.c access_error */
 function accessError(vma: Vma, write: boolean): boolean {

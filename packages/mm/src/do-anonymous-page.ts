@@ -18,6 +18,8 @@ export function doAnonymousPage(vma: Vma, vpn: number, entry: number, flags: num
   const { system } = mm;
   const { lanes } = system.tables;
   accessPte(system, entry, true);
+  // Somebody else may have been here since the fault began.
+  if (lanes[entry] !== 0) return 0;
   if (mm.unstable) return VM_FAULT_SIGBUS;
   if ((flags & FAULT_FLAG_WRITE) === 0) {
     lanes[entry] = mkPte(vma) | PTE_SPECIAL;

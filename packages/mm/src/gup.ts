@@ -1,3 +1,4 @@
+import { FAULT_REPEAT_NS } from './access.js';
 import { EFAULT, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
 import {
   FAULT_FLAG_REMOTE,
@@ -56,6 +57,8 @@ export function* getUserPages(
   pages: number[] | undefined,
 ): Task<number> {
   let vma: Vma | undefined;
+  let faulted = -1;
+  let faults = 0;
   for (let done = 0; done < count;) {
     const vpn = start + done;
     if (vma === undefined || vpn >= vma.end) {
@@ -65,6 +68,10 @@ export function* getUserPages(
     }
     const pfn = yield* followPage(vma, vpn, flags);
     if (pfn < 0) {
+      if (vpn !== faulted) faults = 0;
+      faulted = vpn;
+      // As in a CPU access: what two faults cannot serve is being migrated.
+      if (++faults > 2) yield* mm.kernel.sched.delay(FAULT_REPEAT_NS);
       const error = yield* faultinPage(vma, vpn, flags, pfn === UNSHARE);
       if (error !== 0) return done > 0 ? done : error;
       continue;

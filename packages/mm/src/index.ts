@@ -59,6 +59,7 @@ export * from './split-folio.js';
 export * from './swap-state.js';
 export * from './swap.js';
 export * from './swapfile.js';
+export * from './syscalls.js';
 export * from './task-size.js';
 export * from './tlb.js';
 export * from './truncate.js';

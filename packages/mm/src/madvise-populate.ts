@@ -2,7 +2,7 @@ import { EFAULT, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
 import { FOLL_TOUCH, FOLL_WRITE, getUserPages } from './gup.js';
 import type { MmStruct } from './mm-struct.js';
 import { lruAddDrain } from './swap.js';
-import { badRange } from './task-size.js';
+import { wraps } from './task-size.js';
 import { vmaLookup } from './vma-set.js';
 import { VM_IO, VM_PFNMAP } from './vma.js';
 
@@ -13,7 +13,7 @@ import { VM_IO, VM_PFNMAP } from './vma.js';
  */
 export function* madvisePopulate(mm: MmStruct, start: number, pages: number, write: boolean): Task<number> {
   if (pages === 0) return 0;
-  if (badRange(mm, start, pages)) return start + pages > 2 ** 52 ? -EINVAL : -ENOMEM;
+  if (wraps(start, pages)) return -EINVAL;
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
   let ret = 0;
   for (let at = start; at < start + pages && ret === 0;) {

@@ -4,7 +4,7 @@ import { madviseFree } from './madvise-free.js';
 import { madvisePopulate } from './madvise-populate.js';
 import { madviseCollapse } from './khugepaged.js';
 import type { MmStruct } from './mm-struct.js';
-import { badRange } from './task-size.js';
+import { wraps } from './task-size.js';
 import { truncateRange } from './truncate.js';
 import { vmaModify } from './vma-merge.js';
 import { findVma } from './vma-set.js';
@@ -73,7 +73,7 @@ export function* sysMadvise(mm: MmStruct, start: number, pages: number, advice: 
   const read = READ_LOCKED.includes(advice);
   if (!read && !WRITE_LOCKED.includes(advice)) return -EINVAL;
   if (pages === 0) return 0;
-  if (badRange(mm, start, pages)) return start + pages > 2 ** 52 ? -EINVAL : -ENOMEM;
+  if (wraps(start, pages)) return -EINVAL;
   const lock = mm.mmapLock;
   if (read) {
     if (!lock.tryReadFast()) yield* lock.read();

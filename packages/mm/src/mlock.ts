@@ -6,7 +6,7 @@ import type { MmStruct } from './mm-struct.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
 import { PTE_PRESENT, PTE_SPECIAL } from './pte.js';
 import { lruAddDrain } from './swap.js';
-import { badRange } from './task-size.js';
+import { wraps } from './task-size.js';
 import { vmaModify } from './vma-merge.js';
 import { findVma, findVmaIntersection } from './vma-set.js';
 import {
@@ -29,7 +29,7 @@ import {
 export function* sysMlock(mm: MmStruct, start: number, pages: number): Task<number> {
   const ret = yield* applyVmaLockFlags(mm, start, pages, VM_LOCKED);
   if (ret !== 0 || pages === 0) return ret;
-  const populated = yield* mmPopulate(mm, start, start + pages);
+  const populated = yield* mmPopulate(mm, start, start + pages, false);
   if (populated === -EFAULT) return -ENOMEM;
   return populated === -ENOMEM ? -EAGAIN : populated;
 }
@@ -42,7 +42,7 @@ export function* sysMunlock(mm: MmStruct, start: number, pages: number): Task<nu
 /** @kernel mm/mlock.c apply_vma_lock_flags */
 function* applyVmaLockFlags(mm: MmStruct, start: number, pages: number, locked: number): Task<number> {
   if (pages === 0) return 0;
-  if (badRange(mm, start, pages)) return start + pages > 2 ** 52 ? -EINVAL : -ENOMEM;
+  if (wraps(start, pages)) return -EINVAL;
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
   const ret = yield* lockRange(mm, start, start + pages, locked);
   mm.mmapLock.unlockWrite();
@@ -126,10 +126,10 @@ function wholeFolioMapped(lanes: Int32Array, entry: number, folio: number, end: 
 }
 
 /**
- * Faults in what VMAs have in [start, end). @returns 0, or the error of the first VMA that could not be.
- * @kernel mm/gup.c __mm_populate
+ * Faults in what VMAs have in [start, end). @returns 0, or the error of the first VMA that could not be; with
+ * `ignoreErrors` the VMAs behind it are faulted in all the same. @kernel mm/gup.c __mm_populate
  */
-export function* mmPopulate(mm: MmStruct, start: number, end: number): Task<number> {
+export function* mmPopulate(mm: MmStruct, start: number, end: number, ignoreErrors: boolean): Task<number> {
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
   let ret = 0;
   for (let at = start; at < end && ret === 0;) {
@@ -137,8 +137,10 @@ export function* mmPopulate(mm: MmStruct, start: number, end: number): Task<numb
     if (vma === undefined) break;
     const from = Math.max(at, vma.start);
     at = Math.min(vma.end, end);
-    if ((vma.flags & (VM_IO | VM_PFNMAP)) === 0)
-      ret = Math.min(0, yield* populateVmaPageRange(vma, from, at));
+    if ((vma.flags & (VM_IO | VM_PFNMAP)) === 0) {
+      const populated = yield* populateVmaPageRange(vma, from, at);
+      if (populated < 0 && !ignoreErrors) ret = populated;
+    }
   }
   mm.mmapLock.unlockRead();
   return ret;

@@ -1,6 +1,7 @@
 import { EEXIST, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { MmStruct } from './mm-struct.js';
+import { mmPopulate } from './mlock.js';
 import { doMunmap } from './munmap.js';
 import { shmemZeroSetup } from './shmem.js';
 import { badRange, taskSize } from './task-size.js';
@@ -23,6 +24,7 @@ export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const PROT_EXEC = 4;
+export const PROT_SEM = 8;
 
 /** `flags` bits of mmap. @kernel include/uapi/linux/mman.h MAP_SHARED */
 export const MAP_SHARED = 0x01;
@@ -46,8 +48,6 @@ export interface MapSource {
   readonly vmFlags?: number;
 }
 
-const PROT_MASK = PROT_READ | PROT_WRITE | PROT_EXEC;
-
 /** The VM_READ, VM_WRITE and VM_EXEC that `prot` asks for. @kernel include/linux/mman.h calc_vm_prot_bits */
 export function calcVmProtBits(prot: number): number {
   return prot & (VM_READ | VM_WRITE | VM_EXEC);
@@ -55,7 +55,7 @@ export function calcVmProtBits(prot: number): number {
 
 /**
  * Maps `pages` pages at page `addr` (a hint unless `MAP_FIXED` or `MAP_FIXED_NOREPLACE`).
- * @returns the first page's number, or `-EINVAL` (nothing to map, bad flags or protection), `-ENOMEM` (no room, or beyond
+ * @returns the first page's number, or `-EINVAL` (nothing to map, neither shared nor private), `-ENOMEM` (no room, or beyond
  * the address space), `-EEXIST` (`MAP_FIXED_NOREPLACE` over a mapping). @kernel mm/mmap.c sys_mmap_pgoff
  */
 export function* sysMmap(
@@ -69,6 +69,7 @@ export function* sysMmap(
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
   const ret = yield* doMmap(mm, addr, pages, prot, flags, source);
   mm.mmapLock.unlockWrite();
+  if (ret >= 0 && (flags & (MAP_LOCKED | MAP_POPULATE)) !== 0) yield* mmPopulate(mm, ret, ret + pages, true);
   return ret;
 }
 
@@ -81,11 +82,11 @@ export function* doMmap(
   flags: number,
   source: MapSource,
 ): Task<number> {
-  const shared = flags & (MAP_SHARED | MAP_PRIVATE);
-  if (!(pages > 0) || (shared !== MAP_SHARED && shared !== MAP_PRIVATE)) return -EINVAL;
-  if ((prot & ~PROT_MASK) !== 0) return -EINVAL;
+  if (!(pages > 0)) return -EINVAL;
   const start = getUnmappedArea(mm, addr, pages, flags);
   if (start < 0) return start;
+  const shared = flags & (MAP_SHARED | MAP_PRIVATE);
+  if (shared !== MAP_SHARED && shared !== MAP_PRIVATE) return -EINVAL;
   if ((flags & MAP_FIXED) !== 0) {
     const error = yield* doMunmap(mm, start, pages);
     if (error !== 0) return error;

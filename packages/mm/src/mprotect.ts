@@ -4,7 +4,7 @@ import { changeHugePmd, splitHugePmd } from './huge-memory.js';
 import { PG_anon, PG_anon_exclusive } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
-import { PROT_EXEC, PROT_READ, PROT_WRITE, calcVmProtBits } from './mmap.js';
+import { PROT_EXEC, PROT_READ, PROT_SEM, PROT_WRITE, calcVmProtBits } from './mmap.js';
 import { populateVmaPageRange } from './mlock.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
@@ -21,7 +21,7 @@ import {
   PTE_WRITE,
 } from './pte.js';
 import { mkPte } from './pte-make.js';
-import { badRange } from './task-size.js';
+import { wraps } from './task-size.js';
 import { vmaModify } from './vma-merge.js';
 import { findVma } from './vma-set.js';
 import { VM_ACCOUNT, VM_EXEC, VM_HUGETLB, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
@@ -34,9 +34,9 @@ const ACCESS = VM_READ | VM_WRITE | VM_EXEC;
  * `-EACCES` where a driver's mapping refuses. @kernel mm/mprotect.c do_mprotect_pkey
  */
 export function* sysMprotect(mm: MmStruct, start: number, pages: number, prot: number): Task<number> {
-  if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) !== 0) return -EINVAL;
   if (pages === 0) return 0;
-  if (badRange(mm, start, pages)) return -ENOMEM;
+  if (wraps(start, pages)) return -ENOMEM;
+  if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) !== 0) return -EINVAL;
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
   const ret = yield* mprotectRange(mm, start, start + pages, prot);
   mm.mmapLock.unlockWrite();

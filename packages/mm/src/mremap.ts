@@ -47,7 +47,7 @@ export function* sysMremap(
   const vma = ret >= 0 ? vmaLookup(mm, ret) : undefined;
   mm.mmapLock.unlockWrite();
   if (vma !== undefined && (vma.flags & VM_LOCKED) !== 0 && newPages > oldPages)
-    yield* mmPopulate(mm, ret + oldPages, ret + newPages);
+    yield* mmPopulate(mm, ret + oldPages, ret + newPages, true);
   return ret;
 }
 

@@ -9,3 +9,8 @@ export function taskSize(mm: MmStruct): number {
 export function badRange(mm: MmStruct, start: number, pages: number): boolean {
   return !(start >= 0 && pages > 0 && start + pages <= taskSize(mm));
 }
+
+/** Whether the end of [start, start + pages) is beyond the last of 2^64 bytes. */
+export function wraps(start: number, pages: number): boolean {
+  return start + pages > 2 ** 52;
+}

@@ -1,0 +1,161 @@
+import { ENTRY_TABLE, entryPages } from '@hmm/kernel';
+import type { MemorySystem } from './memory-system.js';
+import type { MmStruct } from './mm-struct.js';
+import {
+  PTE_EXCLUSIVE,
+  PTE_HUGE,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_TYPE_DEVICE_EXCLUSIVE,
+  PTE_TYPE_DEVICE_PRIVATE,
+  PTE_TYPE_MASK,
+  PTE_TYPE_MIGRATION,
+  PTE_TYPE_SWAP,
+  PTE_WRITE,
+} from './pte.js';
+import { HUGE_ZERO_PFN, PG_anon, PG_reserved, PG_swapcache } from './mem-map.js';
+import { vmaLookup } from './vma-set.js';
+import type { Vma } from './vma.js';
+
+/** One leaf of a page table. */
+export interface Leaf {
+  readonly mm: MmStruct;
+  /** The VMA that it is in. */
+  readonly vma: Vma | undefined;
+  readonly vpn: number;
+  readonly flags: number;
+  /** Frame or swap slot. */
+  readonly payload: number;
+}
+
+/** What the page tables, caches and batches of a system add up to, counted afresh. Frames are indexed by pfn. */
+export interface Census {
+  readonly leaves: readonly Leaf[];
+  /** References by entries, page and swap cache, LRU batches and pins. */
+  readonly refs: Int32Array;
+  /** Mappings by PTEs; by PMDs at the head of a folio. */
+  readonly mapcount: Int32Array;
+  readonly entireMapcount: Int32Array;
+  /** Entries that may claim the page for themselves: all but readable migration entries. */
+  readonly claims: Int32Array;
+  /** Writable entries. */
+  readonly writers: Int32Array;
+  /** Entries that name each swap slot. */
+  readonly swapCounts: Int32Array;
+}
+
+/** One past the highest frame that can be in use. */
+export function framesInUse(system: MemorySystem): number {
+  return system.pagemaps.reduce((end, pgmap) => Math.max(end, pgmap.start + pgmap.nr), system.pages.highest);
+}
+
+/** Counts everything. Costs a walk over all page tables: for checks and tests. */
+export function takeCensus(system: MemorySystem): Census {
+  const frames = framesInUse(system);
+  const leaves: Leaf[] = [];
+  for (const mm of system.mms) collectLeaves(mm, mm.root, system.tables.levels, 0, leaves);
+  const census: Census = {
+    leaves,
+    refs: new Int32Array(frames),
+    mapcount: new Int32Array(frames),
+    entireMapcount: new Int32Array(frames),
+    claims: new Int32Array(frames),
+    writers: new Int32Array(frames),
+    swapCounts: new Int32Array(system.swap.slots + 1),
+  };
+  for (const leaf of leaves) countLeaf(system, census, leaf);
+  countHolders(system, census);
+  return census;
+}
+
+function collectLeaves(mm: MmStruct, table: number, level: number, base: number, into: Leaf[]): void {
+  const { lanes } = mm.system.tables;
+  const span = entryPages(level);
+  for (let index = 0; index < 512; index++) {
+    const flags = lanes[table + 2 * index] ?? 0;
+    if (flags === 0) continue;
+    const payload = lanes[table + 2 * index + 1] ?? 0;
+    const vpn = base + index * span;
+    if (flags === ENTRY_TABLE && level > 1) collectLeaves(mm, payload, level - 1, vpn, into);
+    else into.push({ mm, vma: vmaLookup(mm, vpn), vpn, flags, payload });
+  }
+}
+
+function add(column: Int32Array, at: number, amount = 1): void {
+  column[at] = (column[at] ?? 0) + amount;
+}
+
+function countLeaf(system: MemorySystem, census: Census, { flags, payload }: Leaf): void {
+  const { refs, mapcount, entireMapcount, claims, writers, swapCounts } = census;
+  if ((flags & PTE_PRESENT) !== 0) {
+    if ((flags & PTE_SPECIAL) !== 0 || payload === HUGE_ZERO_PFN) return;
+    add(refs, system.map.folio(payload));
+    add((flags & PTE_HUGE) !== 0 ? entireMapcount : mapcount, payload);
+    add(claims, payload);
+    if ((flags & PTE_WRITE) !== 0) add(writers, payload);
+    return;
+  }
+  switch (flags & PTE_TYPE_MASK) {
+    case PTE_TYPE_SWAP:
+      add(swapCounts, payload);
+      return;
+    case PTE_TYPE_MIGRATION:
+      if ((flags & (PTE_WRITE | PTE_EXCLUSIVE)) !== 0) add(claims, payload);
+      break;
+    case PTE_TYPE_DEVICE_PRIVATE:
+      add(refs, payload);
+      add(mapcount, payload);
+      add(claims, payload);
+      break;
+    case PTE_TYPE_DEVICE_EXCLUSIVE:
+      add(refs, system.map.folio(payload));
+      add(claims, payload);
+      break;
+    default:
+      return;
+  }
+  if ((flags & PTE_WRITE) !== 0) add(writers, payload);
+}
+
+/** References that are not entries of page tables. */
+function countHolders(system: MemorySystem, { refs, swapCounts }: Census): void {
+  const { map, lru, swap } = system;
+  for (const folio of [...lru.add, ...lru.lazyfree, ...lru.activate]) add(refs, folio);
+  for (const entry of lru.mlock) add(refs, entry >>> 2);
+  for (let slot = 1; slot <= swap.slots; slot++) if (swap.cache[slot] !== 0) add(refs, swap.cache[slot] ?? 0);
+  for (const file of system.addressSpaces) {
+    if (file !== null) countFile(system, file.root, system.tables.levels, refs, swapCounts);
+  }
+  for (let pfn = 0; pfn < refs.length; pfn++) {
+    const pins = map.pincount[pfn] ?? 0;
+    if (pins > 0) add(refs, pfn, pins);
+  }
+}
+
+function countFile(
+  system: MemorySystem,
+  table: number,
+  level: number,
+  refs: Int32Array,
+  swapCounts: Int32Array,
+): void {
+  const { lanes } = system.tables;
+  for (let entry = table; entry < table + 1024; entry += 2) {
+    const flags = lanes[entry] ?? 0;
+    if (flags === 0) continue;
+    const payload = lanes[entry + 1] ?? 0;
+    if (flags === ENTRY_TABLE && level > 1) countFile(system, payload, level - 1, refs, swapCounts);
+    else add((flags & PTE_PRESENT) !== 0 ? refs : swapCounts, payload);
+  }
+}
+
+/** Whether `pfn` is the swap cache's page of the slot that it names. */
+export function inSwapCache(system: MemorySystem, pfn: number): boolean {
+  return system.map.test(pfn, PG_swapcache) && system.swap.cache[system.map.private[pfn] ?? 0] === pfn;
+}
+
+/** Whether a frame is an anonymous page of private memory, which its mappings may own. */
+export function isAnonFrame(system: MemorySystem, pfn: number): boolean {
+  const folio = system.map.folio(pfn);
+  return system.map.test(folio, PG_anon) && !system.map.test(folio, PG_reserved);
+}

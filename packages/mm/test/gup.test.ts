@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import {
+  FOLL_GET,
+  FOLL_LONGTERM,
+  FOLL_TOUCH,
+  FOLL_WRITE,
+  MADV_DONTNEED,
+  PG_dirty,
+  PROT_NONE,
+  PROT_READ,
+  PTE_DIRTY,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  folioPut,
+  getUserPages,
+  pinUserPages,
+  sysMadvise,
+  unpinUserPage,
+} from '../src/index.js';
+import { BASE, Machine } from './support.js';
+
+const pin = (m: Machine, page: number, pages: number, flags: number, got: number[]): number =>
+  m.run(pinUserPages(m.mm, BASE + page, pages, flags | FOLL_LONGTERM, got));
+
+describe('pins', () => {
+  it('fault pages in for writing, and keep a frame that the mapping has lost', () => {
+    const m = new Machine();
+    m.map(0, 2);
+    const got: number[] = [];
+    expect(pin(m, 0, 2, FOLL_WRITE, got)).toBe(2);
+    expect(got).toEqual([m.pfn(0), m.pfn(1)]);
+    const { free } = m.system.pages;
+    m.run(sysMadvise(m.mm, BASE, 2, MADV_DONTNEED));
+    expect(m.system.pages.free).toBe(free);
+    expect(m.broken()).toBeUndefined();
+    for (const pfn of got) unpinUserPage(m.system, pfn);
+    expect(m.system.pages.free).toBe(free + 2);
+  });
+
+  it('for reading take the zero page away first: zero page, then a copy', () => {
+    const m = new Machine();
+    m.map(0, 1);
+    m.listen();
+    const got: number[] = [];
+    expect(pin(m, 0, 1, 0, got)).toBe(1);
+    expect(m.events()).toEqual([['CLEAR', 0, 1]]);
+    expect(m.pte(0) & (PTE_SPECIAL | PTE_WRITE | PTE_DIRTY)).toBe(0);
+    for (const pfn of got) unpinUserPage(m.system, pfn);
+  });
+
+  it('stop at what cannot be accessed', () => {
+    const m = new Machine();
+    m.map(0, 2);
+    m.map(2, 2, PROT_READ);
+    m.map(4, 2, PROT_NONE);
+    const got: number[] = [];
+    expect(pin(m, 0, 4, FOLL_WRITE, got)).toBe(2);
+    expect(pin(m, 2, 1, FOLL_WRITE, [])).toBe(-14);
+    expect(pin(m, 4, 1, 0, [])).toBe(-14);
+    expect(pin(m, 100, 1, 0, [])).toBe(-14);
+    for (const pfn of got) unpinUserPage(m.system, pfn);
+    expect(m.broken()).toBeUndefined();
+  });
+});
+
+it('marks pages dirty that it touches for writing, where their entry is clean', () => {
+  const m = new Machine();
+  m.mapShared(0, 1);
+  m.read(0);
+  expect(m.system.map.test(m.pfn(0), PG_dirty)).toBe(false);
+  const got: number[] = [];
+  expect(m.run(getUserPages(m.mm, BASE, 1, FOLL_GET | FOLL_WRITE | FOLL_TOUCH, got))).toBe(1);
+  expect(m.system.map.test(m.pfn(0), PG_dirty)).toBe(true);
+  for (const pfn of got) folioPut(m.system, pfn);
+  expect(m.broken()).toBeUndefined();
+});
