@@ -82,7 +82,7 @@ export interface DeviceClient {
    * never gives memory back.
    */
   limitMemory(pages: number): Task<number>;
-  /** Totals since the client was made. */
+  /** Totals since the client was made, as they are now: a copy that does not change. */
   counters(): DeviceCounters;
   /** What it would have written to the kernel log, oldest first. */
   readonly log: readonly string[];

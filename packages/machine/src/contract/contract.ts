@@ -136,13 +136,15 @@ function checkInspection(make: ClientMaker): string | undefined {
   if (typeof features === 'string') return features;
   const memory = features.systemMemory ? 'malloc' : 'managed';
   return broken(() => {
-    client.counters();
+    const atStart = client.counters();
+    const then = JSON.stringify(atStart);
     const run = runProgram(machine, parse(`${memory} a 4pages cpu write a = 1 gpu read a -> x cpu read a`));
     if (run.problem !== undefined) return run.problem.message;
     const region = machine.regions.get('a');
     const device = machine.processes.get('main')?.devices.get(DEVICE);
     if (region === undefined || device === undefined) return 'the device was not opened';
     const bits = new Uint8Array(4);
+    if (JSON.stringify(atStart) !== then) return 'counters that were handed out went on counting';
     const before = JSON.stringify(client.counters());
     device.residency(region.vpn, 4, bits);
     device.residency(region.vpn, 4, bits);

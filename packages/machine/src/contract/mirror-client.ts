@@ -72,7 +72,7 @@ export class MirrorClient implements DeviceClient {
   }
 
   counters(): DeviceCounters {
-    return this.totals;
+    return { ...this.totals, timeNs: { ...this.totals.timeNs } };
   }
 }
 
