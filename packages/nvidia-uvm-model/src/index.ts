@@ -1,3 +1,5 @@
+export * from './uvm-capability.js';
+export * from './uvm-client.js';
 export * from './uvm-costs.js';
 export * from './uvm-cpu-access.js';
 export * from './uvm-driver.js';
@@ -13,3 +15,4 @@ export * from './uvm-va-block.js';
 export * from './uvm-va-range.js';
 export * from './uvm-va-space.js';
 export { uvmVmFault } from './uvm-vm.js';
+export * from './uvm-process.js';

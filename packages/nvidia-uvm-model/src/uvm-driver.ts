@@ -1,9 +1,13 @@
 import type { Gpu } from '@hmm/gpu';
 import { type Kernel, Mutex, type Task } from '@hmm/kernel';
+import type { MmStruct } from '@hmm/mm';
+import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import { TRACED_COSTS, type UvmCosts } from './uvm-costs.js';
 import { UvmCpuChunks } from './uvm-cpu-chunks.js';
 import { evictOne } from './uvm-eviction.js';
 import { uvmParentGpuServiceReplayableFaults, UvmReplayableFaults } from './uvm-gpu-replayable-faults.js';
+import { UvmHmmDevmem } from './uvm-hmm-devmem.js';
+import { UvmHmmVaSpace } from './uvm-hmm.js';
 import { UvmModuleParams } from './uvm-module-params.js';
 import { maskOr, maskZero, newMask } from './uvm-page-mask.js';
 import { DRIVER_POLICY, type UvmPerfPolicy } from './uvm-perf-policy.js';
@@ -11,8 +15,14 @@ import type { UvmPrefetchParams } from './uvm-perf-prefetch.js';
 import { uvmPerfThrashingResetPage, type UvmThrashingParams } from './uvm-perf-thrashing.js';
 import { UvmPmmGpu } from './uvm-pmm-gpu.js';
 import { UvmServiceContext } from './uvm-service-context.js';
+import { UvmSystemFrames } from './uvm-system-frames.js';
 import { UvmTools } from './uvm-tools.js';
-import { UVM_ID_CPU, UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
+import {
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_EVICTION,
+  type UvmProcessorId,
+} from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { freeGpuChunks } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
@@ -58,6 +68,8 @@ export class UvmDriver {
   readonly faultContext = new UvmServiceContext();
   readonly cpuContext = new UvmServiceContext();
   readonly evictionContext = new UvmServiceContext();
+  /** Device memory as pages of the kernel; undefined while no process uses system memory. */
+  devmem: UvmHmmDevmem | undefined;
   /** Everything it would have written to the kernel log. */
   readonly log: string[] = [];
   /** Held by who services faults (the ISR's service lock). */
@@ -91,17 +103,36 @@ export class UvmDriver {
     return space;
   }
 
+  /** Lets the GPU use a process's system memory as well, by HMM or, where the hardware can, through the CPU's page tables. */
+  *attachMm(space: UvmVaSpace, mm: MmStruct, ats: boolean): Task<number> {
+    this.devmem ??= new UvmHmmDevmem(this, mm.system);
+    this.gpu.foreign ??= new UvmSystemFrames(mm.system);
+    const ready = yield* mmuNotifierRegister(undefined, mm);
+    if (ready !== 0) return ready;
+    space.hmm = new UvmHmmVaSpace(space, mm, this.devmem);
+    space.usesAts = ats;
+    return 0;
+  }
+
   /** The VA space behind an instance pointer; undefined when its channels are gone. */
   spaceOf(instance: number): UvmVaSpace | undefined {
     const space = this.spaces[instance];
     return space === undefined || space.instance.dead ? undefined : space;
   }
 
-  /** Closes a VA space: kernels end, all ranges go. */
-  closeVaSpace(space: UvmVaSpace): void {
-    for (const start of space.allocationStarts()) space.free(start);
+  /** Closes a VA space: kernels end, what is in device memory goes home, all ranges go. */
+  *closeVaSpace(space: UvmVaSpace): Task {
     this.gpu.closeInstance(space.instance);
+    if (!this.serviceLock.tryFast()) yield* this.serviceLock.lock();
+    const { hmm } = space;
+    space.hmm = undefined;
+    if (hmm !== undefined) {
+      yield* hmm.devmem.evictBlocks((block) => block.hmm?.space === hmm);
+      yield* hmm.close();
+    }
+    for (const start of space.allocationStarts()) space.free(start);
     this.spaces[space.instance.id] = undefined;
+    this.serviceLock.unlock();
   }
 
   /** The GPU's fault interrupt (both halves). */
@@ -139,6 +170,13 @@ export class UvmDriver {
       const pfn = this.pmm.allocChunk(block, pages, ctx.hintTime);
       if (pfn >= 0 || !this.evict(ctx, block)) return pfn;
     }
+  }
+
+  /** Evicts one root chunk of whatever memory; false when none can be. */
+  *evictAny(): Task<boolean> {
+    if (this.devmem !== undefined) return yield* this.devmem.evictOne();
+    this.cpuContext.begin(UVM_MAKE_RESIDENT_CAUSE_EVICTION, this.kernel.sched.now);
+    return this.evict(this.cpuContext, undefined);
   }
 
   /** Undoes everything a block holds. */

@@ -16,15 +16,16 @@ const leaving = newMask();
  * block that needs the memory; its own chunk is passed over. @returns false when nothing can be evicted.
  */
 export function evictOne(driver: UvmDriver, ctx: UvmServiceContext, keep: UvmVaBlock | undefined): boolean {
-  const owners = driver.pmm.pickVictim(keep);
-  if (owners === undefined) return false;
+  const victim = driver.pmm.pickVictim(keep, false);
+  if (victim === undefined) return false;
   driver.tools.counters.evictions++;
   ctx.evictions++;
-  for (const block of owners) evictBlock(driver, ctx, block);
+  for (const block of victim.owners) evictBlock(driver, ctx, block);
   return true;
 }
 
-function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVaBlock): void {
+/** Takes everything that a managed block has on the GPU home. */
+export function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVaBlock): void {
   const own = driver.evictionContext;
   own.begin(UVM_MAKE_RESIDENT_CAUSE_EVICTION, ctx.hintTime);
   maskCopy(leaving, block.gpu.resident);

@@ -1,7 +1,8 @@
 import { GPU_CANCEL_ALL, gpuFaultServiceable } from '@hmm/gpu';
-import { SP_PREEMPT, type Task, vpnToHex } from '@hmm/kernel';
+import { EACCES, EFAULT, EIO, ENOMEM, SP_PREEMPT, type Task, vpnToHex } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
 import { UvmFaultBatch } from './uvm-fault-batch.js';
+import { serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import { maskTest } from './uvm-page-mask.js';
 import { batchTime, blockServiceTime, serialServiceTime } from './uvm-service-time.js';
@@ -19,6 +20,7 @@ import {
   UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
   UvmEventFatalReasonInvalidAddress,
   UvmEventFatalReasonInvalidFaultType,
+  UvmEventFatalReasonInvalidPermissions,
   UvmEventFatalReasonOutOfMemory,
 } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
@@ -26,6 +28,7 @@ import {
   FAULT_TAKEN,
   FAULT_THROTTLED,
   uvmVaBlockAddFault,
+  uvmVaBlockServeRemotely,
   uvmVaBlockServiceLocked,
 } from './uvm-va-block-service.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
@@ -35,6 +38,12 @@ export const UVM_PERF_FAULT_REPLAY_POLICY_BLOCK = 0;
 export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH = 1;
 export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH_FLUSH = 2;
 export const UVM_PERF_FAULT_REPLAY_POLICY_ONCE = 3;
+
+const ERRNO_OF_REASON: Readonly<Record<number, number>> = {
+  [UvmEventFatalReasonInvalidAddress]: -EFAULT,
+  [UvmEventFatalReasonInvalidPermissions]: -EACCES,
+  [UvmEventFatalReasonOutOfMemory]: -ENOMEM,
+};
 
 /** The driver's state of the replayable fault buffer (`uvm_replayable_fault_buffer_t`). */
 export class UvmReplayableFaults {
@@ -131,6 +140,10 @@ function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
       at = yield* serviceFaultsOfBlock(driver, batch, space, block, at);
       continue;
     }
+    if (block === undefined && space.hmm !== undefined) {
+      at = yield* serviceHmm(driver, batch, space, space.hmm, at);
+      continue;
+    }
     serveWithoutBlock(driver, batch, space, index);
     at++;
   }
@@ -150,7 +163,8 @@ function serveWithoutBlock(driver: UvmDriver, batch: UvmFaultBatch, space: UvmVa
   markFatal(driver, batch, space, index, reason);
 }
 
-function markFatal(
+/** Records a fatal fault, as the kernel log and the program see it, and marks its entry for the cancel step. */
+export function markFatal(
   driver: UvmDriver,
   batch: UvmFaultBatch,
   space: UvmVaSpace,
@@ -166,6 +180,7 @@ function markFatal(
   const verb = (batch.access[index] ?? 0) > 1 ? 'VIRT_WRITE' : 'VIRT_READ';
   const text = `Xid 31: MMU Fault: ENGINE GRAPHICS faulted @ ${vpnToHex(vpn)}. Fault is of type FAULT_PDE ACCESS_TYPE_${verb}`;
   driver.log.push(`NVRM: ${text}`);
+  if (space.fatal === undefined) space.fatalErrno = ERRNO_OF_REASON[reason] ?? -EIO;
   space.fatal ??= text;
 }
 
@@ -183,7 +198,16 @@ function* serviceFaultsOfBlock(
   const ctx = driver.faultContext;
   beginService(driver, block, batch, at);
   const end = gatherFaults(driver, batch, space, block, at);
-  const outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
+  let outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
+  // What is in the way may be system memory, whose eviction sleeps: with the block lock dropped, once more from the top.
+  while (!outcome && driver.devmem !== undefined) {
+    block.lock.unlock();
+    const room = yield* driver.devmem.evictOne();
+    if (!block.lock.tryFast()) yield* block.lock.lock();
+    if (!room) break;
+    outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
+  }
+  outcome ||= uvmVaBlockServeRemotely(driver, ctx, block);
   if (!outcome) {
     for (let i = at; i < end; i++)
       markFatal(driver, batch, space, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);

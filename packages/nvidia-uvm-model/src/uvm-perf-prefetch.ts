@@ -104,7 +104,7 @@ export function uvmPerfPrefetchGetHint(
     driverHint(driver, block, destination, faulted, first, outer, prefetch);
   }
   maskAndNot(prefetch, faulted);
-  if (destination === UVM_ID_CPU) dropMappedCpuPages(block, prefetch);
+  if (destination === UVM_ID_CPU && block.hmm === undefined) dropMappedCpuPages(block, prefetch);
   if (block.thrashing !== undefined) maskAndNot(prefetch, block.thrashing.thrashingPages);
   block.faultMigrations += maskWeight(faulted);
   if (block.faultMigrations < params.minFaults) maskZero(prefetch);
@@ -127,7 +127,12 @@ function driverHint(
   prefetch: UvmPageMask,
 ): void {
   const preferred = block.range.policy.preferredLocation === destination;
-  if (preferred && maskEmpty(block.cpu.resident) && maskEmpty(block.gpu.resident)) {
+  if (
+    preferred &&
+    block.hmm === undefined &&
+    maskEmpty(block.cpu.resident) &&
+    maskEmpty(block.gpu.resident)
+  ) {
     maskFill(prefetch, first, outer);
     return;
   }

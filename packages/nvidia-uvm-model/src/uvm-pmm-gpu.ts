@@ -1,10 +1,18 @@
 import { HmmError } from '@hmm/kernel';
 import type { UvmChunkView, UvmPerfPolicy } from './uvm-perf-policy.js';
+import { UvmSplitRoot } from './uvm-pmm-gpu-split.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 
 /** Pages of a root chunk (2 MiB), of a 64 KiB chunk. */
 export const UVM_CHUNK_PAGES_2M = 512;
 export const UVM_CHUNK_PAGES_64K = 16;
+
+/** A root chunk to evict. */
+export interface UvmVictim {
+  readonly root: number;
+  /** The blocks that own parts of it. */
+  readonly owners: readonly UvmVaBlock[];
+}
 
 const LIST_NONE = 0;
 const LIST_UNUSED = 1;
@@ -31,8 +39,12 @@ export class UvmPmmGpu {
   private readonly owners: (UvmVaBlock[] | undefined)[] = [];
   private readonly uses: Int32Array;
   private readonly allocatedAt: Float64Array;
-  /** Roots split into chunks, with the free 4 KiB frames of each; only short blocks need them. */
-  private readonly splitFree = new Map<number, Uint8Array>();
+  /** Roots split into chunks; only short blocks and system memory need them. */
+  private readonly splits = new Map<number, UvmSplitRoot>();
+  /** Free frames in split roots. */
+  private splitLeft = 0;
+  /** The split root that the last chunk came from. */
+  private lastSplit: UvmSplitRoot | undefined;
   private readonly policy: UvmPerfPolicy;
 
   constructor(pages: number, policy: UvmPerfPolicy) {
@@ -74,23 +86,32 @@ export class UvmPmmGpu {
     return root * UVM_CHUNK_PAGES_2M;
   }
 
+  /** Frames that can be had without eviction. */
+  get room(): number {
+    return Math.max(0, this.limit - this.allocated) * UVM_CHUNK_PAGES_2M + this.splitLeft;
+  }
+
   /**
    * A chunk of `pages` frames (16 or 1) out of a split root chunk, without eviction.
    * @returns its first frame, or -1.
    */
   allocChunk(block: UvmVaBlock, pages: number, now: number): number {
-    for (const [root, free] of this.splitFree) {
-      const at = findFree(free, pages);
-      if (at >= 0) return this.takeFrames(root, free, at, pages, block);
+    const last = this.lastSplit;
+    const at = last?.take(pages) ?? -1;
+    if (last !== undefined && at >= 0) return this.owned(last, at, pages, block);
+    for (const split of this.splits.values()) {
+      const found = split.take(pages);
+      if (found >= 0) return this.owned(split, found, pages, block);
     }
     const root = this.takeRoot();
     if (root < 0) return -1;
-    const free = new Uint8Array(UVM_CHUNK_PAGES_2M).fill(1);
-    this.splitFree.set(root, free);
+    const split = new UvmSplitRoot(root);
+    this.splits.set(root, split);
+    this.splitLeft += UVM_CHUNK_PAGES_2M;
     this.owners[root] = [];
     this.allocatedAt[root] = now;
     this.uses[root] = 0;
-    return this.takeFrames(root, free, 0, pages, block);
+    return this.owned(split, split.take(pages), pages, block);
   }
 
   /** Gives back a whole root chunk. */
@@ -101,18 +122,20 @@ export class UvmPmmGpu {
   /** Gives back the frames `pfn` … of a split root chunk; the root goes when all of it is free. */
   freeChunk(pfn: number, pages: number): void {
     const root = Math.floor(pfn / UVM_CHUNK_PAGES_2M);
-    const free = this.splitFree.get(root);
-    if (free === undefined)
+    const split = this.splits.get(root);
+    if (split === undefined)
       throw new HmmError('PMM', 'a chunk is freed in a root chunk that is not split', { pfn });
-    const first = pfn % UVM_CHUNK_PAGES_2M;
-    free.fill(1, first, first + pages);
-    if (!free.includes(0)) this.release(root);
+    split.put(pfn % UVM_CHUNK_PAGES_2M, pages);
+    this.splitLeft += pages;
+    if (split.left === UVM_CHUNK_PAGES_2M) this.release(root);
   }
 
   /** A whole root chunk becomes one of single frames, all in use: its block was split. */
   splitRoot(pfn: number, block: UvmVaBlock): void {
     const root = Math.floor(pfn / UVM_CHUNK_PAGES_2M);
-    this.splitFree.set(root, new Uint8Array(UVM_CHUNK_PAGES_2M));
+    const split = new UvmSplitRoot(root);
+    split.takeAll();
+    this.splits.set(root, split);
     this.owners[root]?.push(block);
   }
 
@@ -132,32 +155,39 @@ export class UvmPmmGpu {
   }
 
   /**
-   * The blocks that own the next root chunk to evict, passing over chunks that `keep` has a part of.
+   * The next root chunk to evict, and the blocks that own parts of it, passing over chunks that `keep` has a part of and, unless
+   * `sleeping`, chunks of system memory, whose eviction may sleep.
    * @returns undefined when nothing can be evicted.
    */
-  pickVictim(keep: UvmVaBlock | undefined): readonly UvmVaBlock[] | undefined {
-    if (this.policy.selectVictim !== undefined) return this.pickByPolicy(keep);
+  pickVictim(keep: UvmVaBlock | undefined, sleeping: boolean): UvmVictim | undefined {
+    if (this.policy.selectVictim !== undefined) return this.pickByPolicy(keep, sleeping);
     for (const head of [LIST_UNUSED, LIST_USED]) {
       const end = this.roots + head;
       for (let root = this.next[end] ?? end; root !== end; root = this.next[root] ?? end) {
-        const owners = this.owners[root] ?? [];
-        if (keep === undefined || !owners.includes(keep)) return [...owners];
+        if (this.evictable(root, keep, sleeping)) return { root, owners: [...(this.owners[root] ?? [])] };
       }
     }
     return undefined;
   }
 
-  private pickByPolicy(keep: UvmVaBlock | undefined): readonly UvmVaBlock[] | undefined {
+  private evictable(root: number, keep: UvmVaBlock | undefined, sleeping: boolean): boolean {
+    const owners = this.owners[root] ?? [];
+    if (!sleeping && owners.some((block) => block.hmm !== undefined)) return false;
+    return keep === undefined || !owners.includes(keep);
+  }
+
+  private pickByPolicy(keep: UvmVaBlock | undefined, sleeping: boolean): UvmVictim | undefined {
     const candidates: UvmChunkView[] = [];
     for (const head of [LIST_UNUSED, LIST_USED]) {
       const end = this.roots + head;
       for (let root = this.next[end] ?? end; root !== end; root = this.next[root] ?? end) {
-        if (keep === undefined || !(this.owners[root] ?? []).includes(keep)) candidates.push(this.view(root));
+        if (this.evictable(root, keep, sleeping)) candidates.push(this.view(root));
       }
     }
     if (candidates.length === 0) return undefined;
     const chosen = candidates[this.policy.selectVictim?.(candidates) ?? 0];
-    return chosen === undefined ? undefined : [...(this.owners[chosen.root] ?? [])];
+    if (chosen === undefined) return undefined;
+    return { root: chosen.root, owners: [...(this.owners[chosen.root] ?? [])] };
   }
 
   private view(root: number): UvmChunkView {
@@ -171,8 +201,10 @@ export class UvmPmmGpu {
     return root;
   }
 
-  private takeFrames(root: number, free: Uint8Array, at: number, pages: number, block: UvmVaBlock): number {
-    free.fill(0, at, at + pages);
+  private owned(split: UvmSplitRoot, at: number, pages: number, block: UvmVaBlock): number {
+    const { root } = split;
+    this.lastSplit = split;
+    this.splitLeft -= pages;
     const owners = this.owners[root];
     if (owners !== undefined && !owners.includes(block)) owners.push(block);
     this.moveTo(root, LIST_USED);
@@ -181,7 +213,10 @@ export class UvmPmmGpu {
 
   private release(root: number): void {
     this.moveTo(root, LIST_NONE);
-    this.splitFree.delete(root);
+    const split = this.splits.get(root);
+    if (split !== undefined) this.splitLeft -= split.left;
+    this.splits.delete(root);
+    if (this.lastSplit === split) this.lastSplit = undefined;
     this.owners[root] = undefined;
     this.freeRoots.push(root);
     this.allocated--;
@@ -204,14 +239,4 @@ export class UvmPmmGpu {
     next[root] = head;
     prev[head] = root;
   }
-}
-
-/** First of `pages` free frames, naturally aligned; -1 without. */
-function findFree(free: Uint8Array, pages: number): number {
-  for (let at = 0; at < UVM_CHUNK_PAGES_2M; at += pages) {
-    let i = 0;
-    while (i < pages && free[at + i] === 1) i++;
-    if (i === pages) return at;
-  }
-  return -1;
 }

@@ -1,5 +1,9 @@
 import { newMask, PAGES_PER_BLOCK, type UvmPageMask, maskZero } from './uvm-page-mask.js';
-import { UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, type UvmMakeResidentCause } from './uvm-types.js';
+import {
+  UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
+  UvmEventMapRemoteCausePolicy,
+  type UvmMakeResidentCause,
+} from './uvm-types.js';
 
 /** Most runs of pages in one block: every other page. */
 const MAX_RUNS = PAGES_PER_BLOCK;
@@ -41,6 +45,8 @@ export class UvmServiceContext {
   migrationTime = 0;
   /** When mappings are written if nothing was copied; else they follow the copies. */
   mapTime = 0;
+  /** Why remote mappings are made, but for pins. */
+  remoteCause: number = UvmEventMapRemoteCausePolicy;
   /** End of the throttle period when the hint was THROTTLE. */
   throttleEnd = 0;
 
@@ -65,6 +71,7 @@ export class UvmServiceContext {
     this.migrationTime = now;
     this.mapTime = now;
     for (const mask of this.perService()) maskZero(mask);
+    this.remoteCause = UvmEventMapRemoteCausePolicy;
     this.runs = 0;
     this.transfers = 0;
     this.copiedPages = 0;

@@ -2,6 +2,7 @@ import type { UvmCpuWarmth } from './uvm-costs.js';
 import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import type { UvmHmmFaults } from './uvm-hmm-gpu-fault.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
@@ -48,6 +49,23 @@ export function serialServiceTime(
   ns += copies(costs.gpuCopy, costs.gpuCopyPage, costs.gpuCopyRun, ctx);
   state.firstOfKernel = false;
   return scaled(driver, ns + evictions(driver, ctx));
+}
+
+/** The time of a service of system memory, ns: as for managed memory, page by page instead of run by run. */
+export function hmmServiceTime(
+  driver: UvmDriver,
+  space: UvmVaSpace,
+  batch: UvmFaultBatch,
+  faults: UvmHmmFaults,
+): number {
+  const { costs, replayable: state } = driver;
+  const { moved } = faults;
+  const first = batch.cached === 1 && space.gpuFaults === 1 ? costs.gpuServiceFirst : 0;
+  const copied = moved.pages - moved.zeroed;
+  const copies = copied === 0 ? 0 : costs.gpuCopy + costs.gpuCopyPage * copied + moved.copyNs;
+  const base = costs.gpuService + (state.interrupted ? costs.gpuInterrupt : 0);
+  state.firstOfKernel = false;
+  return scaled(driver, base + first + copies + costs.gpuZeroPage * moved.zeroed);
 }
 
 /** The time of one block's service inside a batch of many entries, ns. */

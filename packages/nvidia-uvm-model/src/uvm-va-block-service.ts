@@ -7,6 +7,7 @@ import {
   maskOr,
   maskSet,
   maskTest,
+  maskZero,
   newMask,
   type UvmPageMask,
 } from './uvm-page-mask.js';
@@ -28,6 +29,7 @@ import {
   UVM_PROT_READ_ONLY,
   UVM_PROT_READ_WRITE,
   UVM_PROT_READ_WRITE_ATOMIC,
+  UvmEventMapRemoteCauseOutOfMemory,
   UvmEventMapRemoteCausePolicy,
   UvmEventMapRemoteCauseThrashing,
   type UvmProcessorId,
@@ -147,6 +149,23 @@ export function uvmVaBlockServiceLocked(
   return ok;
 }
 
+/**
+ * Serves GPU faults for which there is no device memory from host memory: the pages stay, or come to be, there and are mapped
+ * remotely. @returns whether that is possible.
+ */
+export function uvmVaBlockServeRemotely(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+): boolean {
+  maskAndNot(ctx.toGpu, block.gpu.resident);
+  maskAnd(ctx.toGpu, ctx.faulted);
+  maskZero(ctx.prefetch);
+  maskZero(ctx.duplicate);
+  ctx.remoteCause = UvmEventMapRemoteCauseOutOfMemory;
+  return serveDestination(driver, ctx, block, UVM_ID_GPU, UVM_ID_CPU, ctx.toGpu);
+}
+
 function serveDestination(
   driver: UvmDriver,
   ctx: UvmServiceContext,
@@ -234,7 +253,7 @@ function mapBucket(
   if (prot >= UVM_PROT_READ_WRITE) revokeOthers(driver, ctx, block, id, residency, bucket, prot);
   maskCopy(ctx.work, bucket);
   maskAndNot(ctx.work, ctx.pinned);
-  uvmVaBlockMap(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCausePolicy);
+  uvmVaBlockMap(driver, ctx, block, id, residency, ctx.work, prot, ctx.remoteCause);
   maskCopy(ctx.work, bucket);
   maskAnd(ctx.work, ctx.pinned);
   if (!maskEmpty(ctx.work)) {

@@ -19,6 +19,7 @@ import {
   type UvmOptionalId,
   type UvmProcessorId,
 } from './uvm-types.js';
+import type { UvmHmmBlock } from './uvm-hmm.js';
 import type { UvmVaRange } from './uvm-va-range.js';
 
 /** Masks kept for each processor. */
@@ -67,6 +68,8 @@ export class UvmVaBlock {
   faultMigrations = 0;
   /** The detector's state, made by the first event. */
   thrashing: UvmThrashingInfo | undefined;
+  /** Set for a block of system memory (HMM); undefined for managed memory. */
+  hmm: UvmHmmBlock | undefined;
   /** The GPU has served this block before. */
   gpuSeen = false;
   readonly lock: Mutex;

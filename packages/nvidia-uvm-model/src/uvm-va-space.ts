@@ -2,6 +2,7 @@ import { EEXIST, EINVAL, type Kernel, pagesOf, RwSemaphore } from '@hmm/kernel';
 import type { GpuInstance } from '@hmm/gpu';
 import type { UvmDriver } from './uvm-driver.js';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import type { UvmHmmVaSpace } from './uvm-hmm.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { UvmVaRange } from './uvm-va-range.js';
 
@@ -19,6 +20,10 @@ export class UvmVaSpace {
   readonly instance: GpuInstance;
   /** Taken for reading by faults, for writing by calls that change ranges or policies. */
   readonly lock: RwSemaphore;
+  /** System memory that the GPU may use as well; undefined without HMM and ATS. */
+  hmm: UvmHmmVaSpace | undefined;
+  /** System memory is reached through the CPU's page tables: nothing of it migrates on faults. */
+  usesAts = false;
   /** Faults so far, for costs that fall as code and data get warm. */
   cpuFaults = 0;
   gpuFaults = 0;
@@ -30,6 +35,8 @@ export class UvmVaSpace {
   lastKernelEnd = -Infinity;
   /** Why the context is unusable; undefined while it is not. */
   fatal: string | undefined;
+  /** The errno of what made it so. */
+  fatalErrno = 0;
   private ranges: UvmVaRange[] = [];
   private readonly allocations: UvmAllocation[] = [];
   private last: UvmVaRange | undefined;

@@ -41,9 +41,7 @@ function isComplete(run: CaptureRun): boolean {
 
 /** Compares the totals of a modelled run with those of the recorded runs that list all their events. */
 export function compareTotals(scenario: CaptureScenario, events: readonly CaptureEvent[]): TotalsComparison {
-  const recorded = scenario.runs
-    .filter((r) => !r.summarised && r.events.length > 0)
-    .map((r) => totalsOf(r.events));
+  const recorded = scenario.runs.filter(isComplete).map((r) => totalsOf(r.events));
   const modelled = totalsOf(events);
   const names = new Set<string>([...modelled.keys(), ...recorded.flatMap((t) => [...t.keys()])]);
   const rows = [...names].sort().map((what) => {

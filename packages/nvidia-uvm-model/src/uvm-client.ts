@@ -1,0 +1,208 @@
+import { Gpu, type GpuPreset } from '@hmm/gpu';
+import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
+import type { MemorySystem, MmStruct } from '@hmm/mm';
+import { uvmCapability } from './uvm-capability.js';
+import type { UvmCosts } from './uvm-costs.js';
+import { UvmDriver } from './uvm-driver.js';
+import { UvmModuleParams } from './uvm-module-params.js';
+import type { UvmPerfPolicy } from './uvm-perf-policy.js';
+import { UvmProcess } from './uvm-process.js';
+import type { UvmBytes } from './uvm-tools.js';
+import {
+  UvmEventMigrationCauseAccessCounters,
+  UvmEventMigrationCauseCoherence,
+  UvmEventMigrationCauseEviction,
+  UvmEventMigrationCausePrefetch,
+  UvmEventMigrationCauseUser,
+} from './uvm-types.js';
+
+/** How a {@link UvmClient} is made. */
+export interface UvmClientOptions {
+  readonly params?: UvmModuleParams;
+  readonly policy?: UvmPerfPolicy;
+  readonly costs?: UvmCosts;
+  /** Device memory, pages; the preset's, as far as the machine has frame numbers for it. */
+  readonly memoryPages?: number;
+  /** Seed of what hardware does by chance. */
+  readonly seed?: number;
+}
+
+/** What a working client offers: `DeviceFeatures` of `@hmm/machine`, by shape. */
+export interface UvmFeatures {
+  readonly systemMemory: boolean;
+  readonly managedMemory: true;
+  readonly atomics: true;
+  readonly faultMigration: true;
+  readonly advice: readonly UvmAdvice[];
+  readonly operations: readonly string[];
+  readonly memoryPages: number;
+}
+
+/** Advice that the driver takes. */
+export type UvmAdvice =
+  'preferred' | 'accessed_by' | 'read_mostly' | 'unset_preferred' | 'unset_accessed_by' | 'unset_read_mostly';
+
+const ADVICE: readonly UvmAdvice[] = [
+  'preferred',
+  'accessed_by',
+  'read_mostly',
+  'unset_preferred',
+  'unset_accessed_by',
+  'unset_read_mostly',
+];
+
+/** The answer of {@link UvmClient.openProcess}. */
+export type UvmOpenResult =
+  | { readonly ok: true; readonly process: UvmProcess }
+  | { readonly ok: false; readonly errno: number; readonly reason: string };
+
+/**
+ * The driver and its GPU as a machine drives them, with the verbs that all clients have. Satisfies `DeviceClient` of
+ * `@hmm/machine`.
+ */
+export class UvmClient {
+  readonly name = 'nvidia';
+  /** The GPU preset's name. */
+  readonly gpu: string;
+  /** The driver itself, for who wants to look inside. */
+  readonly driver: UvmDriver;
+  private readonly preset: GpuPreset;
+
+  constructor(kernel: Kernel, memory: MemorySystem, preset: GpuPreset, options: UvmClientOptions = {}) {
+    this.gpu = preset.name;
+    this.preset = preset;
+    const params = options.params ?? new UvmModuleParams();
+    const capability = uvmCapability(preset, params);
+    const mirrors = capability.ok && capability.system.kind !== 'none';
+    const room = mirrors ? frameNumbers(memory) : Infinity;
+    const memoryPages = Math.min(options.memoryPages ?? preset.memory.value / 4096, room);
+    const gpu = new Gpu(kernel, preset, {
+      memoryPages,
+      maxTables: 16384,
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+    });
+    this.driver = new UvmDriver(kernel, gpu, { ...options, params });
+    if (preset.label !== '') this.driver.log.push(`nvidia-uvm: ${preset.title}: ${preset.label}`);
+  }
+
+  /** What it would have written to the kernel log, oldest first. */
+  get log(): readonly string[] {
+    return this.driver.log;
+  }
+
+  /** Whether the driver works on this GPU, and if not why. */
+  capability():
+    | { readonly ok: true; readonly features: UvmFeatures }
+    | { readonly ok: false; readonly errno: number; readonly reason: string } {
+    const capability = uvmCapability(this.preset, this.driver.params);
+    if (!capability.ok) return capability;
+    return {
+      ok: true,
+      features: {
+        systemMemory: capability.system.kind !== 'none',
+        managedMemory: true,
+        atomics: true,
+        faultMigration: true,
+        advice: ADVICE,
+        operations: [],
+        memoryPages: this.driver.gpu.memoryPages,
+      },
+    };
+  }
+
+  /** None: faults are served in the time of the kernel that raises them. */
+  workers(): readonly { readonly name: string; readonly task: Task }[] {
+    return [];
+  }
+
+  /** Opens the device file in a process: a VA space and, where the GPU can, a mirror of its memory. */
+  *openProcess(mm: MmStruct): Task<UvmOpenResult> {
+    const capability = uvmCapability(this.preset, this.driver.params);
+    if (!capability.ok) return capability;
+    const space = this.driver.openVaSpace();
+    if (capability.system.kind !== 'none') {
+      const errno = yield* this.driver.attachMm(space, mm, capability.system.kind === 'ats');
+      if (errno !== 0) return { ok: false, errno, reason: 'the process is exiting' };
+    }
+    return { ok: true, process: new UvmProcess(space) };
+  }
+
+  /**
+   * Leaves `pages` of device memory, evicting what is in use beyond: as another tenant of the GPU would. Returns 0, or
+   * `-EBUSY` when that much cannot be evicted.
+   */
+  *limitMemory(pages: number): Task<number> {
+    const { driver } = this;
+    driver.pmm.setLimit(Math.floor(pages / HPAGE_PMD_NR));
+    while (driver.pmm.excess > 0) {
+      if (!(yield* driver.evictAny())) return -EBUSY;
+    }
+    return 0;
+  }
+
+  /** Totals since the client was made: `DeviceCounters` of `@hmm/machine`. */
+  counters(): UvmClientCounters {
+    const { gpu, tools } = this.driver;
+    const c = tools.counters;
+    const cause = (kind: number): Readonly<UvmBytes> => ({
+      ...(c.bytes[kind] ?? { toDevice: 0, toHost: 0 }),
+    });
+    return {
+      faults: c.gpuFaults,
+      batches: c.batches,
+      cpuFaults: c.cpuFaults,
+      byCause: {
+        fault: cause(UvmEventMigrationCauseCoherence),
+        prefetch: cause(UvmEventMigrationCausePrefetch),
+        user: cause(UvmEventMigrationCauseUser),
+        eviction: cause(UvmEventMigrationCauseEviction),
+        counter: cause(UvmEventMigrationCauseAccessCounters),
+      },
+      remoteAccesses: gpu.remoteAccesses,
+      remoteMaps: c.remoteMaps,
+      invalidations: c.invalidations,
+      retries: c.retries,
+      replays: c.replays,
+      throttled: c.throttled,
+      pinned: c.pinned,
+      evictedPages: c.evictedPages,
+      timeNs: {
+        running: gpu.runningNs,
+        faultWait: Math.max(0, gpu.stalledNs - c.copyNs),
+        copying: c.copyNs,
+        invalidating: 0,
+      },
+    };
+  }
+}
+
+/** Counters as a machine reads them. */
+export interface UvmClientCounters {
+  readonly faults: number;
+  readonly batches: number;
+  readonly cpuFaults: number;
+  readonly byCause: Readonly<
+    Record<'fault' | 'prefetch' | 'user' | 'eviction' | 'counter', Readonly<UvmBytes>>
+  >;
+  readonly remoteAccesses: number;
+  readonly remoteMaps: number;
+  readonly invalidations: number;
+  readonly retries: number;
+  readonly replays: number;
+  readonly throttled: number;
+  readonly pinned: number;
+  readonly evictedPages: number;
+  readonly timeNs: {
+    readonly running: number;
+    readonly faultWait: number;
+    readonly copying: number;
+    readonly invalidating: number;
+  };
+}
+
+/** Frame numbers that the machine has left for device memory, in whole root chunks. */
+function frameNumbers(memory: MemorySystem): number {
+  let free = memory.config.frames - memory.config.systemFrames;
+  for (const pagemap of memory.pagemaps) free -= pagemap.nr;
+  return Math.max(0, Math.floor(free / HPAGE_PMD_NR) * HPAGE_PMD_NR);
+}

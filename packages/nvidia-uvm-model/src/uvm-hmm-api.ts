@@ -1,0 +1,70 @@
+import { EFAULT, type Task } from '@hmm/kernel';
+import { findVma, NO_PFN, type Vma } from '@hmm/mm';
+import { uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
+import { uvmHmmMigrate } from './uvm-hmm-migrate.js';
+import { maskAndNot, maskFill, maskWeight, newMask } from './uvm-page-mask.js';
+import { UVM_ID_CPU, UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
+
+/**
+ * Moves system memory on request (`uvm_hmm_migrate_ranges`): VMA by VMA and block by block, synchronously. What is not
+ * anonymous is passed over.
+ * @returns 0; -EFAULT where nothing is mapped at all.
+ */
+export function* uvmHmmMigrateRange(
+  hmm: UvmHmmVaSpace,
+  start: number,
+  pages: number,
+  to: UvmProcessorId,
+): Task<number> {
+  const { mm } = hmm;
+  if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  const end = start + pages;
+  let seen = false;
+  let ns = 0;
+  for (let at = start; at < end;) {
+    const vma = findVma(mm, at);
+    if (vma === undefined || vma.start >= end) break;
+    seen = true;
+    const stop = Math.min(vma.end, end);
+    if (vma.ops === null && !uvmHmmMustUseSysmem(hmm, vma)) {
+      ns += yield* migrateVmaPart(hmm, vma, Math.max(at, vma.start), stop, to);
+    }
+    at = stop;
+  }
+  mm.mmapLock.unlockRead();
+  const { driver } = hmm.space;
+  const fixed = to === UVM_ID_GPU ? driver.costs.prefetchToGpu : driver.costs.prefetchToCpu;
+  yield* driver.kernel.sched.delay((fixed + ns) * driver.gpu.preset.serviceScale.value);
+  return seen ? 0 : -EFAULT;
+}
+
+/** The part of one VMA; returns the time of it, ns. */
+function* migrateVmaPart(
+  hmm: UvmHmmVaSpace,
+  vma: Vma,
+  start: number,
+  end: number,
+  to: UvmProcessorId,
+): Task<number> {
+  let ns = 0;
+  for (let at = start; at < end;) {
+    const found = yield* hmm.block(at);
+    if (typeof found === 'number') return ns;
+    const { block } = found;
+    const outer = Math.min(end, block.start + block.pages);
+    const pages = newMask();
+    maskFill(pages, at - block.start, outer - block.start);
+    if (to === UVM_ID_GPU) {
+      maskAndNot(pages, block.gpu.resident);
+      yield* hmm.devmem.ensureRoom(maskWeight(pages));
+    }
+    if (!found.migrateLock.tryFast()) yield* found.migrateLock.lock();
+    const base = { hmm: found, start: block.start, vma, to, pages, faulted: undefined, written: undefined };
+    const moved = yield* uvmHmmMigrate({ ...base, faultPage: NO_PFN });
+    found.migrateLock.unlock();
+    const { costs } = hmm.space.driver;
+    ns += moved.copyNs + (to === UVM_ID_CPU ? costs.prefetchToCpuPage : costs.gpuCopyPage) * moved.pages;
+    at = outer;
+  }
+  return ns;
+}

@@ -1,0 +1,102 @@
+import { EFAULT, type Task } from '@hmm/kernel';
+import type { Vma } from '@hmm/mm';
+import type { UvmDriver } from './uvm-driver.js';
+import type { UvmFaultBatch } from './uvm-fault-batch.js';
+import { markFatal } from './uvm-gpu-replayable-faults.js';
+import {
+  addHmmFault,
+  hmmAccessErrno,
+  newHmmFaults,
+  type UvmHmmFaults,
+  uvmHmmServiceGpuFaults,
+} from './uvm-hmm-gpu-fault.js';
+import type { UvmHmmVaSpace } from './uvm-hmm.js';
+import { hmmServiceTime } from './uvm-service-time.js';
+import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
+import {
+  eventAccessType,
+  UVM_FAULT_ACCESS_TYPE_PREFETCH,
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UvmEventFatalReasonInvalidAddress,
+  UvmEventFatalReasonInvalidPermissions,
+} from './uvm-types.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+/**
+ * Serves the entries from position `at` of the order that lie in one block, VMA and policy interval of system memory. @returns the
+ * position after them.
+ */
+export function* serviceHmm(
+  driver: UvmDriver,
+  batch: UvmFaultBatch,
+  space: UvmVaSpace,
+  hmm: UvmHmmVaSpace,
+  at: number,
+): Task<number> {
+  const { mm } = hmm;
+  if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  const index = batch.order[at] ?? 0;
+  const vpn = batch.vpn[index] ?? 0;
+  const vma = hmm.vma(vpn);
+  const block = vma === undefined ? -EFAULT : yield* hmm.block(vpn);
+  let end = at + 1;
+  if (vma === undefined || typeof block === 'number') {
+    failHmm(driver, batch, space, index, -EFAULT);
+  } else {
+    const faults = newHmmFaults(block);
+    end = gatherHmm(driver, batch, space, vma, faults, at);
+    const errno = yield* uvmHmmServiceGpuFaults(faults, vma);
+    batch.throttled += faults.throttled;
+    batch.services++;
+    if (errno !== 0) for (let i = at; i < end; i++) failHmm(driver, batch, space, batch.order[i] ?? 0, errno);
+    yield* driver.kernel.sched.delay(hmmServiceTime(driver, space, batch, faults));
+  }
+  mm.mmapLock.unlockRead();
+  return end;
+}
+
+function failHmm(
+  driver: UvmDriver,
+  batch: UvmFaultBatch,
+  space: UvmVaSpace,
+  index: number,
+  errno: number,
+): void {
+  if ((batch.access[index] ?? 0) === UVM_FAULT_ACCESS_TYPE_PREFETCH) {
+    batch.invalidPrefetches++;
+    return;
+  }
+  if (batch.cancel[index] !== 0) return;
+  const reason =
+    errno === -EFAULT ? UvmEventFatalReasonInvalidAddress : UvmEventFatalReasonInvalidPermissions;
+  markFatal(driver, batch, space, index, reason);
+}
+
+/** Adds the entries of the same block and VMA whose access is allowed; others are fatal. Returns the position after them. */
+function gatherHmm(
+  driver: UvmDriver,
+  batch: UvmFaultBatch,
+  space: UvmVaSpace,
+  vma: Vma,
+  faults: UvmHmmFaults,
+  at: number,
+): number {
+  const { block } = faults.hmm;
+  const outer = Math.min(block.start + block.pages, vma.end);
+  let i = at;
+  for (; i < batch.count; i++) {
+    const index = batch.order[i] ?? 0;
+    const vpn = batch.vpn[index] ?? 0;
+    if (vpn >= outer || batch.instance[index] !== space.instance.id) break;
+    const access = batch.access[index] ?? 0;
+    driver.tools.counters.gpuFaults++;
+    const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
+    driver.tools.record(UvmEventTypeGpuFault, driver.kernel.sched.now, vpn, 1, value);
+    const errno = hmmAccessErrno(vma, access);
+    if (errno === 0) addHmmFault(faults, vpn - block.start, access);
+    else failHmm(driver, batch, space, index, errno);
+    space.gpuFaults++;
+  }
+  return i;
+}

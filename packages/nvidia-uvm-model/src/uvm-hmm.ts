@@ -1,0 +1,186 @@
+import {
+  alignDown,
+  ENTRY_TABLE,
+  HPAGE_PMD_NR,
+  HPAGE_PMD_ORDER,
+  LEVEL_PMD,
+  Mutex,
+  pteIndex,
+  type Task,
+} from '@hmm/kernel';
+import {
+  isDeviceExclusivePte,
+  isDevicePrivatePte,
+  type MmStruct,
+  ptePresent,
+  VM_HUGETLB,
+  VM_IO,
+  VM_PFNMAP,
+  VM_READ,
+  VM_SPECIAL,
+  VM_WRITE,
+  type Vma,
+  vmaLookup,
+} from '@hmm/mm';
+import {
+  type MmuIntervalNotifier,
+  mmuIntervalNotifierInsert,
+  mmuIntervalNotifierRemove,
+} from '@hmm/mmu-notifier';
+import type { UvmHmmDevmem } from './uvm-hmm-devmem.js';
+import { uvmHmmInvalidate } from './uvm-hmm-invalidate.js';
+import { UVM_PROT_NONE, UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE_ATOMIC } from './uvm-types.js';
+import { UvmVaBlock } from './uvm-va-block.js';
+import { defaultPolicy, type UvmVaPolicy } from './uvm-va-policy.js';
+import { UvmVaRange } from './uvm-va-range.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+const RES_CPU = 1;
+const RES_DEVICE = 2;
+const RES_CPU_MAPPED = 4;
+
+/** A block of system memory: the masks of a block, and the notifier that watches its 2 MiB. */
+export interface UvmHmmBlock {
+  readonly space: UvmHmmVaSpace;
+  readonly block: UvmVaBlock;
+  readonly notifier: MmuIntervalNotifier;
+  /** Held while pages of the block migrate; taken before the block's lock. */
+  readonly migrateLock: Mutex;
+}
+
+interface PolicyInterval {
+  start: number;
+  end: number;
+  policy: UvmVaPolicy;
+}
+
+/**
+ * System memory (malloc, stack, files) of one process as the driver mirrors it (`uvm_hmm_va_space_t`): blocks made on
+ * demand, one interval notifier each, and policies by interval.
+ */
+export class UvmHmmVaSpace {
+  readonly space: UvmVaSpace;
+  readonly mm: MmStruct;
+  readonly devmem: UvmHmmDevmem;
+  private readonly blocks = new Map<number, UvmHmmBlock>();
+  private policies: PolicyInterval[] = [];
+
+  constructor(space: UvmVaSpace, mm: MmStruct, devmem: UvmHmmDevmem) {
+    this.space = space;
+    this.mm = mm;
+    this.devmem = devmem;
+  }
+
+  /** The VMA of a page if the GPU may use it at all; undefined otherwise (`uvm_hmm_vma_is_valid`). */
+  vma(vpn: number): Vma | undefined {
+    const vma = vmaLookup(this.mm, vpn);
+    if (vma === undefined || vma.ops !== null) return undefined;
+    return (vma.flags & (VM_IO | VM_PFNMAP)) === 0 ? vma : undefined;
+  }
+
+  /** The block of a page, if there is one. */
+  findBlock(vpn: number): UvmHmmBlock | undefined {
+    return this.blocks.get(alignDown(vpn, HPAGE_PMD_ORDER));
+  }
+
+  /** The block of a page, made if need be (`uvm_hmm_va_block_find_create`); an errno when it cannot be watched. */
+  *block(vpn: number): Task<UvmHmmBlock | number> {
+    const known = this.findBlock(vpn);
+    if (known !== undefined) return known;
+    const start = alignDown(vpn, HPAGE_PMD_ORDER);
+    const { kernel } = this.space;
+    const notifier = yield* mmuIntervalNotifierInsert(this.mm, start, HPAGE_PMD_NR, {
+      invalidate: (sub, range, seq) => uvmHmmInvalidate(this, sub, range, seq),
+    });
+    if (typeof notifier === 'number') return notifier;
+    const block = new UvmVaBlock(new UvmVaRange(this.space, start, HPAGE_PMD_NR), start, HPAGE_PMD_NR);
+    const migrateLock = new Mutex(kernel.sched, kernel.allocIds(1), 'VA_BLOCK_MIGRATE');
+    const made: UvmHmmBlock = { space: this, block, notifier, migrateLock };
+    block.hmm = made;
+    this.blocks.set(start, made);
+    return made;
+  }
+
+  /** All blocks. */
+  all(): UvmHmmBlock[] {
+    return [...this.blocks.values()];
+  }
+
+  /** Sets policies of an interval; intervals are cut at its ends (`uvm_hmm_split_as_needed`, policy nodes). */
+  changePolicy(start: number, end: number, change: (policy: UvmVaPolicy) => void): void {
+    const kept: PolicyInterval[] = [];
+    let at = start;
+    for (const node of this.policies) {
+      if (node.end <= start || node.start >= end) {
+        kept.push(node);
+        continue;
+      }
+      if (node.start < start) kept.push({ ...node, end: start });
+      if (node.end > end) kept.push({ ...node, start: end });
+      if (node.start > at) kept.push({ start: at, end: node.start, policy: defaultPolicy() });
+      kept.push({
+        start: Math.max(node.start, start),
+        end: Math.min(node.end, end),
+        policy: { ...node.policy },
+      });
+      at = Math.min(node.end, end);
+    }
+    if (at < end) kept.push({ start: at, end, policy: defaultPolicy() });
+    for (const node of kept) if (node.start >= start && node.end <= end) change(node.policy);
+    this.policies = kept.sort((a, b) => a.start - b.start);
+  }
+
+  /** Forgets the policies of an interval: it is unmapped. */
+  dropPolicy(start: number, end: number): void {
+    if (this.policies.length === 0) return;
+    this.changePolicy(start, end, (policy) => Object.assign(policy, defaultPolicy()));
+  }
+
+  /** The interval around a page that one service may touch: VMA, block and policy. Sets the block's policy. */
+  region(hmm: UvmHmmBlock, vma: Vma, vpn: number): { first: number; outer: number } {
+    const { block } = hmm;
+    let low = Math.max(block.start, vma.start);
+    let high = Math.min(block.start + block.pages, vma.end);
+    block.range.policy = defaultPolicy();
+    for (const node of this.policies) {
+      if (node.end <= vpn) low = Math.max(low, node.end);
+      else if (node.start > vpn) high = Math.min(high, node.start);
+      else {
+        block.range.policy = node.policy;
+        low = Math.max(low, node.start);
+        high = Math.min(high, node.end);
+      }
+    }
+    return { first: low - block.start, outer: high - block.start };
+  }
+
+  /** Where a page is and whether the CPU maps it: `RES_*` bits of `@hmm/machine`. */
+  residency(vpn: number): number {
+    const { tables } = this.mm.system;
+    const pmd = tables.find(this.mm.root, vpn, LEVEL_PMD);
+    if (pmd < 0) return 0;
+    let flags = tables.lanes[pmd] ?? 0;
+    if (flags === ENTRY_TABLE) flags = tables.lanes[(tables.lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn)] ?? 0;
+    if (ptePresent(flags)) return RES_CPU | RES_CPU_MAPPED;
+    if (isDeviceExclusivePte(flags)) return RES_CPU;
+    return isDevicePrivatePte(flags) ? RES_DEVICE : 0;
+  }
+
+  /** Stops watching everything. Nothing of the process may be in device memory. */
+  *close(): Task {
+    for (const { notifier } of this.blocks.values()) yield* mmuIntervalNotifierRemove(notifier);
+    this.blocks.clear();
+  }
+}
+
+/** The most that a VMA allows (`uvm_hmm_compute_logical_prot`). */
+export function uvmHmmLogicalProt(vma: Vma): number {
+  if ((vma.flags & VM_READ) === 0) return UVM_PROT_NONE;
+  return (vma.flags & VM_WRITE) === 0 ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE_ATOMIC;
+}
+
+/** Whether memory of a VMA never moves and is mapped remotely (`uvm_hmm_must_use_sysmem`): files, shared memory. */
+export function uvmHmmMustUseSysmem(hmm: UvmHmmVaSpace, vma: Vma): boolean {
+  if (hmm.devmem.pagemap === undefined) return true;
+  return !vma.isAnonymous() || (vma.flags & (VM_SPECIAL | VM_HUGETLB)) !== 0;
+}

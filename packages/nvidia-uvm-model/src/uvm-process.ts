@@ -1,0 +1,199 @@
+import {
+  GPU_ACCESS_ATOMIC_STRONG,
+  GPU_ACCESS_READ,
+  GPU_ACCESS_WRITE,
+  GPU_PTE_VALID,
+  GPU_PTE_WRITE,
+} from '@hmm/gpu';
+import { EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
+import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
+import type { UvmAdvice } from './uvm-client.js';
+import { uvmHmmMigrateRange } from './uvm-hmm-api.js';
+import { launchKernel } from './uvm-launch.js';
+import { uvmMigrate } from './uvm-migrate.js';
+import { maskTest } from './uvm-page-mask.js';
+import {
+  uvmDisableReadDuplication,
+  uvmEnableReadDuplication,
+  uvmSetAccessedBy,
+  uvmSetPreferredLocation,
+  uvmUnsetAccessedBy,
+} from './uvm-policy.js';
+import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_INVALID } from './uvm-types.js';
+import type { UvmVaPolicy } from './uvm-va-policy.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+import { uvmForkZap } from './uvm-fork.js';
+
+const RES_CPU = 1;
+const RES_DEVICE = 2;
+const RES_CPU_MAPPED = 4;
+const RES_DEVICE_MAPPED = 8;
+const RES_DEVICE_WRITE = 16;
+
+/** What a kernel or a CPU loop does: `AccessStream` of `@hmm/machine`, by shape. Access 1 reads, 2 writes, 3 adds. */
+export interface UvmStream {
+  readonly access: 1 | 2 | 3;
+  readonly shape: 'serial' | 'parallel' | 'stream';
+  readonly base: number;
+  readonly pages: Int32Array;
+  readonly offset: number;
+  readonly width: 1 | 2 | 4;
+  readonly values: Uint32Array;
+}
+
+/** How it ended: `StreamResult` of `@hmm/machine`. */
+export interface UvmStreamResult {
+  readonly errno: number;
+  readonly done: number;
+  readonly reason: string;
+}
+
+const GPU_ACCESS = { 1: GPU_ACCESS_READ, 2: GPU_ACCESS_WRITE, 3: GPU_ACCESS_ATOMIC_STRONG } as const;
+
+/** Managed memory of one process: `ManagedMemory` of `@hmm/machine`. */
+export class UvmManagedMemory {
+  private readonly space: UvmVaSpace;
+  private readonly onAccess: { warmth: 'warm' | 'cold' };
+
+  constructor(space: UvmVaSpace, onAccess: { warmth: 'warm' | 'cold' }) {
+    this.space = space;
+    this.onAccess = onAccess;
+  }
+
+  /** `cudaMallocManaged`: `bytes` bytes at page `vpn`. */
+  *alloc(vpn: number, bytes: number): Task<number> {
+    return this.space.alloc(vpn, bytes);
+  }
+
+  /** `cudaFree`. */
+  *free(vpn: number): Task<number> {
+    return this.space.free(vpn);
+  }
+
+  /** CPU accesses; faults go to the driver. */
+  *cpuAccess(stream: UvmStream): Task<UvmStreamResult> {
+    const write = stream.access > 1;
+    const atomic = stream.access === 3;
+    const result: UvmCpuResult = yield* uvmCpuAccess(
+      this.space,
+      { ...stream, write, atomic },
+      this.onAccess.warmth,
+    );
+    this.onAccess.warmth = 'warm';
+    const reason = result.errno === 0 ? '' : 'no managed memory is there (SIGBUS)';
+    return { ...result, reason };
+  }
+
+  /** The process forks: its CPU mappings go, and fault back; the child gets none. */
+  *fork(): Task {
+    uvmForkZap(this.space);
+  }
+}
+
+/** One process on the GPU: `DeviceProcess` of `@hmm/machine`. */
+export class UvmProcess {
+  readonly space: UvmVaSpace;
+  readonly managed: UvmManagedMemory;
+  private readonly cpu: { warmth: 'warm' | 'cold' } = { warmth: 'warm' };
+  private closed = false;
+
+  constructor(space: UvmVaSpace) {
+    this.space = space;
+    this.managed = new UvmManagedMemory(space, this.cpu);
+  }
+
+  /** Runs a kernel to its end, or until one of its accesses is cancelled; then the context is dead. */
+  *launch(stream: UvmStream): Task<UvmStreamResult> {
+    const dead = this.fatal();
+    if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
+    const kernel = yield* launchKernel(this.space, { ...stream, access: GPU_ACCESS[stream.access] });
+    this.cpu.warmth = 'cold';
+    if (kernel.finished) return { errno: 0, done: kernel.done, reason: '' };
+    const errno = kernel.cancelled >= 0 ? this.space.fatalErrno : -EIO;
+    return { errno, done: kernel.done, reason: this.fatal() ?? 'the device was closed' };
+  }
+
+  /** `cudaMemPrefetchAsync` and a synchronise. */
+  *prefetch(vpn: number, pages: number, to: 'cpu' | 'gpu'): Task<number> {
+    if (this.closed) return -EINVAL;
+    const destination = to === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
+    if (this.space.range(vpn) !== undefined) return yield* uvmMigrate(this.space, vpn, pages, destination);
+    const { hmm } = this.space;
+    return hmm === undefined ? -EINVAL : yield* uvmHmmMigrateRange(hmm, vpn, pages, destination);
+  }
+
+  /** `cudaMemAdvise`. */
+  *advise(vpn: number, pages: number, advice: UvmAdvice, place: 'cpu' | 'gpu'): Task<number> {
+    if (this.closed) return -EINVAL;
+    const id = place === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
+    const { space } = this;
+    if (space.range(vpn) === undefined) return this.adviseSystem(vpn, pages, advice, id);
+    switch (advice) {
+      case 'preferred':
+        return yield* uvmSetPreferredLocation(space, vpn, pages, id);
+      case 'unset_preferred':
+        return yield* uvmSetPreferredLocation(space, vpn, pages, UVM_ID_INVALID);
+      case 'accessed_by':
+        return yield* uvmSetAccessedBy(space, vpn, pages, id);
+      case 'unset_accessed_by':
+        return yield* uvmUnsetAccessedBy(space, vpn, pages, id);
+      case 'read_mostly':
+        return yield* uvmEnableReadDuplication(space, vpn, pages);
+      case 'unset_read_mostly':
+        return yield* uvmDisableReadDuplication(space, vpn, pages);
+    }
+  }
+
+  /** The driver has no further calls. */
+  *operation(): Task<{ rc: number; cpages: number; faults: number; values: readonly number[] }> {
+    return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
+  }
+
+  /** Where each page is, and who maps it: `RES_*` of `@hmm/machine`, one byte a page. */
+  residency(vpn: number, pages: number, out: Uint8Array): void {
+    for (let i = 0; i < pages; i++) out[i] = this.residencyOf(vpn + i);
+  }
+
+  /** Why nothing more can run: the context was lost. */
+  fatal(): string | undefined {
+    if (this.space.fatal !== undefined) return this.space.fatal;
+    return this.closed ? 'the device was closed' : undefined;
+  }
+
+  /** Closes the device file: kernels end, data in device memory goes home, managed memory is freed. */
+  *close(): Task {
+    if (this.closed) return;
+    this.closed = true;
+    yield* this.space.driver.closeVaSpace(this.space);
+  }
+
+  private adviseSystem(vpn: number, pages: number, advice: UvmAdvice, id: 0 | 1): number {
+    const { hmm } = this.space;
+    if (hmm === undefined) return -EINVAL;
+    hmm.changePolicy(vpn, vpn + pages, (policy) => {
+      changePolicy(policy, advice, id);
+    });
+    return 0;
+  }
+
+  private residencyOf(vpn: number): number {
+    const flags = this.space.instance.table.flags(vpn);
+    let bits = (flags & GPU_PTE_VALID) !== 0 ? RES_DEVICE_MAPPED : 0;
+    if ((flags & GPU_PTE_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
+    const block = this.space.range(vpn)?.findBlock(vpn);
+    if (block === undefined) return bits | (this.space.hmm?.residency(vpn) ?? 0);
+    const page = vpn - block.start;
+    if (maskTest(block.cpu.resident, page)) bits |= RES_CPU;
+    if (maskTest(block.gpu.resident, page)) bits |= RES_DEVICE;
+    if (maskTest(block.cpu.read, page)) bits |= RES_CPU_MAPPED;
+    return bits;
+  }
+}
+
+/** Advice on system memory: policy nodes. Read duplication is taken and has no effect there. */
+function changePolicy(policy: UvmVaPolicy, advice: UvmAdvice, id: 0 | 1): void {
+  if (advice === 'preferred') policy.preferredLocation = id;
+  else if (advice === 'unset_preferred') policy.preferredLocation = UVM_ID_INVALID;
+  else if (advice === 'accessed_by') policy.accessedBy |= 1 << id;
+  else if (advice === 'unset_accessed_by') policy.accessedBy &= ~(1 << id);
+}
