@@ -2,6 +2,7 @@ import { EBUSY, EFAULT, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kerne
 import { mmuIntervalCheckRetry } from '@hmm/mmu-notifier';
 import {
   FAULT_FLAG_REMOTE,
+  FAULT_REPEAT_NS,
   FAULT_FLAG_WRITE,
   VM_FAULT_ERROR,
   type MmStruct,
@@ -45,6 +46,8 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
   const { range, mm } = walk;
   const { sched } = mm.kernel;
   let ret = first;
+  let faulted = -1;
+  let faults = 0;
   for (;;) {
     if (ret === undefined) {
       if (sched.exploring) yield SP_PREEMPT;
@@ -53,6 +56,10 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
     }
     if (ret <= WALK_DONE) return ret;
     if (ret === WALK_FAULT) {
+      if (walk.from !== faulted) faults = 0;
+      faulted = walk.from;
+      // What two rounds of faults cannot serve is being migrated by somebody else.
+      if (++faults > 2) yield* sched.delay(FAULT_REPEAT_NS);
       const err = yield* hmmVmaFault(walk);
       if (err !== 0) return err;
     } else {

@@ -15,6 +15,9 @@ import { DeviceTable } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
 import { dmirrorDeviceEvictChunk } from './dmirror-release.js';
 
+/** Between two attempts of the corrected device to evict a page that is busy, ns. */
+const EVICT_REPEAT_NS = 1000;
+
 /** One open file of a test device: the mirror of one process on it. @kernel lib/test_hmm.c dmirror */
 export class Dmirror implements MmuIntervalNotifierOps {
   readonly mdevice: DmirrorDevice;
@@ -93,7 +96,14 @@ export function* dmirrorFopsRelease(dmirror: Dmirror): Task {
   const { mdevice, notifier } = dmirror;
   if (notifier !== undefined) yield* mmuIntervalNotifierRemove(notifier);
   dmirror.notifier = undefined;
-  for (const chunk of mdevice.chunks) yield* dmirrorDeviceEvictChunk(mdevice, chunk);
+  for (const chunk of mdevice.chunks) {
+    yield* dmirrorDeviceEvictChunk(mdevice, chunk);
+    // The real device lets a page be that a CPU fault was busy with, which then faults on a mirror that is gone.
+    while (mdevice.options.corrected && chunk.pagemap.live > 0) {
+      yield* dmirror.mm.kernel.sched.delay(EVICT_REPEAT_NS);
+      yield* dmirrorDeviceEvictChunk(mdevice, chunk);
+    }
+  }
   mdevice.mirrors[dmirror.id] = undefined;
   dmirror.pt.free();
 }
