@@ -145,6 +145,8 @@ export class Compiler implements Scope {
       case 'let':
         this.values.set(s.name.text, this.number(s.value));
         return [];
+      case 'process':
+        return [{ kind: 'process', process: s.name.text }];
       case 'fork':
         return [{ kind: 'fork', child: s.child.text }];
       case 'wait':

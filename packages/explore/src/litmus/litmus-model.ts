@@ -1,5 +1,5 @@
 import { HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { type MmStruct, dupMm, mmput } from '@hmm/mm';
+import { type MmStruct, dupMm, mmCreate, mmput } from '@hmm/mm';
 import {
   evaluate,
   isProblem,
@@ -56,6 +56,9 @@ class LitmusRun implements Scope {
     switch (instruction.kind) {
       case 'operation':
         yield* this.operation(thread, mm, instruction, init);
+        break;
+      case 'process':
+        this.observed.processes.set(instruction.process, mmCreate(this.world.system));
         break;
       case 'fork': {
         const child = yield* dupMm(mm);

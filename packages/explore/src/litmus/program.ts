@@ -11,6 +11,7 @@ export type Instruction =
       /** Result that gets the errno. */
       readonly rc: string | undefined;
     }
+  | { readonly kind: 'process'; readonly process: string }
   | { readonly kind: 'fork' | 'exit'; readonly child: string }
   | { readonly kind: 'in'; readonly process: string; readonly body: readonly Instruction[] }
   | { readonly kind: 'assert'; readonly condition: Expr };

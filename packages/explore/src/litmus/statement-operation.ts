@@ -53,7 +53,7 @@ function operation(s: Statement, compiler: Compiler): Operation {
 
 function syscallOperation(s: Extract<Statement, { kind: 'syscall' }>, compiler: Compiler): Operation {
   const range = compiler.range(s.range);
-  const { call, word } = s;
+  const { call, word, span } = s;
   switch (call) {
     case 'mprotect':
       switch (word) {
@@ -84,10 +84,12 @@ function syscallOperation(s: Extract<Statement, { kind: 'syscall' }>, compiler: 
       return { name: 'pin', range, write: word === 'write', keep: true };
     case 'unpin':
       return { name: 'unpin' };
-    default:
+    case 'munmap':
+    case 'mlock':
+    case 'munlock':
       return { name: call, range };
   }
-  throw new LitmusProblem(s.span, `a litmus test has no such '${call}'`);
+  throw new LitmusProblem(span, 'a litmus test has no such call');
 }
 
 function accessOperation(s: AccessStatement, compiler: Compiler): Operation {
