@@ -104,7 +104,9 @@ function* unmapRegion(
 /** Takes VMAs out of rmap and frees their page tables. @kernel mm/memory.c free_pgtables */
 export function* freeVmaTables(mm: MmStruct, vmas: readonly Vma[], floor: number, ceiling: number): Task {
   for (const vma of vmas) yield* unlinkVma(vma);
-  for (const vma of vmas) freePgtables(mm, vma.start, vma.end, floor, ceiling);
+  // A table that several of them share goes with the last one.
+  for (const [i, vma] of vmas.entries())
+    freePgtables(mm, vma.start, vma.end, floor, vmas[i + 1]?.start ?? ceiling);
 }
 
 /** What is left to do for a VMA without mappings. @kernel mm/vma.c remove_vma */

@@ -19,7 +19,7 @@ const WORD = 1n << 64n;
 
 const offsetInPage = (byte: bigint): bigint => byte % PAGE;
 
-/** Rounded up to pages, modulo 2^64 as in the kernel. @kernel include/linux/align.h PAGE_ALIGN */
+/** Rounded up to pages, modulo 2^64 as in the kernel. @kernel include/linux/mm.h PAGE_ALIGN */
 const pageAlign = (length: bigint): bigint => (((length + PAGE - 1n) / PAGE) * PAGE) % WORD;
 
 const pages = (bytes: bigint): number => Number(bytes / PAGE);

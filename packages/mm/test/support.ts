@@ -4,6 +4,7 @@ import {
   type MmuNotifierRange,
   mmuNotifierEventName,
   mmuNotifierRegister,
+  mmuNotifierUnregister,
 } from '@hmm/mmu-notifier';
 import {
   MAP_ANONYMOUS,
@@ -38,6 +39,7 @@ export class Machine {
   readonly system: MemorySystem;
   readonly mm: MmStruct;
   readonly heard: Heard[] = [];
+  private readonly subscribed: [MmuNotifier, MmStruct][] = [];
 
   constructor(config: Partial<MemoryConfig> = {}) {
     const small = { frames: 16384, systemFrames: 8192, maxTables: 512, swapSlots: 64 };
@@ -58,6 +60,12 @@ export class Machine {
       },
     });
     this.run(mmuNotifierRegister(sub, mm));
+    this.subscribed.push([sub, mm]);
+  }
+
+  /** Ends all recordings: a subscription keeps its address space's structure. */
+  unlisten(): void {
+    for (const [sub, mm] of this.subscribed.splice(0)) this.run(mmuNotifierUnregister(sub, mm));
   }
 
   /** What was heard since the last call. */
