@@ -145,3 +145,11 @@ function resolve(found: ParamRule, value: number): number {
 export function moduleParameterNames(): string[] {
   return [...RULES.map((r) => r.name), ...WITHOUT_EFFECT];
 }
+
+/** One line on a parameter: its default and its range. */
+export function moduleParameterText(name: string): string {
+  const found = RULES.find((r) => r.name === name);
+  if (found === undefined) return 'accepted, without effect in this model';
+  const top = found.max === MAX ? 'no limit' : String(found.max);
+  return `default ${found.value}, from ${found.min} to ${top}`;
+}

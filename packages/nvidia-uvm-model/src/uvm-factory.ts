@@ -1,0 +1,95 @@
+import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
+import { type Kernel, PAGE_SIZE } from '@hmm/kernel';
+import type { MemorySystem } from '@hmm/mm';
+import { UvmClient } from './uvm-client.js';
+import { moduleParameterNames, moduleParameterText, UvmModuleParams } from './uvm-module-params.js';
+
+/** What a {@link UvmFactory} makes, or one line on what is wrong with the settings. */
+export type UvmMade =
+  { readonly ok: true; readonly client: UvmClient } | { readonly ok: false; readonly message: string };
+
+/** A {@link UvmClient} by name and settings. Satisfies `ClientFactory` of `@hmm/machine`. */
+export interface UvmFactory {
+  readonly name: string;
+  readonly title: string;
+  readonly gpus: readonly string[];
+  readonly settings: Readonly<Record<string, string>>;
+  readonly rules: typeof RULES;
+  create(
+    host: { readonly kernel: Kernel; readonly memory: MemorySystem; readonly seed: number },
+    gpu: string,
+    settings: ReadonlyMap<string, string>,
+  ): UvmMade;
+}
+
+const RULES = {
+  gpuFault:
+    'migrates the page to device memory, unless advice or pinning keeps it where it is (block_select_processor_residency).',
+  firstTouch:
+    'populates the page, zeroed, where the first touch came from: the GPU gets it in device memory.',
+  cpuFault:
+    'a CPU fault on a page in device memory brings it home, and the next GPU fault takes it back (uvm_vm_fault, uvm_hmm_migrate_to_ram).',
+  granularity:
+    'a fault brings its 64 KiB region and the largest tree node of the 2 MiB block that is more than 51 % full (uvm_perf_prefetch).',
+  sharing:
+    'pages that go back and forth within 500 us are detected after three events, then throttled in turn, and pinned after ten throttlings (uvm_perf_thrashing).',
+  oversubscription:
+    'evicts 2 MiB root chunks, the one that no fault service used for longest first (uvm_pmm_gpu).',
+  atomics:
+    'migrates the page: system-scope atomics are done in device memory; the CPU faults it back for its own.',
+  hints:
+    'cudaMemPrefetchAsync moves either way; preferred location, accessed-by and read-mostly change what faults do.',
+  badAddress:
+    'cancels the access, and with it the context: Xid 31, every later launch fails; the process and others go on.',
+};
+
+/** How an application makes this client. Each module parameter is a setting under its own name. */
+export function uvmFactory(): UvmFactory {
+  const settings: Record<string, string> = { vram: 'device memory, MiB' };
+  for (const name of moduleParameterNames()) settings[name] = moduleParameterText(name);
+  return {
+    name: 'nvidia',
+    title: 'NVIDIA UVM 580.159.04',
+    gpus: ['h100', ...GPU_PRESETS.map(({ name }) => name).filter((name) => name !== 'h100')],
+    settings,
+    rules: RULES,
+    create({ kernel, memory, seed }, gpu, chosen) {
+      const preset = findGpuPreset(gpu);
+      if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
+      const read = readSettings(chosen);
+      if (typeof read === 'string') return { ok: false, message: read };
+      const { params, memoryPages, notes } = read;
+      const client = new UvmClient(kernel, memory, preset, {
+        params,
+        seed,
+        ...(memoryPages === undefined ? {} : { memoryPages }),
+      });
+      client.driver.log.push(...notes);
+      return { ok: true, client };
+    },
+  };
+}
+
+interface Settings {
+  readonly params: UvmModuleParams;
+  readonly notes: string[];
+  memoryPages: number | undefined;
+}
+
+/** Settings by name, or one line on what is wrong with them. */
+function readSettings(chosen: ReadonlyMap<string, string>): Settings | string {
+  const read: Settings = { params: new UvmModuleParams(), notes: [], memoryPages: undefined };
+  for (const [name, text] of chosen) {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isInteger(value)) return `${name} takes a whole number, not ${text}`;
+    if (name === 'vram') {
+      if (value < 2) return `vram is at least 2 MiB, not ${text}`;
+      read.memoryPages = (value * 1024 * 1024) / PAGE_SIZE;
+      continue;
+    }
+    const outcome = read.params.set(name, value);
+    if (!outcome.ok) return outcome.message;
+    if (outcome.how !== 'taken') read.notes.push(`nvidia-uvm: ${outcome.message}`);
+  }
+  return read;
+}
