@@ -74,14 +74,18 @@ export function allowances(table: LayerTable): Allowance[] {
   ];
 }
 
-/** The `boundaries` of `turbo.json` that say the same as the table: for each tag, the tags it may not depend on. */
+/**
+ * The `boundaries` of `turbo.json` that say the same as the table: for each tag, the tags it may not depend on. Turbo
+ * follows dependencies of dependencies, so what a package tests with brings its own layer along.
+ */
 export function turboBoundaries(table: LayerTable): {
   tags: Record<string, { dependencies: { deny: string[] } }>;
 } {
   const all = allowances(table);
   const tags: Record<string, { dependencies: { deny: string[] } }> = {};
   for (const { tag, imports, development } of all) {
-    const open = new Set([tag, ...imports, ...development]);
+    const tested = all.filter((other) => development.includes(other.tag)).flatMap((other) => other.imports);
+    const open = new Set([tag, ...imports, ...development, ...tested]);
     tags[tag] = { dependencies: { deny: all.map((other) => other.tag).filter((other) => !open.has(other)) } };
   }
   return { tags };
