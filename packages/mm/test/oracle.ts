@@ -122,14 +122,21 @@ export class Oracle {
         );
       case 'protect':
         m.run(sysMprotect(process.mm, BASE + step.page, step.pages, step.prot));
-        return this.untilHole(process, step.page, step.pages, (page) => (page.prot = step.prot));
+        this.untilHole(process, step.page, step.pages, (page) => {
+          page.prot = step.prot;
+        });
+        return undefined;
       case 'lock':
       case 'unlock':
         m.run((step.op === 'lock' ? sysMlock : sysMunlock)(process.mm, BASE + step.page, step.pages));
-        return this.untilHole(process, step.page, step.pages, (page) => (page.locked = step.op === 'lock'));
+        this.untilHole(process, step.page, step.pages, (page) => {
+          page.locked = step.op === 'lock';
+        });
+        return undefined;
       case 'dontneed':
       case 'free':
-        return this.drop(process, step.page, step.pages, step.op === 'free');
+        this.drop(process, step.page, step.pages, step.op === 'free');
+        return undefined;
       case 'pageout':
         m.run(sysMadvise(process.mm, BASE + step.page, step.pages, MADV_PAGEOUT));
         return undefined;
@@ -145,11 +152,12 @@ export class Oracle {
         m.run(pinUserPages(process.mm, BASE + step.page, step.pages, FOLL_WRITE | FOLL_LONGTERM, this.pins));
         return undefined;
       default:
-        return this.runProcess(step.op);
+        this.runProcess(step.op);
+        return undefined;
     }
   }
 
-  private runProcess(op: 'fork' | 'exit' | 'unpin'): undefined {
+  private runProcess(op: 'fork' | 'exit' | 'unpin'): void {
     if (op === 'unpin') this.unpin();
     else if (op === 'fork' && this.child === undefined) this.fork();
     else if (op === 'exit' && this.child !== undefined) {
@@ -220,7 +228,7 @@ export class Oracle {
     }
   }
 
-  private drop(process: OracleProcess, at: number, pages: number, lazily: boolean): undefined {
+  private drop(process: OracleProcess, at: number, pages: number, lazily: boolean): void {
     this.m.run(sysMadvise(process.mm, BASE + at, pages, lazily ? MADV_FREE : MADV_DONTNEED));
     for (let i = at; i < at + pages; i++) {
       const page = process.pages[i];
