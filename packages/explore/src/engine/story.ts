@@ -36,21 +36,25 @@ function kernelName(name: string): string {
 }
 
 /** Collects the names of the functions that touch shared state, from the call stack. */
-class FunctionNames implements AccessObserver {
+export class FunctionNames implements AccessObserver {
   private names: string[] = [];
 
+  /** @inheritdoc */
   access(): void {
     this.note();
   }
 
+  /** @inheritdoc */
   acquire(): void {
     this.note();
   }
 
+  /** @inheritdoc */
   release(): void {
     this.note();
   }
 
+  /** The names since the last call, in order. */
   take(): string[] {
     const { names } = this;
     this.names = [];

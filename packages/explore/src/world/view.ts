@@ -28,7 +28,8 @@ export function worldView(world: World): Map<string, string> {
   return lines;
 }
 
-function entryText(mm: MmStruct, vpn: number): string {
+/** The page-table entry of `vpn` in words; `none` where there is none. */
+export function entryText(mm: MmStruct, vpn: number): string {
   const { tables } = mm.system;
   const entry = tables.findPte(mm.root, vpn);
   const flags = entry < 0 ? 0 : (tables.lanes[entry] ?? 0);
