@@ -9,6 +9,9 @@ const STRAY = 2;
 /** Of the waiting pages, the lowest so many are asked for: in the first ten batches, and after. */
 const EARLY_WINDOW = 120;
 const WINDOW = 240;
+/** The first batch takes runs of up to so many pages out of so many. */
+const FIRST_WINDOW = 256;
+const FIRST_RUN = 8;
 const EARLY_ROUNDS = 10;
 /** Warps that want one page, through different uTLBs. */
 const WARPS = 6;
@@ -21,7 +24,7 @@ const WARPS = 6;
 export class GridKernel extends GpuKernel {
   /** One bit per page: some thread block waits for it. */
   private readonly waiting: Int32Array;
-  private readonly window = new Int32Array(WINDOW);
+  private readonly window = new Int32Array(FIRST_WINDOW);
   private windowLength = 0;
   private lowWord = 0;
   /** Bits set in `waiting`. */
@@ -51,7 +54,7 @@ export class GridKernel extends GpuKernel {
       return ns;
     }
     this.stalled = true;
-    if (this.rounds === 0) this.faultLowest(Math.min(FIRST_PAGES, this.windowLength));
+    if (this.rounds === 0) this.faultFirst(Math.min(FIRST_PAGES, this.windowLength));
     else this.faultSome();
     this.rounds++;
     return ns;
@@ -106,7 +109,7 @@ export class GridKernel extends GpuKernel {
   /** Lists the lowest waiting pages, as many as faults are chosen from. */
   private collect(): void {
     const { waiting, window } = this;
-    const wanted = Math.min(WINDOW, this.outstanding);
+    const wanted = Math.min(this.rounds === 0 ? FIRST_WINDOW : WINDOW, this.outstanding);
     let found = 0;
     let word = this.lowWord;
     while (wanted > 0 && waiting[word] === 0) word++;
@@ -142,8 +145,21 @@ export class GridKernel extends GpuKernel {
     this.waiting[page >>> 5] = (this.waiting[page >>> 5] ?? 0) | (1 << (page & 31));
   }
 
-  private faultLowest(count: number): void {
-    for (let i = 0; i < count; i++) this.want(i, i, 2);
+  /** The first batch: `count` pages in runs all over the first pages. */
+  private faultFirst(count: number): void {
+    const { prng } = this.gpu;
+    const taken = new Uint8Array(this.windowLength);
+    let left = count;
+    while (left > 0) {
+      const start = prng.below(this.windowLength);
+      const end = Math.min(this.windowLength, start + 1 + prng.below(FIRST_RUN));
+      for (let at = start; at < end && left > 0; at++) {
+        if (taken[at] === 1) continue;
+        taken[at] = 1;
+        this.want(at, count - left, 2);
+        left--;
+      }
+    }
   }
 
   private faultSome(): void {

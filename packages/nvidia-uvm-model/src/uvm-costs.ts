@@ -58,6 +58,10 @@ export interface UvmCosts {
   /** Batches of many entries: a kernel, a batch, a service, a transfer, and scale of it all without tracing. */
   readonly parallelKernel: number;
   readonly parallelBatch: number;
+  readonly parallelEntry: number;
+  /** Share of a batch's time that is saved when warm, and the number of batches by which it falls by e. */
+  readonly parallelWarmShare: number;
+  readonly parallelWarmBatches: number;
   readonly parallelService: number;
   readonly parallelTransfer: number;
   /** A service that copies nothing. */
@@ -88,12 +92,15 @@ export interface UvmCosts {
   readonly advisePopulated: number;
   readonly adviseReadMostlyPage: number;
   readonly adviseAccessedByBlock: number;
+  /** An explicit prefetch and its synchronisation: fixed, and for each page; few pages (128, 512) go cheaper or dearer. */
   readonly prefetchToGpu: number;
-  readonly prefetchToGpuBlock: number;
+  readonly prefetchToGpuFew: number;
+  readonly prefetchToGpuPage: number;
   /** A prefetch that finds all there. */
   readonly prefetchToCpuEmpty: number;
   readonly prefetchToCpu: number;
   readonly prefetchToCpuPage: number;
+  readonly prefetchToCpuFewPage: number;
 }
 
 /**
@@ -148,6 +155,9 @@ export const TRACED_COSTS: UvmCosts = {
   gpuReplay: 1.2 * US,
   parallelKernel: 212 * US,
   parallelBatch: 98.5 * US,
+  parallelEntry: 0,
+  parallelWarmShare: 0,
+  parallelWarmBatches: 500,
   parallelService: 42 * US,
   parallelTransfer: 2.6 * US,
   parallelServiceEmpty: 20 * US,
@@ -170,8 +180,47 @@ export const TRACED_COSTS: UvmCosts = {
   adviseReadMostlyPage: 0.39 * US,
   adviseAccessedByBlock: 99 * US,
   prefetchToGpu: 145 * US,
-  prefetchToGpuBlock: 46.2 * US,
+  prefetchToGpuFew: 145 * US,
+  prefetchToGpuPage: 90,
   prefetchToCpuEmpty: 50 * US,
   prefetchToCpu: 95 * US,
-  prefetchToCpuPage: 0.39 * US,
+  prefetchToCpuPage: 390,
+  prefetchToCpuFewPage: 390,
+};
+
+/** Without the recording of events, everything warm: as in the table of sizes of the same machine. */
+export const UNTRACED_COSTS: UvmCosts = {
+  ...TRACED_COSTS,
+  cpuFault: 14 * US,
+  cpuFaultFirst: 0,
+  cpuFaultWarm: 0,
+  cpuFaultCold: 0,
+  cpuFaultColdFirst: 0,
+  cpuCopy: 6.8 * US,
+  cpuCopyPage: 866,
+  cpuCopyRun: 0,
+  cpuTouchRead: 0,
+  cpuTouchWrite: 0,
+  cpuStep: 0,
+  cpuStepFirst: 0,
+  gpuServiceFirst: 0,
+  gpuServiceWarm: 0,
+  gpuKernelFirst: 0,
+  gpuKernelWarm: 0,
+  parallelKernel: 62 * US,
+  parallelBatch: 0,
+  parallelEntry: 220,
+  parallelWarmShare: 0.2,
+  parallelService: 22 * US,
+  parallelTransfer: 1.45 * US,
+  launch: 6 * US,
+  launchBusy: 6 * US,
+  kernelEnd: 4 * US,
+  prefetchToGpu: 36 * US,
+  prefetchToGpuFew: 26 * US,
+  prefetchToGpuPage: 81.6,
+  prefetchToCpuEmpty: 15 * US,
+  prefetchToCpu: 15 * US,
+  prefetchToCpuPage: 392,
+  prefetchToCpuFewPage: 470,
 };

@@ -147,7 +147,7 @@ function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
     serveWithoutBlock(driver, batch, space, index);
     at++;
   }
-  if (batch.cached > 1) yield* driver.kernel.sched.delay(batchTime(driver));
+  if (batch.cached > 1) yield* driver.kernel.sched.delay(batchTime(driver, batch));
 }
 
 /** No block covers the address, or the fault cannot be served: prefetches are counted, the rest is fatal. */

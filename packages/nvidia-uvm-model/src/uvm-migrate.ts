@@ -47,35 +47,40 @@ export function* uvmMigrate(
   const blocks = blocksIn(space, start, pages);
   if (blocks === undefined) return -EINVAL;
   if (!space.lock.tryReadFast()) yield* space.lock.read();
-  let ns = 0;
+  let moved = 0;
+  let evictions = 0;
   let errno = 0;
   for (const block of blocks) {
     if (!block.lock.tryFast()) yield* block.lock.lock();
     if (!migrateBlock(driver, block, start, pages, destination)) errno = -ENOMEM;
     block.lock.unlock();
-    ns += migrateTime(driver, destination);
+    moved += driver.cpuContext.copiedPages + driver.cpuContext.zeroedPages;
+    evictions += driver.cpuContext.evictions;
   }
   for (const block of blocks) {
     if (!block.lock.tryFast()) yield* block.lock.lock();
     mapBlock(driver, block, start, pages, destination);
     block.lock.unlock();
   }
-  ns += fixedTime(driver, destination, ns > 0);
+  const ns = migrateTime(driver, destination, moved) + evictions * driver.costs.evict;
   yield* sched.delay(ns * driver.gpu.preset.serviceScale.value);
   space.lock.unlockRead();
   return errno;
 }
 
-function migrateTime(driver: UvmDriver, destination: UvmProcessorId): number {
-  const { costs, cpuContext: ctx } = driver;
-  const evictions = ctx.evictions * costs.evict;
-  if (destination === UVM_ID_GPU) return costs.prefetchToGpuBlock + evictions;
-  return costs.prefetchToCpuPage * (ctx.copiedPages + ctx.zeroedPages);
-}
+/** Up to so many pages a prefetch to the GPU is one short push; up to so many to the CPU one block. */
+const FEW_UP = 128;
+const FEW_DOWN = 512;
 
-function fixedTime(driver: UvmDriver, destination: UvmProcessorId, moved: boolean): number {
-  if (destination === UVM_ID_GPU) return driver.costs.prefetchToGpu;
-  return moved ? driver.costs.prefetchToCpu : driver.costs.prefetchToCpuEmpty;
+function migrateTime(driver: UvmDriver, destination: UvmProcessorId, moved: number): number {
+  const { costs } = driver;
+  if (destination === UVM_ID_GPU) {
+    return moved <= FEW_UP ? costs.prefetchToGpuFew : costs.prefetchToGpu + costs.prefetchToGpuPage * moved;
+  }
+  if (moved === 0) return costs.prefetchToCpuEmpty;
+  return (
+    costs.prefetchToCpu + moved * (moved <= FEW_DOWN ? costs.prefetchToCpuFewPage : costs.prefetchToCpuPage)
+  );
 }
 
 function blocksIn(space: UvmVaSpace, start: number, pages: number): UvmVaBlock[] | undefined {

@@ -72,16 +72,22 @@ export function hmmServiceTime(
 export function blockServiceTime(driver: UvmDriver): number {
   const { costs, faultContext: ctx } = driver;
   const base = ctx.transfers > 0 ? costs.parallelService : costs.parallelServiceEmpty;
-  const ns = base + costs.parallelTransfer * ctx.transfers;
+  const ns = warmth(driver) * (base + costs.parallelTransfer * ctx.transfers);
   return scaled(driver, ns + evictions(driver, ctx));
 }
 
 /** The time of a batch of many entries beside its services, ns. */
-export function batchTime(driver: UvmDriver): number {
-  const state = driver.replayable;
-  const first = state.firstOfKernel ? driver.costs.parallelKernel : 0;
+export function batchTime(driver: UvmDriver, batch: UvmFaultBatch): number {
+  const { costs, replayable: state } = driver;
+  const first = state.firstOfKernel ? costs.parallelKernel : 0;
   state.firstOfKernel = false;
-  return scaled(driver, first + driver.costs.parallelBatch);
+  return scaled(driver, first + warmth(driver) * (costs.parallelBatch + costs.parallelEntry * batch.cached));
+}
+
+/** The driver gets faster over hundreds of batches of many entries. */
+function warmth(driver: UvmDriver): number {
+  const { parallelWarmShare, parallelWarmBatches } = driver.costs;
+  return 1 - parallelWarmShare * (1 - Math.exp(-driver.replayable.batchId / parallelWarmBatches));
 }
 
 /** The time of one CPU fault until the next access, ns. */

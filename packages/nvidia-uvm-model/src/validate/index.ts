@@ -1,6 +1,7 @@
 export * from './capture.js';
 export * from './duel.js';
 export * from './events.js';
+export * from './managed.js';
 export * from './orders.js';
 export * from './report.js';
 export * from './scenario.js';
