@@ -123,14 +123,25 @@ function* rangeFaultLoop(
     if (ret !== 0) return ret;
     yield* sched.delay(svmm.drm.cost.rangeFault.value);
     if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
-    if (!mmuIntervalReadRetry(sub, range.notifierSeq)) break;
+    const stale = mmuIntervalReadRetry(sub, range.notifierSeq);
+    if (!stale && grants(range, hmmFlags)) break;
     svmm.mutex.unlock();
+    if (!stale) yield* bringIn(svmm, args.vpn);
     yield* retry(svmm, args.vpn, 1);
   }
   const pfn = convertPfn(svmm, range, args);
   yield* pfnmap(svmm, args, pfn);
   svmm.mutex.unlock();
   return 0;
+}
+
+/**
+ * Whether a walk gave what was asked for. Of a page in device memory that is read-only since a fork it does not: the
+ * driver's own pages are reported as they are. The real driver maps such a page read-only and the store faults for
+ * ever; here it is brought home by a write fault of the CPU's, as other drivers do.
+ */
+function grants(range: HmmRange, hmmFlags: number): boolean {
+  return ((range.hmmPfns[0] ?? 0) & hmmFlags) === hmmFlags;
 }
 
 /**
@@ -174,8 +185,9 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
 }
 
 /**
- * Has the page in system memory and nobody's own before the sequence is read, so that what this does to the address
- * space is not taken for a reason to do it again.
+ * Has the CPU's page table map the page writable, in system memory: it comes home from device memory, and from a
+ * device that has it for itself. Before an atomic this is done before the sequence is read, so that what it does to the
+ * address space is not taken for a reason to do it again.
  */
 function* bringIn(svmm: NouveauSvmm, vpn: number): Task {
   const { mm } = svmm;

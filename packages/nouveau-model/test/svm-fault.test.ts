@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { GPU_ACCESS_PREFETCH, GPU_ACCESS_READ, GPU_ACCESS_WRITE } from '@hmm/gpu';
 import { EACCES, EFAULT, EIO, type Task } from '@hmm/kernel';
-import { PROT_READ, mmCreate, sysMmap, sysMunmap } from '@hmm/mm';
+import { PROT_READ, dupMm, mmCreate, sysMmap, sysMunmap } from '@hmm/mm';
 import { mmuIntervalNotifierInsert, mmuIntervalSetSeq } from '@hmm/mmu-notifier';
 import {
   nouveauChannelNew,
@@ -230,6 +230,19 @@ describe('the walk (nouveau.md 6)', () => {
     s.process.svmm.vmm.pfnclr(a, a + 1);
     expect(s.gpu(a, [0]).values).toEqual([4]);
     expect(s.residency(a, 1)).toEqual([2 | GPU_MAPPED | GPU_WRITE]);
+  });
+
+  test('a store to a page in device memory that a fork made read-only brings it home', () => {
+    const s = new Setup();
+    const a = s.malloc(1);
+    s.cpuWrite(a, 1, 4);
+    s.run(s.process.prefetch(a, 1, 'gpu'));
+    const child = s.run(dupMm(s.mm));
+    if (typeof child === 'number') throw new Error('fork failed');
+    expect(s.gpu(a, [0]).values).toEqual([4]);
+    expect(s.gpu(a, [0], 'write', 9).errno).toBe(0);
+    expect(s.cpuRead(a, child)).toBe(4);
+    expect(s.cpuRead(a)).toBe(9);
   });
 
   test('an address without mapping is EFAULT, a store without the right is EACCES: the channel is killed', () => {
