@@ -3,17 +3,31 @@ import {
   conformCommand,
   demoCommand,
   directoryFiles,
+  litmusCommand,
   main,
   runCommand,
   validateCommand,
 } from '@hmm/cli';
+import type { MirrorDevicesFactory } from '@hmm/explore';
 import { nouveauFactory } from '@hmm/nouveau-model';
+import { uvmFactory } from '@hmm/nvidia-uvm-model';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
+import { MirrorOperations } from '@hmm/test-device';
 import * as corpora from '@hmm/test-device/conform';
 
 import { recordedDemo } from './recorded-demo.js';
 
-const clients = [nouveauFactory(directoryFiles)];
+const clients = [nouveauFactory(directoryFiles), uvmFactory()];
+
+/** Device memory of each of the four test devices of a litmus test, pages. */
+const CHUNK_PAGES = 64;
+
+const testDevices: MirrorDevicesFactory = (memory, settings) =>
+  new MirrorOperations(memory, {
+    chunkPages: CHUNK_PAGES,
+    maxTables: 64,
+    corrected: settings.get('corrected') === '1',
+  });
 
 await main({
   name: 'hmm',
@@ -31,5 +45,6 @@ await main({
     compareCommand(clients, 'p100'),
     validateCommand(captures),
     conformCommand(corpora),
+    litmusCommand(testDevices),
   ],
 });

@@ -14,3 +14,4 @@ export {
   type ValidationReport,
 } from './validate-command.js';
 export { demoCommand, type DemoRecording, type ReplayedScenario } from './demo-command.js';
+export { litmusCommand } from './litmus-command.js';

@@ -47,7 +47,8 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
-function addSetting(text: string, before: Map<string, string>): Map<string, string> {
+/** Collects `key=value`. */
+export function addSetting(text: string, before: Map<string, string>): Map<string, string> {
   const [, key, value] = /^([\w.-]+)=(.*)$/s.exec(text) ?? [];
   if (key === undefined || value === undefined) throw new InvalidArgumentError('key=value is needed.');
   return new Map([...before, [key, value]]);

@@ -72,12 +72,6 @@ const MEASURES: readonly Measure[] = [
         : `throttled ${countOf(r.throttled, 'time')} and pinned ${countOf(r.pinned, 'page')}`,
     factor: 1,
   },
-  {
-    topic: 'sharing',
-    of: (r) => r.invalidations,
-    say: (v) => `was called back by the notifier ${countOf(v, 'time')}`,
-    factor: 1.5,
-  },
 ];
 
 /**

@@ -1,6 +1,6 @@
 import type { ClientReport, CompareReport, RunReport } from './client-report.js';
 import { PART_TEXT } from './differences.js';
-import { type Column, formatTable, wrapText } from './table.js';
+import { type Column, formatTable, LINE_WIDTH, wrapText } from './table.js';
 import { countOf, formatBytes, formatCount, formatShare, formatTime } from './units.js';
 
 const MAX_VALUES = 8;
@@ -41,7 +41,7 @@ export function formatCompare(report: CompareReport): string {
   const parts = [clients.map((c) => wrapText(summarySentence(c))).join('\n'), counts(clients)];
   for (const part of [traffic(clients), valueLines(clients)]) if (part !== '') parts.push(part);
   const why = differences.map(
-    ({ what, why: rule }, at) => `${wrapText(`${at + 1}. ${what}.`)}\n${wrapText(rule, 80, '   ')}`,
+    ({ what, why: rule }, at) => `${numbered(at + 1, what)}\n${wrapText(rule, 80, '   ')}`,
   );
   parts.push(differences.length === 0 ? 'No difference.' : `What differs, and why\n\n${why.join('\n')}`);
   return [title, ...notes(clients), '', parts.join('\n\n'), ''].join('\n');
@@ -99,4 +99,10 @@ function valueText(values: readonly number[] | undefined): string {
 
 function columns(title: string, clients: readonly ClientReport[]): Column[] {
   return [{ title }, ...clients.map(({ client }): Column => ({ title: client, align: 'right' }))];
+}
+
+/** `3. what.`, its further lines under the text and not under the number. */
+function numbered(n: number, what: string): string {
+  const number = `${n}. `;
+  return number + wrapText(`${what}.`, LINE_WIDTH, ' '.repeat(number.length)).trimStart();
 }
