@@ -1,4 +1,5 @@
 import { HmmError } from './error.js';
+import { hashWords } from './hash.js';
 import { pgdIndex, p4dIndex, pmdIndex, pteIndex, pudIndex } from './page.js';
 
 /**
@@ -167,6 +168,11 @@ export class PageTablePool {
       }
     }
     this.free(root);
+  }
+
+  /** Folds the tables that were ever in use, and the order of the free ones, into `hash`. */
+  hash(hash: number): number {
+    return hashWords(hashWords(hash, this.lanes, 0, this.nextLink), this.freeLinks, 0, this.freeLinks.length);
   }
 
   /** A copy of the state, for {@link restore}. */

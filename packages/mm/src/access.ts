@@ -1,6 +1,7 @@
 import { type Task } from '@hmm/kernel';
 import {
   FAULT_FLAG_WRITE,
+  FAULT_REPEAT_NS,
   VM_FAULT_ERROR,
   VM_FAULT_HWPOISON,
   VM_FAULT_OOM,
@@ -17,9 +18,6 @@ import { VM_EXEC, VM_READ, VM_WRITE, type Vma } from './vma.js';
 /** Signals that an access can end in. */
 export const SIGBUS = 7;
 export const SIGSEGV = 11;
-
-/** Between two faults of one access that could not be served, ns: about what a fault takes. */
-export const FAULT_REPEAT_NS = 1000;
 
 /** Whether a VMA forbids an access. @kernel arch/x86/mm/fault.c access_error */
 function accessError(vma: Vma, write: boolean): boolean {

@@ -15,3 +15,6 @@ export const VM_FAULT_SIGSEGV = 0x40;
 export const VM_FAULT_FALLBACK = 0x800;
 /** Any of the bits that end an access. @kernel include/linux/mm_types.h VM_FAULT_ERROR */
 export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_HWPOISON | VM_FAULT_SIGSEGV;
+
+/** Between two faults of one access that could not be served, ns: about what a fault takes. */
+export const FAULT_REPEAT_NS = 1000;

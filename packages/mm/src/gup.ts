@@ -1,7 +1,7 @@
-import { FAULT_REPEAT_NS } from './access.js';
 import { EFAULT, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
 import {
   FAULT_FLAG_REMOTE,
+  FAULT_REPEAT_NS,
   FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   VM_FAULT_ERROR,

@@ -1,4 +1,4 @@
-import { HmmError, type Kernel } from '@hmm/kernel';
+import { HmmError, type Kernel, hashWords } from '@hmm/kernel';
 
 /**
  * `struct page` as columns indexed by page frame number (pfn). System memory, the zero pages and all device memory
@@ -60,17 +60,14 @@ export const HUGE_ZERO_PFN = 512;
 /** First frame of system memory that can be allocated. */
 export const FIRST_PFN = 1024;
 
+/** Frames [start, end). */
+export type FrameRange = readonly [start: number, end: number];
+
 /** A saved {@link MemMap}; opaque. */
 export interface MemMapState {
-  readonly frames: number;
-  readonly refcount: Uint16Array;
-  readonly mapcount: Uint16Array;
-  readonly flags: Int32Array;
-  readonly mapping: Uint16Array;
-  readonly index: Int32Array;
-  readonly private: Int32Array;
-  readonly pincount: Int32Array;
-  readonly mlockCount: Uint8Array;
+  readonly ranges: readonly FrameRange[];
+  /** Column by column, range by range. */
+  readonly columns: readonly (Uint16Array | Int32Array | Uint8Array)[];
 }
 
 /** The columns. Who frees what lies above (`page-alloc.ts`, `memremap`): here are only the words. */
@@ -163,6 +160,8 @@ export class MemMap {
   /** Locks a folio if it is free. @kernel include/linux/pagemap.h folio_trylock */
   tryLock(pfn: number): boolean {
     const { sched } = this.kernel;
+    if (sched.exploring && this.refcount[pfn] === 0)
+      throw new HmmError('LOCK_FREE_PAGE', `frame ${pfn} is locked while it is free`, { pfn });
     const flags = this.flags[pfn] ?? 0;
     const free = (flags & PG_locked) === 0;
     sched.access(this.channels + pfn, free);
@@ -181,30 +180,32 @@ export class MemMap {
     if (sched.agents.length > 1) sched.wake(this.channels + pfn);
   }
 
-  /** A copy of the first `frames` frames' state; the rest must be untouched since. */
-  save(frames: number): MemMapState {
-    return {
-      frames,
-      refcount: this.refcount.slice(0, frames),
-      mapcount: this.mapcount.slice(0, frames),
-      flags: this.flags.slice(0, frames),
-      mapping: this.mapping.slice(0, frames),
-      index: this.index.slice(0, frames),
-      private: this.private.slice(0, frames),
-      pincount: this.pincount.slice(0, frames),
-      mlockCount: this.mlockCount.slice(0, frames),
-    };
+  /** A copy of the state of the frames in `ranges`. */
+  save(ranges: readonly FrameRange[]): MemMapState {
+    const columns = this.columns().flatMap((column) =>
+      ranges.map(([start, end]) => column.slice(start, end)),
+    );
+    return { ranges, columns };
   }
 
-  /** Sets the saved frames back. */
-  restore(state: MemMapState): void {
-    this.refcount.set(state.refcount);
-    this.mapcount.set(state.mapcount);
-    this.flags.set(state.flags);
-    this.mapping.set(state.mapping);
-    this.index.set(state.index);
-    this.private.set(state.private);
-    this.pincount.set(state.pincount);
-    this.mlockCount.set(state.mlockCount);
+  /** Sets the saved frames back, and the frames of `cleared` to their first state. */
+  restore({ ranges, columns }: MemMapState, cleared: readonly FrameRange[]): void {
+    for (const column of this.columns()) for (const [start, end] of cleared) column.fill(0, start, end);
+    for (const [c, column] of this.columns().entries()) {
+      for (const [r, [start]] of ranges.entries()) column.set(columns[c * ranges.length + r] ?? [], start);
+    }
+  }
+
+  /** Folds the state of the frames in `ranges` into `hash`. */
+  hash(hash: number, ranges: readonly FrameRange[]): number {
+    let h = hash;
+    for (const column of this.columns())
+      for (const [start, end] of ranges) h = hashWords(h, column, start, end);
+    return h;
+  }
+
+  private columns(): readonly (Uint16Array | Int32Array | Uint8Array)[] {
+    const { refcount, mapcount, flags, mapping, index, pincount, mlockCount } = this;
+    return [refcount, mapcount, flags, mapping, index, this.private, pincount, mlockCount];
   }
 }

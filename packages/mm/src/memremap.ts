@@ -25,9 +25,13 @@ export function pagePgmap(system: MemorySystem, pfn: number): DevPagemap {
  */
 export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
   const { map } = system;
-  map.clear(pfn, PG_anon_exclusive | PG_anon | PG_locked);
-  map.mapping[pfn] = 0;
+  map.clear(pfn, PG_anon_exclusive | PG_locked);
+  if (system.kernel.mutant !== 'B9') {
+    map.clear(pfn, PG_anon);
+    map.mapping[pfn] = 0;
+  }
   const pgmap = pagePgmap(system, pfn);
+  if (system.kernel.mutant === 'B5') map.refcount[pfn] = 1;
   pgmap.live--;
   pgmap.ops.pageFree(pfn);
   const { sched } = system.kernel;

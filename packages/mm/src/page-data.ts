@@ -1,12 +1,13 @@
-import { PAGE_SIZE } from '@hmm/kernel';
+import { PAGE_SIZE, hashWord, hashWords } from '@hmm/kernel';
+import type { FrameRange } from './mem-map.js';
 
 const INITIAL_SLOTS = 16;
 
 /** A saved {@link PageData}; opaque. */
 export interface PageDataState {
-  readonly frames: number;
-  readonly fill: Uint8Array;
-  readonly slot: Int32Array;
+  readonly ranges: readonly FrameRange[];
+  readonly fill: readonly Uint8Array[];
+  readonly slot: readonly Int32Array[];
   readonly bytes: Uint8Array;
   readonly slots: number;
   readonly free: number[];
@@ -107,26 +108,45 @@ export class PageData {
     this.slot[pfn] = 0;
   }
 
-  /** A copy of the contents of the first `frames` frames. */
-  save(frames: number): PageDataState {
+  /** A copy of the contents of the frames in `ranges`. */
+  save(ranges: readonly FrameRange[]): PageDataState {
     return {
-      frames,
-      fill: this.fill.slice(0, frames),
-      slot: this.slot.slice(0, frames),
+      ranges,
+      fill: ranges.map(([start, end]) => this.fill.slice(start, end)),
+      slot: ranges.map(([start, end]) => this.slot.slice(start, end)),
       bytes: this.bytes.slice(0, this.slots * PAGE_SIZE),
       slots: this.slots,
       free: [...this.freeSlots],
     };
   }
 
-  /** Sets the contents back. */
-  restore(state: PageDataState): void {
-    this.fill.set(state.fill);
-    this.slot.set(state.slot);
+  /** Sets the contents back, and the frames of `cleared` to zeroes. */
+  restore(state: PageDataState, cleared: readonly FrameRange[]): void {
+    for (const [start, end] of cleared) {
+      this.fill.fill(0, start, end);
+      this.slot.fill(0, start, end);
+    }
+    for (const [r, [start]] of state.ranges.entries()) {
+      this.fill.set(state.fill[r] ?? [], start);
+      this.slot.set(state.slot[r] ?? [], start);
+    }
     this.bytes.set(state.bytes);
     this.slots = state.slots;
     this.freeSlots.length = 0;
     for (const slot of state.free) this.freeSlots.push(slot);
+  }
+
+  /** Folds the contents of the frames in `ranges` into `hash`, wherever they are stored. */
+  hash(hash: number, ranges: readonly FrameRange[]): number {
+    let h = hash;
+    for (const [start, end] of ranges) {
+      for (let pfn = start; pfn < end; pfn++) {
+        const slot = this.slot[pfn] ?? 0;
+        if (slot === 0) h = hashWord(h, this.fill[pfn] ?? 0);
+        else h = hashWords(h, this.bytes, slot * PAGE_SIZE, (slot + 1) * PAGE_SIZE);
+      }
+    }
+    return h;
   }
 
   private materialise(pfn: number): number {

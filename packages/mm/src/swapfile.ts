@@ -1,4 +1,4 @@
-import { HmmError } from '@hmm/kernel';
+import { HmmError, hashWords } from '@hmm/kernel';
 import { PG_dirty, PG_swapcache, PG_writeback } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { folioPut } from './page-alloc.js';
@@ -75,6 +75,13 @@ export class SwapDevice {
     this.used--;
   }
 
+  /** Folds the state into `hash`. */
+  hash(hash: number): number {
+    const end = this.slots + 1;
+    const h = hashWords(hashWords(hash, this.counts, 0, end), this.cache, 0, end);
+    return this.data.hash(hashWords(h, this.free, 0, this.top), [[0, end]]);
+  }
+
   /** A copy of the state. */
   save(): SwapDeviceState {
     return {
@@ -83,7 +90,7 @@ export class SwapDevice {
       free: this.free.slice(),
       counts: this.counts.slice(),
       cache: this.cache.slice(),
-      data: this.data.save(this.slots + 1),
+      data: this.data.save([[0, this.slots + 1]]),
     };
   }
 
@@ -94,7 +101,7 @@ export class SwapDevice {
     this.free.set(state.free);
     this.counts.set(state.counts);
     this.cache.set(state.cache);
-    this.data.restore(state.data);
+    this.data.restore(state.data, []);
   }
 }
 

@@ -84,6 +84,8 @@ function migrateEntry(vma: Vma, entry: number, pfn: number): boolean {
   accessPte(system, entry, true);
   if ((flags & PTE_DIRTY) !== 0) map.set(map.folio(pfn), PG_dirty);
   lanes[entry] = migrationEntryFlags(flags, exclusive);
+  // A private entry's payload taken for that of a present one, which has another layout.
+  if (system.kernel.mutant === 'B10' && isDevicePrivatePte(flags)) lanes[entry + 1] = pfn ^ 1;
   folioRemoveRmapPte(pfn, vma);
   if ((vma.flags & VM_LOCKED) !== 0) mlockDrainLocal(system);
   folioPut(system, pfn);

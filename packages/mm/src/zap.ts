@@ -103,7 +103,7 @@ function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
   const { system } = mm;
   switch (flags & PTE_TYPE_MASK) {
     case PTE_TYPE_DEVICE_PRIVATE:
-      mm.rssAnon--;
+      if (system.kernel.mutant !== 'B8') mm.rssAnon--;
       folioRemoveRmapPte(payload, vma);
       folioPut(system, payload);
       break;

@@ -12,6 +12,7 @@ import {
   PM_PRESENT,
   PTE_HUGE,
   PTE_SPECIAL,
+  SIGSEGV,
   dupMm,
   findPmd,
   pinUserPages,
@@ -159,4 +160,12 @@ it('changes the protection of a huge page in place', () => {
   m.write(0, 2);
   expect(m.events()).toEqual([]);
   expect(m.broken()).toBeUndefined();
+});
+
+it('keeps the zero pages of a split inaccessible where the VMA is', () => {
+  const m = hugeMachine();
+  m.write(0, 1);
+  m.run(sysMprotect(m.mm, BASE, 1024, 0));
+  m.run(sysMadvise(m.mm, BASE, 10, MADV_FREE));
+  expect([m.read(0), m.read(5)]).toEqual([-SIGSEGV, -SIGSEGV]);
 });
