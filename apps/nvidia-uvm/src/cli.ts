@@ -1,10 +1,15 @@
-import { main, validateCommand } from '@hmm/cli';
+import { main, runCommand, validateCommand } from '@hmm/cli';
+import { uvmFactory } from '@hmm/nvidia-uvm-model';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
 
 await main({
   name: 'hmm-nvidia-uvm',
   version: '0.1.0',
-  description: "NVIDIA's UVM driver, modelled: replay recordings of the real one",
-  examples: ['hmm-nvidia-uvm validate tools/golden/h100-uvm/uvm-public.jsonl.gz'],
-  commands: [validateCommand(captures)],
+  description: "NVIDIA's UVM driver, modelled: run programs under it, replay recordings of the real one",
+  examples: [
+    'hmm-nvidia-uvm run first-example.hmm',
+    'hmm-nvidia-uvm run pingpong.hmm --set uvm_perf_thrashing_enable=0',
+    'hmm-nvidia-uvm validate tools/golden/h100-uvm/uvm-public.jsonl.gz',
+  ],
+  commands: [runCommand([uvmFactory()]), validateCommand(captures)],
 });
