@@ -187,7 +187,7 @@ function takePage(args: MigrateVma, entry: number, flags: number, pfn: number): 
     folioPut(system, pfn);
     return false;
   }
-  if ((flags & PTE_DIRTY) !== 0) map.set(pfn, PG_dirty);
+  if ((flags & PTE_DIRTY) !== 0 && system.kernel.mutant !== 'B1') map.set(pfn, PG_dirty);
   accessPte(system, entry, true);
   lanes[entry] = migrationEntryFlags(flags, exclusive);
   folioRemoveRmapPte(pfn, vma);

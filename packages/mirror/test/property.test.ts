@@ -1,0 +1,82 @@
+import { EBUSY } from '@hmm/kernel';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  cpuTranslate,
+  MADV_DONTNEED,
+  PROT_NONE,
+  PROT_READ,
+  sysMadvise,
+  sysMprotect,
+  sysMunmap,
+} from '@hmm/mm';
+import {
+  HMM_PFN_ERROR,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  type HmmRange,
+} from '@hmm/mirror';
+import { BASE, Process, RW } from './support.js';
+
+const PAGES = 12;
+const page = fc.nat({ max: PAGES - 1 });
+const span = fc.tuple(page, fc.integer({ min: 1, max: PAGES })).map(([start, pages]) => ({
+  start: BASE + start,
+  pages: Math.min(pages, PAGES - start),
+}));
+const step = fc.oneof(
+  fc.record({ op: fc.constant('read' as const), page }),
+  fc.record({ op: fc.constant('write' as const), page }),
+  fc.record({ op: fc.constant('drop' as const), span }),
+  fc.record({ op: fc.constant('protect' as const), span, prot: fc.constantFrom(PROT_NONE, PROT_READ, RW) }),
+  fc.record({ op: fc.constant('unmap' as const), span }),
+  fc.record({ op: fc.constant('fault' as const), span, write: fc.boolean() }),
+);
+
+/** Faults as a driver does: again, as long as something was invalidated meanwhile. */
+function faultWithRetry(
+  p: Process,
+  start: number,
+  pages: number,
+  ask: number,
+): { ret: number; range: HmmRange } {
+  for (;;) {
+    const range = p.range(start, pages, ask);
+    const ret = p.fault(range);
+    if (ret !== -EBUSY) return { ret, range };
+  }
+}
+
+test('a success gives every page that was asked for; a snapshot says what the tables say and changes nothing', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+      const p = new Process();
+      p.map(BASE, PAGES);
+      for (const s of steps) {
+        if (s.op === 'read') p.read(BASE + s.page);
+        else if (s.op === 'write') p.write(BASE + s.page, 1);
+        else if (s.op === 'drop') p.run(sysMadvise(p.mm, s.span.start, s.span.pages, MADV_DONTNEED));
+        else if (s.op === 'protect') p.run(sysMprotect(p.mm, s.span.start, s.span.pages, s.prot));
+        else if (s.op === 'unmap') p.run(sysMunmap(p.mm, s.span.start, s.span.pages));
+        else {
+          const ask = HMM_PFN_REQ_FAULT | (s.write ? HMM_PFN_REQ_WRITE : 0);
+          const { ret, range } = faultWithRetry(p, s.span.start, s.span.pages, ask);
+          for (let i = 0; ret === 0 && i < s.span.pages; i++) {
+            expect((range.hmmPfns[2 * i] ?? 0) & (ask | HMM_PFN_ERROR)).toBe(ask);
+          }
+        }
+        const range = p.range(BASE - 1, PAGES + 2, 0);
+        expect(p.fault(range)).toBe(0);
+        for (let i = 0; i < PAGES + 2; i++) {
+          const flags = range.hmmPfns[2 * i] ?? 0;
+          if ((flags & HMM_PFN_VALID) === 0) continue;
+          expect(range.hmmPfns[2 * i + 1]).toBe(cpuTranslate(p.mm, BASE - 1 + i, false));
+          expect(cpuTranslate(p.mm, BASE - 1 + i, true) >= 0).toBe((flags & HMM_PFN_WRITE) !== 0);
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
