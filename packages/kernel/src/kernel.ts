@@ -15,6 +15,11 @@ export class Kernel {
   readonly trace = new Trace();
   /** Failure injection; nothing fails without one. */
   injector: FaultInjector | undefined;
+  /**
+   * The id of a historical bug that is planted in this machine, '' for none. The places that know one compare this field;
+   * none of them is on a path that runs for each page without need.
+   */
+  mutant = '';
   private nextId = 1;
 
   /**
