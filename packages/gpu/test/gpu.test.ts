@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Gpu,
+  GPU_ACCESS_ATOMIC_STRONG,
+  GPU_ACCESS_READ,
+  GPU_ACCESS_WRITE,
+  GPU_CANCEL_ALL,
+  GPU_CANCEL_WRITE_AND_ATOMIC,
+  GPU_PTE_ATOMIC,
+  GPU_PTE_VALID,
+  GPU_PTE_WRITE,
+  Gpu as GpuClass,
+  type GpuFaultEntry,
+  type GpuFaultHandler,
+  type GpuKernelShape,
+  gpuPreset,
+  GPU_PRESETS,
+} from '@hmm/gpu';
+import { Kernel, type Task } from '@hmm/kernel';
+
+const BASE = 0x7f0000000;
+
+/** A driver of ten lines: maps what faults, frame by page, and replays. */
+class MapOnFault implements GpuFaultHandler {
+  readonly batches: number[][] = [];
+
+  *faultsPending(gpu: Gpu): Task {
+    const entry: GpuFaultEntry = {
+      instance: 0,
+      vpn: 0,
+      access: 0,
+      type: 0,
+      client: 0,
+      gpc: 0,
+      utlb: 0,
+      timestamp: 0,
+    };
+    const batch = new Set<number>();
+    while (gpu.faultBuffer.pending > 0) {
+      gpu.faultBuffer.read(gpu.faultBuffer.get, entry);
+      gpu.faultBuffer.get = gpu.faultBuffer.next(gpu.faultBuffer.get);
+      batch.add(entry.vpn - BASE);
+    }
+    const flags = GPU_PTE_VALID | GPU_PTE_WRITE | GPU_PTE_ATOMIC;
+    for (const page of batch) gpu.instance(0)?.table.map(BASE + page, 1, page, flags);
+    this.batches.push([...batch]);
+    gpu.replay();
+  }
+}
+
+function run(shape: GpuKernelShape, pages: Int32Array, access = GPU_ACCESS_READ, values?: Uint32Array) {
+  const kernel = new Kernel();
+  const gpu = new GpuClass(kernel, gpuPreset('h100'), { memoryPages: 65536 });
+  const handler = new MapOnFault();
+  gpu.handler = handler;
+  const instance = gpu.openInstance();
+  const launched = gpu.launch(instance, { access, shape, base: BASE, pages, offset: 0, width: 4, values });
+  kernel.sched.runSync(gpu.run(launched));
+  return { gpu, launched, handler };
+}
+
+const sequence = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i);
+
+describe('running kernels', () => {
+  it('one thread faults once a page, one page at a time', () => {
+    const { handler, launched } = run('serial', Int32Array.from([3, 1, 3, 2]));
+    expect(handler.batches).toEqual([[3], [1], [2]]);
+    expect(launched).toMatchObject({ done: 4, finished: true });
+  });
+
+  it('stores, loads and atomics reach the memory that the page table names', () => {
+    const { gpu, launched } = run('serial', sequence(2), GPU_ACCESS_WRITE, Uint32Array.from([5, 6]));
+    expect([gpu.vidmem.read(0, 0, 4), gpu.vidmem.read(1, 0, 4)]).toEqual([5, 6]);
+    const values = Uint32Array.from([10, 10]);
+    const add = { ...launched.accesses, access: GPU_ACCESS_ATOMIC_STRONG, values };
+    gpu.kernel.sched.runSync(gpu.run(gpu.launch(launched.instance, add)));
+    expect([...values, gpu.vidmem.read(1, 0, 4)]).toEqual([5, 6, 16]);
+  });
+
+  it('a uTLB has 56 faults outstanding: four thread blocks of 128 make a first batch of 224 pages', () => {
+    const { handler, launched } = run('parallel', sequence(512));
+    expect(handler.batches[0]).toHaveLength(4 * 56);
+    expect(launched.done).toBe(512);
+  });
+
+  it.each(['parallel', 'stream'] as const)(
+    'a %s kernel does every access once, in whatever batches',
+    (shape) => {
+      const { launched, handler } = run(shape, sequence(5000));
+      expect(launched).toMatchObject({ done: 5000, finished: true });
+      expect(new Set(handler.batches.flat()).size).toBe(5000);
+      expect(Math.max(...handler.batches.map((b) => b.length))).toBeLessThanOrEqual(256);
+    },
+  );
+
+  it('a cancelled access ends its kernel; cancelling writes spares a reader', () => {
+    const kernel = new Kernel();
+    const gpu = new GpuClass(kernel, gpuPreset('h100'));
+    const results: number[] = [];
+    gpu.handler = {
+      *faultsPending(): Task {
+        results.push(
+          gpu.cancel(0, BASE + 1, GPU_CANCEL_WRITE_AND_ATOMIC),
+          gpu.cancel(0, BASE + 1, GPU_CANCEL_ALL),
+        );
+      },
+    };
+    const accesses = {
+      access: GPU_ACCESS_READ,
+      shape: 'serial',
+      base: BASE,
+      pages: Int32Array.of(1),
+      offset: 0,
+      width: 1,
+    } as const;
+    const launched = gpu.launch(gpu.openInstance(), { ...accesses, values: undefined });
+    kernel.sched.runSync(gpu.run(launched));
+    expect([results, launched.cancelled, launched.finished]).toEqual([[0, 1], BASE + 1, false]);
+  });
+});
+
+describe('presets', () => {
+  it('say for every number where it is from', () => {
+    for (const { memory, link, access, serviceScale } of GPU_PRESETS) {
+      const { name: _, ...costs } = link;
+      for (const figure of [memory, serviceScale, ...Object.values(costs), ...Object.values(access)]) {
+        expect(['measured', 'vendor', 'paper', 'driver', 'estimate']).toContain(figure.from);
+        expect(figure.value).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  it('know who can fault: nobody before Pascal', () => {
+    const faulting = GPU_PRESETS.filter((p) => p.capability.replayableFaults).map((p) => p.name);
+    expect(faulting).not.toContain('k80');
+    expect(faulting).not.toContain('m40');
+    expect(faulting).toContain('p100');
+    expect(() => gpuPreset('voodoo2')).toThrow(/no GPU is called voodoo2/);
+  });
+});
