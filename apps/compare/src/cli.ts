@@ -15,6 +15,7 @@ import * as captures from '@hmm/nvidia-uvm-model/validate';
 import { MirrorOperations } from '@hmm/test-device';
 import * as corpora from '@hmm/test-device/conform';
 
+import { benchCommand } from './bench-command.js';
 import { recordedDemo } from './recorded-demo.js';
 
 const clients = [nouveauFactory(directoryFiles), uvmFactory()];
@@ -46,5 +47,6 @@ await main({
     validateCommand(captures),
     conformCommand(corpora),
     litmusCommand(testDevices),
+    benchCommand,
   ],
 });
