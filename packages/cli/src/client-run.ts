@@ -51,7 +51,19 @@ export function runOnClient(
   const error = capability.ok
     ? problemText(request, run)
     : `${capability.reason} (-${errnoName(capability.errno)})`;
-  return { ok: true, report: reportOf(factory, client, run, error, request, changed), machine, client, run };
+  const report = { ...reportOf(factory, client, run, error, request, changed), fatal: fatalOf(machine) };
+  return { ok: true, report, machine, client, run };
+}
+
+/** Why a device can run nothing more in a process that had it open; null while all can. */
+function fatalOf(machine: Machine): string | null {
+  for (const process of machine.processes.values()) {
+    for (const device of process.devices.values()) {
+      const fatal = device.fatal();
+      if (fatal !== undefined) return fatal;
+    }
+  }
+  return null;
 }
 
 function problemText(request: RunRequest, run: ProgramRun): string | null {
@@ -67,7 +79,7 @@ function reportOf(
   error: string | null,
   request: RunRequest,
   changed: readonly string[],
-): ClientReport {
+): Omit<ClientReport, 'fatal'> {
   return {
     client: factory.name,
     gpu: client.gpu,

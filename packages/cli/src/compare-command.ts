@@ -1,6 +1,12 @@
 import type { ClientFactory } from '@hmm/machine';
-import { type CompareReport, findDifferences, formatCompare, type ClientReport } from '@hmm/report';
-import { allocates, withMemory } from '@hmm/workload';
+import {
+  type CompareReport,
+  findDifferences,
+  formatCompare,
+  type ClientReport,
+  type ProgramTraits,
+} from '@hmm/report';
+import { allocates, type ProgramFile, type Statement, withMemory } from '@hmm/workload';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { type RunRequest, runOnClient } from './client-run.js';
 import { runOptions, sharedOptions, type RunOptions } from './options.js';
@@ -58,8 +64,24 @@ export function compareClients(
     clients.push(result);
   }
   const rules = new Map(factories.map((factory) => [factory.name, factory.rules]));
-  const differences = findDifferences(clients, rules);
+  const differences = findDifferences(clients, rules, traitsOf(request.program));
   return { version: 1, program: request.program.name, gpu, clients, differences };
+}
+
+/** What the program does that says which rules explain its differences. */
+function traitsOf(program: ProgramFile): ProgramTraits {
+  let forks = false;
+  let gpuAtomics = false;
+  const visit = (statements: readonly Statement[]): void => {
+    for (const s of statements) {
+      forks ||= s.kind === 'fork';
+      gpuAtomics ||= s.kind === 'access' && s.agent === 'gpu' && s.access === 'atomic';
+      if (s.kind === 'together') for (const thread of s.threads) visit(thread.body);
+      else if ('body' in s) visit(s.body);
+    }
+  };
+  visit([...program.body, ...program.threads.flatMap(({ body }) => body), ...program.final]);
+  return { forks, gpuAtomics };
 }
 
 /**

@@ -26,6 +26,7 @@ const RULES = {
   atomics: 'none.',
   hints: 'none.',
   badAddress: 'fails.',
+  fork: 'copies.',
 };
 const mirror = (name: string): ClientFactory => ({
   name,

@@ -18,6 +18,7 @@ const mirror: ClientFactory = {
     atomics: '',
     hints: '',
     badAddress: '',
+    fork: 'copies.',
   },
   create: ({ kernel }) => ({ ok: true, client: new MirrorClient(kernel) }),
 };

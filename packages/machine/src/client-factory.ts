@@ -46,6 +46,8 @@ export interface DriverRules {
   readonly oversubscription: string;
   /** System-scope atomics. */
   readonly atomics: string;
+  /** A process forks while the device uses its memory. */
+  readonly fork: string;
   /** Explicit requests. */
   readonly hints: string;
   /** An address that is not there, or not any more. */

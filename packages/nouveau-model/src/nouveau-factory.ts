@@ -45,6 +45,7 @@ const RULES = {
     'never evicts: what does not fit stays in host memory, and SVM_BIND says nothing (nouveau_dmem_page_alloc_locked).',
   atomics:
     'makes the page exclusive to the device, in host memory, until the CPU touches it (nouveau_atomic_range_fault).',
+  fork: 'pages in device memory are shared copy-on-write; a CPU fault of the child brings its page home (nouveau_dmem_migrate_to_ram).',
   hints: 'SVM_BIND moves what it can to device memory, returns 0 whatever happened, and has no way back.',
   badAddress: 'cancels the fault: the channel is killed, the process goes on (nouveau_svm_fault_cancel).',
 };

@@ -37,6 +37,7 @@ const RULES = {
     'evicts 2 MiB root chunks, the one that no fault service used for longest first (uvm_pmm_gpu).',
   atomics:
     'migrates the page: system-scope atomics are done in device memory; the CPU faults it back for its own.',
+  fork: 'managed memory is not inherited: the child gets SIGBUS; the rest of its memory is copy-on-write as ever (uvm_vm_open_managed).',
   hints:
     'cudaMemPrefetchAsync moves either way; preferred location, accessed-by and read-mostly change what faults do.',
   badAddress:

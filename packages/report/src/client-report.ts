@@ -23,6 +23,8 @@ export interface ClientReport {
   readonly changed: readonly string[];
   /** Why it did not come to its end; null when it did. */
   readonly error: string | null;
+  /** Why nothing more could run on the device afterwards (a killed channel, a lost context); null when it could. */
+  readonly fatal: string | null;
   /** Assertions that did not hold, with what was seen. */
   readonly failed: readonly string[];
   /** What the program's statements returned. */

@@ -10,11 +10,25 @@ export type Topic =
   | 'sharing'
   | 'oversubscription'
   | 'atomics'
+  | 'fork'
   | 'hints'
   | 'badAddress';
 
 /** One driver's rules by topic. */
 export type Rules = Readonly<Record<Topic, string>>;
+
+/** What a program does that decides which rule explains a difference. */
+export interface ProgramTraits {
+  /** A process forks. */
+  readonly forks: boolean;
+  /** The GPU does atomics. */
+  readonly gpuAtomics: boolean;
+}
+
+const NO_TRAITS: ProgramTraits = { forks: false, gpuAtomics: false };
+
+/** Bytes moved towards the device because the program asked. */
+const asked = (r: ClientReport): number => r.by_cause['user']?.to_device ?? 0;
 
 /** How a measure is looked at. */
 interface Measure {
@@ -28,8 +42,23 @@ interface Measure {
 const MEASURES: readonly Measure[] = [
   {
     topic: 'gpuFault',
-    of: (r) => r.bytes_to_device,
+    of: (r) => r.bytes_to_device - asked(r),
     say: (v) => (v === 0 ? 'moved nothing to the device' : `moved ${formatBytes(v)} to the device`),
+    factor: 1,
+  },
+  {
+    topic: 'hints',
+    of: asked,
+    say: (v) => (v === 0 ? 'moved nothing when asked to' : `moved ${formatBytes(v)} when asked to`),
+    factor: 1,
+  },
+  {
+    topic: 'firstTouch',
+    of: (r) => Math.max(0, r.bytes_to_host - r.bytes_to_device),
+    say: (v) =>
+      v === 0
+        ? 'brought home no more than it had moved away'
+        : `brought home ${formatBytes(v)} that had never been on the host`,
     factor: 1,
   },
   {
@@ -77,10 +106,12 @@ const MEASURES: readonly Measure[] = [
 /**
  * What the clients of a comparison do differently, and by which rule of each.
  * @param rules by client name.
+ * @param traits of the program: a difference of a program with atomics is explained by the rule for atomics.
  */
 export function findDifferences(
   reports: readonly ClientReport[],
   rules: ReadonlyMap<string, Rules>,
+  traits: ProgramTraits = NO_TRAITS,
 ): Difference[] {
   const because = (topic: Topic): string =>
     reports.map(({ client }) => `${client}: ${rules.get(client)?.[topic] ?? 'no rule is known'}`).join(' ');
@@ -92,12 +123,15 @@ export function findDifferences(
   const ran = reports.filter(({ error }) => error === null);
   if (ran.length < 2) return found;
   const values = differingValues(ran);
-  if (values !== undefined) found.push({ what: values, why: because('sharing') });
+  if (values !== undefined) found.push({ what: values, why: because(traits.forks ? 'fork' : 'sharing') });
+  const ends = differingEnds(ran);
+  if (ends !== undefined) found.push({ what: ends, why: because('badAddress') });
   for (const measure of MEASURES) {
     const numbers = ran.map(measure.of);
     if (!apart(numbers, measure.factor)) continue;
     const what = ran.map((r, at) => `${r.client} ${measure.say(numbers[at] ?? 0, r)}`).join('; ');
-    found.push({ what, why: because(measure.topic) });
+    const topic = traits.gpuAtomics && measure.topic === 'gpuFault' ? 'atomics' : measure.topic;
+    found.push({ what, why: because(topic) });
   }
   const time = timeDifference(ran);
   return time === undefined ? found : [...found, time];
@@ -119,6 +153,12 @@ function differingValues(reports: readonly ClientReport[]): string | undefined {
     if (distinct.size > 1) return texts.join('; ');
   }
   return undefined;
+}
+
+/** What became of the device in the program, where it was lost under any client. */
+function differingEnds(reports: readonly ClientReport[]): string | undefined {
+  if (reports.every(({ fatal }) => fatal === null)) return undefined;
+  return reports.map(({ client, fatal }) => `${client}: ${fatal ?? 'the device goes on'}`).join('; ');
 }
 
 function timeDifference(reports: readonly ClientReport[]): Difference | undefined {

@@ -18,6 +18,7 @@ const report = (client: string, changes: Partial<ClientReport>): ClientReport =>
   gpu: 'p100',
   changed: [],
   error: null,
+  fatal: null,
   failed: [],
   values: { x: [5] },
   faults: 0,
@@ -46,6 +47,7 @@ const rulesOf = (name: string): Rules => ({
   sharing: `${name} sharing.`,
   oversubscription: `${name} oversubscription.`,
   atomics: `${name} atomics.`,
+  fork: `${name} fork.`,
   hints: `${name} hints.`,
   badAddress: `${name} badAddress.`,
 });
