@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { NOWHERE, ON_CPU, ON_DEVICE, residencyRaster, type ResidencyChanges } from '../src/tiles/residency-raster.js';
+import {
+  NOWHERE,
+  ON_CPU,
+  ON_DEVICE,
+  residencyRaster,
+  type ResidencyChanges,
+} from '../src/tiles/residency-raster.js';
 
 const changesOf = (list: [time: number, row: number, rows: number, state: number][]): ResidencyChanges => ({
   length: list.length,

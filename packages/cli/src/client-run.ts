@@ -1,5 +1,12 @@
 import { errnoName } from '@hmm/kernel';
-import { type ClientFactory, type DeviceClient, Machine, runFigures, runProgram } from '@hmm/machine';
+import {
+  type ClientFactory,
+  type DeviceClient,
+  Machine,
+  runFigures,
+  runProgram,
+  fatalReason,
+} from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
 import type { ClientReport } from '@hmm/report';
 import { DEFAULT_DEVICE, type ProgramFile } from '@hmm/workload';
@@ -51,19 +58,8 @@ export function runOnClient(
   const error = capability.ok
     ? problemText(request, run)
     : `${capability.reason} (-${errnoName(capability.errno)})`;
-  const report = { ...reportOf(factory, client, run, error, request, changed), fatal: fatalOf(machine) };
+  const report = { ...reportOf(factory, client, run, error, request, changed), fatal: fatalReason(machine) };
   return { ok: true, report, machine, client, run };
-}
-
-/** Why a device can run nothing more in a process that had it open; null while all can. */
-function fatalOf(machine: Machine): string | null {
-  for (const process of machine.processes.values()) {
-    for (const device of process.devices.values()) {
-      const fatal = device.fatal();
-      if (fatal !== undefined) return fatal;
-    }
-  }
-  return null;
 }
 
 function problemText(request: RunRequest, run: ProgramRun): string | null {

@@ -11,4 +11,4 @@ export * from './program.js';
 export { cpuResident } from './memory-calls.js';
 export { type FailedAssertion, type ProgramContext, type StatementObserver } from './program-context.js';
 export type { Region } from './region.js';
-export { type RunFigures, runFigures } from './run-figures.js';
+export { fatalReason, type RunFigures, runFigures } from './run-figures.js';

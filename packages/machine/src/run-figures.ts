@@ -1,5 +1,6 @@
 import { bytesMoved, causesOf } from './counters-by-name.js';
 import type { DeviceClient } from './device-client.js';
+import type { Machine } from './machine.js';
 import type { ProgramRun } from './program.js';
 
 /** What a finished run cost, under the names of the reports' stable form: counts, bytes, ns. */
@@ -59,4 +60,15 @@ export function runFigures(client: DeviceClient, run: ProgramRun): RunFigures {
       invalidating: t.invalidating,
     },
   };
+}
+
+/** Why a device can run nothing more in a process that had it open; null while all can. */
+export function fatalReason(machine: Machine): string | null {
+  for (const process of machine.processes.values()) {
+    for (const device of process.devices.values()) {
+      const fatal = device.fatal();
+      if (fatal !== undefined) return fatal;
+    }
+  }
+  return null;
 }

@@ -46,7 +46,8 @@ export function residencyRaster(changes: ResidencyChanges, pages: number, view: 
     const last = Math.min((changes.row[i] ?? 0) + (changes.rows[i] ?? 0), view.lastRow);
     const next = changes.state[i] ?? 0;
     for (let row = first; row < last; row++) {
-      if (time > view.from) cells.add(((row - view.firstRow) * scale) | 0, state[row] ?? 0, since[row] ?? 0, time);
+      if (time > view.from)
+        cells.add(((row - view.firstRow) * scale) | 0, state[row] ?? 0, since[row] ?? 0, time);
       state[row] = next;
       since[row] = Math.max(time, view.from);
     }

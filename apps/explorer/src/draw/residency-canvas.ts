@@ -1,0 +1,62 @@
+import { ON_BOTH, ON_DEVICE } from '../tiles/residency-raster.js';
+import type { Palette } from './palette.js';
+
+const HATCH = 0.78;
+
+/**
+ * Paints a raster of `width` × `rows` states into `width` × `height` pixels, device pages hatched and duplicated ones
+ * dotted. Where there are more pixels than rows, a row is several pixels high.
+ */
+export function paintResidency(
+  raster: Uint8Array,
+  width: number,
+  rows: number,
+  height: number,
+  palette: Palette,
+): ImageData {
+  const image = new ImageData(width, height);
+  const out = image.data;
+  for (let y = 0, to = 0; y < height; y++) {
+    const from = Math.floor((y * rows) / height) * width;
+    for (let x = 0; x < width; x++, to += 4) {
+      const state = raster[from + x] ?? 0;
+      const [r, g, b] = palette.states[state] ?? palette.states[0];
+      const hatched =
+        (state === ON_DEVICE && ((x + y) & 7) === 0) || (state === ON_BOTH && (x & 3) === 0 && (y & 3) === 0);
+      const shade = hatched ? HATCH : 1;
+      out[to] = r * shade;
+      out[to + 1] = g * shade;
+      out[to + 2] = b * shade;
+      out[to + 3] = 255;
+    }
+  }
+  return image;
+}
+
+/** Marks where two rasters of the same size differ: 1 where they do. The strip between the panes. */
+export function differenceColumns(a: Uint8Array, b: Uint8Array, width: number, height: number): Float64Array {
+  const share = new Float64Array(width);
+  for (let at = 0; at < width * height; at++) {
+    if (a[at] !== b[at]) share[at % width] = (share[at % width] ?? 0) + 1 / height;
+  }
+  return share;
+}
+
+/** Veils what lies after the end of a run, at `x`: there is nothing to see any more. */
+export function drawEnd(
+  ctx: CanvasRenderingContext2D,
+  x: number,
+  width: number,
+  height: number,
+  palette: Palette,
+): void {
+  if (x >= width - 1) return;
+  const begin = Math.max(0, x);
+  ctx.fillStyle = palette.paper;
+  ctx.fillRect(begin, 0, width - begin, height);
+  ctx.fillStyle = palette.grid;
+  ctx.fillRect(begin, 0, 1, height);
+  ctx.fillStyle = palette.ink;
+  ctx.font = '11px system-ui, sans-serif';
+  if (width - begin > 60) ctx.fillText('end of run', begin + 6, 14);
+}

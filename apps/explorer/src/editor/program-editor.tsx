@@ -1,0 +1,77 @@
+import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
+import { lintGutter, setDiagnostics } from '@codemirror/lint';
+import { EditorState } from '@codemirror/state';
+import { EditorView, keymap, lineNumbers } from '@codemirror/view';
+import { useEffect, useRef } from 'preact/hooks';
+import { programHighlight } from './highlight.js';
+
+/** An error at a place of the program, 1-based. */
+export interface EditorProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/** The program's editor. `onRun` is Ctrl+Enter; Escape then Tab leaves it by keyboard. */
+export function ProgramEditor(props: {
+  /** Its name for who cannot see it. */
+  readonly label: string;
+  readonly text: string;
+  readonly problems: readonly EditorProblem[];
+  readonly onChange: (text: string) => void;
+  readonly onRun: () => void;
+}): preact.JSX.Element {
+  const host = useRef<HTMLDivElement>(null);
+  const view = useRef<EditorView>(null);
+  const latest = useRef(props);
+  latest.current = props;
+
+  useEffect(() => {
+    if (host.current === null) return;
+    const editor = new EditorView({
+      parent: host.current,
+      state: EditorState.create({
+        doc: latest.current.text,
+        extensions: [
+          lineNumbers(),
+          history(),
+          lintGutter(),
+          keymap.of([
+            { key: 'Mod-Enter', run: () => (latest.current.onRun(), true) },
+            ...defaultKeymap,
+            ...historyKeymap,
+          ]),
+          programHighlight,
+          EditorView.contentAttributes.of({ 'aria-label': latest.current.label }),
+          EditorView.updateListener.of((update) => {
+            if (update.docChanged) latest.current.onChange(update.state.doc.toString());
+          }),
+        ],
+      }),
+    });
+    view.current = editor;
+    return () => {
+      editor.destroy();
+    };
+  }, []);
+
+  useEffect(() => {
+    const editor = view.current;
+    if (editor === null || editor.state.doc.toString() === props.text) return;
+    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: props.text } });
+  }, [props.text]);
+
+  useEffect(() => {
+    const editor = view.current;
+    if (editor === null) return;
+    const { doc } = editor.state;
+    const diagnostics = props.problems.map(({ line, column, message }) => {
+      const at = doc.line(Math.min(Math.max(line, 1), doc.lines));
+      const from = Math.min(at.from + Math.max(column - 1, 0), at.to);
+      return { from, to: at.to, severity: 'error' as const, message };
+    });
+    editor.dispatch(setDiagnostics(editor.state, diagnostics));
+  }, [props.problems]);
+
+  return <div class="editor" ref={host} />;
+}

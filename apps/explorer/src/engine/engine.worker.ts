@@ -1,0 +1,89 @@
+import { findDifferences } from '@hmm/report';
+import { parseProgram } from '@hmm/workload';
+import { residencyRaster } from '../tiles/residency-raster.js';
+import { CLIENTS } from './clients.js';
+import { exploreLitmus, tellLitmus } from './litmus-run.js';
+import type {
+  EngineAnswers,
+  EngineCall,
+  EngineReply,
+  EngineRequest,
+  PaneSpec,
+  RunAnswer,
+} from './protocol.js';
+import { type PaneRun, runPane } from './run-pane.js';
+import type { PaneRefusal } from './run-view.js';
+import { recordSteps } from './step-recorder.js';
+import type { StepRun } from './step-view.js';
+import { whyChain } from './why.js';
+
+/** The panes of the latest run: rasters and chains are made from them. */
+let latest: readonly (PaneRun | PaneRefusal)[] = [];
+
+function runAll(text: string, panes: readonly PaneSpec[]): RunAnswer {
+  const parsed = parseProgram(text, 'program');
+  if (!parsed.ok) return { ok: false, problems: parsed.errors };
+  latest = panes.map((pane) => runPane(parsed.program, pane, CLIENTS));
+  const ran = latest.filter((pane) => pane.ok);
+  const rules = new Map(CLIENTS.map(({ name, rules: own }) => [name, own]));
+  const differences = findDifferences(
+    ran.map(({ report }) => report),
+    rules,
+  );
+  return {
+    ok: true,
+    panes: latest.map((pane) => (pane.ok ? { ok: true, run: pane.run } : pane)),
+    differences,
+  };
+}
+
+function stepsOf(text: string, pane: PaneSpec): StepRun {
+  const parsed = parseProgram(text, 'program');
+  if (parsed.ok) return recordSteps(parsed.program, pane, CLIENTS);
+  const [error] = parsed.errors;
+  return {
+    ok: false,
+    title: pane.client,
+    message: error?.message ?? '',
+    line: error?.line ?? 1,
+    column: error?.column ?? 1,
+  };
+}
+
+function paneAt(index: number): PaneRun {
+  const pane = latest[index];
+  if (pane?.ok !== true) throw new Error(`there is no run in pane ${index}`);
+  return pane;
+}
+
+function answer(call: EngineCall): EngineAnswers[keyof EngineAnswers] {
+  switch (call.kind) {
+    case 'clients':
+      return CLIENTS.map(({ name, title, gpus, settings }) => ({ name, title, gpus, settings }));
+    case 'run':
+      return runAll(call.program, call.panes);
+    case 'raster': {
+      const { run } = paneAt(call.pane);
+      return residencyRaster(run.residency, run.rows, call.view);
+    }
+    case 'why':
+      return whyChain(paneAt(call.pane), call.event);
+    case 'steps':
+      return stepsOf(call.program, call.pane);
+    case 'litmus':
+      return exploreLitmus(call.test, call.budgetMs);
+    case 'story':
+      return tellLitmus(call.test, call.replay);
+  }
+}
+
+self.addEventListener('message', (event: MessageEvent<EngineRequest>) => {
+  const { id, call } = event.data;
+  let reply: EngineReply;
+  try {
+    reply = { id, ok: true, answer: answer(call) };
+  } catch (error) {
+    reply = { id, ok: false, message: error instanceof Error ? error.message : String(error) };
+  }
+  self.postMessage(reply);
+});

@@ -1,0 +1,169 @@
+import { tracepoint } from '@hmm/kernel';
+import type { Machine } from '@hmm/machine';
+import { endKindOf, laneOfKind, laneOfStatement, sortLanes } from './lanes.js';
+import type { LockHold } from './lock-log.js';
+import { type EventColumns, type RegionView, STATEMENT_KIND, type StatementView } from './run-view.js';
+
+/** The events of a run with the names that its numbers stand for. */
+export interface NamedEvents {
+  readonly events: EventColumns;
+  readonly kinds: readonly string[];
+  readonly lanes: readonly string[];
+  readonly agents: readonly string[];
+}
+
+/** Puts tracepoints, statements and lock holds into one time order. */
+export function eventColumns(
+  machine: Machine,
+  regions: readonly RegionView[],
+  statements: readonly StatementView[],
+  holds: readonly LockHold[],
+): NamedEvents {
+  const { trace, sched } = machine.kernel;
+  const traced = trace.length;
+  const length = traced + statements.length + holds.length;
+  const kinds = new Names();
+  const kindOfTracepoint = tracepointKinds(trace.kind, traced, kinds);
+  const raw = newColumns(length);
+  const laneNames: string[] = [];
+  const laneOfTracepoint = kinds.list.map(laneOfKind);
+  const ends = spanEnds(trace.kind, trace.value, trace.time, traced);
+  for (let i = 0; i < traced; i++) {
+    const kind = kindOfTracepoint[trace.kind[i] ?? 0] ?? 0;
+    const time = trace.time[i] ?? 0;
+    put(
+      raw,
+      i,
+      time,
+      ends[i] ?? time,
+      trace.agent[i] ?? 0,
+      kind,
+      trace.page[i] ?? 0,
+      trace.pages[i] ?? 0,
+      trace.value[i] ?? 0,
+    );
+    laneNames[i] = laneOfTracepoint[kind] ?? '';
+  }
+  const statement = kinds.id(STATEMENT_KIND);
+  for (const [i, { from, to, side, agent }] of statements.entries()) {
+    put(raw, traced + i, from, to, 0, statement, -1, 0, i);
+    laneNames[traced + i] = laneOfStatement(side, agent);
+  }
+  for (const [i, { from, to, agent, lock }] of holds.entries()) {
+    put(raw, traced + statements.length + i, from, to, agent, kinds.id(`lock:${lock}`), -1, 0, 0);
+    laneNames[traced + statements.length + i] = `lock ${lock}`;
+  }
+  const lanes = sortLanes(laneNames);
+  const laneIds = new Map(lanes.map((name, id) => [name, id]));
+  for (let i = 0; i < length; i++) raw.lane[i] = laneIds.get(laneNames[i] ?? '') ?? 255;
+  rowsOf(raw, machine, regions);
+  return { events: inTimeOrder(raw), kinds: kinds.list, lanes, agents: sched.agents.map(({ name }) => name) };
+}
+
+/** Names in the order of their first use. */
+class Names {
+  readonly list: string[] = [];
+  private readonly ids = new Map<string, number>();
+
+  id(name: string): number {
+    const known = this.ids.get(name);
+    if (known !== undefined) return known;
+    this.ids.set(name, this.list.length);
+    return this.list.push(name) - 1;
+  }
+}
+
+function tracepointKinds(kind: Uint16Array, length: number, names: Names): number[] {
+  const ids: number[] = [];
+  for (let i = 0; i < length; i++) {
+    const at = kind[i] ?? 0;
+    ids[at] ??= names.id(tracepoint(at).name);
+  }
+  return ids;
+}
+
+/** When each start event's end event came: the next of the same range value. */
+function spanEnds(kind: Uint16Array, value: Float64Array, time: Float64Array, length: number): Float64Array {
+  const ends = Float64Array.from(time.subarray(0, length));
+  const open = new Map<string, number[]>();
+  for (let i = 0; i < length; i++) {
+    const { name } = tracepoint(kind[i] ?? 0);
+    const ending = endKindOf(name);
+    const key = `${ending ?? name} ${value[i] ?? 0}`;
+    if (ending !== undefined) open.set(key, [...(open.get(key) ?? []), i]);
+    else {
+      const start = open.get(key)?.pop();
+      if (start !== undefined) ends[start] = time[i] ?? 0;
+    }
+  }
+  return ends;
+}
+
+type MutableColumns = { -readonly [K in keyof EventColumns]: EventColumns[K] };
+
+function newColumns(length: number): MutableColumns {
+  return {
+    length,
+    time: new Float64Array(length),
+    end: new Float64Array(length),
+    agent: new Uint16Array(length),
+    kind: new Uint16Array(length),
+    lane: new Uint8Array(length),
+    row: new Int32Array(length).fill(-1),
+    page: new Float64Array(length),
+    pages: new Float64Array(length),
+    value: new Float64Array(length),
+  };
+}
+
+function put(
+  into: MutableColumns,
+  at: number,
+  time: number,
+  end: number,
+  agent: number,
+  kind: number,
+  page: number,
+  pages: number,
+  value: number,
+): void {
+  into.time[at] = time;
+  into.end[at] = Math.max(time, end);
+  into.agent[at] = agent;
+  into.kind[at] = kind;
+  into.page[at] = page;
+  into.pages[at] = pages;
+  into.value[at] = value;
+}
+
+function rowsOf(into: MutableColumns, machine: Machine, regions: readonly RegionView[]): void {
+  const placed = regions.map((view) => ({ view, vpn: machine.regions.get(view.name)?.vpn ?? 0 }));
+  for (let i = 0; i < into.length; i++) {
+    const page = into.page[i] ?? 0;
+    for (const { view, vpn } of placed) {
+      if (page >= vpn && page < vpn + view.pages) into.row[i] = view.row + (page - vpn);
+    }
+  }
+}
+
+function inTimeOrder(raw: EventColumns): EventColumns {
+  const order = Uint32Array.from({ length: raw.length }, (_, i) => i);
+  order.sort((a, b) => (raw.time[a] ?? 0) - (raw.time[b] ?? 0) || a - b);
+  const sorted = newColumns(raw.length);
+  for (const [at, from] of order.entries()) {
+    put(
+      sorted,
+      at,
+      raw.time[from] ?? 0,
+      raw.end[from] ?? 0,
+      raw.agent[from] ?? 0,
+      raw.kind[from] ?? 0,
+      raw.page[from] ?? 0,
+      raw.pages[from] ?? 0,
+      raw.value[from] ?? 0,
+    );
+    sorted.lane[at] = raw.lane[from] ?? 255;
+    sorted.row[at] = raw.row[from] ?? -1;
+  }
+  return sorted;
+}

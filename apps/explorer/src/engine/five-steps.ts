@@ -1,0 +1,69 @@
+import type { DriverRules } from '@hmm/machine';
+import type { StatementView } from './run-view.js';
+import type { FiveStep } from './step-view.js';
+
+const FAULT = /fault_batch|svm_fault\b|GpuFault\b/;
+const RESOLVE = /pfnmap|Migration|MapRemote|migrate_to_vram|PageSizeChange/;
+const REPLAY = /replay\b|GpuFaultReplay/i;
+const MIGRATE_FUNCTION = /^migrate_(?:vma|device)|make_resident|pfn_map|pfns_map|map_sgt/;
+
+/**
+ * Which of the five steps a run is in, from what the driver does and not from a script: a GPU access begins the first, a
+ * fault record that the driver reads the second, a mapping or a migration the third, a replay the fourth, and the fifth
+ * lasts until the access is done.
+ */
+export class FiveSteps {
+  private readonly rules: DriverRules;
+  private step: FiveStep = 0;
+  private access: StatementView | undefined;
+
+  constructor(rules: DriverRules) {
+    this.rules = rules;
+  }
+
+  /** Takes in one step of the run. The narration is not empty where one of the five begins. */
+  next(
+    statement: StatementView | undefined,
+    functions: readonly string[],
+    events: readonly string[],
+  ): { readonly step: FiveStep; readonly narration: string } {
+    if (statement?.side !== 'gpu') {
+      this.step = 0;
+      this.access = undefined;
+      return { step: 0, narration: '' };
+    }
+    const fresh = this.access?.from !== statement.from || this.access.line !== statement.line;
+    this.access = statement;
+    const step = fresh ? 1 : this.after(functions, events);
+    const begins = step !== this.step;
+    this.step = step;
+    return { step, narration: begins ? this.narration(step, statement, events) : '' };
+  }
+
+  private after(functions: readonly string[], events: readonly string[]): FiveStep {
+    const saw = (pattern: RegExp): boolean => events.some((event) => pattern.test(event));
+    if (saw(REPLAY)) return 4;
+    if (saw(RESOLVE) || functions.some((name) => MIGRATE_FUNCTION.test(name))) return 3;
+    if (saw(FAULT) || functions.includes('hmm_range_fault')) return this.step === 3 ? 3 : 2;
+    if (this.step === 4) return 5;
+    return this.step === 0 ? 1 : this.step;
+  }
+
+  private narration(step: FiveStep, { text }: StatementView, events: readonly string[]): string {
+    const seen = events.length === 0 ? '' : ` Seen: ${events.slice(0, 3).join('; ')}.`;
+    switch (step) {
+      case 1:
+        return `“${text}” begins; a GPU access without a device entry faults.`;
+      case 2:
+        return `The fault record is read. How many pages it brings: this driver ${this.rules.granularity}${seen}`;
+      case 3:
+        return `What this driver does with the page: it ${this.rules.gpuFault}${seen}`;
+      case 4:
+        return `The accesses that wait are done again.${seen}`;
+      case 5:
+        return `“${text}” goes on with what it finds.`;
+      default:
+        return '';
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import {
+  compileLitmus,
+  DEFAULT_MAX_STEPS,
+  litmusModel,
+  type LitmusProgram,
+  type MirrorDevicesFactory,
+  type Model,
+  NotifierRetry,
+  type RetryMistake,
+  search,
+  tell,
+} from '@hmm/explore';
+import { HmmError } from '@hmm/kernel';
+import { MirrorOperations } from '@hmm/test-device';
+import { parseProgram } from '@hmm/workload';
+import type { LitmusStory, LitmusView } from './litmus-view.js';
+import type { ProblemView } from './protocol.js';
+
+/** Pages of a chunk of device memory: few, so that going back to an earlier state is cheap. */
+const CHUNK_PAGES = 64;
+
+/** The kernel's test device; `set corrected = 1` takes away the two races that the recorded one has. */
+const devices: MirrorDevicesFactory = (system, settings) =>
+  new MirrorOperations(system, {
+    chunkPages: CHUNK_PAGES,
+    maxTables: 64,
+    corrected: settings.get('corrected') === '1',
+  });
+
+type Compiled =
+  | { readonly ok: true; readonly program: LitmusProgram; readonly model: () => Model }
+  | { readonly ok: false; readonly problems: readonly ProblemView[] };
+
+/** Explores a litmus test for at most `budgetMs` of real time. */
+export function exploreLitmus(text: string, budgetMs: number): LitmusView {
+  const compiled = compile(text);
+  if (!compiled.ok) return compiled;
+  const { program } = compiled;
+  const options = {
+    keepGoing: true,
+    maxSeconds: budgetMs / 1000,
+    now: () => performance.now() / 1000,
+    minimiseExecutions: 2000,
+  };
+  const result = search(compiled.model(), options);
+  const { explorer } = result;
+  const outcomes = [...explorer.outcomes.values()].map(({ text: name, count, replay }) => ({
+    text: name,
+    count,
+    replay,
+  }));
+  const witnessed = program.quantifier !== 'exists' || outcomes.some((o) => o.text.endsWith('exists'));
+  const broken = explorer.violations.size > 0 || (result.complete && !witnessed);
+  return {
+    ok: true,
+    name: program.name,
+    doc: program.doc,
+    verdict: broken ? 'violated' : result.complete ? 'ok' : 'incomplete',
+    schedules: explorer.schedules,
+    steps: explorer.steps,
+    seconds: result.seconds,
+    outcomes,
+    story: result.counterexample,
+  };
+}
+
+/** Tells one execution of a litmus test. */
+export function tellLitmus(text: string, replay: string): LitmusStory {
+  const compiled = compile(text);
+  if (!compiled.ok) return compiled;
+  try {
+    return { ok: true, story: tell(compiled.model(), replay, DEFAULT_MAX_STEPS) };
+  } catch (error) {
+    if (!(error instanceof HmmError)) throw error;
+    return {
+      ok: false,
+      problems: [{ line: 1, column: 1, message: `this replay string does not fit: ${error.message}` }],
+    };
+  }
+}
+
+function compile(text: string): Compiled {
+  const protocol = protocolTest(text);
+  if (protocol !== undefined) return protocol;
+  const parsed = parseProgram(text, 'litmus test');
+  if (!parsed.ok) return { ok: false, problems: parsed.errors };
+  if (parsed.program.kind !== 'litmus') {
+    const message = 'this is a program: a litmus test begins with "litmus NAME" and has columns';
+    return { ok: false, problems: [{ line: 1, column: 1, message }] };
+  }
+  const compiled = compileLitmus(parsed.program, 'litmus test');
+  if (!compiled.ok) return { ok: false, problems: compiled.errors };
+  const { program } = compiled;
+  return { ok: true, program, model: () => litmusModel(program, devices) };
+}
+
+const MISTAKES: ReadonlyMap<string, RetryMistake | undefined> = new Map([
+  ['none', undefined],
+  ['no-retry', 'no-retry'],
+  ['retry-unlocked', 'retry-unlocked'],
+  ['no-set-seq', 'no-set-seq'],
+  ['begin-late', 'begin-late'],
+]);
+
+/** `protocol MISTAKE`: the sequence-retry protocol alone, with a driver that makes one of the classical mistakes. */
+function protocolTest(text: string): Compiled | undefined {
+  const found = /^\s*protocol\s+(\S+)\s*$/.exec(text.replaceAll(/#.*$/gm, ''));
+  const name = found?.[1];
+  if (name === undefined) return undefined;
+  if (!MISTAKES.has(name)) {
+    const message = `a mistake is one of ${[...MISTAKES.keys()].join(', ')}`;
+    return { ok: false, problems: [{ line: 1, column: 1, message }] };
+  }
+  const mistake = MISTAKES.get(name);
+  const model = (): Model => new NotifierRetry([[['fault', 1]], [['replace', 1]]], mistake);
+  const program: LitmusProgram = {
+    name: `protocol ${name}`,
+    doc:
+      mistake === undefined
+        ? 'The device faults on a page while the CPU replaces it; the driver follows the protocol.'
+        : `The device faults on a page while the CPU replaces it; the driver’s mistake: ${mistake}.`,
+    settings: new Map(),
+    regions: new Map(),
+    init: [],
+    threads: [],
+    final: [],
+    quantifier: undefined,
+    condition: undefined,
+  };
+  return { ok: true, program, model };
+}

@@ -1,0 +1,121 @@
+import { errnoName } from '@hmm/kernel';
+import { type ClientFactory, type DeviceClient, Machine } from '@hmm/machine';
+import {
+  allocates,
+  DEFAULT_DEVICE,
+  evaluateNumber,
+  parseProgram,
+  type ProgramFile,
+  type Scope,
+  withMemory,
+} from '@hmm/workload';
+import type { PaneSpec } from './protocol.js';
+import type { PaneRefusal } from './run-view.js';
+
+const SEED = 1;
+const NO_SCOPE: Scope = { lookup: () => undefined, query: () => undefined };
+
+/** A machine with a pane's driver plugged in, and the program as this driver can run it. */
+export interface PaneMachine {
+  readonly ok: true;
+  readonly machine: Machine;
+  readonly client: DeviceClient;
+  readonly factory: ClientFactory;
+  readonly program: ProgramFile;
+  readonly parameters: ReadonlyMap<string, number>;
+  /** What was changed in the program so that it could run, one clause each. */
+  readonly changed: readonly string[];
+}
+
+/** Builds a pane's machine, or says why there is none. */
+export function buildPane(
+  program: ProgramFile,
+  pane: PaneSpec,
+  factories: readonly ClientFactory[],
+  trace: boolean,
+): PaneMachine | PaneRefusal {
+  const factory = factories.find(({ name }) => name === pane.client);
+  if (factory === undefined)
+    return { ok: false, title: pane.client, message: `There is no driver called ${pane.client}.` };
+  const { title } = factory;
+  const chosen = settingsOf(program, pane, factory);
+  if ('message' in chosen) return { ok: false, title, message: chosen.message };
+  const machine = new Machine({ trace });
+  const { kernel, memory } = machine;
+  const devices =
+    program.devices.length > 0 ? program.devices.map(({ name }) => name.text) : [DEFAULT_DEVICE];
+  for (const name of devices) {
+    const made = factory.create({ kernel, memory, seed: SEED }, chosen.gpu, chosen.settings);
+    if (!made.ok) return { ok: false, title, message: made.message };
+    machine.addDevice(name, made.client);
+  }
+  const client = machine.client(devices[0] ?? DEFAULT_DEVICE);
+  const capability = client.capability();
+  if (!capability.ok) {
+    const message = `Cannot run on ${chosen.gpu}: ${capability.reason} (-${errnoName(capability.errno)}).`;
+    return { ok: false, title, message };
+  }
+  const adapted = adapt(program, capability.features);
+  return { ok: true, machine, client, factory, parameters: chosen.parameters, ...adapted };
+}
+
+interface Chosen {
+  readonly gpu: string;
+  readonly settings: ReadonlyMap<string, string>;
+  readonly parameters: ReadonlyMap<string, number>;
+}
+
+/** The pane's settings over those of the program's text: GPU, the program's parameters, the driver's settings. */
+function settingsOf(
+  program: ProgramFile,
+  pane: PaneSpec,
+  factory: ClientFactory,
+): Chosen | { readonly message: string } {
+  const lets = new Set(program.body.flatMap((s) => (s.kind === 'let' ? [s.name.text] : [])));
+  const settings = new Map<string, string>();
+  const parameters = new Map<string, number>();
+  let gpu = factory.gpus[0] ?? '';
+  for (const { key, value } of program.settings) {
+    if (key.text === 'gpu') gpu = factory.gpus.includes(value) ? value : gpu;
+    else if (key.text in factory.settings) settings.set(key.text, value);
+  }
+  if (pane.gpu !== '') gpu = pane.gpu;
+  for (const text of pane.settings) {
+    const at = text.indexOf('=');
+    const key = at < 0 ? text : text.slice(0, at);
+    const value = at < 0 ? '1' : text.slice(at + 1);
+    if (lets.has(key)) {
+      const number = numberOf(value);
+      if (number === undefined) return { message: `${key} needs a number, such as 16, 2MiB or 5ms.` };
+      parameters.set(key, number);
+    } else if (key in factory.settings) settings.set(key, value);
+    else
+      return {
+        message: `There is nothing called ${key} to set. Known: ${[...lets, ...Object.keys(factory.settings)].join(', ')}.`,
+      };
+  }
+  return { gpu, settings, parameters };
+}
+
+function numberOf(text: string): number | undefined {
+  const parsed = parseProgram(`let x = ${text}`, 'setting');
+  const [statement] = parsed.ok ? parsed.program.body : [];
+  if (statement?.kind !== 'let') return undefined;
+  const value = evaluateNumber(statement.value, NO_SCOPE);
+  return typeof value === 'number' ? value : undefined;
+}
+
+function adapt(
+  program: ProgramFile,
+  { managedMemory, systemMemory }: { readonly managedMemory: boolean; readonly systemMemory: boolean },
+): { readonly program: ProgramFile; readonly changed: readonly string[] } {
+  if (!systemMemory && managedMemory && allocates(program, 'malloc')) {
+    const changed = ['on this GPU it does not reach malloc’d memory: malloc became managed memory'];
+    return { program: withMemory(program, 'malloc', 'managed'), changed };
+  }
+  if (!managedMemory && systemMemory && allocates(program, 'managed')) {
+    const changed = ['it has no managed memory: managed became malloc'];
+    return { program: withMemory(program, 'managed', 'malloc'), changed };
+  }
+  return { program, changed: [] };
+}

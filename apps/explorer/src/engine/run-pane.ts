@@ -1,0 +1,86 @@
+import type { ClientFactory } from '@hmm/machine';
+import { type ProgramRun, runProgram } from '@hmm/machine';
+import type { ClientReport } from '@hmm/report';
+import type { ProgramFile } from '@hmm/workload';
+import { eventColumns } from './event-columns.js';
+import { LockLog } from './lock-log.js';
+import { buildPane, type PaneMachine } from './pane-machine.js';
+import type { PaneSpec } from './protocol.js';
+import { ResidencySampler } from './residency-sampler.js';
+import type { PaneRefusal, RunView } from './run-view.js';
+import { StatementLog } from './statement-log.js';
+import { reportOf, summaryOf } from './summary.js';
+
+/** How often a run is looked at for the residency map, besides at the ends of its statements. */
+const SAMPLES = 512;
+
+/** A pane's run, and what the worker keeps of it. */
+export interface PaneRun {
+  readonly ok: true;
+  readonly run: RunView;
+  readonly report: ClientReport;
+  readonly pane: PaneMachine;
+}
+
+/**
+ * Runs a program on one pane's client: once without looking, to learn how long it takes, and once more with a look
+ * every 512th of that time. Both runs are the same, since looking changes nothing.
+ */
+export function runPane(
+  program: ProgramFile,
+  spec: PaneSpec,
+  factories: readonly ClientFactory[],
+): PaneRun | PaneRefusal {
+  const first = buildPane(program, spec, factories, false);
+  if (!first.ok) return first;
+  const untraced = runProgram(first.machine, first.program, first.parameters);
+  const refused = refusalOf(first, untraced);
+  if (refused !== undefined) return refused;
+  const pane = buildPane(program, spec, factories, true);
+  if (!pane.ok) return pane;
+  const log = new StatementLog();
+  const locks = new LockLog(pane.machine.kernel.sched);
+  const sampler = new ResidencySampler(pane.machine, pane.client, Math.max(1, untraced.timeNs / SAMPLES));
+  pane.machine.kernel.sched.spawnDaemon('residency', sampler.watch());
+  log.onChange = () => {
+    sampler.sample();
+  };
+  const run = runProgram(pane.machine, pane.program, pane.parameters, log);
+  sampler.sample();
+  return viewOf(pane, run, log, locks, sampler);
+}
+
+function refusalOf(pane: PaneMachine, run: ProgramRun): PaneRefusal | undefined {
+  if (run.problem === undefined) return undefined;
+  const { span, message } = run.problem;
+  return { ok: false, title: pane.factory.title, message, line: span.line, column: span.column };
+}
+
+function viewOf(
+  pane: PaneMachine,
+  run: ProgramRun,
+  log: StatementLog,
+  locks: LockLog,
+  sampler: ResidencySampler,
+): PaneRun {
+  const { factory, client, changed, machine } = pane;
+  const named = eventColumns(machine, sampler.regions, log.statements, locks.holds);
+  const report = reportOf(factory.name, machine, client, run, changed);
+  const view: RunView = {
+    client: factory.name,
+    title: factory.title,
+    gpu: client.gpu,
+    changed,
+    failures: run.failures.map(({ span, seen }) => ({ line: span.line, column: span.column, seen })),
+    values: report.values,
+    duration: Math.max(1, run.timeNs),
+    regions: sampler.regions,
+    rows: Math.max(1, sampler.totalRows),
+    ...named,
+    residency: sampler.changes(),
+    statements: log.statements,
+    counters: sampler.counters(),
+    ...summaryOf(report, named),
+  };
+  return { ok: true, run: view, report, pane };
+}

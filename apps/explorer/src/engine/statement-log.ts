@@ -1,0 +1,79 @@
+import type { ProgramContext, StatementObserver } from '@hmm/machine';
+import { formatStatement, type Statement } from '@hmm/workload';
+import type { StatementView } from './run-view.js';
+
+/** More statements than that are run, but not listed. */
+const MAX_STATEMENTS = 100_000;
+const MAX_VALUES = 6;
+
+/** What only holds other statements, or happens at no time, is not listed. */
+const UNLISTED: ReadonlySet<Statement['kind']> = new Set([
+  'let',
+  'process',
+  'in',
+  'block',
+  'repeat',
+  'for',
+  'together',
+  'assert',
+]);
+
+/** Notes each statement of a run with its times and what it returned. */
+export class StatementLog implements StatementObserver {
+  readonly statements: StatementView[] = [];
+  /** Called at each begin and end, when there is something to look at. */
+  onChange: (() => void) | undefined;
+  private readonly begun = new Map<string, number[]>();
+
+  begin(statement: Statement, context: ProgramContext): void {
+    if (UNLISTED.has(statement.kind) || this.statements.length >= MAX_STATEMENTS) return;
+    const agent = agentOf(context);
+    const { now } = context.state.machine.kernel.sched;
+    const open = this.begun.get(agent) ?? [];
+    this.begun.set(agent, open);
+    open.push(this.statements.length);
+    this.statements.push({
+      from: now,
+      to: now,
+      line: statement.span.line,
+      text: formatStatement(statement).trim(),
+      side: sideOf(statement),
+      agent,
+      result: '',
+    });
+    this.onChange?.();
+  }
+
+  end(statement: Statement, context: ProgramContext): void {
+    if (UNLISTED.has(statement.kind)) return;
+    const at = this.begun.get(agentOf(context))?.pop();
+    const known = at === undefined ? undefined : this.statements[at];
+    if (at === undefined || known === undefined) return;
+    const to = context.state.machine.kernel.sched.now;
+    this.statements[at] = { ...known, to, result: resultOf(statement, context) };
+    this.onChange?.();
+  }
+}
+
+function agentOf(context: ProgramContext): string {
+  return context.agent === '' ? context.process.name : `${context.process.name}:${context.agent}`;
+}
+
+function sideOf(statement: Statement): 'cpu' | 'gpu' {
+  if (statement.kind === 'access') return statement.agent;
+  const onDevice = statement.kind === 'prefetch' || statement.kind === 'device-call';
+  return onDevice ? 'gpu' : 'cpu';
+}
+
+function resultOf(statement: Statement, context: ProgramContext): string {
+  const names = [];
+  if ('into' in statement && statement.into !== undefined) names.push(statement.into.text);
+  if ('rc' in statement && statement.rc !== undefined) names.push(statement.rc.text);
+  return names.map((name) => `${name} = ${valueText(context.lookup(name, undefined, undefined))}`).join(', ');
+}
+
+function valueText(value: unknown): string {
+  if (!Array.isArray(value)) return String(value);
+  const shown = value.slice(0, MAX_VALUES).join(', ');
+  return value.length > MAX_VALUES ? `${shown} … (${value.length} values)` : shown;
+}

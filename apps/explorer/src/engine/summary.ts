@@ -1,0 +1,104 @@
+import { type DeviceClient, fatalReason, type Machine, type ProgramRun, runFigures } from '@hmm/machine';
+import {
+  type ClientReport,
+  countOf,
+  formatBytes,
+  formatShare,
+  formatTime,
+  PART_TEXT,
+  summarySentence,
+} from '@hmm/report';
+import type { NamedEvents } from './event-columns.js';
+import type { RunView } from './run-view.js';
+
+/** The report of a run, as the command line makes it. */
+export function reportOf(
+  client: string,
+  machine: Machine,
+  on: DeviceClient,
+  run: ProgramRun,
+  changed: readonly string[],
+): ClientReport {
+  const failed = run.failures.map(({ span, seen }) => `line ${span.line}: ${seen}`);
+  return {
+    client,
+    gpu: on.gpu,
+    changed,
+    error: null,
+    fatal: fatalReason(machine),
+    failed,
+    ...runFigures(on, run),
+  };
+}
+
+/** The sentence, the causes that it names with an event that shows each, and the figures. */
+export function summaryOf(
+  report: ClientReport,
+  named: NamedEvents,
+): Pick<RunView, 'summary' | 'causes' | 'figures'> {
+  return { summary: summarySentence(report), causes: causesOf(report, named), figures: figuresOf(report) };
+}
+
+/** What shows each part of the time: the longest or first event of one of these lanes. */
+const SHOWN_BY: Readonly<Record<keyof ClientReport['time_by_part'], readonly string[]>> = {
+  running: ['GPU', 'device page table'],
+  fault_wait: ['GPU faults', 'fault worker'],
+  copying: ['migration (copy engine)'],
+  invalidating: ['notifier (sequence odd)'],
+};
+
+function causesOf(report: ClientReport, named: NamedEvents): { text: string; event: number }[] {
+  const parts = (['running', 'fault_wait', 'copying', 'invalidating'] as const)
+    .map((part) => ({ part, ns: report.time_by_part[part] }))
+    .filter(({ ns }) => ns > 0)
+    .sort((a, b) => b.ns - a.ns);
+  const causes = [];
+  for (const { part, ns } of parts) {
+    const event = biggestEvent(named, SHOWN_BY[part]);
+    if (event < 0) continue;
+    causes.push({
+      text: `${formatShare(ns, report.time_ns)} ${PART_TEXT[part].replace(/ \(.*/, '')}`,
+      event,
+    });
+  }
+  if (report.throttled + report.pinned > 0) {
+    const event = biggestEvent(named, ['thrashing']);
+    if (event >= 0) causes.unshift({ text: `thrashing: ${countOf(report.pinned, 'page')} pinned`, event });
+  }
+  return causes.slice(0, 3);
+}
+
+/** The event of the first of these lanes that has one: the one of most pages, or the longest. */
+function biggestEvent({ events, lanes }: NamedEvents, wanted: readonly string[]): number {
+  for (const name of wanted) {
+    const lane = lanes.indexOf(name);
+    if (lane < 0) continue;
+    let best = -1;
+    let most = -1;
+    for (let i = 0; i < events.length; i++) {
+      if (events.lane[i] !== lane) continue;
+      const size = (events.end[i] ?? 0) - (events.time[i] ?? 0) + (events.pages[i] ?? 0);
+      if (size > most) {
+        most = size;
+        best = i;
+      }
+    }
+    if (best >= 0) return best;
+  }
+  return -1;
+}
+
+function figuresOf(r: ClientReport): { label: string; value: string }[] {
+  return [
+    { label: 'time', value: formatTime(r.time_ns) },
+    { label: 'GPU faults', value: `${r.faults} in ${countOf(r.batches, 'batch', 'batches')}` },
+    { label: 'CPU faults served', value: String(r.cpu_faults) },
+    { label: 'to device', value: formatBytes(r.bytes_to_device) },
+    { label: 'to host', value: formatBytes(r.bytes_to_host) },
+    { label: 'remote accesses', value: String(r.remote_accesses) },
+    { label: 'notifier calls', value: String(r.invalidations) },
+    { label: 'retries', value: String(r.retries) },
+    { label: 'evicted', value: countOf(r.evicted_pages, 'page') },
+    { label: 'thrashing', value: `${r.throttled} throttled, ${r.pinned} pinned` },
+  ];
+}

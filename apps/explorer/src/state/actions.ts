@@ -1,0 +1,62 @@
+import type { Engine } from '../engine/engine.js';
+import {
+  busy,
+  clients,
+  cursor,
+  differences,
+  duration,
+  failure,
+  panes,
+  problems,
+  program,
+  results,
+  selection,
+  zoom,
+} from './store.js';
+
+/** Asks the engine which drivers there are, and fills the panes with the first two where the URL named none. */
+export async function loadClients(engine: Engine): Promise<void> {
+  clients.value = await engine.call({ kind: 'clients' });
+  if (panes.value.length > 0) return;
+  const names = clients.value.slice(0, 2).map(({ name }) => name);
+  panes.value = names.map((client) => ({ client, gpu: '', settings: [] }));
+}
+
+/** Runs the editor's program on all panes. Cursor, zoom and selection stay where they still mean something. */
+export async function runProgram(engine: Engine): Promise<void> {
+  await guarded(async () => {
+    const answer = await engine.call({ kind: 'run', program: program.value, panes: panes.value });
+    if (!answer.ok) {
+      problems.value = answer.problems;
+      results.value = [];
+      return;
+    }
+    problems.value = answer.panes.flatMap((pane) =>
+      pane.ok || pane.line === undefined
+        ? []
+        : [{ line: pane.line, column: pane.column ?? 1, message: `${pane.title}: ${pane.message}` }],
+    );
+    differences.value = answer.differences;
+    results.value = answer.panes;
+    if (zoom.value !== undefined && zoom.value.to > duration.value) zoom.value = undefined;
+    cursor.value = Math.min(cursor.value, duration.value);
+    const chosen = selection.value;
+    const pane = chosen === undefined ? undefined : answer.panes[chosen.pane];
+    if (chosen !== undefined && (pane?.ok !== true || chosen.event >= pane.run.events.length)) {
+      selection.value = undefined;
+    }
+  });
+}
+
+/** Does `work`, showing that it is under way and what fails. */
+export async function guarded(work: () => Promise<void>): Promise<void> {
+  busy.value = true;
+  failure.value = '';
+  try {
+    await work();
+  } catch (error) {
+    failure.value = error instanceof Error ? error.message : String(error);
+  } finally {
+    busy.value = false;
+  }
+}

@@ -1,0 +1,103 @@
+import type { PaneSpec } from '../engine/protocol.js';
+import { clients, panes } from '../state/store.js';
+
+const MAX_PANES = 4;
+
+/** Which driver runs in which pane, on which GPU, with which settings. */
+export function PanePicker(): preact.JSX.Element {
+  const change = (at: number, pane: PaneSpec | undefined): void => {
+    panes.value = panes.value.flatMap((old, i) => (i === at ? (pane === undefined ? [] : [pane]) : [old]));
+  };
+  return (
+    <fieldset class="panes">
+      <legend>Panes</legend>
+      {panes.value.map((pane, at) => (
+        <PaneRow
+          key={at}
+          at={at}
+          pane={pane}
+          alone={panes.value.length === 1}
+          onChange={(next) => {
+            change(at, next);
+          }}
+        />
+      ))}
+      {panes.value.length < MAX_PANES && (
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            const client = clients.value[0]?.name ?? 'nouveau';
+            panes.value = [...panes.value, { client, gpu: '', settings: [] }];
+          }}
+        >
+          Add a pane
+        </button>
+      )}
+    </fieldset>
+  );
+}
+
+function PaneRow(props: {
+  readonly at: number;
+  readonly pane: PaneSpec;
+  readonly alone: boolean;
+  readonly onChange: (pane: PaneSpec | undefined) => void;
+}): preact.JSX.Element {
+  const { at, pane, alone, onChange } = props;
+  const client = clients.value.find(({ name }) => name === pane.client);
+  const known = Object.entries(client?.settings ?? {}).map(([name, text]) => `${name}: ${text}`);
+  return (
+    <div class="pane-row">
+      <select
+        aria-label={`Driver of pane ${at + 1}`}
+        value={pane.client}
+        onChange={(event) => {
+          onChange({ client: event.currentTarget.value, gpu: '', settings: [] });
+        }}
+      >
+        {clients.value.map(({ name, title }) => (
+          <option key={name} value={name}>
+            {title}
+          </option>
+        ))}
+      </select>
+      <select
+        aria-label={`GPU of pane ${at + 1}`}
+        value={pane.gpu}
+        onChange={(event) => {
+          onChange({ ...pane, gpu: event.currentTarget.value });
+        }}
+      >
+        <option value="">GPU: as the program says</option>
+        {client?.gpus.map((gpu) => (
+          <option key={gpu} value={gpu}>
+            {gpu}
+          </option>
+        ))}
+      </select>
+      <input
+        aria-label={`Settings of pane ${at + 1}, name=value`}
+        placeholder="name=value …"
+        title={known.join('\n')}
+        value={pane.settings.join(' ')}
+        onChange={(event) => {
+          const settings = event.currentTarget.value.split(/\s+/).filter((word) => word !== '');
+          onChange({ ...pane, settings });
+        }}
+      />
+      {!alone && (
+        <button
+          type="button"
+          class="quiet"
+          aria-label={`Remove pane ${at + 1}`}
+          onClick={() => {
+            onChange(undefined);
+          }}
+        >
+          ×
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,250 @@
+import { formatTime } from '@hmm/report';
+import { useMemo, useState } from 'preact/hooks';
+import { FIVE_STEPS, type StepRecord, type StepTrack } from '../engine/step-view.js';
+import { type Breakpoint, type BreakpointKind, continueFrom, narrationAt, stateAt } from './breakpoints.js';
+
+const KINDS: readonly { readonly kind: BreakpointKind; readonly label: string; readonly hint: string }[] = [
+  { kind: 'function', label: 'function', hint: 'hmm_range_fault' },
+  { kind: 'event', label: 'event', hint: 'replay' },
+  { kind: 'page', label: 'change of page', hint: 'a[0]' },
+  { kind: 'invariant', label: 'broken invariant', hint: '' },
+];
+
+/** One run step by step: where it is, what the step did, and the state after it with what it changed marked. */
+export function StepPane(props: {
+  readonly track: StepTrack;
+  readonly at: number;
+  readonly onMove: (at: number) => void;
+}): preact.JSX.Element {
+  const { track, at, onMove } = props;
+  const [points, setPoints] = useState<readonly Breakpoint[]>([]);
+  const step = track.steps[at];
+  const last = track.steps.length - 1;
+  const go = (to: number): void => {
+    onMove(Math.min(Math.max(to, 0), last));
+  };
+  const stops = points.length > 0 ? points : [{ kind: 'five' as const, text: '' }];
+  return (
+    <article
+      class="card step-pane"
+      aria-label={`${track.title}, step by step`}
+      onKeyDown={(event) => {
+        if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+        const to = keyMove(event.key, at, () => continueFrom(track, at, stops));
+        if (to === undefined) return;
+        event.preventDefault();
+        go(to);
+      }}
+    >
+      <header>
+        <h2>{track.title}</h2>
+        <span class="soft">on {track.gpu}</span>
+      </header>
+      <div class="controls" role="toolbar" aria-label={`Steps, ${track.client}`}>
+        <button type="button" disabled={at <= 0} onClick={() => go(at - 1)}>
+          ◀ Previous
+        </button>
+        <button type="button" disabled={at >= last} onClick={() => go(at + 1)}>
+          Next ▶
+        </button>
+        <button type="button" disabled={at >= last} onClick={() => go(continueFrom(track, at, stops))}>
+          Continue ▶▶
+        </button>
+        <span class="count" aria-live="polite">
+          step {at + 1} of {last + 1}
+          {track.truncated ? ' (the run has more)' : ''}
+        </span>
+        <input
+          type="range"
+          min={0}
+          max={last}
+          value={at}
+          aria-label={`Step, ${track.client}`}
+          onInput={(event) => go(Number(event.currentTarget.value))}
+        />
+      </div>
+      <Breakpoints points={points} client={track.client} onChange={setPoints} />
+      <Narration track={track} at={at} />
+      {step !== undefined && <StepFacts track={track} step={step} />}
+      <StateTable track={track} at={at} />
+    </article>
+  );
+}
+
+function keyMove(key: string, at: number, onward: () => number): number | undefined {
+  if (key === 'ArrowRight' || key === 'j') return at + 1;
+  if (key === 'ArrowLeft' || key === 'k') return at - 1;
+  if (key === 'c') return onward();
+  if (key === 'Home') return 0;
+  return undefined;
+}
+
+function Breakpoints(props: {
+  readonly points: readonly Breakpoint[];
+  readonly client: string;
+  readonly onChange: (points: readonly Breakpoint[]) => void;
+}): preact.JSX.Element {
+  const { points, client, onChange } = props;
+  const [kind, setKind] = useState<BreakpointKind>('function');
+  const [text, setText] = useState('');
+  const known = KINDS.find((one) => one.kind === kind);
+  return (
+    <form
+      class="breakpoints"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (text.trim() !== '' || kind === 'invariant') onChange([...points, { kind, text: text.trim() }]);
+        setText('');
+      }}
+    >
+      <span class="soft">Continue stops at</span>
+      {points.length === 0 && <span>each of the five steps, or</span>}
+      {points.map((point, i) => (
+        <button
+          key={`${point.kind} ${point.text}`}
+          type="button"
+          class="chip"
+          aria-label={`Remove the breakpoint on ${point.kind} ${point.text}`}
+          onClick={() => onChange(points.filter((_, other) => other !== i))}
+        >
+          {point.kind} {point.text} ×
+        </button>
+      ))}
+      <select
+        aria-label={`Kind of breakpoint, ${client}`}
+        value={kind}
+        onChange={(event) =>
+          setKind(KINDS.find((one) => one.kind === event.currentTarget.value)?.kind ?? 'function')
+        }
+      >
+        {KINDS.map((one) => (
+          <option key={one.kind} value={one.kind}>
+            {one.label}
+          </option>
+        ))}
+      </select>
+      {kind !== 'invariant' && (
+        <input
+          aria-label={`Name for the breakpoint, ${client}`}
+          value={text}
+          placeholder={known?.hint ?? ''}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+      )}
+      <button type="submit">Add</button>
+    </form>
+  );
+}
+
+function Narration({ track, at }: { readonly track: StepTrack; readonly at: number }): preact.JSX.Element {
+  const { five, text } = narrationAt(track, at);
+  return (
+    <div class="narration" aria-live="polite">
+      <ol>
+        {FIVE_STEPS.slice(1).map((title, i) => (
+          <li key={title} aria-current={i + 1 === five ? 'step' : undefined} title={title}>
+            {i + 1}
+          </li>
+        ))}
+      </ol>
+      <p>
+        {five === 0 ? (
+          <span class="soft">On the CPU: none of the five steps.</span>
+        ) : (
+          <>
+            <b>{FIVE_STEPS[five]}.</b> {text}
+          </>
+        )}
+      </p>
+    </div>
+  );
+}
+
+function StepFacts({
+  track,
+  step,
+}: {
+  readonly track: StepTrack;
+  readonly step: StepRecord;
+}): preact.JSX.Element {
+  return (
+    <dl class="facts">
+      <dt>When, who</dt>
+      <dd>
+        {formatTime(step.time)}, {track.agents[step.agent] ?? ''}
+        {step.line > 0 ? `, line ${step.line}` : ''}
+      </dd>
+      <dt>Functions</dt>
+      <dd class="code">{step.functions.join(' → ') || '–'}</dd>
+      <dt>Events</dt>
+      <dd class="code">{step.events.join('; ') || '–'}</dd>
+      <dt>Locks held</dt>
+      <dd class="code">{step.locks.join(', ') || 'none'}</dd>
+      <dt>Invariants</dt>
+      <dd class={step.broken === '' ? 'good' : 'problem'}>
+        {step.broken === '' ? '✓ hold' : `✗ ${step.broken}`}
+      </dd>
+    </dl>
+  );
+}
+
+function StateTable({ track, at }: { readonly track: StepTrack; readonly at: number }): preact.JSX.Element {
+  const state = useMemo(() => stateAt(track, at), [track, at]);
+  const changed = new Set(track.steps[at]?.changes.map(([key]) => key));
+  const names = [
+    ...new Set(
+      track.keys.filter((key) => !key.startsWith('notifier')).map((key) => key.replace(/^\S+ /, '')),
+    ),
+  ];
+  return (
+    <div class="state">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Page</th>
+            <th scope="col">CPU entry</th>
+            <th scope="col">GPU entry</th>
+            <th scope="col">Folio</th>
+          </tr>
+        </thead>
+        <tbody>
+          {names.map((name) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              {(['CPU', 'GPU', 'folio'] as const).map((part) => (
+                <StateCell
+                  key={part}
+                  text={state.get(`${part} ${name}`)}
+                  changed={changed.has(`${part} ${name}`)}
+                />
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {track.keys
+        .filter((key) => key.startsWith('notifier'))
+        .map((key) => (
+          <p key={key} class={changed.has(key) ? 'changed' : ''}>
+            {changed.has(key) ? '● ' : ''}
+            {key}: {state.get(key) ?? 'none'}
+          </p>
+        ))}
+    </div>
+  );
+}
+
+function StateCell({
+  text,
+  changed,
+}: {
+  readonly text: string | undefined;
+  readonly changed: boolean;
+}): preact.JSX.Element {
+  return (
+    <td class={changed ? 'changed' : ''}>
+      {changed ? <b aria-label="changed">● </b> : null}
+      {text ?? <span class="soft">none</span>}
+    </td>
+  );
+}
