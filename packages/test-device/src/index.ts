@@ -8,7 +8,9 @@ export {
 export { Dmirror, dmirrorFopsOpen, dmirrorFopsRelease } from './dmirror.js';
 export { DMIRROR_BATCH } from './dmirror-fault.js';
 export * from './dmirror-mmap.js';
+export { testDeviceInvariants } from './invariants.js';
 export * from './ioctl.js';
 export * from './mirror-operations.js';
 export * from './test-device.js';
 export * from './uapi.js';
+export * from './test-device-client.js';

@@ -1,0 +1,305 @@
+import { EIO, EOPNOTSUPP, type Kernel, type Task } from '@hmm/kernel';
+import { isDevicePrivatePte, type MemorySystem, type MmStruct, ptePresent } from '@hmm/mm';
+import { DPT_XA_TAG_WRITE } from './device-table.js';
+import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';
+import { dmirrorIoctl } from './ioctl.js';
+import { TestDevice, type TestDeviceOptions } from './test-device.js';
+import {
+  HMM_DMIRROR_CHECK_EXCLUSIVE,
+  HMM_DMIRROR_EXCLUSIVE,
+  HMM_DMIRROR_MIGRATE_TO_DEV,
+  HMM_DMIRROR_MIGRATE_TO_SYS,
+  HMM_DMIRROR_READ,
+  HMM_DMIRROR_RELEASE,
+  HMM_DMIRROR_SNAPSHOT,
+  HMM_DMIRROR_WRITE,
+} from './uapi.js';
+
+/** What the device is asked to touch: `AccessStream` of `@hmm/machine`, by shape. */
+export interface TestDeviceStream {
+  /** 1 read, 2 write, 3 atomic add. */
+  readonly access: 1 | 2 | 3;
+  readonly base: number;
+  readonly pages: Int32Array;
+  readonly offset: number;
+  readonly width: 1 | 2 | 4;
+  /** One value per access; undefined when the contents do not matter. */
+  readonly values: Uint32Array | undefined;
+}
+
+/** A driver's own call and its answer: `DeviceOperation` of `@hmm/machine`, by shape. */
+export interface TestDeviceOperation {
+  readonly name: string;
+  readonly vpn: number;
+  readonly pages: number;
+  readonly value: number;
+}
+
+const PAGE_SIZE = 4096;
+/** An access by an ioctl, ns: an estimate, as no hardware is behind it. */
+const ACCESS_NS = 1000;
+const RESIDENCY = { cpu: 1, device: 2, cpuMapped: 4, deviceMapped: 8, deviceWrite: 16 };
+
+const REQUESTS = new Map<string, number>([
+  ['dread', HMM_DMIRROR_READ],
+  ['dwrite', HMM_DMIRROR_WRITE],
+  ['todev', HMM_DMIRROR_MIGRATE_TO_DEV],
+  ['tosys', HMM_DMIRROR_MIGRATE_TO_SYS],
+  ['snap', HMM_DMIRROR_SNAPSHOT],
+  ['excl', HMM_DMIRROR_EXCLUSIVE],
+  ['chkexcl', HMM_DMIRROR_CHECK_EXCLUSIVE],
+  ['drelease', HMM_DMIRROR_RELEASE],
+]);
+
+/**
+ * The kernel's test device as a machine drives it: every access is an ioctl of one page, every move an ioctl of the
+ * range. Satisfies `DeviceClient` of `@hmm/machine`.
+ */
+export class TestDeviceClient {
+  readonly name = 'test-device';
+  readonly gpu: string;
+  readonly log: readonly string[] = [];
+  /** The loaded driver, for who wants to look inside. */
+  readonly device: TestDevice;
+  private readonly kernel: Kernel;
+  private readonly minor: number;
+  private readonly moved = { toDevice: 0, toHost: 0 };
+  private readonly figures = { faults: 0, accesses: 0 };
+
+  /** @param minor which of the four devices: 0 and 1 have private memory, 2 and 3 coherent memory. */
+  constructor(kernel: Kernel, memory: MemorySystem, minor = 0, options: TestDeviceOptions = {}) {
+    this.kernel = kernel;
+    this.minor = minor;
+    this.gpu = minor < 2 ? 'dmirror-private' : 'dmirror-coherent';
+    this.device = new TestDevice(memory, options);
+  }
+
+  /** It always works; atomics are not among its operations. */
+  capability(): {
+    readonly ok: true;
+    readonly features: {
+      readonly systemMemory: true;
+      readonly managedMemory: false;
+      readonly atomics: false;
+      readonly faultMigration: false;
+      readonly advice: readonly [];
+      readonly operations: readonly string[];
+      readonly memoryPages: number;
+    };
+  } {
+    const operations = [...REQUESTS.keys()];
+    const memoryPages = this.device.devices[this.minor]?.options.chunkPages ?? 0;
+    return {
+      ok: true,
+      features: {
+        systemMemory: true,
+        managedMemory: false,
+        atomics: false,
+        faultMigration: false,
+        advice: [],
+        operations,
+        memoryPages,
+      },
+    };
+  }
+
+  /** None: an ioctl serves its own faults. */
+  workers(): readonly [] {
+    return [];
+  }
+
+  /** Opens the device file in a process. */
+  *openProcess(
+    mm: MmStruct,
+  ): Task<
+    | { readonly ok: true; readonly process: TestDeviceProcess }
+    | { readonly ok: false; readonly errno: number; readonly reason: string }
+  > {
+    const dmirror = yield* this.device.open(this.minor, mm);
+    if (typeof dmirror === 'number')
+      return { ok: false, errno: dmirror, reason: 'the device cannot be opened' };
+    return { ok: true, process: new TestDeviceProcess(this.kernel, dmirror, this.moved, this.figures) };
+  }
+
+  /** The device never gives memory back but all at once: `-EOPNOTSUPP`. */
+  *limitMemory(): Task<number> {
+    return -EOPNOTSUPP;
+  }
+
+  /** Totals: what the ioctls returned. The device counts no invalidations, retries or CPU faults. */
+  counters(): {
+    readonly [
+      K in
+        | 'faults'
+        | 'batches'
+        | 'cpuFaults'
+        | 'remoteAccesses'
+        | 'remoteMaps'
+        | 'invalidations'
+        | 'retries'
+        | 'replays'
+        | 'throttled'
+        | 'pinned'
+        | 'evictedPages'
+    ]: number;
+  } & {
+    readonly byCause: { readonly user: { readonly toDevice: number; readonly toHost: number } };
+    readonly timeNs: { running: number; faultWait: number; copying: number; invalidating: number };
+  } {
+    const { faults, accesses } = this.figures;
+    return {
+      faults,
+      batches: faults,
+      cpuFaults: 0,
+      byCause: { user: { ...this.moved } },
+      remoteAccesses: 0,
+      remoteMaps: 0,
+      invalidations: 0,
+      retries: 0,
+      replays: 0,
+      throttled: 0,
+      pinned: 0,
+      evictedPages: 0,
+      timeNs: { running: accesses * ACCESS_NS, faultWait: 0, copying: 0, invalidating: 0 },
+    };
+  }
+}
+
+/** One process's open test device. */
+export class TestDeviceProcess {
+  readonly managed = undefined;
+  private readonly kernel: Kernel;
+  private readonly dmirror: Dmirror;
+  private readonly moved: { toDevice: number; toHost: number };
+  private readonly figures: { faults: number; accesses: number };
+  private readonly page = new Uint8Array(PAGE_SIZE);
+  private open = true;
+
+  constructor(
+    kernel: Kernel,
+    dmirror: Dmirror,
+    moved: { toDevice: number; toHost: number },
+    figures: { faults: number; accesses: number },
+  ) {
+    this.kernel = kernel;
+    this.dmirror = dmirror;
+    this.moved = moved;
+    this.figures = figures;
+  }
+
+  /** Accesses page by page: a read ioctl, and for a store the page written back changed. */
+  *launch(
+    stream: TestDeviceStream,
+  ): Task<{ readonly errno: number; readonly done: number; readonly reason: string }> {
+    for (let i = 0; i < stream.pages.length; i++) {
+      const errno = yield* this.accessOne(stream, i);
+      if (errno !== 0)
+        return { errno, done: i, reason: `ioctl failed at page ${stream.base + (stream.pages[i] ?? 0)}` };
+      this.figures.accesses++;
+      yield* this.kernel.sched.delay(ACCESS_NS);
+    }
+    return { errno: 0, done: stream.pages.length, reason: '' };
+  }
+
+  /** `HMM_DMIRROR_MIGRATE_TO_DEV` or `_TO_SYS`. */
+  *prefetch(vpn: number, pages: number, to: 'cpu' | 'gpu'): Task<number> {
+    const { rc } = yield* this.operation({ name: to === 'gpu' ? 'todev' : 'tosys', vpn, pages, value: 0 });
+    return rc;
+  }
+
+  /** The device takes no advice. */
+  *advise(): Task<number> {
+    return -EOPNOTSUPP;
+  }
+
+  /** An ioctl by its word; `dwrite` fills page i with `value + i`, what is read comes back as byte 0 of each page. */
+  *operation({ name, vpn, pages, value }: TestDeviceOperation): Task<{
+    readonly rc: number;
+    readonly cpages: number;
+    readonly faults: number;
+    readonly values: readonly number[];
+  }> {
+    const request = REQUESTS.get(name);
+    if (request === undefined) return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
+    const ptr = new Uint8Array(pages * PAGE_SIZE);
+    if (name === 'dwrite') {
+      for (let i = 0; i < pages; i++) ptr.fill(value + i, i * PAGE_SIZE, (i + 1) * PAGE_SIZE);
+    }
+    const { rc, cpages, faults } = yield* this.ioctl(request, vpn, pages, ptr);
+    if (name === 'todev') this.moved.toDevice += cpages * PAGE_SIZE;
+    if (name === 'tosys') this.moved.toHost += cpages * PAGE_SIZE;
+    return { rc, cpages, faults, values: rc === 0 ? valuesOf(name, ptr, pages) : [] };
+  }
+
+  /** Where pages are and who maps them, as `RES_*` bits of `@hmm/machine`. */
+  residency(vpn: number, pages: number, out: Uint8Array): void {
+    const { tables } = this.dmirror.mm.system;
+    for (let i = 0; i < pages; i++) {
+      const entry = tables.findPte(this.dmirror.mm.root, vpn + i);
+      const flags = entry < 0 ? 0 : (tables.lanes[entry] ?? 0);
+      const tag = this.dmirror.pt.tag(vpn + i);
+      let bits = isDevicePrivatePte(flags) ? RESIDENCY.device : 0;
+      if (ptePresent(flags)) bits |= RESIDENCY.cpu | RESIDENCY.cpuMapped;
+      if (tag !== 0) bits |= RESIDENCY.deviceMapped;
+      if ((tag & DPT_XA_TAG_WRITE) !== 0) bits |= RESIDENCY.deviceWrite;
+      out[i] = bits;
+    }
+  }
+
+  /** Nothing kills a test device. */
+  fatal(): undefined {
+    return undefined;
+  }
+
+  /** Closes the file: the mirror goes, and with it what is in the device's memory. */
+  *close(): Task {
+    if (!this.open) return;
+    this.open = false;
+    yield* dmirrorFopsRelease(this.dmirror);
+  }
+
+  private *accessOne(stream: TestDeviceStream, i: number): Task<number> {
+    const { access, base, pages, offset, width, values } = stream;
+    const vpn = base + (pages[i] ?? 0);
+    const read = yield* this.ioctl(HMM_DMIRROR_READ, vpn, 1, this.page);
+    if (read.rc !== 0) return read.rc;
+    const view = new DataView(this.page.buffer);
+    const before = load(view, offset, width);
+    const value = values?.[i] ?? 0;
+    if (access !== 2 && values !== undefined) values[i] = before;
+    if (access === 1) return 0;
+    store(view, offset, width, access === 3 ? before + value : value);
+    return (yield* this.ioctl(HMM_DMIRROR_WRITE, vpn, 1, this.page)).rc;
+  }
+
+  private *ioctl(
+    request: number,
+    vpn: number,
+    npages: number,
+    ptr: Uint8Array,
+  ): Task<{ readonly rc: number; readonly cpages: number; readonly faults: number }> {
+    if (!this.open) return { rc: -EIO, cpages: 0, faults: 0 };
+    const cmd = { addr: vpn * PAGE_SIZE, ptr, npages, cpages: 0, faults: 0 };
+    const rc = yield* dmirrorIoctl(this.dmirror, request, cmd);
+    this.figures.faults += cmd.faults;
+    return { rc, cpages: cmd.cpages, faults: cmd.faults };
+  }
+}
+
+function load(view: DataView, offset: number, width: 1 | 2 | 4): number {
+  if (width === 1) return view.getUint8(offset);
+  return width === 2 ? view.getUint16(offset, true) : view.getUint32(offset, true);
+}
+
+function store(view: DataView, offset: number, width: 1 | 2 | 4, value: number): void {
+  if (width === 1) view.setUint8(offset, value);
+  else if (width === 2) view.setUint16(offset, value, true);
+  else view.setUint32(offset, value, true);
+}
+
+/** What an operation returns of each page: its first byte, or the status byte of a snapshot. */
+function valuesOf(name: string, ptr: Uint8Array, pages: number): number[] {
+  if (name === 'snap') return [...ptr.subarray(0, pages)];
+  if (name !== 'dread' && name !== 'todev' && name !== 'excl') return [];
+  return Array.from({ length: pages }, (_, i) => ptr[i * PAGE_SIZE] ?? 0);
+}
