@@ -16,8 +16,11 @@ import type { GpuInstance } from './gpu-instance.js';
 /** uTLB ids are below this. */
 export const UTLBS = 1024;
 
-/** How the accesses of a kernel hang together: one thread, a thread an access, a grid-stride pass over all bytes. */
-export type GpuKernelShape = 'serial' | 'parallel' | 'stream';
+/**
+ * How the accesses of a kernel hang together: one thread, a thread an access, a grid-stride pass over all bytes, warps that
+ * each take the next access when their last is done.
+ */
+export type GpuKernelShape = 'serial' | 'parallel' | 'stream' | 'warps';
 
 /** What a kernel does to memory: access `i` touches `width` bytes at `offset` of page `base + pages[i]`. */
 export interface GpuAccesses {
@@ -32,6 +35,12 @@ export interface GpuAccesses {
   readonly width: number;
   /** One value per access: stored, loaded or added; undefined when the contents do not matter. */
   readonly values: Uint32Array | undefined;
+  /** Kind of each access where they differ, in `warps`; `access` then is the one whose cost all have. */
+  readonly kinds?: Uint8Array | undefined;
+  /** Warps that share the accesses of `warps`; 1 without it. */
+  readonly lanes?: number | undefined;
+  /** Writes the next piece of `warps` to the start of `pages` and `kinds`; returns its length, 0 at the end. */
+  readonly refill?: (() => number) | undefined;
 }
 
 /**
@@ -90,14 +99,21 @@ export abstract class GpuKernel {
   /** Whether a thread of it is stalled on page `vpn`. */
   abstract waitsFor(vpn: number): boolean;
 
+  /** ns that the accesses done so far take with all their pages in device memory. */
+  residentTime(): number {
+    return this.done * this.localNs;
+  }
+
   /** Delivers the faults of `times` accesses to page `vpn` through `utlb` and the ones after it. */
   protected fault(vpn: number, utlb: number, times = 1): void {
-    const { access } = this.accesses;
-    const type = this.faultType(vpn, access);
+    for (let i = 0; i < times; i++) this.faultOf(vpn, this.accesses.access, utlb + i);
+  }
+
+  /** Delivers the fault of one access of kind `access` to page `vpn`. */
+  protected faultOf(vpn: number, access: number, utlb: number): void {
     const { faultBuffer, kernel } = this.gpu;
-    for (let i = 0; i < times; i++) {
-      faultBuffer.push(this.instance.id, vpn, access, type, (utlb + i) % UTLBS, kernel.sched.now);
-    }
+    const type = this.faultType(vpn, access);
+    faultBuffer.push(this.instance.id, vpn, access, type, utlb % UTLBS, kernel.sched.now);
   }
 
   /** Loads, stores or adds for accesses `from` … `to - 1`, whose pages are mapped. */

@@ -12,6 +12,7 @@ import { GpuPageTable } from './page-table.js';
 import { ParallelKernel } from './parallel-kernel.js';
 import { SerialKernel } from './serial-kernel.js';
 import { TLB_BATCH } from './tlb.js';
+import { WarpKernel } from './warp-kernel.js';
 
 /** Contents by frame: what a PTE's frame is looked up in. */
 export interface FrameContents {
@@ -70,6 +71,8 @@ export class Gpu {
   /** ns that kernels ran, and ns that they were stalled. */
   runningNs = 0;
   stalledNs = 0;
+  /** ns that the kernels so far would have run with all their pages in device memory. */
+  residentNs = 0;
   private readonly instances: GpuInstance[] = [];
   private readonly running: GpuKernel[] = [];
   private readonly replayChannel: number;
@@ -137,6 +140,7 @@ export class Gpu {
       this.stalledNs += sched.now - stalledAt;
       if (this.over(kernel)) break;
     }
+    this.residentNs += kernel.residentTime();
     this.running.splice(this.running.indexOf(kernel), 1);
   }
 
@@ -187,6 +191,8 @@ export class Gpu {
         return new ParallelKernel(this, instance, accesses);
       case 'stream':
         return new GridKernel(this, instance, accesses);
+      case 'warps':
+        return new WarpKernel(this, instance, accesses);
     }
   }
 }

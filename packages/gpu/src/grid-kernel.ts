@@ -60,6 +60,10 @@ export class GridKernel extends GpuKernel {
     return ns;
   }
 
+  override residentTime(): number {
+    return (this.done * 4096) / this.gpu.preset.access.localGBs.value;
+  }
+
   override waitsFor(vpn: number): boolean {
     const { base, pages } = this.accesses;
     return this.window.subarray(0, this.windowLength).some((i) => base + (pages[i] ?? 0) === vpn);

@@ -7,6 +7,7 @@ export * from './fault-buffer.js';
 export * from './gpu.js';
 export * from './gpu-instance.js';
 export { GpuKernel, UTLBS, type GpuAccesses, type GpuKernelShape } from './gpu-kernel.js';
+export * from './gpu-stream.js';
 export * from './memory.js';
 export * from './page-table.js';
 export * from './presets.js';

@@ -125,8 +125,8 @@ export class GpuPageTable {
     if (old) return;
     for (let i = seen; i < this.invalidations; i++) {
       const at = 2 * (i % LOG_LENGTH);
-      out[0] = Math.min(out[0] ?? 0, this.log[at] ?? 0);
-      out[1] = Math.max(out[1] ?? 0, this.log[at + 1] ?? 0);
+      out[0] = Math.min(out[0], this.log[at] ?? 0);
+      out[1] = Math.max(out[1], this.log[at + 1] ?? 0);
     }
   }
 

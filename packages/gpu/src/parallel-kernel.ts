@@ -42,6 +42,11 @@ export class ParallelKernel extends GpuKernel {
     return this.done > before ? ns : 0;
   }
 
+  /** All threads run at once. */
+  override residentTime(): number {
+    return this.done > 0 ? this.localNs : 0;
+  }
+
   override waitsFor(vpn: number): boolean {
     const { base, pages } = this.accesses;
     return this.pending.subarray(0, this.left).some((thread) => base + (pages[thread] ?? 0) === vpn);

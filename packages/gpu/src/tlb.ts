@@ -53,6 +53,36 @@ export class GpuTlb {
     return to;
   }
 
+  /** As {@link GpuTlb.access} for accesses of different kinds: access `i` needs the bits `needs[kinds[i]]`. */
+  accessKinds(
+    base: number,
+    pages: Int32Array,
+    kinds: Uint8Array,
+    needs: Int32Array,
+    from: number,
+    to: number,
+  ): number {
+    const { tags, values } = this;
+    const low = base | 0;
+    const sysmem = GPU_PTE_SYSMEM;
+    let remote = 0;
+    this.enter(base);
+    for (let i = from; i < to; i++) {
+      const page = pages[i] ?? 0;
+      const tag = (low + page) | 0;
+      const at = tag & 4095;
+      const flags = tags[at] === tag ? (values[at] ?? 0) : this.fill(base + page, tag);
+      const need = needs[kinds[i] ?? 0] ?? 0;
+      if ((flags & need) !== need) {
+        this.remote = remote;
+        return i;
+      }
+      if ((flags & sysmem) !== 0) remote++;
+    }
+    this.remote = remote;
+    return to;
+  }
+
   /** The flags of the leaf for `vpn`, 0 without one: one access outside a batch. */
   flags(vpn: number): number {
     this.enter(vpn);

@@ -172,6 +172,7 @@ export class UvmClient {
         copying: c.copyNs,
         invalidating: 0,
       },
+      residentNs: gpu.residentNs,
     };
   }
 }
@@ -198,6 +199,7 @@ export interface UvmClientCounters {
     readonly copying: number;
     readonly invalidating: number;
   };
+  readonly residentNs: number;
 }
 
 /** Frame numbers that the machine has left for device memory, in whole root chunks. */

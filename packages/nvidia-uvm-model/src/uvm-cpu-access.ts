@@ -20,6 +20,8 @@ export interface UvmCpuAccesses {
   /** Stored by writes, overwritten by reads; added where `atomic`. undefined when the contents do not matter. */
   readonly values: Uint32Array | undefined;
   readonly atomic: boolean;
+  /** Kind of each access where they differ: 2 (write) and 3 (atomic) need the right to write. */
+  readonly kinds?: Uint8Array | undefined;
   /** Accesses at most between two scheduling points; undefined for no limit. */
   readonly slice?: number;
   /** ns of an access that hits; undefined for the cost table's. */
@@ -58,7 +60,7 @@ export function* uvmCpuAccess(
       space.driver,
       space,
       accesses.base + (pages[i] ?? 0),
-      write,
+      writes(accesses, i),
       faults === 0 ? cold : 'warm',
     );
     faults++;
@@ -69,6 +71,13 @@ export function* uvmCpuAccess(
   return { errno: 0, done: pages.length };
 }
 
+/** Whether access `i` writes. */
+function writes({ kinds, write }: UvmCpuAccesses, i: number): boolean {
+  if (kinds === undefined) return write;
+  const kind = kinds[i] ?? 0;
+  return kind === 2 || kind === 3;
+}
+
 /** ns of a loop over pages that are all mapped: the first ones miss the caches, and the loop itself takes some. */
 function residentTime(costs: UvmCosts, pages: number): number {
   const first = Math.min(pages, MISSES);
@@ -77,7 +86,7 @@ function residentTime(costs: UvmCosts, pages: number): number {
 
 /** Performs accesses from `from` as far as the CPU's mappings go; returns the index of the first that faults. */
 function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): number {
-  const { base, pages, write, values } = accesses;
+  const { base, pages, write, kinds, values } = accesses;
   let block: UvmVaBlock | undefined;
   const to = Math.min(pages.length, from + (accesses.slice ?? Infinity));
   for (let i = from; i < to; i++) {
@@ -87,7 +96,8 @@ function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): numb
       if (block === undefined) return i;
     }
     const page = vpn - block.start;
-    if (!maskTest(write ? block.cpu.write : block.cpu.read, page)) return i;
+    const allowed = (kinds === undefined ? write : writes(accesses, i)) ? block.cpu.write : block.cpu.read;
+    if (!maskTest(allowed, page)) return i;
     if (values !== undefined) cpuTransfer(space, block, page, accesses, i, values);
   }
   return to;

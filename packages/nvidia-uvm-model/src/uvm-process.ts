@@ -1,10 +1,4 @@
-import {
-  GPU_ACCESS_ATOMIC_STRONG,
-  GPU_ACCESS_READ,
-  GPU_ACCESS_WRITE,
-  GPU_PTE_VALID,
-  GPU_PTE_WRITE,
-} from '@hmm/gpu';
+import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuStream } from '@hmm/gpu';
 import { EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
 import type { UvmAdvice } from './uvm-client.js';
@@ -30,25 +24,12 @@ const RES_CPU_MAPPED = 4;
 const RES_DEVICE_MAPPED = 8;
 const RES_DEVICE_WRITE = 16;
 
-/** What a kernel or a CPU loop does: `AccessStream` of `@hmm/machine`, by shape. Access 1 reads, 2 writes, 3 adds. */
-export interface UvmStream {
-  readonly access: 1 | 2 | 3;
-  readonly shape: 'serial' | 'parallel' | 'stream';
-  readonly base: number;
-  readonly pages: Int32Array;
-  readonly offset: number;
-  readonly width: 1 | 2 | 4;
-  readonly values: Uint32Array;
-}
-
 /** How it ended: `StreamResult` of `@hmm/machine`. */
 export interface UvmStreamResult {
   readonly errno: number;
   readonly done: number;
   readonly reason: string;
 }
-
-const GPU_ACCESS = { 1: GPU_ACCESS_READ, 2: GPU_ACCESS_WRITE, 3: GPU_ACCESS_ATOMIC_STRONG } as const;
 
 /** Managed memory of one process: `ManagedMemory` of `@hmm/machine`. */
 export class UvmManagedMemory {
@@ -71,17 +52,22 @@ export class UvmManagedMemory {
   }
 
   /** CPU accesses; faults go to the driver. */
-  *cpuAccess(stream: UvmStream): Task<UvmStreamResult> {
+  *cpuAccess(stream: GpuStream): Task<UvmStreamResult> {
     const write = stream.access > 1;
     const atomic = stream.access === 3;
-    const result: UvmCpuResult = yield* uvmCpuAccess(
-      this.space,
-      { ...stream, write, atomic },
-      this.onAccess.warmth,
-    );
-    this.onAccess.warmth = 'warm';
+    const { pages, refill } = stream;
+    let before = 0;
+    let result: UvmCpuResult = { errno: 0, done: 0 };
+    for (let count = pages.length; count > 0; count = refill?.() ?? 0) {
+      const piece = { ...stream, pages: pages.subarray(0, count), write, atomic };
+      result = yield* uvmCpuAccess(this.space, piece, this.onAccess.warmth);
+      this.onAccess.warmth = 'warm';
+      if (result.errno !== 0) break;
+      before += count;
+    }
     const reason = result.errno === 0 ? '' : 'no managed memory is there (SIGBUS)';
-    return { ...result, reason };
+    const done = result.errno === 0 ? before : before + result.done;
+    return { errno: result.errno, done, reason };
   }
 
   /** The process forks: its CPU mappings go, and fault back; the child gets none. */
@@ -103,10 +89,10 @@ export class UvmProcess {
   }
 
   /** Runs a kernel to its end, or until one of its accesses is cancelled; then the context is dead. */
-  *launch(stream: UvmStream): Task<UvmStreamResult> {
+  *launch(stream: GpuStream): Task<UvmStreamResult> {
     const dead = this.fatal();
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
-    const kernel = yield* launchKernel(this.space, { ...stream, access: GPU_ACCESS[stream.access] });
+    const kernel = yield* launchKernel(this.space, gpuAccesses(stream));
     this.cpu.warmth = 'cold';
     if (kernel.finished) return { errno: 0, done: kernel.done, reason: '' };
     const errno = kernel.cancelled >= 0 ? this.space.fatalErrno : -EIO;

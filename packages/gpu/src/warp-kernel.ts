@@ -1,0 +1,142 @@
+import { GPU_ACCESS_NEEDS, GPU_ACCESS_PREFETCH, GPU_PTE_SYSMEM } from './access.js';
+import { GpuKernel } from './gpu-kernel.js';
+
+/** Faults that a kernel has outstanding at most: what the recorded batches of large kernels hold. */
+const OUTSTANDING = 256;
+/** Waiting accesses that share a uTLB. */
+const PER_UTLB = 4;
+/** Bytes that a warp moves for one access: its coalesced lines. */
+const WARP_BYTES = 128;
+/** `GPU_ACCESS_NEEDS` as a column, so that the hot loop reads a typed array. */
+const NEEDS = Int32Array.from(GPU_ACCESS_NEEDS);
+
+/**
+ * Warps that share one list of accesses: each takes the next when its last is done. An access that faults holds its warp
+ * until a replay finds the page mapped; the others go on, until every warp (or every slot for a fault) waits. Accesses may
+ * be of different kinds, and come in pieces; contents do not move.
+ */
+export class WarpKernel extends GpuKernel {
+  /** Pages and kinds of the accesses that wait, in the order in which they faulted; the first `waiting` count. */
+  private readonly waitingPages: Int32Array;
+  private readonly waitingKinds: Uint8Array;
+  private waiting = 0;
+  /** The next access of the present piece, and the accesses of that piece. */
+  private at = 0;
+  private length: number;
+  /** No further piece will come. */
+  private ended = false;
+  private replays = 0;
+  private readonly lanes: number;
+  private readonly localEach: number;
+  private readonly remoteEach: number;
+
+  constructor(...args: ConstructorParameters<typeof GpuKernel>) {
+    super(...args);
+    const { lanes = 1, pages } = this.accesses;
+    const { access } = this.gpu.preset;
+    this.lanes = Math.max(1, lanes);
+    const window = Math.min(this.lanes, OUTSTANDING);
+    this.waitingPages = new Int32Array(window);
+    this.waitingKinds = new Uint8Array(window);
+    this.length = pages.length;
+    this.localEach = Math.max(this.localNs / this.lanes, WARP_BYTES / access.localGBs.value);
+    this.remoteEach = Math.max(this.remoteNs / this.lanes, WARP_BYTES / access.remoteGBs.value);
+  }
+
+  override advance(): number {
+    const { table } = this.instance;
+    const window = this.waitingPages.length;
+    const before = this.done;
+    let remote = this.retry();
+    let budget = this.gpu.slice;
+    while (this.waiting < window && budget > 0 && this.supply()) {
+      const from = this.at;
+      const to = Math.min(this.length, from + budget);
+      const stop = this.run(from, to);
+      remote += table.tlb.remote;
+      budget -= stop - from;
+      this.done += stop - from;
+      this.at = stop;
+      if (stop === to) continue;
+      this.stall(stop);
+      this.at = stop + 1;
+      budget--;
+    }
+    if (remote > 0) this.gpu.countRemote(this.instance.id, this.accesses.base, remote);
+    const all = this.waiting < window && !this.supply();
+    this.finished = all && this.waiting === 0;
+    this.stalled = this.waiting > 0 && (all || this.waiting === window);
+    return (this.done - before - remote) * this.localEach + remote * this.remoteEach;
+  }
+
+  override waitsFor(vpn: number): boolean {
+    const page = vpn - this.accesses.base;
+    return this.waitingPages.subarray(0, this.waiting).includes(page);
+  }
+
+  override residentTime(): number {
+    return this.done * this.localEach;
+  }
+
+  /** Whether there is an access left, after asking for the next piece if need be. */
+  private supply(): boolean {
+    while (this.at === this.length && !this.ended) {
+      this.at = 0;
+      this.length = this.accesses.refill?.() ?? 0;
+      this.ended = this.length === 0;
+    }
+    return this.at < this.length;
+  }
+
+  private run(from: number, to: number): number {
+    const { accesses, instance, needs } = this;
+    const { tlb } = instance.table;
+    const { base, pages, kinds } = accesses;
+    if (kinds === undefined) return tlb.access(base, pages, from, to, needs);
+    return tlb.accessKinds(base, pages, kinds, NEEDS, from, to);
+  }
+
+  /** The access `i` of the piece faults: it waits, unless it is a prefetch, which nobody waits for. */
+  private stall(i: number): void {
+    const { base, pages, kinds, access } = this.accesses;
+    const page = pages[i] ?? 0;
+    const kind = kinds === undefined ? access : (kinds[i] ?? access);
+    if (kind === GPU_ACCESS_PREFETCH) {
+      this.done++;
+      if (this.gpu.prefetchFaults) this.faultOf(base + page, kind, 0);
+      return;
+    }
+    const slot = this.waiting++;
+    this.waitingPages[slot] = page;
+    this.waitingKinds[slot] = kind;
+    this.faultOf(base + page, kind, Math.floor(slot / PER_UTLB));
+  }
+
+  /** After a replay the waiting accesses try again; those whose page is not mapped fault again. Returns the remote ones. */
+  private retry(): number {
+    const { gpu, waitingPages, waitingKinds } = this;
+    const { base } = this.accesses;
+    const { tlb } = this.instance.table;
+    if (this.replays === gpu.replays) return 0;
+    this.replays = gpu.replays;
+    let kept = 0;
+    let remote = 0;
+    for (let i = 0; i < this.waiting; i++) {
+      const page = waitingPages[i] ?? 0;
+      const kind = waitingKinds[i] ?? 0;
+      const needs = NEEDS[kind] ?? 0;
+      const flags = tlb.flags(base + page);
+      if ((flags & needs) === needs) {
+        if ((flags & GPU_PTE_SYSMEM) !== 0) remote++;
+        continue;
+      }
+      waitingPages[kept] = page;
+      waitingKinds[kept] = kind;
+      this.faultOf(base + page, kind, Math.floor(kept / PER_UTLB));
+      kept++;
+    }
+    this.done += this.waiting - kept;
+    this.waiting = kept;
+    return remote;
+  }
+}

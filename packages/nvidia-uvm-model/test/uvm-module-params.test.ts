@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { gpuPreset } from '@hmm/gpu';
+import { moduleParameterNames, uvmCapability, UvmModuleParams } from '@hmm/nvidia-uvm-model';
+
+describe('module parameters', () => {
+  it('have the driver’s defaults', () => {
+    const params = new UvmModuleParams();
+    expect(params.get('uvm_perf_prefetch_threshold')).toBe(51);
+    expect(params.get('uvm_perf_fault_replay_policy')).toBe(2);
+    expect(params.get('uvm_perf_thrashing_pin')).toBe(300);
+  });
+
+  it('take values in range, replace others as the driver does, and say so', () => {
+    const params = new UvmModuleParams();
+    expect(params.set('uvm_perf_prefetch_threshold', 75)).toMatchObject({
+      ok: true,
+      value: 75,
+      how: 'taken',
+    });
+    expect(params.set('uvm_perf_prefetch_threshold', 101)).toMatchObject({ value: 51, how: 'replaced' });
+    expect(params.set('uvm_perf_fault_batch_count', 0)).toMatchObject({ value: 1, how: 'replaced' });
+    expect(params.get('uvm_perf_fault_batch_count')).toBe(1);
+    const outcome = params.set('uvm_perf_thrashing_threshold', 9);
+    expect(outcome.message).toBe(
+      'Invalid value 9 for uvm_perf_thrashing_threshold (1-7): the driver falls back to 3',
+    );
+  });
+
+  it('refuse names that the module has not, and fractions', () => {
+    const params = new UvmModuleParams();
+    expect(params.set('uvm_perf_magic', 1)).toMatchObject({ ok: false });
+    expect(params.set('uvm_perf_prefetch_threshold', 1.5)).toMatchObject({ ok: false });
+    expect(params.set('uvm_peer_copy', 1)).toMatchObject({ ok: true, how: 'without-effect' });
+    expect(moduleParameterNames()).toContain('uvm_global_oversubscription');
+  });
+});
+
+describe('which GPU gets what', () => {
+  const system = (gpu: string, params = new UvmModuleParams()): string => {
+    const capability = uvmCapability(gpuPreset(gpu), params);
+    return capability.ok ? capability.system.kind : capability.reason;
+  };
+
+  it.each([
+    ['k80', 'the open kernel modules do not support Kepler GPUs'],
+    ['p100', 'none'],
+    ['p100-2016', 'hmm'],
+    ['v100', 'none'],
+    ['t4', 'hmm'],
+    ['h100', 'hmm'],
+    ['gh200', 'ats'],
+    ['rtx5090', 'hmm'],
+  ])('%s: %s', (gpu, kind) => {
+    expect(system(gpu)).toBe(kind);
+  });
+
+  it('Maxwell is refused with what it cannot do; HMM goes with its switches', () => {
+    expect(system('m40')).toMatch(/^Tesla M40 cannot replay a fault/);
+    const off = new UvmModuleParams();
+    off.set('uvm_disable_hmm', 1);
+    expect(system('h100', off)).toBe('none');
+  });
+});

@@ -1,0 +1,78 @@
+import { goldenText } from '@hmm/golden';
+import { describe, expect, it } from 'vitest';
+import {
+  parseCapture,
+  parseTimes,
+  predictManaged,
+  type StepTimes,
+  validateCapture,
+  type ValidationReport,
+} from '@hmm/nvidia-uvm-model/validate';
+
+type Part = 'public' | 'public2';
+
+function times(part: Part): StepTimes {
+  const parsed = parseTimes(goldenText(`h100-uvm/times-${part}.jsonl.gz`));
+  if (!parsed.ok) throw new Error(parsed.message);
+  return parsed.times;
+}
+
+function report(part: Part): ValidationReport {
+  const capture = goldenText(`h100-uvm/uvm-${part}.jsonl.gz`);
+  return validateCapture(capture, { times: times(part) });
+}
+
+describe('the model and the driver on a real H100', () => {
+  it.each([
+    ['public', 71, 8, 0.1, 0.31],
+    ['public2', 9, 3, 0.2, 0.8],
+  ] as const)(
+    '%s: every deterministic scenario event by event',
+    (part, deterministic, chance, median, p90) => {
+      const result = report(part);
+      expect(result.deterministic).toBe(deterministic);
+      // Two parallel kernels of one scenario agreed by chance; no model has to.
+      const wrong = result.per_scenario.filter(
+        (s) => s.deterministic && !s.exact && s.name !== 'par-firsttouch-2m',
+      );
+      expect(wrong.map((s) => [s.name, s.first_difference])).toEqual([]);
+      const outside = result.per_scenario.filter((s) => s.totals?.within === false);
+      expect(outside.length).toBeLessThanOrEqual(chance);
+      expect(result.time.median_abs_error).toBeLessThan(median);
+      expect(result.time.p90_abs_error).toBeLessThan(p90);
+    },
+  );
+
+  it('sizes from 64 KiB to 1 GiB without tracing: each time within 10 %', () => {
+    const table = goldenText('h100-uvm/link.jsonl')
+      .split('\n')
+      .filter((l) => l.includes('"managed"'));
+    expect(table).toHaveLength(8);
+    for (const line of table) {
+      const row = JSON.parse(line) as Record<string, number>;
+      const got = predictManaged(row['bytes'] ?? 0);
+      const pairs = [
+        [got.prefetchUp, row['prefetch_up_us']],
+        [got.prefetchDown, row['prefetch_down_us']],
+        [got.gpuFaultStream, row['gpu_fault_stream_us']],
+        [got.cpuFaultBack, row['cpu_fault_back_us']],
+      ] as const;
+      for (const [ns, us = 0] of pairs) expect(Math.abs(ns / 1000 / us - 1)).toBeLessThan(0.1);
+    }
+  });
+});
+
+describe('a capture that cannot be read', () => {
+  it('names the line and what was expected', () => {
+    const head = '{"run":0,"scenario":"x","bytes":4096,"steps":"cw:seq"}';
+    expect(parseCapture('{"e":"x"}')).toMatchObject({ ok: false, line: 1 });
+    expect(parseCapture(`${head}\n{"t0":1`)).toMatchObject({ ok: false, line: 2 });
+    expect(parseCapture(`${head}\n{"e":"htod","at":"x"}`)).toMatchObject({
+      ok: false,
+      line: 2,
+      message: '"at" has to be a number',
+    });
+    expect(parseCapture(head)).toMatchObject({ ok: false, message: 'the capture ends within the run of x' });
+    expect(() => validateCapture('nonsense')).toThrow(/line 1, column/);
+  });
+});
