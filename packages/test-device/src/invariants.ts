@@ -1,0 +1,134 @@
+/**
+ * The safety invariants that speak of the test device's state, as predicates: the broken rule in words, or undefined. I1 and
+ * I3 hold while no operation is in progress.
+ *
+ * @packageDocumentation
+ */
+import {
+  isDeviceExclusivePte,
+  isDevicePrivatePte,
+  NO_PFN,
+  pagemapOf,
+  PG_free,
+  PG_reserved,
+  PG_zone_device_private,
+  PTE_HUGE,
+  PTE_PRESENT,
+  PTE_WRITE,
+  findPmd,
+  VM_READ,
+  VM_WRITE,
+  vmaLookup,
+} from '@hmm/mm';
+import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from './device-table.js';
+import type { Dmirror } from './dmirror.js';
+import type { TestDevice } from './test-device.js';
+
+/** What a broken invariant says; undefined where it holds. */
+export type Broken = string | undefined;
+
+/** A rule over every entry of every mirror's table; the first word it gives is the answer. */
+function overEntries(
+  driver: TestDevice,
+  rule: (dmirror: Dmirror, vpn: number, pfn: number, tag: number) => Broken,
+): Broken {
+  let broken: Broken;
+  for (const dmirror of driver.mirrors) {
+    dmirror?.pt.forEach((vpn, pfn, tag) => {
+      broken ??= rule(dmirror, vpn, pfn, tag);
+    });
+  }
+  return broken;
+}
+
+/** The CPU's entry for a page, its huge mapping if it has one: flags and the frame of this very page. */
+function cpuEntry(dmirror: Dmirror, vpn: number): { flags: number; pfn: number } {
+  const { mm } = dmirror;
+  const { tables } = mm.system;
+  const entry = tables.findPte(mm.root, vpn);
+  if (entry >= 0) return { flags: tables.lanes[entry] ?? 0, pfn: tables.lanes[entry + 1] ?? 0 };
+  const pmd = findPmd(mm, vpn);
+  const flags = pmd < 0 ? 0 : (tables.lanes[pmd] ?? 0);
+  if ((flags & PTE_HUGE) === 0) return { flags: 0, pfn: NO_PFN };
+  return { flags, pfn: (tables.lanes[pmd + 1] ?? 0) + (vpn & 511) };
+}
+
+/** I1: what the device maps is what the process maps: the same page, or the page that backs its own private one. */
+export function I1(driver: TestDevice): Broken {
+  return overEntries(driver, (dmirror, vpn, pfn) => {
+    const cpu = cpuEntry(dmirror, vpn);
+    const { mdevice } = dmirror;
+    const own =
+      isDevicePrivatePte(cpu.flags) && pagemapOf(mdevice.system, cpu.pfn)?.owner === mdevice.owner
+        ? mdevice.backingPage(cpu.pfn)
+        : NO_PFN;
+    const same = (cpu.flags & PTE_PRESENT) !== 0 || isDeviceExclusivePte(cpu.flags) ? cpu.pfn : own;
+    return same === pfn
+      ? undefined
+      : `device ${mdevice.minor} maps frame ${pfn} at ${vpn}, the process ${same}`;
+  });
+}
+
+/** I3: the device may do no more than the CPU's entry and the VMA allow. */
+export function I3(driver: TestDevice): Broken {
+  return overEntries(driver, (dmirror, vpn, _pfn, tag) => {
+    const vma = vmaLookup(dmirror.mm, vpn);
+    if (vma === undefined || (vma.flags & VM_READ) === 0)
+      return `the device reads ${vpn}, which the process may not`;
+    if ((tag & (DPT_XA_TAG_WRITE | DPT_XA_TAG_ATOMIC)) !== DPT_XA_TAG_WRITE) return undefined;
+    const writable = (cpuEntry(dmirror, vpn).flags & PTE_WRITE) !== 0 && (vma.flags & VM_WRITE) !== 0;
+    return writable ? undefined : `the device writes ${vpn}, which the process may not`;
+  });
+}
+
+/** I5: no table names a free page. */
+export function I5(driver: TestDevice): Broken {
+  return overEntries(driver, (dmirror, vpn, pfn) => {
+    const { map } = dmirror.mm.system;
+    if (map.test(pfn, PG_reserved)) return undefined;
+    const free = map.refcount[map.folio(pfn)] === 0 || map.test(pfn, PG_free);
+    return free ? `the entry for ${vpn} names the free page ${pfn}` : undefined;
+  });
+}
+
+/** I6: no table names a page that holds no data, as private memory of any device is. */
+export function I6(driver: TestDevice): Broken {
+  return overEntries(driver, (dmirror, vpn, pfn) => {
+    const bare = dmirror.mm.system.map.test(pfn, PG_zone_device_private);
+    return bare ? `the entry for ${vpn} names the private page ${pfn} itself` : undefined;
+  });
+}
+
+/** I33, the driver's half: each free page is on the stack once, and the counters tell how many are in use. */
+export function I33(driver: TestDevice): Broken {
+  for (const device of driver.devices) {
+    const { map } = device.system;
+    const seen = new Set<number>();
+    for (let page = device.freePages; page !== NO_PFN; page = map.private[page] ?? NO_PFN) {
+      if (seen.has(page)) return `page ${page} of device ${device.minor} is on the stack twice`;
+      if (map.refcount[page] !== 0)
+        return `page ${page} of device ${device.minor} is on the stack while it is in use`;
+      seen.add(page);
+    }
+    let live = 0;
+    let all = 0;
+    for (const { pagemap } of device.chunks) {
+      live += pagemap.live;
+      all += pagemap.nr;
+    }
+    if (seen.size + live !== all)
+      return `device ${device.minor} has ${all} pages: ${seen.size} free, ${live} in use`;
+    if (device.calloc - device.cfree !== live)
+      return `device ${device.minor} counts ${device.calloc - device.cfree} in use`;
+  }
+  return undefined;
+}
+
+/** All invariants of this package, by name. */
+export const testDeviceInvariants: Readonly<Record<string, (driver: TestDevice) => Broken>> = {
+  I1,
+  I3,
+  I5,
+  I6,
+  I33,
+};
