@@ -84,9 +84,10 @@ export function* memunmapPages(system: MemorySystem, pgmap: DevPagemap): Task {
  */
 export function zoneDevicePageInit(system: MemorySystem, pfn: number): void {
   const { map } = system;
-  if (map.refcount[pfn] !== 0 || !map.tryLock(pfn)) {
+  const used = map.refcount[pfn] !== 0;
+  map.refcount[pfn] = 1;
+  if (used || !map.tryLock(pfn)) {
     throw new HmmError('PAGE_IN_USE', `device frame ${pfn} is handed out while it is in use`, { pfn });
   }
   pagePgmap(system, pfn).live++;
-  map.refcount[pfn] = 1;
 }

@@ -154,7 +154,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
     } else {
       subs.deferred.push(sub);
       sub.deferred = true;
-      waitFor = subs.invalidateSeq;
+      if (subs.kernel.mutant !== 'B29') waitFor = subs.invalidateSeq;
     }
   } else {
     dropFromTree(sub);

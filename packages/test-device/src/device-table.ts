@@ -1,5 +1,7 @@
 import {
   ENTRY_TABLE,
+  HmmError,
+  NO_TABLE,
   entryPages,
   LEVEL_PMD,
   LEVEL_PTE,
@@ -24,7 +26,7 @@ const OBSERVED_ENTRIES = 512;
  */
 export class DeviceTable {
   private readonly pool: PageTablePool;
-  private readonly root: number;
+  private root: number;
   private readonly kernel: Kernel;
   /** First of the ids under which entries are observed, by the low bits of the page number. */
   private readonly objects: number;
@@ -66,6 +68,7 @@ export class DeviceTable {
 
   /** Removes the entries of the pages [first, last], both included. */
   erase(first: number, last: number): void {
+    this.assertAlive();
     const { lanes, levels } = this.pool;
     const end = Math.min(last + 1, entryPages(levels + 1));
     if (this.kernel.sched.observer !== undefined) {
@@ -100,7 +103,13 @@ export class DeviceTable {
   }
 
   private access(vpn: number, write: boolean): void {
+    this.assertAlive();
     this.kernel.sched.access(this.objects + (vpn & (OBSERVED_ENTRIES - 1)), write);
+  }
+
+  /** @throws HmmError `USE_AFTER_FREE` when the table was freed. */
+  private assertAlive(): void {
+    if (this.root === NO_TABLE) throw new HmmError('USE_AFTER_FREE', 'the table of a closed mirror is used');
   }
 
   private visit(
@@ -123,5 +132,6 @@ export class DeviceTable {
   /** Gives the table's memory back. */
   free(): void {
     this.pool.freeTree(this.root);
+    this.root = NO_TABLE;
   }
 }

@@ -76,6 +76,7 @@ function* migrateRange(dmirror: Dmirror, cmd: HmmDmirrorCmd, flags: number, batc
   const end = start + cmd.npages;
   if (!mmgetNotZero(mm)) return -EINVAL;
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  const { mutant } = mm.kernel;
   let ret = 0;
   for (let at = start; at < end;) {
     const vma = vmaLookup(mm, at);
@@ -83,14 +84,16 @@ function* migrateRange(dmirror: Dmirror, cmd: HmmDmirrorCmd, flags: number, batc
       ret = -EINVAL;
       break;
     }
-    const next = Math.min(end, at + DMIRROR_BATCH, vma.end);
+    const batchEnd = at + (mutant === 'B45' ? 1 : DMIRROR_BATCH);
+    const next = Math.min(end, batchEnd, mutant === 'B46' ? end : vma.end);
     const args = migrationOf(mdevice, vma, at, next, flags, NO_PFN);
     ret = yield* migrateVmaSetup(args);
     if (ret !== 0) break;
     yield* batch(dmirror, args);
-    at = next;
+    at = mutant === 'B45' ? end : next;
   }
   mm.mmapLock.unlockRead();
+  if (mutant === 'B57' && ret !== 0) return ret;
   yield* mmput(mm);
   return ret;
 }
@@ -120,6 +123,8 @@ function migrateAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
   const { mdevice } = dmirror;
   const { map, data } = mdevice.system;
   const vmaWrite = (args.vma.flags & VM_WRITE) !== 0;
+  const { mutant } = mdevice.system.kernel;
+  let done = 0;
   for (let i = 0; i < args.npages; i++) {
     const slot = args.src[i] ?? 0;
     if ((slot & MIGRATE_PFN_MIGRATE) === 0) continue;
@@ -127,11 +132,12 @@ function migrateAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
     if (page === NO_PFN) continue;
     const backing = mdevice.backingPage(page);
     const source = migratePfnToPage(slot);
-    if (source !== 0) copyHighpage(mdevice.system, backing, source);
+    if (source !== 0 || mutant === 'B47') copyHighpage(mdevice.system, backing, source);
     else data.fillPage(backing, 0);
     map.private[backing] = dmirror.id;
     const write = (slot & MIGRATE_PFN_WRITE) !== 0 || (source === 0 && vmaWrite);
-    args.dst[i] = migratePfn(page) | (write ? MIGRATE_PFN_WRITE : 0);
+    // A cursor that only moves on success puts the pages behind a skipped one into the wrong slots.
+    args.dst[mutant === 'B50' ? done++ : i] = migratePfn(page) | (write ? MIGRATE_PFN_WRITE : 0);
   }
 }
 
@@ -226,9 +232,12 @@ export function* dmirrorDevmemFault(mdevice: DmirrorDevice, vmf: VmFault): Task<
   const dmirror = mdevice.mirrors[map.private[mdevice.backingPage(vmf.page)] ?? 0];
   if (dmirror === undefined) return VM_FAULT_SIGBUS;
   const select = selectDevice(dmirror.mdevice);
-  const args = migrationOf(dmirror.mdevice, vmf.vma, vmf.vpn, vmf.vpn + 1, select, vmf.page);
+  const { mutant } = mdevice.system.kernel;
+  const faultPage = mutant === 'B43' ? NO_PFN : vmf.page;
+  const args = migrationOf(dmirror.mdevice, vmf.vma, vmf.vpn, vmf.vpn + 1, select, faultPage);
   if ((yield* migrateVmaSetup(args)) !== 0) return VM_FAULT_SIGBUS;
   devmemFaultAllocAndCopy(dmirror, args);
+  if (mutant === 'B56' && args.dst[0] === 0) return VM_FAULT_SIGBUS;
   if (mdevice.system.kernel.sched.exploring) yield SP_PREEMPT;
   yield* migrateVmaPages(args);
   yield* migrateVmaFinalize(args);

@@ -94,9 +94,12 @@ export function* dmirrorFopsOpen(
  */
 export function* dmirrorFopsRelease(dmirror: Dmirror): Task {
   const { mdevice, notifier } = dmirror;
+  const { mutant } = dmirror.mm.kernel;
+  if (mutant === 'B54') dmirror.pt.free();
   if (notifier !== undefined) yield* mmuIntervalNotifierRemove(notifier);
   dmirror.notifier = undefined;
   for (const chunk of mdevice.chunks) {
+    if (mutant === 'B48') break;
     yield* dmirrorDeviceEvictChunk(mdevice, chunk);
     // The real device lets a page be that a CPU fault was busy with, which then faults on a mirror that is gone.
     while (mdevice.options.corrected && chunk.pagemap.live > 0) {
@@ -105,5 +108,5 @@ export function* dmirrorFopsRelease(dmirror: Dmirror): Task {
     }
   }
   mdevice.mirrors[dmirror.id] = undefined;
-  dmirror.pt.free();
+  if (mutant !== 'B54') dmirror.pt.free();
 }

@@ -1,7 +1,9 @@
 import {
   AGENT_BLOCKED,
+  AGENT_DONE,
   AGENT_READY,
   HmmError,
+  Prng,
   SP_BLOCK,
   SP_DELAY,
   type Agent,
@@ -18,6 +20,9 @@ export const EXECUTION_PRUNED = 1;
 export const EXECUTION_ABORTED = 2;
 
 const RUNNING = -1;
+
+/** Steps of a fair execution in which somebody has to get something done. */
+const PROBE_STEPS = 400;
 
 /**
  * Times that an agent may back off while others have work left and nobody gets anything done. An execution in which it
@@ -149,7 +154,7 @@ export class Execution implements Choices {
       if (agent === undefined) throw new HmmError('NO_AGENT', `there is no agent ${pick}`, { pick });
       const result = this.step(agent, pick, blocked);
       if (result !== RUNNING) return result;
-      if (this.unfair(pick)) return others(agents, pick) ? EXECUTION_PRUNED : this.livelock();
+      if (this.unfair(pick)) return others(agents, pick) ? this.probe() : this.livelock();
     }
   }
 
@@ -185,6 +190,27 @@ export class Execution implements Choices {
       if (this.violation !== undefined && !this.keepGoing) return EXECUTION_ABORTED;
     }
     return this.steps >= this.maxSteps ? this.livelock() : RUNNING;
+  }
+
+  /**
+   * Goes on with a fair, random choice of agents, to see whether somebody gets something done then. If nobody does, it is
+   * a livelock; else the execution is only one that treats an agent unfairly, and is given up.
+   */
+  private probe(): number {
+    const { model } = this;
+    const { sched } = model;
+    const prng = new Prng(this.steps);
+    const before = model.progress?.() ?? 0;
+    sched.observer = undefined;
+    for (let i = 0; i < PROBE_STEPS; i++) {
+      const ready = sched.agents.filter((agent) => agent.id > 0 && agent.state === AGENT_READY);
+      const agent = ready[prng.below(ready.length)];
+      if (agent === undefined) return EXECUTION_PRUNED;
+      this.agents.push(agent.id);
+      sched.step(agent);
+      if (agent.state === AGENT_DONE || (model.progress?.() ?? 0) !== before) return EXECUTION_PRUNED;
+    }
+    return this.livelock();
   }
 
   /** Whether `agent` has backed off more often than makes sense. */

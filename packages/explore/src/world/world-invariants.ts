@@ -1,4 +1,4 @@
-import { PG_reserved } from '@hmm/mm';
+import { FIRST_PFN, framesInUse, mmInvariants, PG_locked, PG_reserved, takeCensus } from '@hmm/mm';
 import { migrateInvariants } from '@hmm/migrate';
 import { mmuNotifierInvariants } from '@hmm/mmu-notifier';
 import type { Violation } from '../engine/model.js';
@@ -29,7 +29,9 @@ export function checkWorld(world: World, pages: readonly number[]): Violation | 
 
 /** What must hold when all agents are done. */
 export function checkWorldAtEnd(world: World, pages: readonly number[]): Violation | undefined {
-  return checkWorld(world, pages) ?? checkMirrors(world, pages) ?? checkPackages(world);
+  return (
+    checkWorld(world, pages) ?? checkMirrors(world, pages) ?? checkPackages(world) ?? checkLeftovers(world)
+  );
 }
 
 /** I1: what a device maps is what the process maps. */
@@ -52,9 +54,29 @@ function checkMirrors(world: World, pages: readonly number[]): Violation | undef
   return undefined;
 }
 
+/** Those of the memory management; frames in quarantine are neither free nor in use. */
+const MM_INVARIANTS = Object.entries(mmInvariants).filter(([name]) => name !== 'freeFrames');
+
+/** I60: no page is still locked. I62: nobody still holds a process that nobody runs. */
+function checkLeftovers(world: World): Violation | undefined {
+  const { map } = world.system;
+  const end = framesInUse(world.system);
+  for (let pfn = FIRST_PFN; pfn < end; pfn++) {
+    if (((map.flags[pfn] ?? 0) & PG_locked) === 0) continue;
+    return { invariant: 'I60', detail: `frame ${pfn} is still locked` };
+  }
+  const { users } = world.main;
+  return users === 1 ? undefined : { invariant: 'I62', detail: `the process has ${users} users` };
+}
+
 /** The invariants that the packages below export. */
 function checkPackages(world: World): Violation | undefined {
   const { system } = world;
+  const census = takeCensus(system);
+  for (const [invariant, broken] of MM_INVARIANTS) {
+    const detail = broken(system, census);
+    if (detail !== undefined) return { invariant, detail };
+  }
   for (const [invariant, broken] of Object.entries(migrateInvariants)) {
     const detail = broken(system);
     if (detail !== undefined) return { invariant, detail };

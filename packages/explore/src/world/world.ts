@@ -6,6 +6,7 @@ import {
   mmCreate,
   type MemoryConfig,
   type MmStruct,
+  PAGE_POISON,
   PTE_PRESENT,
 } from '@hmm/mm';
 import type { MirrorDevices, MirrorDevicesFactory } from './mirror-devices.js';
@@ -52,7 +53,10 @@ export class World {
     settings: ReadonlyMap<string, string> = new Map(),
     memory: Partial<MemoryConfig> = SMALL_MEMORY,
   ) {
+    this.kernel.mutant = settings.get('mutant') ?? '';
     this.system = new MemorySystem(this.kernel, memory);
+    // Frame 0 is nobody's: what is read from it shows.
+    this.system.data.fillPage(0, PAGE_POISON);
     this.devices = devices(this.system, settings);
     this.main = mmCreate(this.system);
   }
