@@ -95,7 +95,7 @@ export class UvmDriver {
     gpu.handler = this;
   }
 
-  /** Opens the device file in a process (`uvm_open`): a VA space with an address space on the GPU. */
+  /** Opens the device file in a process: a VA space with an address space on the GPU. @uvm uvm.c uvm_open */
   openVaSpace(): UvmVaSpace {
     const instance = this.gpu.openInstance();
     const space = new UvmVaSpace(this, this.kernel, instance);

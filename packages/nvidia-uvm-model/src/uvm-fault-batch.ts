@@ -3,8 +3,9 @@ import { type FaultBuffer, type GpuFaultEntry, UTLBS } from '@hmm/gpu';
 const ACCESS_SPAN = 8;
 
 /**
- * One batch of replayable faults (`uvm_fault_service_batch_context_t`): the coalesced entries as columns, and the
+ * One batch of replayable faults: the coalesced entries as columns, and the
  * order in which they are served.
+ * @uvm uvm_forward_decl.h uvm_fault_service_batch_context_t
  */
 export class UvmFaultBatch {
   /** Entries after coalescing, and as read from the buffer. */
@@ -52,9 +53,10 @@ export class UvmFaultBatch {
   }
 
   /**
-   * Reads up to `max` entries from the buffer and frees them there (`fetch_fault_buffer_entries`). With `coalesce`, an
+   * Reads up to `max` entries from the buffer and frees them there. With `coalesce`, an
    * entry is merged into the last one of its uTLB for the same page, or into the last one of all if that is for the
    * same page and at least as intrusive.
+   * @uvm uvm_gpu_replayable_faults.c fetch_fault_buffer_entries
    */
   fetch(buffer: FaultBuffer, max: number, coalesce: boolean): void {
     this.reset();
@@ -69,7 +71,7 @@ export class UvmFaultBatch {
     buffer.get = get;
   }
 
-  /** Sorts the entries by address space, address, and the most intrusive access first (`preprocess_fault_batch`). */
+  /** Sorts the entries by address space, address, and the most intrusive access first. @uvm uvm_gpu_replayable_faults.c preprocess_fault_batch */
   sort(): void {
     const { count, keys, order, vpn, access, instance } = this;
     if (count === 1) {

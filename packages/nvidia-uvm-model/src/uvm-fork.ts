@@ -6,8 +6,9 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 const mapped = newMask();
 
 /**
- * The process forks (`uvm_vm_open_managed`): the child's mapping of managed memory is disabled, and the parent's CPU mappings
+ * The process forks: the child's mapping of managed memory is disabled, and the parent's CPU mappings
  * are zapped; they fault back.
+ * @uvm uvm.c uvm_vm_open_managed
  */
 export function uvmForkZap(space: UvmVaSpace): void {
   for (const range of space.all()) {

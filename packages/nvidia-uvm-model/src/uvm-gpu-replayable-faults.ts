@@ -33,7 +33,7 @@ import {
 } from './uvm-va-block-service.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 
-/** Replay policies (`uvm_perf_fault_replay_policy_t`). */
+/** Replay policies. @uvm uvm_gpu_replayable_faults.h uvm_perf_fault_replay_policy_t */
 export const UVM_PERF_FAULT_REPLAY_POLICY_BLOCK = 0;
 export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH = 1;
 export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH_FLUSH = 2;
@@ -45,7 +45,7 @@ const ERRNO_OF_REASON: Readonly<Record<number, number>> = {
   [UvmEventFatalReasonOutOfMemory]: -ENOMEM,
 };
 
-/** The driver's state of the replayable fault buffer (`uvm_replayable_fault_buffer_t`). */
+/** The driver's state of the replayable fault buffer. @uvm uvm_forward_decl.h uvm_replayable_fault_buffer_t */
 export class UvmReplayableFaults {
   readonly batchSize: number;
   readonly coalesce: boolean;
@@ -86,10 +86,10 @@ export class UvmReplayableFaults {
 }
 
 /**
- * Serves the replayable fault buffer until it is empty or the limits of one call are reached
- * (`uvm_parent_gpu_service_replayable_faults`): fetch, preprocess, serve block by block, replay by policy. A call that
+ * Serves the replayable fault buffer until it is empty or the limits of one call are reached: fetch, preprocess, serve block by block, replay by policy. A call that
  * comes right after a replay goes on as the same call of the driver, which polls for a while; a later one is a new
  * interrupt.
+ * @uvm uvm_gpu_replayable_faults.c uvm_parent_gpu_service_replayable_faults
  */
 export function* uvmParentGpuServiceReplayableFaults(driver: UvmDriver): Task {
   const state = driver.replayable;
@@ -281,7 +281,7 @@ function prefetchFaultControl(driver: UvmDriver, batch: UvmFaultBatch): void {
   state.prefetchOffUntil = driver.kernel.sched.now + state.reenableLapse;
 }
 
-/** Ends the accesses whose fault is fatal (`service_fault_batch_for_cancel`): precisely, entry by entry. */
+/** Ends the accesses whose fault is fatal: precisely, entry by entry. @uvm uvm_gpu_replayable_faults.c service_fault_batch_for_cancel */
 function cancelFatal(driver: UvmDriver, batch: UvmFaultBatch): void {
   for (let i = 0; i < batch.count; i++) {
     const cancel = batch.cancel[i] ?? 0;

@@ -6,9 +6,10 @@ import { maskAndNot, maskFill, maskWeight, newMask } from './uvm-page-mask.js';
 import { UVM_ID_CPU, UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
 
 /**
- * Moves system memory on request (`uvm_hmm_migrate_ranges`): VMA by VMA and block by block, synchronously. What is not
+ * Moves system memory on request: VMA by VMA and block by block, synchronously. What is not
  * anonymous is passed over.
  * @returns 0; -EFAULT where nothing is mapped at all.
+ * @uvm uvm_hmm.c uvm_hmm_migrate_ranges
  */
 export function* uvmHmmMigrateRange(
   hmm: UvmHmmVaSpace,

@@ -101,10 +101,11 @@ export function hmmAccessErrno(vma: Vma | undefined, access: number): number {
 }
 
 /**
- * Serves GPU faults on system memory (`uvm_hmm_va_block_service_locked`): migrates the pages with what the prefetcher
+ * Serves GPU faults on system memory: migrates the pages with what the prefetcher
  * adds, or leaves them where they are, and maps what is there. The caller holds `mmap_lock` for reading on `vma`, which allows
  * the accesses.
  * @returns 0, or the negative errno that makes the faults fatal.
+ * @uvm uvm_hmm.c uvm_hmm_va_block_service_locked
  */
 export function* uvmHmmServiceGpuFaults(faults: UvmHmmFaults, vma: Vma): Task<number> {
   const { hmm } = faults;

@@ -61,8 +61,9 @@ export interface UvmHmmMoved {
 }
 
 /**
- * Moves pages of a block by `migrate_vma` (`uvm_hmm_va_block_migrate_locked`), best effort: what cannot move stays. The caller
+ * Moves pages of a block by `migrate_vma`, best effort: what cannot move stays. The caller
  * holds `mmap_lock` for reading and the block's migrate lock.
+ * @uvm uvm_hmm.c uvm_hmm_va_block_migrate_locked
  */
 export function* uvmHmmMigrate(move: UvmHmmMove): Task<UvmHmmMoved> {
   const { hmm, pages, to } = move;

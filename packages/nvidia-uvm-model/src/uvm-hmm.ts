@@ -55,8 +55,9 @@ interface PolicyInterval {
 }
 
 /**
- * System memory (malloc, stack, files) of one process as the driver mirrors it (`uvm_hmm_va_space_t`): blocks made on
+ * System memory (malloc, stack, files) of one process as the driver mirrors it: blocks made on
  * demand, one interval notifier each, and policies by interval.
+ * @uvm uvm_hmm.h uvm_hmm_va_space_t
  */
 export class UvmHmmVaSpace {
   readonly space: UvmVaSpace;
@@ -71,7 +72,7 @@ export class UvmHmmVaSpace {
     this.devmem = devmem;
   }
 
-  /** The VMA of a page if the GPU may use it at all; undefined otherwise (`uvm_hmm_vma_is_valid`). */
+  /** The VMA of a page if the GPU may use it at all; undefined otherwise. @uvm uvm_hmm.c uvm_hmm_vma_is_valid */
   vma(vpn: number): Vma | undefined {
     const vma = vmaLookup(this.mm, vpn);
     if (vma === undefined || vma.ops !== null) return undefined;
@@ -83,7 +84,7 @@ export class UvmHmmVaSpace {
     return this.blocks.get(alignDown(vpn, HPAGE_PMD_ORDER));
   }
 
-  /** The block of a page, made if need be (`uvm_hmm_va_block_find_create`); an errno when it cannot be watched. */
+  /** The block of a page, made if need be; an errno when it cannot be watched. @uvm uvm_hmm.c uvm_hmm_va_block_find_create */
   *block(vpn: number): Task<UvmHmmBlock | number> {
     const known = this.findBlock(vpn);
     if (known !== undefined) return known;
@@ -173,13 +174,13 @@ export class UvmHmmVaSpace {
   }
 }
 
-/** The most that a VMA allows (`uvm_hmm_compute_logical_prot`). */
+/** The most that a VMA allows. @uvm uvm_hmm.c uvm_hmm_compute_logical_prot */
 export function uvmHmmLogicalProt(vma: Vma): number {
   if ((vma.flags & VM_READ) === 0) return UVM_PROT_NONE;
   return (vma.flags & VM_WRITE) === 0 ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE_ATOMIC;
 }
 
-/** Whether memory of a VMA never moves and is mapped remotely (`uvm_hmm_must_use_sysmem`): files, shared memory. */
+/** Whether memory of a VMA never moves and is mapped remotely: files, shared memory. @uvm uvm_hmm.c uvm_hmm_must_use_sysmem */
 export function uvmHmmMustUseSysmem(hmm: UvmHmmVaSpace, vma: Vma): boolean {
   if (hmm.devmem.pagemap === undefined) return true;
   return !vma.isAnonymous() || (vma.flags & (VM_SPECIAL | VM_HUGETLB)) !== 0;

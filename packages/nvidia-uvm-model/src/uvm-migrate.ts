@@ -31,10 +31,11 @@ const region = newMask();
 const part = newMask();
 
 /**
- * Moves `pages` pages from `start` to `destination` on request (`cudaMemPrefetchAsync`, `uvm_migrate`): a first pass
+ * Moves `pages` pages from `start` to `destination` on request: a first pass
  * copies block by block, a second maps. Pages that were never touched are populated at the destination. Pages read
  * by policy in several places get a copy. The call returns when the last copy is done.
  * @returns 0; -EINVAL where a page is not managed; -ENOMEM.
+ * @uvm uvm_migrate.c uvm_migrate
  */
 export function* uvmMigrate(
   space: UvmVaSpace,

@@ -1,7 +1,8 @@
 /**
- * Page masks of a 2 MiB block (`uvm_page_mask_t`): one bit per 4 KiB page, sixteen 32-bit words.
+ * Page masks of a 2 MiB block: one bit per 4 KiB page, sixteen 32-bit words.
  *
  * @packageDocumentation
+ * @uvm uvm_va_block_types.h uvm_page_mask_t
  */
 
 /** Pages of a whole block. */
@@ -41,7 +42,7 @@ function from(first: number): number {
   return -1 << first;
 }
 
-/** Sets the bits of pages `first` … `outer - 1` (`uvm_page_mask_region_fill`). */
+/** Sets the bits of pages `first` … `outer - 1`. @uvm uvm_va_block.h uvm_page_mask_region_fill */
 export function maskFill(mask: UvmPageMask, first: number, outer: number): void {
   if (first >= outer) return;
   const firstWord = first >>> 5;
@@ -116,7 +117,7 @@ export function popcount(word: number): number {
   return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** Bits set (`uvm_page_mask_weight`). */
+/** Bits set. @uvm uvm_va_block.h uvm_page_mask_weight */
 export function maskWeight(mask: UvmPageMask): number {
   let sum = 0;
   for (let i = 0; i < WORDS; i++) sum += popcount(mask[i] ?? 0);

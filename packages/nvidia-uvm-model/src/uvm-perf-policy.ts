@@ -2,7 +2,7 @@ import type { UvmPageMask } from './uvm-page-mask.js';
 import type { UvmProcessorId } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 
-/** What the thrashing detector advises for a fault (`uvm_perf_thrashing_hint_t`). */
+/** What the thrashing detector advises for a fault. @uvm uvm_perf_thrashing.h uvm_perf_thrashing_hint_t */
 export const UVM_PERF_THRASHING_HINT_TYPE_NONE = 0;
 export const UVM_PERF_THRASHING_HINT_TYPE_PIN = 1;
 export const UVM_PERF_THRASHING_HINT_TYPE_THROTTLE = 2;

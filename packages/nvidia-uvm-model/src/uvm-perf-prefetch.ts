@@ -80,9 +80,10 @@ const tree = new UvmPrefetchTree();
 const grown = newMask();
 
 /**
- * Pages to take along with `faulted`, which all go to `destination` (`uvm_perf_prefetch_get_hint_va_block`). `first` …
+ * Pages to take along with `faulted`, which all go to `destination`. `first` …
  * `outer - 1` is the region that may be touched: the whole block for managed memory, less for system memory. The result
  * is stored in `prefetch`.
+ * @uvm uvm_perf_prefetch.c uvm_perf_prefetch_get_hint_va_block
  */
 export function uvmPerfPrefetchGetHint(
   driver: UvmDriver,
@@ -142,7 +143,7 @@ function driverHint(
   treeHint(driver.prefetchParams.threshold, block, faulted, first, outer, prefetch);
 }
 
-/** Fills every aligned 64 KiB region that holds a faulted page and no thrashing one (`grow_fault_granularity`). */
+/** Fills every aligned 64 KiB region that holds a faulted page and no thrashing one. @uvm uvm_perf_prefetch.c grow_fault_granularity */
 function growFaultGranularity(
   block: UvmVaBlock,
   faulted: UvmPageMask,

@@ -40,7 +40,7 @@ export function updateThrottling(
   } else if (pages.favoured[page] === 0) pages.favoured[page] = requester + 1;
 }
 
-/** Sets the hint for a fault of `requester` on a thrashing page (`get_hint_for_migration_thrashing`). */
+/** Sets the hint for a fault of `requester` on a thrashing page. @uvm uvm_perf_thrashing.c get_hint_for_migration_thrashing */
 export function decide(
   driver: UvmDriver,
   block: UvmVaBlock,

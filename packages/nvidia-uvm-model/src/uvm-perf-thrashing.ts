@@ -70,7 +70,7 @@ export class UvmThrashingPages {
   readonly pinDeadline = new Float64Array(PAGES_PER_BLOCK);
 }
 
-/** What the detector remembers of a block (`block_thrashing_info_t`). */
+/** What the detector remembers of a block. @uvm uvm_perf_thrashing.c block_thrashing_info_t */
 export class UvmThrashingInfo {
   lastTime = 0;
   lastProcessor: UvmOptionalId = UVM_ID_INVALID;
@@ -86,8 +86,8 @@ export class UvmThrashingInfo {
 export type UvmThrashingEventKind = 'migration' | 'revocation';
 
 /**
- * Feeds a migration to, or a revocation of, `processor` over pages `first` … `outer - 1` at time `now`
- * (`thrashing_event_cb`). @returns the pages found thrashing by it.
+ * Feeds a migration to, or a revocation of, `processor` over pages `first` … `outer - 1` at time `now`. @returns the pages found thrashing by it.
+ * @uvm uvm_perf_thrashing.c thrashing_event_cb
  */
 export function uvmPerfThrashingEvent(
   driver: UvmDriver,
@@ -193,8 +193,9 @@ export function uvmPerfThrashingReset(
 }
 
 /**
- * What to do with a fault of `requester` on a page (`uvm_perf_thrashing_get_hint`). The result is valid until the next
+ * What to do with a fault of `requester` on a page. The result is valid until the next
  * call.
+ * @uvm uvm_perf_thrashing.c uvm_perf_thrashing_get_hint
  */
 export function uvmPerfThrashingGetHint(
   driver: UvmDriver,

@@ -19,11 +19,12 @@ const LIST_UNUSED = 1;
 const LIST_USED = 2;
 
 /**
- * Physical memory of one GPU (`uvm_pmm_gpu_t`): 2 MiB root chunks, split into 64 KiB and 4 KiB chunks where a block is
+ * Physical memory of one GPU: 2 MiB root chunks, split into 64 KiB and 4 KiB chunks where a block is
  * too short for a whole one. Allocated root chunks stand in one of two eviction lists, ordered by last driver activity:
  * UNUSED (hold no resident data any more) before USED.
  *
  * Lists are doubly linked through columns; entries `roots + 1` and `roots + 2` are the list heads.
+ * @uvm uvm_pmm_gpu.h uvm_pmm_gpu_t
  */
 export class UvmPmmGpu {
   /** Root chunks of the GPU. */

@@ -55,8 +55,9 @@ function beginBlock(driver: UvmDriver, block: UvmVaBlock): void {
 }
 
 /**
- * Sets or unsets (-1) the preferred location (`uvm_api_set_preferred_location`). Data stays where it is until it is
+ * Sets or unsets (-1) the preferred location. Data stays where it is until it is
  * touched; accessed-by mappings of the preferred processor to data elsewhere go.
+ * @uvm uvm_policy.c uvm_api_set_preferred_location
  */
 export function* uvmSetPreferredLocation(
   space: UvmVaSpace,
@@ -81,8 +82,9 @@ function unmapElsewhere(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId
 }
 
 /**
- * Puts a processor into the accessed-by set (`uvm_api_set_accessed_by`): it is mapped at once to what is populated and
+ * Puts a processor into the accessed-by set: it is mapped at once to what is populated and
  * can be reached, and after each migration.
+ * @uvm uvm_policy.c uvm_api_set_accessed_by
  */
 export function* uvmSetAccessedBy(
   space: UvmVaSpace,
@@ -113,7 +115,7 @@ function mapAccessedBy(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId)
   }
 }
 
-/** Takes a processor out of the accessed-by set; mappings stay until the next event (`uvm_api_unset_accessed_by`). */
+/** Takes a processor out of the accessed-by set; mappings stay until the next event. @uvm uvm_policy.c uvm_api_unset_accessed_by */
 export function* uvmUnsetAccessedBy(
   space: UvmVaSpace,
   start: number,
@@ -127,8 +129,9 @@ export function* uvmUnsetAccessedBy(
 }
 
 /**
- * Lets reads make copies (`uvm_api_enable_read_duplication`): nothing moves, but who may write loses that, so that the
+ * Lets reads make copies: nothing moves, but who may write loses that, so that the
  * first write to each page faults.
+ * @uvm uvm_policy.c uvm_api_enable_read_duplication
  */
 export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   const { driver } = space;
@@ -155,7 +158,7 @@ function dropRemote(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): v
   if (!policyAccessedBy(block.range.policy, id)) uvmVaBlockUnmap(driver, block, id, pages);
 }
 
-/** Ends read duplication: pages in two places keep one copy (`uvm_api_disable_read_duplication`). */
+/** Ends read duplication: pages in two places keep one copy. @uvm uvm_policy.c uvm_api_disable_read_duplication */
 export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   const { driver } = space;
   return yield* changeRanges(space, start, count, (range) => {

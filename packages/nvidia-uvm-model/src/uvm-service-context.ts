@@ -9,8 +9,9 @@ import {
 const MAX_RUNS = PAGES_PER_BLOCK;
 
 /**
- * What one service of one block works on (`uvm_service_block_context_t`): masks that live as long as the driver, and
+ * What one service of one block works on: masks that live as long as the driver, and
  * what the service did, for the cost of it. One service at a time uses a context.
+ * @uvm uvm_forward_decl.h uvm_service_block_context_t
  */
 export class UvmServiceContext {
   /** Pages that faulted and go to the CPU, to the GPU. */

@@ -2,7 +2,7 @@ import { defineTracepoint, type Kernel } from '@hmm/kernel';
 
 const PACKED = 'kind (4 bits: access, cause or reason), source << 4, destination << 6, count << 8';
 
-/** Events, under the names of the UVM tools (`UvmEventType`). The value column is packed, see {@link unpackUvmEvent}. */
+/** Events, under the names of the UVM tools. The value column is packed, see {@link unpackUvmEvent}. @uvm uvm_types.h UvmEventType */
 export const UvmEventTypeCpuFault = defineTracepoint('uvm:CpuFault', PACKED);
 export const UvmEventTypeMigration = defineTracepoint('uvm:Migration', PACKED);
 export const UvmEventTypeGpuFault = defineTracepoint('uvm:GpuFault', PACKED);

@@ -34,27 +34,27 @@ export const UVM_FAULT_ACCESS_TYPE_WRITE = 2;
 export const UVM_FAULT_ACCESS_TYPE_ATOMIC_WEAK = 3;
 export const UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG = 4;
 
-/** Access types in event records (`UvmEventMemoryAccessType`). */
+/** Access types in event records. @uvm uvm_types.h UvmEventMemoryAccessType */
 export const UvmEventMemoryAccessTypeRead = 1;
 export const UvmEventMemoryAccessTypeWrite = 2;
 export const UvmEventMemoryAccessTypeAtomic = 3;
 export const UvmEventMemoryAccessTypePrefetch = 4;
 
-/** Why data moved (`UvmEventMigrationCause`). */
+/** Why data moved. @uvm uvm_types.h UvmEventMigrationCause */
 export const UvmEventMigrationCauseUser = 1;
 export const UvmEventMigrationCauseCoherence = 2;
 export const UvmEventMigrationCausePrefetch = 3;
 export const UvmEventMigrationCauseEviction = 4;
 export const UvmEventMigrationCauseAccessCounters = 5;
 
-/** Why memory was mapped remotely (`UvmEventMapRemoteCause`). */
+/** Why memory was mapped remotely. @uvm uvm_types.h UvmEventMapRemoteCause */
 export const UvmEventMapRemoteCauseCoherence = 1;
 export const UvmEventMapRemoteCauseThrashing = 2;
 export const UvmEventMapRemoteCausePolicy = 3;
 export const UvmEventMapRemoteCauseOutOfMemory = 4;
 export const UvmEventMapRemoteCauseEviction = 5;
 
-/** Why a fault was fatal (`UvmEventFatalReason`). */
+/** Why a fault was fatal. @uvm uvm_types.h UvmEventFatalReason */
 export const UvmEventFatalReasonInvalidAddress = 1;
 export const UvmEventFatalReasonInvalidPermissions = 2;
 export const UvmEventFatalReasonInvalidFaultType = 3;
@@ -62,7 +62,7 @@ export const UvmEventFatalReasonOutOfMemory = 4;
 export const UvmEventFatalReasonInternalError = 5;
 export const UvmEventFatalReasonInvalidOperation = 6;
 
-/** What makes pages resident (`uvm_make_resident_cause_t`). */
+/** What makes pages resident. @uvm uvm_va_block_types.h uvm_make_resident_cause_t */
 export const UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT = 0;
 export const UVM_MAKE_RESIDENT_CAUSE_NON_REPLAYABLE_FAULT = 1;
 export const UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER = 2;

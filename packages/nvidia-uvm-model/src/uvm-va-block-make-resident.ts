@@ -65,9 +65,10 @@ function eventCause(cause: UvmMakeResidentCause, faulted: boolean): number {
 }
 
 /**
- * Makes the pages of `mask` resident on `destination` and nowhere else (`uvm_va_block_make_resident`): unmaps them
+ * Makes the pages of `mask` resident on `destination` and nowhere else: unmaps them
  * everywhere, populates the destination (evicting if need be), copies or zero-fills, and updates the masks.
  * @returns false when the destination has no memory left and none can be evicted; then nothing has moved.
+ * @uvm uvm_va_block.c uvm_va_block_make_resident
  */
 export function uvmVaBlockMakeResident(
   driver: UvmDriver,
@@ -99,8 +100,8 @@ export function uvmVaBlockMakeResident(
 }
 
 /**
- * Copies the pages of `mask` to `destination`, leaving the source's copy in place and every mapping read-only
- * (`uvm_va_block_make_resident_read_duplicate`). Returns as {@link uvmVaBlockMakeResident}.
+ * Copies the pages of `mask` to `destination`, leaving the source's copy in place and every mapping read-only. Returns as {@link uvmVaBlockMakeResident}.
+ * @uvm uvm_va_block.c uvm_va_block_make_resident_read_duplicate
  */
 export function uvmVaBlockMakeResidentReadDuplicate(
   driver: UvmDriver,

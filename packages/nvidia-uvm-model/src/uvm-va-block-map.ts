@@ -64,8 +64,9 @@ function lacking(
 
 /**
  * Maps the pages of `mask`, whose data is on `residency`, on processor `id` with protection `prot`; mappings that
- * already allow as much stay (`uvm_va_block_map`). A GPU mapping of host memory is recorded as MapRemote with
+ * already allow as much stay. A GPU mapping of host memory is recorded as MapRemote with
  * `cause`, one event per run of pages that were not mapped before.
+ * @uvm uvm_va_block.c uvm_va_block_map
  */
 export function uvmVaBlockMap(
   driver: UvmDriver,
@@ -140,7 +141,7 @@ function recordMapRemote(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVa
   }
 }
 
-/** Removes the mappings of the pages in `mask` on processor `id` (`uvm_va_block_unmap`). */
+/** Removes the mappings of the pages in `mask` on processor `id`. @uvm uvm_va_block.c uvm_va_block_unmap */
 export function uvmVaBlockUnmap(
   driver: UvmDriver,
   block: UvmVaBlock,
@@ -176,7 +177,8 @@ export function forRuns(
 
 /**
  * Lowers the mappings of the pages in `mask` on processor `id` to at most `prot`: READ_WRITE takes the atomic right,
- * READ_ONLY also the right to write (`uvm_va_block_revoke_prot`). @returns whether anything changed.
+ * READ_ONLY also the right to write. @returns whether anything changed.
+ * @uvm uvm_va_block.c uvm_va_block_revoke_prot
  */
 export function uvmVaBlockRevokeProt(
   driver: UvmDriver,
@@ -201,8 +203,8 @@ export function uvmVaBlockRevokeProt(
 }
 
 /**
- * Before `id` gets `prot` on pages whose data was on `residency` all along, the other processor's mappings fall
- * (`uvm_va_block_revoke_prot_mask`). Each change is an event for the thrashing detector.
+ * Before `id` gets `prot` on pages whose data was on `residency` all along, the other processor's mappings fall. Each change is an event for the thrashing detector.
+ * @uvm uvm_va_block.c uvm_va_block_revoke_prot_mask
  */
 export function revokeOthers(
   driver: UvmDriver,

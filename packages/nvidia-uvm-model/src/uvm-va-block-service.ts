@@ -91,7 +91,8 @@ function duplicates(block: UvmVaBlock, page: number): boolean {
 }
 
 /**
- * Where a faulting page goes (`block_select_processor_residency`); the first rule that matches decides.
+ * Where a faulting page goes; the first rule that matches decides.
+ * @uvm uvm_va_block.c block_select_processor_residency
  */
 function selectResidency(
   driver: UvmDriver,
@@ -122,9 +123,10 @@ function selectResidency(
 }
 
 /**
- * Serves what {@link uvmVaBlockAddFault} gathered (`uvm_va_block_service_locked`): prefetch hint, make resident,
+ * Serves what {@link uvmVaBlockAddFault} gathered: prefetch hint, make resident,
  * map. `first` … `outer - 1` is the region in which prefetching may widen.
  * @returns false when memory is used up on the destination; the pages it concerns stay as they were.
+ * @uvm uvm_va_block.c uvm_va_block_service_locked
  */
 export function uvmVaBlockServiceLocked(
   driver: UvmDriver,
@@ -191,7 +193,8 @@ function serveDestination(
 }
 
 /**
- * The mappings of a service (`uvm_va_block_service_finish`): pages in buckets by their new protection, strongest first.
+ * The mappings of a service: pages in buckets by their new protection, strongest first.
+ * @uvm uvm_va_block.c uvm_va_block_service_finish
  */
 function finish(
   driver: UvmDriver,
@@ -217,9 +220,10 @@ function finish(
 }
 
 /**
- * The pages that get write permission (`compute_new_permission`), stored in `target`: those written, and those read where
+ * The pages that get write permission, stored in `target`: those written, and those read where
  * promotion revokes nothing, i.e. which cannot be duplicated and where the other processor has no right to atomics
  * that it would lose.
+ * @uvm uvm_va_block.c compute_new_permission
  */
 function computeWritable(
   driver: UvmDriver,

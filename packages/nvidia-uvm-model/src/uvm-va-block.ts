@@ -39,8 +39,9 @@ function processorMasks(id: UvmProcessorId): UvmProcessorMasks {
 }
 
 /**
- * A VA block (`uvm_va_block_t`): at most 2 MiB, the unit of locking, residency and eviction. Pages are counted from its
+ * A VA block: at most 2 MiB, the unit of locking, residency and eviction. Pages are counted from its
  * start. State only; what is done to it is in `uvm-va-block-*.ts`.
+ * @uvm uvm_forward_decl.h uvm_va_block_t
  */
 export class UvmVaBlock {
   /** The range it belongs to. */

@@ -1,6 +1,6 @@
 import type { UvmOptionalId, UvmProcessorId } from './uvm-types.js';
 
-/** Policy of a range (`uvm_va_policy_t`): what advice has set. */
+/** Policy of a range: what advice has set. @uvm uvm_forward_decl.h uvm_va_policy_t */
 export interface UvmVaPolicy {
   /** Where the pages prefer to live; -1 when unset. */
   preferredLocation: UvmOptionalId;

@@ -3,7 +3,7 @@ import { UvmVaBlock } from './uvm-va-block.js';
 import { defaultPolicy, type UvmVaPolicy } from './uvm-va-policy.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 
-/** A managed range (`uvm_va_range_managed_t`): an interval of pages with one policy, and its blocks. */
+/** A managed range: an interval of pages with one policy, and its blocks. @uvm uvm_forward_decl.h uvm_va_range_managed_t */
 export class UvmVaRange {
   readonly space: UvmVaSpace;
   readonly start: number;
@@ -27,7 +27,7 @@ export class UvmVaRange {
     return this.blocks[this.index(vpn)];
   }
 
-  /** The block that covers `vpn`, made if need be (`uvm_va_block_find_create`). */
+  /** The block that covers `vpn`, made if need be. @uvm uvm_va_block.c uvm_va_block_find_create */
   block(vpn: number): UvmVaBlock {
     const index = this.index(vpn);
     const known = this.blocks[index];
@@ -45,8 +45,9 @@ export class UvmVaRange {
   }
 
   /**
-   * Cuts the range at page `at` and returns the upper part, with the same policy (`uvm_va_range_split`). Blocks above
+   * Cuts the range at page `at` and returns the upper part, with the same policy. Blocks above
    * the cut move over; one that the cut goes through is cut too.
+   * @uvm uvm_va_range.c uvm_va_range_split
    */
   split(at: number): UvmVaRange {
     const upper = new UvmVaRange(this.space, at, this.end - at);

@@ -12,7 +12,7 @@ export interface UvmAllocation {
   readonly pages: number;
 }
 
-/** A VA space (`uvm_va_space_t`): one process' managed memory on one GPU. */
+/** A VA space: one process' managed memory on one GPU. @uvm uvm_forward_decl.h uvm_va_space_t */
 export class UvmVaSpace {
   readonly driver: UvmDriver;
   readonly kernel: Kernel;
@@ -88,7 +88,7 @@ export class UvmVaSpace {
     return this.allocations.map((a) => a.start);
   }
 
-  /** The range that covers `vpn` (`uvm_va_range_find`). */
+  /** The range that covers `vpn`. @uvm uvm_va_range.c uvm_va_range_find */
   range(vpn: number): UvmVaRange | undefined {
     const { last } = this;
     if (last !== undefined && vpn >= last.start && vpn < last.end) return last;

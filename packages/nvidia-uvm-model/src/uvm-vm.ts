@@ -23,9 +23,10 @@ import { FAULT_THROTTLED, uvmVaBlockAddFault, uvmVaBlockServiceLocked } from './
 import type { UvmVaSpace } from './uvm-va-space.js';
 
 /**
- * A CPU fault on managed memory (`uvm_vm_fault`): serves it with the CPU as faulting processor, sleeping first where
+ * A CPU fault on managed memory: serves it with the CPU as faulting processor, sleeping first where
  * the thrashing detector throttles the CPU. `cold` says how warm the path is.
  * @returns 0; -EFAULT where no managed memory is; -ENOMEM.
+ * @uvm uvm.c uvm_vm_fault
  */
 export function* uvmVmFault(
   driver: UvmDriver,

@@ -6,7 +6,7 @@ import {
   type GpuKernelShape,
   gpuPreset,
 } from '@hmm/gpu';
-import { Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { HmmError, Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
 import type { UvmCosts, UvmCpuWarmth } from '../uvm-costs.js';
 import { uvmCpuAccess } from '../uvm-cpu-access.js';
 import { UvmDriver } from '../uvm-driver.js';
@@ -160,7 +160,10 @@ function stepTask(machine: Machine, step: CaptureStep): Task<unknown> {
       return uvmSetAccessedBy(space, BASE, pages, UVM_ID_GPU);
     case 'accessed_by_cpu':
       return uvmSetAccessedBy(space, BASE, pages, UVM_ID_CPU);
-    default:
+    case 'read_mostly_gpu':
+    case 'read_mostly_cpu':
       return uvmEnableReadDuplication(space, BASE, pages);
+    default:
+      throw new HmmError('CAPTURE', `no step is called ${step.op}`, { op: step.op });
   }
 }
