@@ -7,7 +7,7 @@ import { PTE_DIRTY, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE, PTE_YOUNG } from './pt
 /** Entries of the cache: it covers 8 GiB of address space at a time. */
 const ENTRIES = 4096;
 const NONE = -1;
-/** Accesses looked up at a time. */
+/** Accesses looked up at a time; a batch begins with one and doubles, so that one that faults soon costs little. */
 const CHUNK = 256;
 /** A multiplication by this and a truncation give the number of a page's 2 MiB: a shift would lose bits above 2^32. */
 const PER_TABLE = 1 / 512;
@@ -43,9 +43,10 @@ export class Tlb {
     const last = ENTRIES - 1;
     const perTable = PER_TABLE;
     const { found } = this;
-    for (let first = from; first < to; first += CHUNK) {
+    let chunk = 1;
+    for (let first = from; first < to; ) {
       // Two short loops: the second one has nothing but the reads that miss the cache, so that many of them overlap.
-      const count = Math.min(CHUNK, to - first);
+      const count = Math.min(chunk, to - first);
       for (let i = 0; i < count; i++) {
         const vpn = vpns[first + i] ?? 0;
         const tag = (vpn * perTable) | 0;
@@ -54,10 +55,14 @@ export class Tlb {
         found[i] = cached ? (entries[slot + 1] ?? 0) + 2 * (vpn & 511) : 0;
       }
       const done = touchEntries(lanes, found, count, write);
-      if (done === count) continue;
+      first += done;
+      if (done === count) {
+        chunk = Math.min(CHUNK, 2 * chunk);
+        continue;
+      }
       // A huge page, or a fault: one at a time.
-      if (found[done] !== 0 || cpuTranslate(this.mm, vpns[first + done] ?? 0, write) < 0) return first + done;
-      first += done + 1 - CHUNK;
+      if (found[done] !== 0 || cpuTranslate(this.mm, vpns[first] ?? 0, write) < 0) return first;
+      first++;
     }
     return to;
   }
