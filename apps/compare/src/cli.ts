@@ -12,7 +12,7 @@ import type { MirrorDevicesFactory } from '@hmm/explore';
 import { nouveauFactory } from '@hmm/nouveau-model';
 import { uvmFactory } from '@hmm/nvidia-uvm-model';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
-import { MirrorOperations } from '@hmm/test-device';
+import { MirrorOperations, testDeviceFactory } from '@hmm/test-device';
 import * as corpora from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
@@ -42,7 +42,7 @@ await main({
   ],
   commands: [
     demoCommand(clients, recordedDemo),
-    runCommand(clients),
+    runCommand([...clients, testDeviceFactory()]),
     compareCommand(clients, 'p100'),
     validateCommand(captures),
     conformCommand(corpora),

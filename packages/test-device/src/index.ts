@@ -14,3 +14,4 @@ export * from './mirror-operations.js';
 export * from './test-device.js';
 export * from './uapi.js';
 export * from './test-device-client.js';
+export * from './test-device-factory.js';

@@ -1,0 +1,64 @@
+import type { Kernel } from '@hmm/kernel';
+import type { MemorySystem } from '@hmm/mm';
+import { TestDeviceClient } from './test-device-client.js';
+
+/** What a {@link TestDeviceFactory} makes, or one line on what is wrong with the settings. */
+export type TestDeviceMade =
+  { readonly ok: true; readonly client: TestDeviceClient } | { readonly ok: false; readonly message: string };
+
+/** A {@link TestDeviceClient} by name and settings. Satisfies `ClientFactory` of `@hmm/machine`. */
+export interface TestDeviceFactory {
+  readonly name: string;
+  readonly title: string;
+  readonly gpus: readonly string[];
+  readonly settings: Readonly<Record<string, string>>;
+  readonly rules: typeof RULES;
+  create(
+    host: { readonly kernel: Kernel; readonly memory: MemorySystem },
+    gpu: string,
+    settings: ReadonlyMap<string, string>,
+  ): TestDeviceMade;
+}
+
+const RULES = {
+  gpuFault: 'maps the page where it is: only an ioctl migrates (dmirror_fault).',
+  firstTouch: 'faults the page in as the CPU would (hmm_range_fault with REQ_FAULT).',
+  cpuFault: 'a CPU fault on a private device page brings that page home (dmirror_devmem_fault).',
+  granularity: 'a fault covers the rest of the range of the ioctl, 64 pages a time (dmirror_fault).',
+  sharing: 'an invalidation erases the entries; nothing detects thrashing (dmirror_interval_invalidate).',
+  oversubscription: 'takes another chunk of device memory; nothing is evicted (dmirror_allocate_chunk).',
+  atomics: 'none of its operations is an atomic; excl makes a page exclusive (dmirror_exclusive).',
+  hints: 'todev and tosys move a range, and fail with the first page that is not mapped.',
+  badAddress: 'the ioctl returns -EFAULT.',
+  fork: 'the child shares the pages copy on write, and the mirror stays with the parent; a CPU fault of either brings a page home.',
+};
+
+/** First device of each kind of memory. */
+const MINORS = new Map([
+  ['dmirror-private', 0],
+  ['dmirror-coherent', 2],
+]);
+
+/** Device memory of a run, pages a chunk. */
+const CHUNK_PAGES = 65_536;
+
+/** How an application makes this client. */
+export function testDeviceFactory(): TestDeviceFactory {
+  return {
+    name: 'test-device',
+    title: "the kernel's HMM test device",
+    gpus: [...MINORS.keys()],
+    settings: { corrected: '1: the device without the two races of the real one' },
+    rules: RULES,
+    create({ kernel, memory }, gpu, settings) {
+      const minor = MINORS.get(gpu);
+      if (minor === undefined) return { ok: false, message: `no test device is called ${gpu}` };
+      const corrected = settings.get('corrected') ?? '0';
+      if (corrected !== '0' && corrected !== '1') {
+        return { ok: false, message: `corrected is 0 or 1, not ${corrected}` };
+      }
+      const options = { chunkPages: CHUNK_PAGES, corrected: corrected === '1' };
+      return { ok: true, client: new TestDeviceClient(kernel, memory, minor, options) };
+    },
+  };
+}
