@@ -1,3 +1,4 @@
+export * from './access-remote.js';
 export * from './access.js';
 export * from './address-space.js';
 export * from './anon-vma.js';

@@ -11,10 +11,12 @@ import {
   PTE_DIRTY,
   PTE_SPECIAL,
   PTE_WRITE,
+  accessRemoteVm,
   folioPut,
   getUserPages,
   pinUserPages,
   sysMadvise,
+  sysMprotect,
   unpinUserPage,
 } from '../src/index.js';
 import { BASE, Machine } from './support.js';
@@ -72,5 +74,22 @@ it('marks pages dirty that it touches for writing, where their entry is clean', 
   expect(m.run(getUserPages(m.mm, BASE, 1, FOLL_GET | FOLL_WRITE | FOLL_TOUCH, got))).toBe(1);
   expect(m.system.map.test(m.pfn(0), PG_dirty)).toBe(true);
   for (const pfn of got) folioPut(m.system, pfn);
+  expect(m.broken()).toBeUndefined();
+});
+
+it('gives a debugger the bytes of private memory whatever their protection, to the first hole', () => {
+  const m = new Machine();
+  m.map(0, 2);
+  m.fill(0, 2, 7);
+  m.run(sysMprotect(m.mm, BASE, 2, PROT_READ));
+  const bytes = new Uint8Array(8000);
+  expect(m.run(accessRemoteVm(m.mm, BASE, 4000, bytes, false))).toBe(4192);
+  expect(bytes[96]).toBe(8);
+  expect(m.run(accessRemoteVm(m.mm, BASE, 0, Uint8Array.of(9), true))).toBe(0);
+  expect(m.run(accessRemoteVm(m.mm, BASE, 0, Uint8Array.of(9), true, true))).toBe(1);
+  expect(m.read(0)).toBe(9);
+  m.mapShared(8, 1);
+  m.run(sysMprotect(m.mm, BASE + 8, 1, PROT_READ));
+  expect(m.run(accessRemoteVm(m.mm, BASE + 8, 0, Uint8Array.of(9), true, true))).toBe(0);
   expect(m.broken()).toBeUndefined();
 });

@@ -38,6 +38,7 @@ const program = (step: fc.Arbitrary<Step>): fc.Arbitrary<[boolean, Step][]> =>
   fc.array(fc.tuple(fc.boolean(), step), { maxLength: 60 });
 
 function run(m: Machine, steps: readonly [boolean, Step][], failing: boolean): void {
+  m.kernel.sched.lockdep.enabled = true;
   m.listen();
   const oracle = new Oracle(m, failing);
   for (const [inChild, step] of [
