@@ -1,0 +1,97 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { litmusCommand, type Output, runApplication } from '@hmm/cli';
+import { MirrorOperations } from '@hmm/test-device';
+
+const folder = mkdtempSync(join(tmpdir(), 'hmm-litmus-'));
+const file = (name: string, content: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+const litmus = async (...argv: string[]): Promise<{ code: number; data: string; said: string }> => {
+  let data = '';
+  let said = '';
+  const output: Output = {
+    watched: false,
+    data: (text) => (data += text),
+    say: (line) => (said += `${line}\n`),
+    progress: () => undefined,
+  };
+  const command = litmusCommand((memory, settings) => {
+    return new MirrorOperations(memory, {
+      chunkPages: 64,
+      maxTables: 64,
+      corrected: settings.get('corrected') === '1',
+    });
+  });
+  const app = { name: 'hmm', version: '1', description: '', examples: [], commands: [command] };
+  const code = await runApplication(app, ['litmus', ...argv], output);
+  return { code, data, said };
+};
+
+const TEST = `litmus fault-vs-munmap "The device reads while the CPU unmaps."
+malloc a 2pages
+cpu write a = 5 step 1
+open D0
+ T0              | T1                 ;
+ dread a -> v rc e | munmap a[0]        ;
+                 | cpu read a[1] -> w ;
+`;
+
+test('a condition that holds in every interleaving is ok', async () => {
+  const path = file('holds.litmus', `${TEST}forall T1:w == 6 /\\ (T0:e == 0 \\/ T0:e == -EFAULT)`);
+  const { code, data } = await litmus(path, '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(data)).toMatchObject({
+    version: 1,
+    tests: [{ name: 'fault-vs-munmap', verdict: 'ok', counterexample: null }],
+  });
+});
+
+test('one that does not has its story and its replay string, and exit code 1', async () => {
+  const path = file('breaks.litmus', `${TEST}forall T0:e == 0`);
+  const { code, data } = await litmus(path);
+  expect(code).toBe(1);
+  expect(data).toContain('0 hold in every interleaving, 1 do not');
+  expect(data).toMatch(/replay: hmm1-\w+/);
+});
+
+test('a recorded race: all that the kernel showed is allowed', async () => {
+  const recorded = {
+    test: 'read-vs-cpu-write',
+    init: ['mmap 0 1 rw anon', 'dopen 0', 'cw 0 0 1 5'],
+    threads: [['dread 0 0 0 1'], ['cw 0 0 1 7']],
+    final: ['cr 0 0 1'],
+    runs: 2,
+    outcomes: [
+      { threads: [['0:7'], ['ok']], final: ['7'], n: 1 },
+      { threads: [['0:5'], ['ok']], final: ['7'], n: 1 },
+    ],
+  };
+  const good = await litmus('--observed', file('races.jsonl', JSON.stringify(recorded)), '--json');
+  expect(good.code).toBe(0);
+  expect(JSON.parse(good.data)).toMatchObject({
+    tests: [{ observed: 2, covered: 2, missing: [], violations: [] }],
+  });
+  const impossible = { ...recorded, outcomes: [{ threads: [['0:9'], ['ok']], final: ['7'], n: 1 }] };
+  const bad = await litmus('--observed', file('never.jsonl', JSON.stringify(impossible)), '--json');
+  expect(bad.code).toBe(1);
+  expect(JSON.parse(bad.data)).toMatchObject({ tests: [{ observed: 1, covered: 0 }] });
+});
+
+test.each([
+  [[], /a litmus test is needed/],
+  [[join(folder, 'none')], /there is no such file/],
+  [[file('bad.litmus', 'litmus t\nmalloc a 4')], /bad.litmus:2:10: expected a size/],
+  [['--observed', file('bad.jsonl', '{"test":1}')], /bad.jsonl:1: /],
+  [['x', '--strategy', 'luck'], /Allowed choices are dpor/],
+])('wrong input %j is one line and exit code 2', async (argv, message) => {
+  const { code, data, said } = await litmus(...argv);
+  expect({ code, data }).toEqual({ code: 2, data: '' });
+  expect(said).toMatch(message);
+  expect(said.trim().split('\n')).toHaveLength(1);
+});
