@@ -46,6 +46,7 @@ export * from './mremap.js';
 export * from './munmap.js';
 export * from './notify.js';
 export * from './observe.js';
+export * from './oom-kill.js';
 export * from './page-alloc.js';
 export * from './page-data.js';
 export * from './page-walk.js';
