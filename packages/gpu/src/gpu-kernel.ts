@@ -35,7 +35,10 @@ export interface GpuAccesses {
   readonly width: number;
   /** One value per access: stored, loaded or added; undefined when the contents do not matter. */
   readonly values: Uint32Array | undefined;
-  /** Kind of each access where they differ, in `warps`; `access` then is the one whose cost all have. */
+  /**
+   * Kind of each access where they differ, in `warps`, as `GPU_ACCESS_OF_PROGRAM` numbers them; `access` then is the one
+   * whose cost all have.
+   */
   readonly kinds?: Uint8Array | undefined;
   /** Warps that share the accesses of `warps`; 1 without it. */
   readonly lanes?: number | undefined;

@@ -72,18 +72,20 @@ export class GridKernel extends GpuKernel {
   /** Moves the thread blocks whose page was mapped since past all mapped pages, then collects the lowest that wait. */
   private progress(): number {
     const { changed, instance, accesses } = this;
-    instance.table.changesSince(this.seen, changed);
-    this.seen = instance.table.invalidations;
+    const { table } = instance;
     const first = (accesses.pages[0] ?? 0) + accesses.base;
-    const all = !this.contiguous;
-    const low = all ? 0 : Math.max(0, (changed[0] ?? 0) - first);
-    const high = all ? Infinity : (changed[1] ?? 0) - first;
     this.localDone = 0;
     this.remoteDone = 0;
-    this.retire(
-      Math.max(this.lowWord, Math.floor(low / 32)),
-      Math.min(this.waiting.length, Math.ceil(high / 32)),
-    );
+    const last = table.invalidations;
+    if (!this.contiguous || !table.knowsSince(this.seen)) this.retire(this.lowWord, this.waiting.length);
+    else
+      for (let at = this.seen; at < last; at++) {
+        table.change(at, changed);
+        const low = Math.max(this.lowWord, Math.floor(((changed[0] ?? 0) - first) / 32));
+        const high = Math.min(this.waiting.length, Math.ceil(((changed[1] ?? 0) - first) / 32));
+        this.retire(low, high);
+      }
+    this.seen = last;
     this.collect();
     const { localDone, remoteDone } = this;
     this.done += localDone + remoteDone;

@@ -12,7 +12,9 @@ import { GPU_PTE_BIG, GPU_PTE_VALID } from './access.js';
 import { GpuTlb } from './tlb.js';
 
 const BIG_PAGES = 16;
-const LOG_LENGTH = 256;
+const LOG_LENGTH = 1024;
+/** Entries of the cache of PMD entries: it covers 2 GiB of address space at a time. */
+const PMD_CACHE = 1024;
 
 /** Leaf sizes a mapping may use: 4 KiB only, up to 64 KiB, up to 2 MiB (log2 of pages). */
 export const GPU_LEAF_4K = 0;
@@ -34,9 +36,10 @@ export class GpuPageTable {
   /** TLB invalidations done, one per changed range. */
   invalidations = 0;
   /** The last {@link LOG_LENGTH} changed ranges: first page, page after the last. */
-  private lastStart = -1;
-  private lastPmd = -1;
   private readonly log = new Float64Array(2 * LOG_LENGTH);
+  /** First page of each 2 MiB whose PMD entry is known (-1 for none), and the entry's lane. */
+  private readonly pmdStarts = new Float64Array(PMD_CACHE).fill(-1);
+  private readonly pmdLanes = new Int32Array(PMD_CACHE);
 
   /** @param maxTables tables to make room for: one for each 2 MiB that is not mapped by one leaf. */
   constructor(maxTables = 65536) {
@@ -49,6 +52,19 @@ export class GpuPageTable {
   flags(vpn: number): number {
     const at = this.leaf(vpn);
     return at < 0 ? 0 : (this.pool.lanes[at] ?? 0);
+  }
+
+  /** Writes the flags of `pages` pages from `vpn`, which lie in one 2 MiB, to `out[at …]`. */
+  flagsRun(vpn: number, pages: number, out: Int32Array, at: number): void {
+    const { lanes } = this.pool;
+    const pmd = this.pmd(vpn);
+    const flags = pmd < 0 ? 0 : (lanes[pmd] ?? 0);
+    if (flags !== ENTRY_TABLE) {
+      for (let i = 0; i < pages; i++) out[at + i] = flags;
+      return;
+    }
+    const first = (lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn);
+    for (let i = 0; i < pages; i++) out[at + i] = lanes[first + 2 * i] ?? 0;
   }
 
   /** The frame that `vpn` is mapped to; meaningless without a valid leaf. */
@@ -109,25 +125,20 @@ export class GpuPageTable {
 
   /** Frees all tables. The page table must not be used afterwards. */
   destroy(): void {
-    this.lastStart = -1;
+    this.pmdStarts.fill(-1);
     this.pool.freeTree(this.root);
     this.tlb.invalidateAll();
   }
 
-  /**
-   * The smallest interval that holds every change since there were `seen` invalidations, into `out`: first page, page after
-   * the last. Everything, when that is too long ago to be known.
-   */
-  changesSince(seen: number, out: Float64Array): void {
-    const old = this.invalidations - seen > LOG_LENGTH;
-    out[0] = old ? -Infinity : Infinity;
-    out[1] = old ? Infinity : -Infinity;
-    if (old) return;
-    for (let i = seen; i < this.invalidations; i++) {
-      const at = 2 * (i % LOG_LENGTH);
-      out[0] = Math.min(out[0], this.log[at] ?? 0);
-      out[1] = Math.max(out[1], this.log[at + 1] ?? 0);
-    }
+  /** Whether {@link GpuPageTable.change} still knows every change from number `at` on. */
+  knowsSince(at: number): boolean {
+    return at >= 0 && this.invalidations - at <= LOG_LENGTH;
+  }
+
+  /** The range of change number `at` (see `invalidations`), into `out`: first page, page after the last. */
+  change(at: number, out: Float64Array): void {
+    out[0] = this.log[2 * (at % LOG_LENGTH)] ?? 0;
+    out[1] = this.log[2 * (at % LOG_LENGTH) + 1] ?? 0;
   }
 
   private leaf(vpn: number): number {
@@ -139,14 +150,15 @@ export class GpuPageTable {
     return (lanes[pmd + 1] ?? 0) + 2 * (vpn & 511);
   }
 
-  /** Lane of the PMD entry for `vpn`, -1 without its table. Such tables live as long as the page table: the last is kept. */
+  /** Lane of the PMD entry for `vpn`, -1 without its table. Such tables live as long as the page table: lanes stay true. */
   private pmd(vpn: number): number {
     const start = vpn - (vpn & 511);
-    if (start === this.lastStart) return this.lastPmd;
+    const slot = (vpn >>> 9) & (PMD_CACHE - 1);
+    if (this.pmdStarts[slot] === start) return this.pmdLanes[slot] ?? 0;
     const pmd = this.pool.find(this.root, vpn, LEVEL_PMD);
     if (pmd >= 0) {
-      this.lastStart = start;
-      this.lastPmd = pmd;
+      this.pmdStarts[slot] = start;
+      this.pmdLanes[slot] = pmd;
     }
     return pmd;
   }

@@ -4,6 +4,8 @@ import type { GpuPageTable } from './page-table.js';
 const ENTRIES = 4096;
 const MASK = ENTRIES - 1;
 const WINDOW = 2 ** 32;
+/** Translations taken along when misses come in sequence. */
+const RUN = 64;
 
 /** Most accesses that one call of {@link GpuTlb.access} takes. */
 export const TLB_BATCH = 16384;
@@ -20,6 +22,8 @@ export class GpuTlb {
   private readonly tags = new Int32Array(ENTRIES);
   private readonly values = new Int32Array(ENTRIES);
   private window = -WINDOW;
+  /** Tag of the translation that was filled last. */
+  private last = 0;
 
   constructor(table: GpuPageTable) {
     this.table = table;
@@ -118,11 +122,12 @@ export class GpuTlb {
   }
 
   private fill(vpn: number, tag: number): number {
-    const flags = this.table.flags(vpn);
-    if (vpn < this.window || vpn >= this.window + WINDOW) return flags;
+    if (vpn < this.window || vpn >= this.window + WINDOW) return this.table.flags(vpn);
     const at = tag & MASK;
-    this.tags[at] = tag;
-    this.values[at] = flags;
-    return flags;
+    const run = tag === ((this.last + 1) | 0) ? RUN - (tag & (RUN - 1)) : 1;
+    this.table.flagsRun(vpn, run, this.values, at);
+    for (let i = 0; i < run; i++) this.tags[at + i] = (tag + i) | 0;
+    this.last = (tag + run - 1) | 0;
+    return this.values[at] ?? 0;
   }
 }

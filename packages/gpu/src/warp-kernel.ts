@@ -1,19 +1,20 @@
 import { GPU_ACCESS_NEEDS, GPU_ACCESS_PREFETCH, GPU_PTE_SYSMEM } from './access.js';
 import { GpuKernel } from './gpu-kernel.js';
+import { GPU_ACCESS_OF_PROGRAM } from './gpu-stream.js';
 
-/** Faults that a kernel has outstanding at most: what the recorded batches of large kernels hold. */
-const OUTSTANDING = 256;
 /** Waiting accesses that share a uTLB. */
 const PER_UTLB = 4;
 /** Bytes that a warp moves for one access: its coalesced lines. */
 const WARP_BYTES = 128;
-/** `GPU_ACCESS_NEEDS` as a column, so that the hot loop reads a typed array. */
+/** PTE bits by access kind, as columns, so that the hot loops read typed arrays: of the GPU's kinds, and of a program's. */
 const NEEDS = Int32Array.from(GPU_ACCESS_NEEDS);
+const NEEDS_OF_PROGRAM = Int32Array.from(GPU_ACCESS_OF_PROGRAM, (kind) => NEEDS[kind] ?? 0);
 
 /**
  * Warps that share one list of accesses: each takes the next when its last is done. An access that faults holds its warp
- * until a replay finds the page mapped; the others go on, until every warp (or every slot for a fault) waits. Accesses may
- * be of different kinds, and come in pieces; contents do not move.
+ * until a replay finds the page mapped; the others go on, until every warp waits or as many faults are outstanding as one
+ * uTLB can have: recorded batches of large kernels bring about that many different pages. Accesses may be of different
+ * kinds, and come in pieces; contents do not move.
  */
 export class WarpKernel extends GpuKernel {
   /** Pages and kinds of the accesses that wait, in the order in which they faulted; the first `waiting` count. */
@@ -35,7 +36,7 @@ export class WarpKernel extends GpuKernel {
     const { lanes = 1, pages } = this.accesses;
     const { access } = this.gpu.preset;
     this.lanes = Math.max(1, lanes);
-    const window = Math.min(this.lanes, OUTSTANDING);
+    const window = Math.max(1, Math.min(this.lanes, this.gpu.preset.capability.utlbFaults));
     this.waitingPages = new Int32Array(window);
     this.waitingKinds = new Uint8Array(window);
     this.length = pages.length;
@@ -93,14 +94,14 @@ export class WarpKernel extends GpuKernel {
     const { tlb } = instance.table;
     const { base, pages, kinds } = accesses;
     if (kinds === undefined) return tlb.access(base, pages, from, to, needs);
-    return tlb.accessKinds(base, pages, kinds, NEEDS, from, to);
+    return tlb.accessKinds(base, pages, kinds, NEEDS_OF_PROGRAM, from, to);
   }
 
   /** The access `i` of the piece faults: it waits, unless it is a prefetch, which nobody waits for. */
   private stall(i: number): void {
     const { base, pages, kinds, access } = this.accesses;
     const page = pages[i] ?? 0;
-    const kind = kinds === undefined ? access : (kinds[i] ?? access);
+    const kind = kinds === undefined ? access : (GPU_ACCESS_OF_PROGRAM[kinds[i] ?? 0] ?? access);
     if (kind === GPU_ACCESS_PREFETCH) {
       this.done++;
       if (this.gpu.prefetchFaults) this.faultOf(base + page, kind, 0);

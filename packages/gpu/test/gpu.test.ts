@@ -123,7 +123,13 @@ describe('presets', () => {
   it('say for every number where it is from', () => {
     for (const { memory, link, access, serviceScale } of GPU_PRESETS) {
       const transfers = [link.toDeviceBase, link.toDeviceGBs, link.toHostBase, link.toHostGBs];
-      const accesses = [access.localRead, access.localWrite, access.remoteRead, access.localGBs, access.remoteGBs];
+      const accesses = [
+        access.localRead,
+        access.localWrite,
+        access.remoteRead,
+        access.localGBs,
+        access.remoteGBs,
+      ];
       for (const figure of [memory, serviceScale, ...transfers, ...accesses]) {
         expect(['measured', 'vendor', 'paper', 'driver', 'estimate']).toContain(figure.from);
         expect(figure.value).toBeGreaterThan(0);
