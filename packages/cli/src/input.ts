@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { HmmError } from '@hmm/kernel';
 
 /** A file's text, or one line on what is wrong with it, beginning with its name. */
 export type InputResult =
@@ -37,9 +38,13 @@ export async function readInput(path: string): Promise<InputResult> {
   return { ok: true, text };
 }
 
-/** Why a file could not be read or unpacked, from what Node throws. */
+/**
+ * Why a file could not be read or unpacked, from what Node throws. An error of any other kind is a defect of the
+ * program and no word on the file: it is thrown on.
+ */
 export function fileReason(error: unknown): string {
   const code = codeOf(error);
+  if (code === undefined) throw error;
   return REASONS.get(code) ?? `this file cannot be read (${code})`;
 }
 
@@ -62,9 +67,10 @@ function failed(path: string, reason: string): InputResult {
   return { ok: false, message: `${path}: ${reason}` };
 }
 
-function codeOf(error: unknown): string {
-  if (typeof error === 'object' && error !== null && 'code' in error) return String(error.code);
-  return 'unknown error';
+/** The code of a system call's or zlib's error, such as `ENOENT`; the model's own errors have codes of another kind. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error instanceof HmmError || !('code' in error)) return undefined;
+  return String(error.code);
 }
 
 /** Which files are under a directory, by path; undefined where there is no such directory. */
