@@ -1,14 +1,4 @@
-import {
-  ENTRY_TABLE,
-  HmmError,
-  NO_TABLE,
-  entryPages,
-  LEVEL_PMD,
-  LEVEL_PTE,
-  type Kernel,
-  type PageTablePool,
-  tableIndex,
-} from '@hmm/kernel';
+import { HmmError, NO_TABLE, entryPages, LEVEL_PTE, type Kernel, type PageTablePool } from '@hmm/kernel';
 
 /** An entry is here; a read needs no more. */
 export const DPT_PRESENT = 1 << 0;
@@ -69,32 +59,31 @@ export class DeviceTable {
   /** Removes the entries of the pages [first, last], both included. */
   erase(first: number, last: number): void {
     this.assertAlive();
-    const { lanes, levels } = this.pool;
+    const { levels } = this.pool;
     const end = Math.min(last + 1, entryPages(levels + 1));
     if (this.kernel.sched.observer !== undefined) {
       const observed = Math.min(end, first + OBSERVED_ENTRIES);
       for (let vpn = first; vpn < observed; vpn++) this.access(vpn, true);
     }
-    for (let at = first; at < end;) {
-      const entry = this.pool.findPte(this.root, at);
-      const stop = Math.min(end, entry >= 0 ? at - (at % 512) + 512 : this.missingEnd(at));
-      if (entry >= 0) for (let lane = entry; lane < entry + 2 * (stop - at); lane++) lanes[lane] = 0;
-      at = stop;
-    }
+    this.eraseBelow(this.root, levels, 0, first, end);
   }
 
-  /** One past the last page of what the missing table that `vpn` would be in covers. */
-  private missingEnd(vpn: number): number {
-    const { lanes, levels } = this.pool;
-    let table = this.root;
-    let level: number = levels;
-    for (; level > LEVEL_PMD; level--) {
-      const entry = table + 2 * tableIndex(vpn, level);
-      if (lanes[entry] !== ENTRY_TABLE) break;
-      table = lanes[entry + 1] ?? 0;
+  /** Clears what of [first, end) is below `table`, whose first page is `base`. Missing tables cost one test each. */
+  private eraseBelow(table: number, level: number, base: number, first: number, end: number): void {
+    const { lanes } = this.pool;
+    const span = entryPages(level);
+    const from = first > base ? Math.floor((first - base) / span) : 0;
+    const to = Math.min(512, Math.ceil((end - base) / span));
+    for (let index = from; index < to; index++) {
+      const entry = table + 2 * index;
+      if (lanes[entry] === 0) continue;
+      if (level > LEVEL_PTE)
+        this.eraseBelow(lanes[entry + 1] ?? 0, level - 1, base + index * span, first, end);
+      else {
+        lanes[entry] = 0;
+        lanes[entry + 1] = 0;
+      }
     }
-    const block = entryPages(level);
-    return vpn - (vpn % block) + block;
   }
 
   /** Calls `visit` for every entry, in ascending order; for checks, not for hot paths. */
@@ -131,6 +120,7 @@ export class DeviceTable {
 
   /** Gives the table's memory back. */
   free(): void {
+    for (let entry = 0; entry < OBSERVED_ENTRIES; entry++) this.access(entry, true);
     this.pool.freeTree(this.root);
     this.root = NO_TABLE;
   }
