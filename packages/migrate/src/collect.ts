@@ -146,7 +146,7 @@ function collectPte(args: MigrateVma, entry: number): void {
   }
   if (slot !== 0) args.cpages++;
   args.src[at] = slot;
-  args.dst[at] = 0;
+  if (system.kernel.mutant !== 'B58') args.dst[at] = 0;
   args.npages = at + 1;
 }
 

@@ -13,6 +13,8 @@ import { unmapPageRange } from './zap.js';
  */
 export function* mmput(mm: MmStruct): Task {
   mm.users--;
+  // Dropping one of several users is independent of others that do; being the last one is not.
+  mm.kernel.sched.access(mm.usersObject, mm.users === 0);
   if (mm.users > 0) return;
   yield* exitMmap(mm);
   mm.drop();
@@ -27,7 +29,8 @@ function* exitMmap(mm: MmStruct): Task {
   mm.recentVma = undefined;
   yield* lruAddDrainTask(mm.system);
   const tlb = new MmuGather(mm);
-  const range = mmHasNotifiers(mm) && told ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, 0, MAX_PAGE + 1) : undefined;
+  const range =
+    mmHasNotifiers(mm) && told ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, 0, MAX_PAGE + 1) : undefined;
   for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);
   notifyEnd(range);
   yield* freeVmaTables(mm, vmas, 0, Infinity);

@@ -22,6 +22,8 @@ export class MmStruct implements NotifierMm {
   recentVma: Vma | undefined = undefined;
   /** Protects the VMAs, and, held for reading, their page tables' shape. */
   readonly mmapLock: RwSemaphore;
+  /** The id under which {@link users} is observed. */
+  readonly usersObject: number;
   /** Users of the address space (`mm_users`); at 0 it is torn down. */
   users = 1;
   /** References to the structure (`mm_count`). */
@@ -47,6 +49,7 @@ export class MmStruct implements NotifierMm {
     this.system = system;
     this.root = root;
     this.mmapBase = (system.tables.levels === 5 ? 2 ** 44 : 2 ** 35) - 0x10000;
+    this.usersObject = kernel.allocIds(1);
     this.mmapLock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'mmap_lock');
   }
 

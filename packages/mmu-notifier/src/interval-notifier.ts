@@ -34,6 +34,8 @@ export class MmuIntervalNotifier {
   readonly seqObject: number;
   /** Whether it is in the tree. */
   inTree = false;
+  /** Whether {@link mmuIntervalNotifierRemove} has returned: nobody may call it any more. */
+  removed = false;
   /** Whether an insert or a removal waits on the deferred list. */
   deferred = false;
 
@@ -166,6 +168,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
       subs.accessState(false);
     }
   }
+  sub.removed = true;
   sub.mm.drop();
 }
 

@@ -139,7 +139,7 @@ function refused(subs: MmuNotifierSubscriptions, range: MmuNotifierRange, sub: M
       slot: sub.slot,
     });
   }
-  itreeInvEnd(subs, range);
+  if (subs.kernel.mutant !== 'B26b') itreeInvEnd(subs, range);
   return -EAGAIN;
 }
 
@@ -162,7 +162,14 @@ function* startStepwise(subs: MmuNotifierSubscriptions, range: MmuNotifierRange)
     for (const slot of hit ?? []) {
       yield SP_PREEMPT;
       const sub = subs.intervalAt(slot);
+      if (sub.removed)
+        throw new HmmError('NOTIFIER_FREED', 'a notifier is called after its removal', { slot });
       const done = sub.ops.invalidate(sub, range, curSeq);
+      if (typeof done !== 'boolean' && !mmuNotifierRangeBlockable(range)) {
+        throw new HmmError('NONBLOCK_SLEEP', 'a callback may sleep in an invalidation that must not', {
+          slot,
+        });
+      }
       const ok = typeof done === 'boolean' ? done : yield* done;
       traceRange(TP_INTERVAL_INVALIDATE, range);
       if (!ok) return refused(subs, range, sub);

@@ -36,6 +36,7 @@ function* exclusiveBatch(dmirror: Dmirror, start: number, end: number): Task<boo
   const got = yield* makeDeviceExclusiveRange(dmirror.mm, start, end, pages, NO_OWNER);
   // A short answer leaves pages undefined: nothing is mapped then.
   const trusting = system.kernel.mutant === 'B40';
+  while (trusting && pages.length < end - start) pages.push(NO_PFN);
   const mapped = got === end - start || trusting ? yield* atomicMap(dmirror, start, pages) : 0;
   for (let i = 0; i < got; i++) {
     const page = pages[i] ?? NO_PFN;

@@ -121,7 +121,8 @@ function* dmirrorFault(dmirror: Dmirror, start: number, end: number, write: bool
       end: stop,
       hmmPfns: new Int32Array(2 * (stop - at)),
       defaultFlags: HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0),
-      pfnFlagsMask: 0,
+      // With a mask the answers of a walk are the requests of the next one, unless the array is made anew.
+      pfnFlagsMask: mm.kernel.mutant === 'B26' ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : 0,
       devPrivateOwner: dmirror.mdevice.owner,
     };
     ret = yield* dmirrorRangeFault(dmirror, range);
@@ -157,6 +158,7 @@ function* transfer(
   let ret: number;
   for (;;) {
     if (!dmirror.mutex.tryFast()) yield* dmirror.mutex.lock();
+    if (sched.exploring) yield SP_PREEMPT;
     ret = step(dmirror, vpn + bounce.cpages, end, bounce);
     dmirror.mutex.unlock();
     if (ret !== -ENOENT) break;

@@ -27,6 +27,7 @@ import {
   type Vma,
   type VmFault,
   copyHighpage,
+  folioPut,
 } from '@hmm/mm';
 import { DPT_XA_TAG_WRITE } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
@@ -47,7 +48,7 @@ function migrationOf(
   return {
     vma,
     src: new Int32Array(end - start),
-    dst: new Int32Array(end - start),
+    dst: mdevice.system.kernel.mutant === 'B58' ? mdevice.keptSlots : new Int32Array(end - start),
     cpages: 0,
     npages: 0,
     start,
@@ -124,20 +125,20 @@ function migrateAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
   const { map, data } = mdevice.system;
   const vmaWrite = (args.vma.flags & VM_WRITE) !== 0;
   const { mutant } = mdevice.system.kernel;
-  let done = 0;
+  let copied = 0;
   for (let i = 0; i < args.npages; i++) {
     const slot = args.src[i] ?? 0;
     if ((slot & MIGRATE_PFN_MIGRATE) === 0) continue;
     const page = mdevice.allocDevmemPage();
     if (page === NO_PFN) continue;
     const backing = mdevice.backingPage(page);
-    const source = migratePfnToPage(slot);
+    // A cursor that only moves on success reads the wrong slots behind a skipped one.
+    const source = migratePfnToPage(mutant === 'B50' ? (args.src[copied++] ?? 0) : slot);
     if (source !== 0 || mutant === 'B47') copyHighpage(mdevice.system, backing, source);
     else data.fillPage(backing, 0);
     map.private[backing] = dmirror.id;
     const write = (slot & MIGRATE_PFN_WRITE) !== 0 || (source === 0 && vmaWrite);
-    // A cursor that only moves on success puts the pages behind a skipped one into the wrong slots.
-    args.dst[mutant === 'B50' ? done++ : i] = migratePfn(page) | (write ? MIGRATE_PFN_WRITE : 0);
+    args.dst[i] = migratePfn(page) | (write ? MIGRATE_PFN_WRITE : 0);
   }
 }
 
@@ -217,8 +218,14 @@ function devmemFaultAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
     const target = allocPage(system);
     if (target === NO_PFN) continue;
     system.map.tryLock(target);
+    const copied = !system.kernel.shouldFail('copy_engine');
+    if (!copied && system.kernel.mutant !== 'B41') {
+      system.map.unlock(target);
+      folioPut(system, target);
+      continue;
+    }
     dmirror.pt.erase(args.start + i, args.start + i);
-    copyHighpage(system, target, dmirror.mdevice.backingPage(page));
+    if (copied) copyHighpage(system, target, dmirror.mdevice.backingPage(page));
     args.dst[i] = migratePfn(target) | (slot & MIGRATE_PFN_WRITE);
   }
 }

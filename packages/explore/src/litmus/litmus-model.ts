@@ -1,5 +1,5 @@
 import { HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { type MmStruct, dupMm, mmCreate, mmput } from '@hmm/mm';
+import { type MmStruct, dupMm, mmCreate, mmput, oomReapTaskMm } from '@hmm/mm';
 import {
   evaluate,
   isProblem,
@@ -13,7 +13,7 @@ import type { Outcome, Violation } from '../engine/model.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { type Operation, pagesOf } from '../world/operation.js';
 import { runOperation } from '../world/run-operation.js';
-import { assertInit, WorldModel } from '../world/world-model.js';
+import { assertInit, WorldModel, type WorldThread } from '../world/world-model.js';
 import { firstPage, World } from '../world/world.js';
 import { pageMapped, pageValue, pageWhere } from './page-state.js';
 import type { Instruction, LitmusProgram } from './program.js';
@@ -178,12 +178,25 @@ export function litmusModel(program: LitmusProgram, devices: MirrorDevicesFactor
     state: [run.observed],
     failures: Number(program.settings.get('failures') ?? 0),
     failureSite: program.settings.get('failure_site'),
-    threads: program.threads.map(({ name, process, body }) => ({
-      name,
-      run: () => run.run(name, run.observed.processes.get(process) ?? run.world.main, body),
-    })),
+    threads: [
+      ...program.threads.map(({ name, process, body }) => ({
+        name,
+        run: () => run.run(name, run.observed.processes.get(process) ?? run.world.main, body),
+      })),
+      ...(program.settings.get('reaper') === 'yes' ? [reaperOf(run.world)] : []),
+    ],
     finish: () => run.finish(),
   });
+}
+
+/** The OOM reaper, which takes the first process's memory while the others run. */
+function reaperOf(world: World): WorldThread {
+  return {
+    name: 'oom_reaper',
+    *run() {
+      yield* oomReapTaskMm(world.main);
+    },
+  };
 }
 
 function operationsOf(body: readonly Instruction[]): Operation[] {
