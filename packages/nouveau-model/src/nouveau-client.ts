@@ -149,6 +149,7 @@ export class NouveauClient {
         copying: counters.copyingNs,
         invalidating: counters.invalidatingNs,
       },
+      residentNs: gpu.residentNs,
     };
   }
 
@@ -181,4 +182,5 @@ export interface NouveauClientCounters {
     readonly copying: number;
     readonly invalidating: number;
   };
+  readonly residentNs: number;
 }

@@ -1,28 +1,10 @@
-import {
-  GPU_ACCESS_ATOMIC_STRONG,
-  GPU_ACCESS_READ,
-  GPU_ACCESS_WRITE,
-  GPU_PTE_VALID,
-  GPU_PTE_WRITE,
-  type GpuAccesses,
-} from '@hmm/gpu';
+import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuStream } from '@hmm/gpu';
 import { EINVAL, EIO, ENTRY_TABLE, EOPNOTSUPP, LEVEL_PMD, pteIndex, type Task } from '@hmm/kernel';
 import { isDeviceExclusivePte, isDevicePrivatePte, type MmStruct, ptePresent } from '@hmm/mm';
 import { type NouveauChannel, nouveauChannelDel } from './nouveau-chan.js';
 import { svmBindMigrate } from './nouveau-drm-uapi.js';
 import { nouveauSvmmBind } from './nouveau-svm-bind.js';
 import type { NouveauCli, NouveauSvmm } from './nouveau-svmm.js';
-
-/** What a kernel does: `AccessStream` of `@hmm/machine`, by shape. Access 1 reads, 2 writes, 3 adds atomically. */
-export interface NouveauStream {
-  readonly access: 1 | 2 | 3;
-  readonly shape: 'serial' | 'parallel' | 'stream';
-  readonly base: number;
-  readonly pages: Int32Array;
-  readonly offset: number;
-  readonly width: 1 | 2 | 4;
-  readonly values: Uint32Array;
-}
 
 /** How a kernel ended: `StreamResult` of `@hmm/machine`. */
 export interface NouveauStreamResult {
@@ -46,16 +28,20 @@ export class NouveauProcess {
   readonly channel: NouveauChannel;
   private readonly onClose: () => Task;
   private closed = false;
+  /** Calls that are running: the file is released after the last of them. */
+  private ioctls = 0;
+  private readonly idleChannel: number;
 
   constructor(cli: NouveauCli, svmm: NouveauSvmm, channel: NouveauChannel, onClose: () => Task) {
     this.cli = cli;
     this.svmm = svmm;
     this.channel = channel;
     this.onClose = onClose;
+    this.idleChannel = cli.drm.kernel.allocIds(1);
   }
 
   /** Runs a kernel on the channel, to its end or until the channel is killed. */
-  *launch(stream: NouveauStream): Task<NouveauStreamResult> {
+  *launch(stream: GpuStream): Task<NouveauStreamResult> {
     const dead = this.fatal();
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
     const { gpu } = this.cli.drm;
@@ -74,8 +60,12 @@ export class NouveauProcess {
   /** SVM_BIND towards the GPU. Back there is no call: the only target is the GPU's memory. */
   *prefetch(vpn: number, pages: number, to: 'cpu' | 'gpu'): Task<number> {
     if (this.closed) return -EINVAL;
-    if (to === 'gpu') return yield* nouveauSvmmBind(this.cli, svmBindMigrate(vpn, pages));
-    return yield* nouveauSvmmBind(this.cli, { ...svmBindMigrate(vpn, pages), header: 0 });
+    const args = svmBindMigrate(vpn, pages);
+    this.ioctls++;
+    const ret = yield* nouveauSvmmBind(this.cli, to === 'gpu' ? args : { ...args, header: 0 });
+    this.ioctls--;
+    this.cli.drm.kernel.sched.wake(this.idleChannel);
+    return ret;
   }
 
   /** nouveau takes no advice. */
@@ -112,15 +102,11 @@ export class NouveauProcess {
     if (this.closed) return;
     this.closed = true;
     yield* nouveauChannelDel(this.channel);
+    while (this.ioctls > 0) yield* this.cli.drm.kernel.sched.block(this.idleChannel);
     this.cli.svmm = undefined;
     yield* this.svmm.fini();
     yield* this.onClose();
   }
-}
-
-function gpuAccesses(stream: NouveauStream): GpuAccesses {
-  const access = [GPU_ACCESS_READ, GPU_ACCESS_WRITE, GPU_ACCESS_ATOMIC_STRONG][stream.access - 1];
-  return { ...stream, access: access ?? GPU_ACCESS_READ };
 }
 
 function cpuResidency(mm: MmStruct, vpn: number): number {

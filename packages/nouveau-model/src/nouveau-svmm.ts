@@ -11,6 +11,7 @@ import {
 } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
 import {
+  MAX_PAGE,
   MMU_NOTIFY_MIGRATE,
   MmuNotifier,
   mmuNotifierRangeBlockable,
@@ -79,6 +80,9 @@ export class NouveauSvmm {
   *fini(): Task {
     yield* mmuNotifierUnregister(this.notifier, this.mm);
     this.drm.gpu.closeInstance(this.vmm.instance);
+    if (!this.mutex.tryFast()) yield* this.mutex.lock();
+    this.vmm.pfnclr(0, MAX_PAGE + 1);
+    this.mutex.unlock();
     if (this.drm.svm !== undefined) this.drm.svm.svmms[this.id - 1] = undefined;
   }
 

@@ -7,7 +7,15 @@ import {
   type GpuInstance,
   type GpuPageTable,
 } from '@hmm/gpu';
-import { ENTRY_TABLE, HPAGE_PMD_NR, LEVEL_PMD, LEVEL_PUD } from '@hmm/kernel';
+import {
+  ENTRY_TABLE,
+  entryPages,
+  HPAGE_PMD_NR,
+  LEVEL_P4D,
+  LEVEL_PGD,
+  LEVEL_PMD,
+  LEVEL_PUD,
+} from '@hmm/kernel';
 
 /** The entry maps something. */
 export const NVIF_VMM_PFNMAP_V0_V = 1;
@@ -18,8 +26,8 @@ export const NVIF_VMM_PFNMAP_V0_A = 4;
 /** In the GPU's memory; without it, in the host's. */
 export const NVIF_VMM_PFNMAP_V0_VRAM = 8;
 
-const PUD_PAGES = 2 ** 18;
-const P4D_PAGES = 2 ** 27;
+/** Pages that five levels of tables reach. */
+const TABLE_REACH = 2 ** 45;
 
 /**
  * A GPU address space as the driver's upper half sees it: PTEs by page frame, without buffer objects.
@@ -40,6 +48,7 @@ export class NvkmVmm {
    * @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_pfn_map
    */
   pfnmap(vpn: number, order: number, pfn: number, phys: number): void {
+    if (this.instance.dead) return;
     const pages = 2 ** order;
     if ((phys & NVIF_VMM_PFNMAP_V0_V) === 0) {
       this.pfnclr(vpn, vpn + pages);
@@ -59,16 +68,26 @@ export class NvkmVmm {
    * @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_pfn_unmap
    */
   pfnclr(start: number, end: number): number {
-    const { pool, root } = this.table;
     let cleared = 0;
-    for (let at = start; at < end;) {
-      const pud = pool.find(root, at, LEVEL_PUD);
-      const step = pud < 0 ? P4D_PAGES : pool.lanes[pud] === ENTRY_TABLE ? HPAGE_PMD_NR : PUD_PAGES;
-      const next = Math.min(end, at - (at % step) + step);
+    const limit = Math.min(end, TABLE_REACH);
+    for (let at = start; at < limit;) {
+      const step = this.stepAt(at);
+      const next = Math.min(limit, at - (at % step) + step);
       if (step === HPAGE_PMD_NR) cleared += this.clearPmd(at, next);
       at = next;
     }
     return cleared;
+  }
+
+  /** Pages up to the next place where something may be mapped: the extent of the lowest table entry that is there. */
+  private stepAt(vpn: number): number {
+    const { pool, root } = this.table;
+    for (const level of [LEVEL_PGD, LEVEL_P4D, LEVEL_PUD]) {
+      if (level > pool.levels) continue;
+      const entry = pool.find(root, vpn, level);
+      if (entry < 0 || pool.lanes[entry] !== ENTRY_TABLE) return entryPages(level);
+    }
+    return HPAGE_PMD_NR;
   }
 
   private clearPmd(start: number, end: number): number {

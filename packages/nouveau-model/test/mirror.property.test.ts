@@ -1,22 +1,18 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { GPU_PTE_ATOMIC, GPU_PTE_SYSMEM, GPU_PTE_VALID, GPU_PTE_WRITE } from '@hmm/gpu';
 import type { Task } from '@hmm/kernel';
 import { I22, I32, I33, I34 } from '@hmm/migrate';
 import {
   MADV_DONTNEED,
   PROT_READ,
-  PTE_WRITE,
   cpuReadByte,
   cpuWriteByte,
   dupMm,
-  isDeviceExclusivePte,
-  isDevicePrivatePte,
   mmput,
-  ptePresent,
   sysMadvise,
   sysMprotect,
 } from '@hmm/mm';
+import { mirrorBroken } from './mirror.js';
 import { RW, Setup } from './setup.js';
 
 const PAGES = 6;
@@ -42,27 +38,6 @@ const step: fc.Arbitrary<Step> = fc.tuple(
   fc.nat(PAGES - 1),
   fc.integer({ min: 1, max: 200 }),
 );
-
-/** The GPU's entry of a page is no more than what the process's own entry allows. */
-function mirrorBroken(s: Setup, vpn: number): string | undefined {
-  const { table } = s.process.svmm.vmm;
-  const gpu = table.flags(vpn);
-  if ((gpu & GPU_PTE_VALID) === 0) return undefined;
-  const { lanes } = s.memory.tables;
-  const entry = s.memory.tables.findPte(s.mm.root, vpn);
-  const pte = lanes[entry] ?? 0;
-  if (table.frame(vpn) !== lanes[entry + 1]) return 'the GPU maps another frame';
-  const exclusive = isDeviceExclusivePte(pte);
-  if (!ptePresent(pte) && !isDevicePrivatePte(pte) && !exclusive)
-    return 'the GPU maps what the process has not';
-  if (((gpu & GPU_PTE_SYSMEM) === 0) !== isDevicePrivatePte(pte))
-    return 'the GPU looks for it in the wrong memory';
-  if ((gpu & GPU_PTE_WRITE) !== 0 && (pte & PTE_WRITE) === 0)
-    return 'the GPU may write what the process may not';
-  if ((gpu & GPU_PTE_ATOMIC) !== 0 && !exclusive)
-    return 'the GPU has atomics on a page that the CPU can reach';
-  return undefined;
-}
 
 function* perform(s: Setup, base: number, [what, page, value]: Step, want: number[]): Task {
   const vpn = base + page;

@@ -16,7 +16,7 @@ it('names tests that exist in its table of rules', () => {
   expect(rows.length).toBeGreaterThan(25);
   for (const row of rows.filter((line) => !/^\| (rule|quirk) /.test(line))) {
     const cell = row.split('|').at(-2) ?? '';
-    const files = [...cell.matchAll(/`([\w-]+)`/g)].map(([, name = '']) => name);
+    const files = [...cell.matchAll(/`([\w.-]+)`/g)].map(([, name = '']) => name);
     const scenarios = [...cell.matchAll(/14\.\d/g)].map(([text]) => text);
     expect(files.length + scenarios.length, row).toBeGreaterThan(0);
     for (const name of files) expect(existsSync(here(`${name}.test.ts`)), row).toBe(true);

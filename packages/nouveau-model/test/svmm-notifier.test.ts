@@ -70,7 +70,7 @@ describe('the notifier of the whole mm (nouveau.md 8)', () => {
 
   test('a range over the whole address space is cleared as any other', () => {
     const { s, a } = mirrored(3);
-    s.run(announce(mmuNotifierRangeInit(MMU_NOTIFY_CLEAR, s.mm, 0, 2 ** 36)));
+    s.run(announce(mmuNotifierRangeInit(MMU_NOTIFY_CLEAR, s.mm, 0, 2 ** 52)));
     expect(s.residency(a, 3)).toEqual([HOME, HOME, HOME]);
   });
 
