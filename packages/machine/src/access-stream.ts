@@ -8,6 +8,9 @@ export const ACCESS_ATOMIC = 3;
 /** One of `ACCESS_READ`, `ACCESS_WRITE`, `ACCESS_ATOMIC`; the numbers are those of UVM's fault records. */
 export type AccessKind = 1 | 2 | 3;
 
+/** In {@link AccessStream.kinds} only: the access brings the page near and needs no value. */
+export const ACCESS_PREFETCH = 4;
+
 /**
  * How the accesses of a stream hang together on the device.
  *
@@ -16,10 +19,11 @@ export type AccessKind = 1 | 2 | 3;
  * | `serial` | one thread; each access waits for the one before, so there is one fault at a time |
  * | `parallel` | one thread per access, all in flight at once, as far as the device can |
  * | `stream` | a grid-stride pass over every byte of the pages by as many threads as the device holds |
+ * | `warps` | `lanes` warps that each take the next access when their last is done; no contents move |
  *
  * A CPU runs every stream serially.
  */
-export type StreamShape = 'serial' | 'parallel' | 'stream';
+export type StreamShape = 'serial' | 'parallel' | 'stream' | 'warps';
 
 /**
  * A sequence of accesses by one agent: what a CPU loop or a GPU kernel does to memory. Access `i` touches
@@ -38,9 +42,19 @@ export interface AccessStream {
   readonly width: 1 | 2 | 4;
   /**
    * One value per access. A write stores it; a read overwrites it with what it loaded; an atomic adds it and
-   * overwrites it with what was there before. Arithmetic is modulo `2^(8 * width)`.
+   * overwrites it with what was there before. Arithmetic is modulo `2^(8 * width)`. undefined where the contents do not
+   * matter, as in a trace.
    */
-  readonly values: Uint32Array;
+  readonly values: Uint32Array | undefined;
+  /** Kind of each access where they differ (`ACCESS_*`), in `warps`; `access` then only says what one costs. */
+  readonly kinds?: Uint8Array | undefined;
+  /** Warps of `warps`; 1 without it. */
+  readonly lanes?: number | undefined;
+  /**
+   * For streams longer than an array should be, in `warps`: writes the next piece to the start of `pages` (and `kinds`) and
+   * returns its length, 0 at the end. Called when the present piece is used up; it must not run anything else.
+   */
+  readonly refill?: (() => number) | undefined;
 }
 
 /** How a stream ended. */

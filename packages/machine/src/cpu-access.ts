@@ -1,5 +1,5 @@
 import type { Task } from '@hmm/kernel';
-import { SIGBUS } from '@hmm/mm';
+import { cpuTouch, SIGBUS } from '@hmm/mm';
 import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessStream } from './access-stream.js';
 import type { ManagedMemory } from './device-client.js';
 import { cpuAdd, cpuLoad, cpuStore } from './memory-calls.js';
@@ -30,14 +30,56 @@ export function* cpuAccess(process: Process, stream: AccessStream, cost: CpuCost
   let signal = 0;
   for (let i = 0; i < pages.length; i++) {
     const vpn = stream.base + (pages[i] ?? 0);
-    const got = yield* accessOne(process, stream, vpn, values[i] ?? 0);
+    const got = yield* accessOne(process, stream, vpn, values?.[i] ?? 0);
     if (got < 0) {
       bad[i] = 1;
       if (signal === 0) signal = -got;
-    } else if (stream.access !== ACCESS_WRITE) values[i] = got;
+    } else if (stream.access !== ACCESS_WRITE && values !== undefined) values[i] = got;
   }
   yield* sched.delay(pages.length * cost.accessNs);
   return { signal, bad };
+}
+
+/** How a loop of accesses without contents ended: the first signal or 0, and the accesses done before it. */
+export interface CpuTouchResult {
+  readonly signal: number;
+  readonly done: number;
+}
+
+/**
+ * Runs a stream without contents (`warps`) on a CPU of `process`, on memory of the kernel's own, piece by piece; ends at
+ * the first signal.
+ */
+export function* cpuTouchStream(process: Process, stream: AccessStream, cost: CpuCost): Task<CpuTouchResult> {
+  const { pages, refill } = stream;
+  const vpns = new Float64Array(pages.length);
+  let done = 0;
+  for (let count = pages.length; count > 0; count = refill?.() ?? 0) {
+    for (let i = 0; i < count; i++) vpns[i] = stream.base + (pages[i] ?? 0);
+    for (let at = 0; at < count;) {
+      const write = writes(stream, at);
+      const end = sameKind(stream, at, count, write);
+      const stop = yield* cpuTouch(process.tlb, vpns, at, end, write);
+      done += stop - at;
+      if (stop < end) return { signal: SIGBUS, done };
+      at = end;
+    }
+    yield* process.mm.kernel.sched.delay(count * cost.accessNs);
+  }
+  return { signal: 0, done };
+}
+
+function writes(stream: AccessStream, i: number): boolean {
+  const kind = stream.kinds?.[i] ?? stream.access;
+  return kind === ACCESS_WRITE || kind === ACCESS_ATOMIC;
+}
+
+/** The first access from `from` on that does not write as that one does. */
+function sameKind(stream: AccessStream, from: number, to: number, write: boolean): number {
+  if (stream.kinds === undefined) return to;
+  let end = from + 1;
+  while (end < to && writes(stream, end) === write) end++;
+  return end;
 }
 
 /** As {@link cpuAccess} on memory that a driver allocated: the driver serves the faults. */
@@ -45,7 +87,8 @@ export function* managedCpuAccess(memory: ManagedMemory, stream: AccessStream): 
   const bad = new Uint8Array(stream.pages.length);
   let signal = 0;
   for (let from = 0; from < stream.pages.length;) {
-    const rest = { ...stream, pages: stream.pages.subarray(from), values: stream.values.subarray(from) };
+    const values = stream.values?.subarray(from);
+    const rest = { ...stream, pages: stream.pages.subarray(from), values };
     const { errno, done } = yield* memory.cpuAccess(rest);
     if (errno === 0) break;
     bad[from + done] = 1;

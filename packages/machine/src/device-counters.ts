@@ -49,6 +49,8 @@ export interface DeviceCounters {
   /** Pages evicted from device memory. */
   readonly evictedPages: number;
   readonly timeNs: Readonly<TimeByPart>;
+  /** ns that the same kernels run with all their pages in device memory; left out by a device that has none. */
+  readonly residentNs?: number;
 }
 
 /** Counters that may be counted up. */

@@ -1,10 +1,12 @@
-import type { MmStruct } from '@hmm/mm';
+import { type MmStruct, Tlb } from '@hmm/mm';
 import type { DeviceProcess } from './device-client.js';
 
 /** A process of the machine: an address space, and the devices that it has open. */
 export class Process {
   readonly name: string;
   readonly mm: MmStruct;
+  /** Page-walk cache of its accesses by the million. */
+  readonly tlb: Tlb;
   /** Open devices by name. Entries stay after a close, so that a late use finds a closed device and not a new one. */
   readonly devices = new Map<string, DeviceProcess>();
   /** Long-term pins that it holds: the page it asked for, and the frame. */
@@ -15,5 +17,6 @@ export class Process {
   constructor(name: string, mm: MmStruct) {
     this.name = name;
     this.mm = mm;
+    this.tlb = new Tlb(mm);
   }
 }

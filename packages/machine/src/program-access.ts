@@ -138,6 +138,6 @@ function keep(
   );
   context.keep(
     s.into.text,
-    order.map((i) => (bad(i) ? -1 : (stream.values[i] ?? 0))),
+    order.map((i) => (bad(i) ? -1 : (stream.values?.[i] ?? 0))),
   );
 }

@@ -11,7 +11,7 @@ import {
   type MmuNotifierRange,
   MAX_PAGE,
 } from '@hmm/mmu-notifier';
-import { ACCESS_READ, ACCESS_WRITE, type AccessStream, type StreamResult } from '../access-stream.js';
+import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessStream, type StreamResult } from '../access-stream.js';
 import {
   type Capability,
   type ClientWorker,
@@ -107,23 +107,32 @@ class MirrorProcess implements DeviceProcess {
   }
 
   *launch(stream: AccessStream): Task<StreamResult> {
-    const { sched } = this.kernel;
-    const write = stream.access !== ACCESS_READ;
-    for (let i = 0; i < stream.pages.length; i++) {
-      const vpn = stream.base + (stream.pages[i] ?? 0);
-      let entry = this.table.get(vpn);
-      while (entry === undefined || (write && !entry.write)) {
-        if (this.notifier === undefined) return { errno: -EIO, done: i, reason: 'the device was closed' };
-        const errno = yield* this.fault(vpn, write);
-        if (errno !== 0) return { errno, done: i, reason: `no translation for page ${vpn}` };
-        entry = this.table.get(vpn);
+    let done = 0;
+    for (let length = stream.pages.length; length > 0; length = stream.refill?.() ?? 0) {
+      for (let i = 0; i < length; i++, done++) {
+        const failure = yield* this.accessOne(stream, i);
+        if (failure !== undefined) return { ...failure, done };
       }
-      this.access(stream, i, entry.pfn);
-      this.client.totals.remoteAccesses++;
-      this.client.totals.timeNs.running += ACCESS_NS;
-      yield* sched.delay(ACCESS_NS);
     }
-    return { errno: 0, done: stream.pages.length, reason: '' };
+    return { errno: 0, done, reason: '' };
+  }
+
+  private *accessOne(stream: AccessStream, i: number): Task<{ errno: number; reason: string } | undefined> {
+    const vpn = stream.base + (stream.pages[i] ?? 0);
+    const kind = stream.kinds?.[i] ?? stream.access;
+    const write = kind === ACCESS_WRITE || kind === ACCESS_ATOMIC;
+    let entry = this.table.get(vpn);
+    while (entry === undefined || (write && !entry.write)) {
+      if (this.notifier === undefined) return { errno: -EIO, reason: 'the device was closed' };
+      const errno = yield* this.fault(vpn, write);
+      if (errno !== 0) return { errno, reason: `no translation for page ${vpn}` };
+      entry = this.table.get(vpn);
+    }
+    this.access(stream, i, entry.pfn);
+    this.client.totals.remoteAccesses++;
+    this.client.totals.timeNs.running += ACCESS_NS;
+    yield* this.kernel.sched.delay(ACCESS_NS);
+    return undefined;
   }
 
   /** One round of the protocol: begin, look with mmap_lock held, and install only if nothing changed meanwhile. */
@@ -161,6 +170,7 @@ class MirrorProcess implements DeviceProcess {
   private access(stream: AccessStream, i: number, pfn: number): void {
     const { data } = this.mm.system;
     const { offset, width, values } = stream;
+    if (values === undefined) return;
     const bytes = new Uint8Array(4);
     const view = new DataView(bytes.buffer);
     if (stream.access !== ACCESS_WRITE) data.read(pfn, offset, bytes.subarray(0, width));
