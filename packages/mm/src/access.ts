@@ -12,6 +12,7 @@ import type { MmStruct } from './mm-struct.js';
 import { accessData, accessPte } from './observe.js';
 import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE, PTE_YOUNG } from './pte.js';
 import { findPmd } from './page-walk.js';
+import { TP_PAGE_FAULT_USER } from './tracepoints.js';
 import { vmaLookup } from './vma-set.js';
 import { VM_EXEC, VM_READ, VM_WRITE, type Vma } from './vma.js';
 
@@ -30,6 +31,7 @@ function accessError(vma: Vma, write: boolean): boolean {
  * used up and the kernel would look for a process to kill). @kernel arch/x86/mm/fault.c do_user_addr_fault
  */
 export function* cpuFault(mm: MmStruct, vpn: number, write: boolean): Task<number> {
+  traceFault(mm, vpn, write);
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
   const vma = vmaLookup(mm, vpn);
   let ret = -SIGSEGV;
@@ -52,7 +54,13 @@ export function cpuFaultFast(mm: MmStruct, vpn: number, write: boolean): number 
   if (vma !== undefined && !accessError(vma, write))
     ret = handleMmFaultFast(vma, vpn, write ? FAULT_FLAG_WRITE : 0) === 0 ? 0 : -1;
   mm.mmapLock.unlockRead();
+  if (ret === 0) traceFault(mm, vpn, write);
   return ret;
+}
+
+function traceFault(mm: MmStruct, vpn: number, write: boolean): void {
+  const { kernel } = mm;
+  if (kernel.trace.on) kernel.emit(TP_PAGE_FAULT_USER, vpn, 1, 2 * mm.id + (write ? 1 : 0));
 }
 
 /**

@@ -65,6 +65,7 @@ export * from './swapfile.js';
 export * from './syscalls.js';
 export * from './task-size.js';
 export * from './tlb.js';
+export * from './tracepoints.js';
 export * from './truncate.js';
 export * from './try-to-migrate.js';
 export * from './try-to-unmap.js';

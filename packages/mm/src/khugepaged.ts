@@ -21,6 +21,7 @@ import { mkPteForWrite } from './pte-make.js';
 import { folioAddNewAnonRmapPmd, folioMapcount, folioRemoveRmapPte } from './rmap.js';
 import { folioAddLruVma, lruAddDrain } from './swap.js';
 import { freeSwapCache } from './swapfile.js';
+import { TP_COLLAPSE_HUGE_PAGE } from './tracepoints.js';
 import { vmaLookup } from './vma-set.js';
 import type { Vma } from './vma.js';
 
@@ -41,6 +42,7 @@ export function* madviseCollapse(vma: Vma, start: number, end: number): Task<num
     mm.mmapLock.unlockRead();
     if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
     const error = yield* collapseHugePage(mm, at);
+    if (mm.kernel.trace.on) mm.kernel.emit(TP_COLLAPSE_HUGE_PAGE, at, NR, error);
     mm.mmapLock.unlockWrite();
     if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
     if (error === -ENOMEM) return error;

@@ -44,7 +44,7 @@ export class Tlb {
     const perTable = PER_TABLE;
     const { found } = this;
     let chunk = 1;
-    for (let first = from; first < to; ) {
+    for (let first = from; first < to;) {
       // Two short loops: the second one has nothing but the reads that miss the cache, so that many of them overlap.
       const count = Math.min(chunk, to - first);
       for (let i = 0; i < count; i++) {

@@ -9,6 +9,7 @@ import { folioMapped, folioMaybeDmaPinned } from './rmap.js';
 import { addToSwap } from './swap-state.js';
 import { folioAddLru } from './swap.js';
 import { NO_SLOT, addToSwapCache, deleteFromSwapCache, folioFreeSwap } from './swapfile.js';
+import { TP_VMSCAN_WRITE_FOLIO } from './tracepoints.js';
 import { tryToUnmap } from './try-to-unmap.js';
 
 /** The folio was freed; it may be tried again; it is in use and becomes active. */
@@ -92,7 +93,9 @@ function pageout(system: MemorySystem, folio: number): number {
   }
   // Nothing names the slot any more: nothing has to be written.
   if (folioFreeSwap(system, folio)) return KEEP;
-  swap.data.copyFrom(map.private[folio] ?? 0, data, folio);
+  const slot = map.private[folio] ?? 0;
+  swap.data.copyFrom(slot, data, folio);
+  if (system.kernel.trace.on) system.kernel.emit(TP_VMSCAN_WRITE_FOLIO, folio, 1, slot);
   return FREED;
 }
 

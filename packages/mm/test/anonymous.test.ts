@@ -7,6 +7,7 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
   SIGSEGV,
+  TP_PAGE_FAULT_USER,
   Tlb,
   cpuRead,
   cpuTouch,
@@ -120,4 +121,23 @@ it('works the same with 5 levels of page tables, high up', () => {
   expect(m.run(cpuTouch(tlb, vpns, 0, 16, true))).toBe(16);
   expect(tlb.touch(vpns, 0, 16, true)).toBe(16);
   expect(m.broken()).toBeUndefined();
+});
+
+it('traces each fault once, and nothing for accesses that do not fault', () => {
+  const m = new Machine();
+  m.map(0, 4);
+  const { trace } = m.kernel;
+  trace.on = true;
+  m.read(0);
+  m.write(0, 1);
+  m.write(1, 1);
+  m.write(1, 2);
+  const faults = Array.from({ length: trace.length }, (_, i) => trace.at(i)).filter(
+    ({ kind }) => kind === TP_PAGE_FAULT_USER,
+  );
+  expect(faults.map(({ page, value }) => [page - BASE, value])).toEqual([
+    [0, 0],
+    [0, 1],
+    [1, 1],
+  ]);
 });
