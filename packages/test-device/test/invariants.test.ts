@@ -75,6 +75,7 @@ class World {
   child: MmStruct | undefined;
 
   constructor(coherent: boolean, corrected: boolean) {
+    this.kernel.sched.lockdep.enabled = true;
     this.devices = new MirrorOperations(this.system, { chunkPages: 64, maxTables: 64, corrected });
     this.minors = coherent ? [2, 1] : [0, 1];
     this.run(sysMmap(this.mm, BASE, PAGES, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED));
@@ -167,7 +168,7 @@ describe.each([
   { coherent: false, corrected: true },
   { coherent: true, corrected: true },
 ])('coherent $coherent, corrected $corrected', ({ coherent, corrected }) => {
-  test('any sequence of operations keeps the invariants, and nothing is left when all is closed', () => {
+  test('any sequence of operations keeps the invariants and the lock order, and nothing is left when all is closed', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         const world = new World(coherent, corrected);

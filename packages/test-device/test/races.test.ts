@@ -31,6 +31,7 @@ class Race {
   reply: MirrorReply | undefined;
 
   constructor(corrected: boolean) {
+    this.kernel.sched.lockdep.enabled = true;
     this.devices = new MirrorOperations(this.system, { chunkPages: 64, maxTables: 32, corrected });
     const { sched } = this.kernel;
     sched.runSync(sysMmap(this.mm, BASE, 4, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED));
