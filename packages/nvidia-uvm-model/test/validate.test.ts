@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { goldenText } from '@hmm/golden';
 import { describe, expect, it } from 'vitest';
 import {
@@ -15,6 +17,12 @@ function times(part: Part): StepTimes {
   const parsed = parseTimes(goldenText(`h100-uvm/times-${part}.jsonl.gz`));
   if (!parsed.ok) throw new Error(parsed.message);
   return parsed.times;
+}
+
+/** A file of `tools/uvm-capture/recordings`, unpacked: recorded on the same H100, and used for nothing in the model. */
+function recording(name: string): string {
+  const at = new URL(`../../../tools/uvm-capture/recordings/${name}`, import.meta.url);
+  return gunzipSync(readFileSync(at)).toString('utf8');
 }
 
 function report(part: Part): ValidationReport {
@@ -42,6 +50,17 @@ describe('the model and the driver on a real H100', () => {
       expect(result.time.p90_abs_error).toBeLessThan(p90);
     },
   );
+
+  it('a recording that took no part in making the model: every deterministic scenario event by event', () => {
+    const recorded = parseTimes(recording('h100-580.159.04.times.jsonl.gz'));
+    if (!recorded.ok) throw new Error(recorded.message);
+    const result = validateCapture(recording('h100-580.159.04.jsonl.gz'), { times: recorded.times });
+    expect(result.scenarios).toBe(51);
+    expect(result.deterministic).toBe(44);
+    expect(result.per_scenario.filter((s) => s.deterministic && !s.exact)).toEqual([]);
+    expect(result.time.median_abs_error).toBeLessThan(0.08);
+    expect(result.time.p90_abs_error).toBeLessThan(0.25);
+  });
 
   it('sizes from 64 KiB to 1 GiB without tracing: each time within 10 %', () => {
     const table = goldenText('h100-uvm/link.jsonl')
