@@ -15,3 +15,4 @@ export {
 } from './validate-command.js';
 export { demoCommand, type DemoRecording, type ReplayedScenario } from './demo-command.js';
 export { litmusCommand } from './litmus-command.js';
+export { mutantsCommand } from './mutants-command.js';

@@ -10,7 +10,7 @@ import {
   mmuIntervalSetSeq,
   mmuNotifierRangeBlockable,
 } from '@hmm/mmu-notifier';
-import { mmgetNotZero, mmput, type MmStruct } from '@hmm/mm';
+import type { MmStruct } from '@hmm/mm';
 import { DeviceTable } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
 import { dmirrorDeviceEvictChunk } from './dmirror-release.js';
@@ -46,19 +46,10 @@ export class Dmirror implements MmuIntervalNotifierOps {
     // page tables and entering what it read: the corrected device lets nothing pass by.
     if (range.event === MMU_NOTIFY_MIGRATE && range.owner === mdevice.owner && !mdevice.options.corrected)
       return true;
-    if (mdevice.system.kernel.mutant === 'B51') return this.zapHoldingMm(sub, range, curSeq);
     if (this.mutex.tryFast()) return this.zap(sub, range, curSeq);
     if (!mmuNotifierRangeBlockable(range) && mdevice.system.kernel.mutant !== 'B31')
       return this.mutex.tryLock() && this.zap(sub, range, curSeq);
     return this.lockAndZap(sub, range, curSeq);
-  }
-
-  /** The mistake of taking a user of the mm for the time of the callback: it may be the last one to be dropped. */
-  private *zapHoldingMm(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {
-    const held = mmgetNotZero(this.mm);
-    yield* this.lockAndZap(sub, range, curSeq);
-    if (held) yield* mmput(this.mm);
-    return true;
   }
 
   private *lockAndZap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {

@@ -38,6 +38,12 @@ function kernelName(name: string): string {
 /** Collects the names of the functions that touch shared state, from the call stack. */
 export class FunctionNames implements AccessObserver {
   private names: string[] = [];
+  private readonly whole: boolean;
+
+  /** @param whole names the callers too, outermost first; otherwise only the function that touches the state. */
+  constructor(whole = false) {
+    this.whole = whole;
+  }
 
   /** @inheritdoc */
   access(): void {
@@ -63,12 +69,13 @@ export class FunctionNames implements AccessObserver {
 
   private note(): void {
     const stack = new Error().stack ?? '';
+    const chain: string[] = [];
     for (const [, name] of stack.matchAll(/^\s*at (?:async )?(?:\w+\.)*(\w+) /gm)) {
       if (name === undefined || PLUMBING.test(name) || !/[a-z][A-Z]/.test(name)) continue;
-      const spoken = kernelName(name);
-      if (this.names.at(-1) !== spoken) this.names.push(spoken);
-      return;
+      chain.push(kernelName(name));
+      if (!this.whole) break;
     }
+    for (const spoken of chain.reverse()) if (this.names.at(-1) !== spoken) this.names.push(spoken);
   }
 }
 

@@ -57,13 +57,18 @@ function checkMirrors(world: World, pages: readonly number[]): Violation | undef
 /** Those of the memory management; frames in quarantine are neither free nor in use. */
 const MM_INVARIANTS = Object.entries(mmInvariants).filter(([name]) => name !== 'freeFrames');
 
-/** I60: no page is still locked. I62: nobody still holds a process that nobody runs. */
+/** I60: no page is still locked. I13: every invalidation that began has ended. I62: nobody still holds a process that nobody runs. */
 function checkLeftovers(world: World): Violation | undefined {
   const { map } = world.system;
   const end = framesInUse(world.system);
   for (let pfn = FIRST_PFN; pfn < end; pfn++) {
     if (((map.flags[pfn] ?? 0) & PG_locked) === 0) continue;
     return { invariant: 'I60', detail: `frame ${pfn} is still locked` };
+  }
+  for (const mm of world.system.mms) {
+    const running = mm.notifierSubscriptions?.activeInvalidateRanges ?? 0;
+    if (running !== 0)
+      return { invariant: 'I13', detail: `${running} invalidations were begun and not ended` };
   }
   const { users } = world.main;
   return users === 1 ? undefined : { invariant: 'I62', detail: `the process has ${users} users` };
