@@ -23,12 +23,12 @@ import {
   PG_uptodate,
   PG_zone_device,
   PG_zone_device_private,
+  mkPte,
   PTE_DIRTY,
   PTE_PRESENT,
   PTE_SPECIAL,
   PTE_TYPE_DEVICE_PRIVATE,
   PTE_WRITE,
-  PTE_YOUNG,
   VM_WRITE,
   ZERO_PFN,
   type Vma,
@@ -134,7 +134,7 @@ function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
   lanes[entry] =
     (map.flags[pfn] ?? 0) & PG_zone_device_private || system.kernel.mutant === 'B7'
       ? PTE_TYPE_DEVICE_PRIVATE | (write ? PTE_WRITE : 0)
-      : PTE_PRESENT | PTE_YOUNG | (write ? PTE_WRITE | PTE_DIRTY : 0);
+      : mkPte(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0);
   lanes[entry + 1] = pfn;
   return true;
 }

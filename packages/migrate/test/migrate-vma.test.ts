@@ -13,6 +13,7 @@ import {
   PROT_READ,
   PTE_DIRTY,
   PTE_PRESENT,
+  PTE_PROTNONE,
   PTE_WRITE,
   sysMprotect,
   unpinUserPage,
@@ -44,6 +45,17 @@ const healthy = (host: Host): void => {
     expect(rule(host.system), name).toBeUndefined();
   }
 };
+
+describe('holes', () => {
+  test('a hole of a mapping without permissions is populated, and still cannot be accessed', () => {
+    const { host, device } = setUp(true);
+    host.map(BASE, 1);
+    host.run(sysMprotect(host.mm, BASE, 1, 0));
+    expect(device.toDevice(BASE, 1)).toEqual([true]);
+    expect(host.pte(BASE) & (PTE_PRESENT | PTE_PROTNONE | PTE_WRITE)).toBe(PTE_PRESENT | PTE_PROTNONE);
+    healthy(host);
+  });
+});
 
 describe('to the device and home', () => {
   test('a written page keeps its bytes, its permission and its owner', () => {
