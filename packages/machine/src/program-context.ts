@@ -1,6 +1,8 @@
+import { errnoName } from '@hmm/kernel';
 import {
   evaluateNumber,
   type Expr,
+  type Name,
   type Problem,
   type Query,
   type Range,
@@ -155,4 +157,15 @@ const WHERE = ['none', 'cpu', 'gpu', 'both'];
 /** Whether `value` is a {@link Problem} and not a number or a range. */
 export function failed(value: number | PageRange | Problem): value is Problem {
   return typeof value === 'object' && 'message' in value;
+}
+
+/** Keeps a return value where the text asks for it; else an error is a problem. */
+export function returned(
+  context: ProgramContext,
+  s: { readonly into: Name | undefined; readonly rc: Name | undefined; readonly span: Span },
+  rc: number,
+): Problem | undefined {
+  for (const name of [s.into, s.rc]) if (name !== undefined) context.keep(name.text, [rc]);
+  if (rc >= 0 || s.into !== undefined || s.rc !== undefined) return undefined;
+  return { span: s.span, message: `this failed with -${errnoName(rc)} (write 'rc e' to go on)` };
 }

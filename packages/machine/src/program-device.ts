@@ -1,8 +1,7 @@
 import { errnoName, type Task } from '@hmm/kernel';
 import { evaluateNumber, type Name, type Problem, type Span, type Statement } from '@hmm/workload';
 import type { DeviceProcess } from './device-client.js';
-import { failed, type ProgramContext } from './program-context.js';
-import { returned } from './program-memory.js';
+import { failed, returned, type ProgramContext } from './program-context.js';
 
 /** The device that a statement means, opened in this process. */
 export function* deviceOf(

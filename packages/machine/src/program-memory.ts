@@ -1,7 +1,7 @@
 import { errnoName, pagesOf, type Task } from '@hmm/kernel';
-import { evaluateNumber, type Name, type Problem, type Span, type Statement } from '@hmm/workload';
+import { evaluateNumber, type Problem, type Statement } from '@hmm/workload';
 import { mapMemory, moveMapping, rangeCall, type RangeRequest } from './memory-calls.js';
-import { failed, type PageRange, type ProgramContext } from './program-context.js';
+import { failed, returned, type PageRange, type ProgramContext } from './program-context.js';
 import { deviceOf } from './program-device.js';
 
 /** Allocates memory and names it. */
@@ -87,15 +87,4 @@ function* managedSyscall(
     };
   }
   return returned(context, s, yield* managed.free(region.vpn));
-}
-
-/** Keeps a return value where the text asks for it; else an error is a problem. */
-export function returned(
-  context: ProgramContext,
-  s: { readonly into: Name | undefined; readonly rc: Name | undefined; readonly span: Span },
-  rc: number,
-): Problem | undefined {
-  for (const name of [s.into, s.rc]) if (name !== undefined) context.keep(name.text, [rc]);
-  if (rc >= 0 || s.into !== undefined || s.rc !== undefined) return undefined;
-  return { span: s.span, message: `this failed with -${errnoName(rc)} (write 'rc e' to go on)` };
 }

@@ -1,7 +1,11 @@
 import { EACCES, EFAULT, EIO, ENODEV, EPERM, type Task, vpnToHex } from '@hmm/kernel';
 import type { GpuInstance } from '@hmm/gpu';
 import type { NouveauDrm } from './nouveau-drv.js';
-import { FAULT_ACCESS_ATOMIC, FAULT_ACCESS_PREFETCH, FAULT_ACCESS_WRITE } from './nouveau-svm.js';
+import {
+  FAULT_ACCESS_ATOMIC,
+  FAULT_ACCESS_PREFETCH,
+  FAULT_ACCESS_WRITE,
+} from './nouveau-svm-fault-record.js';
 import type { NouveauCli } from './nouveau-svmm.js';
 
 /** Names of access codes in log lines. */

@@ -24,7 +24,8 @@ import {
   folioPut,
   NO_PFN,
 } from '@hmm/mm';
-import { DMEM_CHUNK_NPAGES, type NouveauDmem, type NouveauDmemChunk } from './nouveau-dmem.js';
+import type { NouveauDmem } from './nouveau-dmem.js';
+import { DMEM_CHUNK_NPAGES, type NouveauDmemChunk } from './nouveau-dmem-chunk.js';
 import type { NouveauSvmm } from './nouveau-svmm.js';
 import { NVIF_VMM_PFNMAP_V0_V, NVIF_VMM_PFNMAP_V0_VRAM, NVIF_VMM_PFNMAP_V0_W } from './nvkm-vmm.js';
 import { TP_MIGRATE_TO_RAM, TP_MIGRATE_TO_VRAM } from './tracepoints.js';

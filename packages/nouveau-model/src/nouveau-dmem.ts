@@ -1,21 +1,10 @@
 import { SpinLock, type Task } from '@hmm/kernel';
-import { MEMORY_DEVICE_PRIVATE, NO_PFN, type DevPagemap, type DevPagemapOps } from '@hmm/mm';
+import { MEMORY_DEVICE_PRIVATE, NO_PFN, type DevPagemapOps } from '@hmm/mm';
 import { memremapPages, zoneDevicePageInit } from '@hmm/migrate';
+import { DMEM_CHUNK_NPAGES, type NouveauDmemChunk } from './nouveau-dmem-chunk.js';
 import { nouveauDmemEvictChunk, nouveauDmemMigrateToRam } from './nouveau-dmem-migrate.js';
 import type { NouveauDrm } from './nouveau-drv.js';
 import { TP_CHUNK } from './tracepoints.js';
-
-/** Pages of a chunk: 2 MiB. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c DMEM_CHUNK_NPAGES */
-export const DMEM_CHUNK_NPAGES = 512;
-
-/** A pinned buffer of device memory with struct pages. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_chunk */
-export interface NouveauDmemChunk {
-  /** First frame. */
-  readonly first: number;
-  readonly pagemap: DevPagemap;
-  /** Pages in use. */
-  callocated: number;
-}
 
 /**
  * The device memory of one GPU, as far as SVM uses it. Chunks of 2 MiB are added when the free list is empty and are

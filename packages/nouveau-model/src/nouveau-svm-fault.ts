@@ -9,9 +9,9 @@ import {
   FAULT_ACCESS_READ,
   FAULT_ACCESS_WRITE,
   nvkmFaultAccess,
-  type NouveauSvm,
   type NouveauSvmFault,
-} from './nouveau-svm.js';
+} from './nouveau-svm-fault-record.js';
+import type { NouveauSvm } from './nouveau-svm.js';
 import { NVIF_VMM_PFNMAP_V0_A, NVIF_VMM_PFNMAP_V0_V, NVIF_VMM_PFNMAP_V0_W } from './nvkm-vmm.js';
 import { TP_CANCEL, TP_FAULT, TP_FAULT_BATCH, TP_REPLAY } from './tracepoints.js';
 

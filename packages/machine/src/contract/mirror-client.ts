@@ -11,7 +11,13 @@ import {
   type MmuNotifierRange,
   MAX_PAGE,
 } from '@hmm/mmu-notifier';
-import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessStream, type StreamResult } from '../access-stream.js';
+import {
+  ACCESS_ATOMIC,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  type AccessStream,
+  type StreamResult,
+} from '../access-stream.js';
 import {
   type Capability,
   type ClientWorker,
