@@ -5,6 +5,7 @@ export * from './uvm-cpu-access.js';
 export * from './uvm-driver.js';
 export * from './uvm-factory.js';
 export * from './uvm-perf-prefetch.js';
+export * from './uvm-pmm-chunk-size.js';
 export * from './uvm-pmm-gpu.js';
 export * from './uvm-launch.js';
 export * from './uvm-migrate.js';

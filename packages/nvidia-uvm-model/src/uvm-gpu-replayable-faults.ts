@@ -1,6 +1,7 @@
-import { GPU_CANCEL_ALL, gpuFaultServiceable } from '@hmm/gpu';
-import { EACCES, EFAULT, EIO, ENOMEM, SP_PREEMPT, type Task, vpnToHex } from '@hmm/kernel';
+import { gpuFaultServiceable } from '@hmm/gpu';
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
+import { markFatal } from './uvm-fatal-fault.js';
 import { UvmFaultBatch } from './uvm-fault-batch.js';
 import { serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
@@ -8,7 +9,6 @@ import { maskTest } from './uvm-page-mask.js';
 import { batchTime, blockServiceTime, serialServiceTime } from './uvm-service-time.js';
 import {
   packUvmEvent,
-  UvmEventTypeFatalFault,
   UvmEventTypeGpuFault,
   UvmEventTypeGpuFaultReplay,
 } from './uvm-tools.js';
@@ -20,7 +20,6 @@ import {
   UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
   UvmEventFatalReasonInvalidAddress,
   UvmEventFatalReasonInvalidFaultType,
-  UvmEventFatalReasonInvalidPermissions,
   UvmEventFatalReasonOutOfMemory,
 } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
@@ -38,12 +37,6 @@ export const UVM_PERF_FAULT_REPLAY_POLICY_BLOCK = 0;
 export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH = 1;
 export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH_FLUSH = 2;
 export const UVM_PERF_FAULT_REPLAY_POLICY_ONCE = 3;
-
-const ERRNO_OF_REASON: Readonly<Record<number, number>> = {
-  [UvmEventFatalReasonInvalidAddress]: -EFAULT,
-  [UvmEventFatalReasonInvalidPermissions]: -EACCES,
-  [UvmEventFatalReasonOutOfMemory]: -ENOMEM,
-};
 
 /** The driver's state of the replayable fault buffer. @uvm uvm_forward_decl.h uvm_replayable_fault_buffer_t */
 export class UvmReplayableFaults {
@@ -161,27 +154,6 @@ function serveWithoutBlock(driver: UvmDriver, batch: UvmFaultBatch, space: UvmVa
   const fatalType = !gpuFaultServiceable(batch.type[index] ?? 0);
   const reason = fatalType ? UvmEventFatalReasonInvalidFaultType : UvmEventFatalReasonInvalidAddress;
   markFatal(driver, batch, space, index, reason);
-}
-
-/** Records a fatal fault, as the kernel log and the program see it, and marks its entry for the cancel step. */
-export function markFatal(
-  driver: UvmDriver,
-  batch: UvmFaultBatch,
-  space: UvmVaSpace,
-  index: number,
-  reason: number,
-): void {
-  batch.fatal++;
-  batch.cancel[index] = GPU_CANCEL_ALL + 1;
-  const vpn = batch.vpn[index] ?? 0;
-  driver.tools.counters.fatalFaults++;
-  const { now } = driver.kernel.sched;
-  driver.tools.record(UvmEventTypeFatalFault, now, vpn, 1, packUvmEvent(reason, UVM_ID_GPU, UVM_ID_GPU));
-  const verb = (batch.access[index] ?? 0) > 1 ? 'VIRT_WRITE' : 'VIRT_READ';
-  const text = `Xid 31: MMU Fault: ENGINE GRAPHICS faulted @ ${vpnToHex(vpn)}. Fault is of type FAULT_PDE ACCESS_TYPE_${verb}`;
-  driver.log.push(`NVRM: ${text}`);
-  if (space.fatal === undefined) space.fatalErrno = ERRNO_OF_REASON[reason] ?? -EIO;
-  space.fatal ??= text;
 }
 
 /**

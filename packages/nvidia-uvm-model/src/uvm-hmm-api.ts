@@ -1,6 +1,7 @@
 import { EFAULT, type Task } from '@hmm/kernel';
 import { findVma, NO_PFN, type Vma } from '@hmm/mm';
-import { uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
+import { type UvmHmmBlock, uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
+import { uvmHmmMapResident } from './uvm-hmm-gpu-fault.js';
 import { uvmHmmMigrate } from './uvm-hmm-migrate.js';
 import { maskAndNot, maskFill, maskWeight, newMask } from './uvm-page-mask.js';
 import { UVM_ID_CPU, UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
@@ -63,9 +64,17 @@ function* migrateVmaPart(
     const base = { hmm: found, start: block.start, vma, to, pages, faulted: undefined, written: undefined };
     const moved = yield* uvmHmmMigrate({ ...base, faultPage: NO_PFN });
     found.migrateLock.unlock();
+    if (to === UVM_ID_GPU) yield* mapMoved(found, at - block.start, outer - block.start);
     const { costs } = hmm.space.driver;
     ns += moved.copyNs + (to === UVM_ID_CPU ? costs.prefetchToCpuPage : costs.gpuCopyPage) * moved.pages;
     at = outer;
   }
   return ns;
+}
+
+/** Single pass: the pages of a block that are in device memory now are mapped at once. */
+function* mapMoved(found: UvmHmmBlock, first: number, outer: number): Task {
+  const pages = newMask();
+  maskFill(pages, first, outer);
+  yield* uvmHmmMapResident(found, pages);
 }

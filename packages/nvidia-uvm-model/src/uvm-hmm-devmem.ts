@@ -21,7 +21,7 @@ import type { UvmDriver } from './uvm-driver.js';
 import { evictBlock } from './uvm-eviction.js';
 import { uvmHmmMigrateToRam } from './uvm-hmm-cpu-fault.js';
 import { maskClear, maskSet, newMask } from './uvm-page-mask.js';
-import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-gpu.js';
+import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-chunk-size.js';
 import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
 import { UVM_ID_CPU, UVM_ID_GPU, UvmEventMigrationCauseEviction } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';

@@ -2,7 +2,7 @@ import { EFAULT, type Task } from '@hmm/kernel';
 import type { Vma } from '@hmm/mm';
 import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
-import { markFatal } from './uvm-gpu-replayable-faults.js';
+import { markFatal } from './uvm-fatal-fault.js';
 import {
   addHmmFault,
   hmmAccessErrno,

@@ -22,6 +22,7 @@ import { mmuIntervalReadBegin, mmuIntervalReadRetry } from '@hmm/mmu-notifier';
 import { type UvmHmmBlock, uvmHmmLogicalProt, uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
 import { type UvmHmmMoved, uvmHmmMigrate } from './uvm-hmm-migrate.js';
 import {
+  maskAnd,
   maskAndNot,
   maskClear,
   maskCopy,
@@ -132,6 +133,22 @@ export function* uvmHmmServiceGpuFaults(faults: UvmHmmFaults, vma: Vma): Task<nu
     if (done !== -EBUSY) return done;
   }
   return -EBUSY;
+}
+
+/**
+ * Maps the pages of `mask` that are in device memory, as a request to move them there does: a GPU that uses them does not
+ * fault. What the address space has changed meanwhile is looked at again. The caller holds `mmap_lock` for reading.
+ * @uvm uvm_migrate.c block_migrate_add_mappings
+ */
+export function* uvmHmmMapResident(hmm: UvmHmmBlock, mask: UvmPageMask): Task {
+  const pages = newMask();
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    maskCopy(pages, mask);
+    maskAnd(pages, hmm.block.gpu.resident);
+    maskAndNot(pages, hmm.block.gpu.read);
+    if (maskEmpty(pages)) return;
+    if ((yield* mapPages(newHmmFaults(hmm), pages)) !== -EBUSY) return;
+  }
 }
 
 /** Of the faulted pages those that go to the GPU; throttled ones leave the service. */

@@ -1,4 +1,4 @@
-import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-gpu.js';
+import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-chunk-size.js';
 
 /** A root chunk split into frames: which are free. */
 export class UvmSplitRoot {

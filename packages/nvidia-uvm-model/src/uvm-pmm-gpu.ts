@@ -1,11 +1,8 @@
 import { HmmError } from '@hmm/kernel';
 import type { UvmChunkView, UvmPerfPolicy } from './uvm-perf-policy.js';
+import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-chunk-size.js';
 import { UvmSplitRoot } from './uvm-pmm-gpu-split.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
-
-/** Pages of a root chunk (2 MiB), of a 64 KiB chunk. */
-export const UVM_CHUNK_PAGES_2M = 512;
-export const UVM_CHUNK_PAGES_64K = 16;
 
 /** A root chunk to evict. */
 export interface UvmVictim {

@@ -15,7 +15,7 @@ import {
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { uvmPerfThrashingEvent, uvmPerfThrashingReset } from './uvm-perf-thrashing.js';
-import { UVM_CHUNK_PAGES_64K } from './uvm-pmm-gpu.js';
+import { UVM_CHUNK_PAGES_64K } from './uvm-pmm-chunk-size.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
 import {
   packUvmEvent,

@@ -164,7 +164,10 @@ describe('HMM: malloc, stack and files on the GPU', () => {
     const setup = new Setup(600);
     for (let page = 0; page < 600; page++) setup.write(page, page % 200);
     expect(setup.run(setup.process.prefetch(setup.a, 600, 'gpu'))).toBe(0);
-    expect([0, 300, 599].map((page) => setup.residency(page) & 2)).toEqual([2, 2, 2]);
+    expect([0, 300, 599].map((page) => setup.residency(page))).toEqual([26, 26, 26]);
+    expect([0, 300, 599].map((page) => setup.gpu(1, page).value)).toEqual([0, 100, 199]);
+    setup.gpu(2, 300, 100);
+    expect(setup.events(UvmEventTypeGpuFault)).toEqual([]);
     expect(setup.run(setup.process.prefetch(setup.a, 600, 'cpu'))).toBe(0);
     expect([0, 300, 599].map((page) => setup.read(page))).toEqual([0, 100, 199]);
     expect(setup.events(UvmEventTypeCpuFault)).toEqual([]);
