@@ -22,6 +22,12 @@ export default defineConfig(({ mode }) => {
       ? [
           viteSingleFile(),
           {
+            name: 'inline-worker',
+            enforce: 'pre' as const,
+            transform: (code: string, id: string) =>
+              id.endsWith('/src/main.tsx') ? code.replace('?worker', '?worker&inline') : undefined,
+          },
+          {
             name: 'inline-policy',
             transformIndexHtml: (html: string) =>
               html

@@ -5,6 +5,7 @@ import {
   directoryFiles,
   litmusCommand,
   main,
+  mutantsCommand,
   runCommand,
   validateCommand,
 } from '@hmm/cli';
@@ -17,6 +18,7 @@ import * as corpora from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
 import { recordedDemo } from './recorded-demo.js';
+import { viewCommand } from './view-command.js';
 
 const clients = [nouveauFactory(directoryFiles), uvmFactory()];
 
@@ -47,6 +49,8 @@ await main({
     validateCommand(captures),
     conformCommand(corpora),
     litmusCommand(testDevices),
+    mutantsCommand(testDevices),
     benchCommand,
+    viewCommand,
   ],
 });

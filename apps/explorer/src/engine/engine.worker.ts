@@ -2,6 +2,7 @@ import { findDifferences } from '@hmm/report';
 import { parseProgram } from '@hmm/workload';
 import { residencyRaster } from '../tiles/residency-raster.js';
 import { CLIENTS } from './clients.js';
+import { eventText } from './event-text.js';
 import { exploreLitmus, tellLitmus } from './litmus-run.js';
 import type {
   EngineAnswers,
@@ -12,19 +13,27 @@ import type {
   RunAnswer,
 } from './protocol.js';
 import { type PaneRun, runPane } from './run-pane.js';
-import type { PaneRefusal } from './run-view.js';
+import type { PaneRefusal, RunView } from './run-view.js';
 import { recordSteps } from './step-recorder.js';
 import type { StepRun } from './step-view.js';
+import { traceView } from './trace-view.js';
 import { whyChain } from './why.js';
 
 /** The panes of the latest run: rasters and chains are made from them. */
-let latest: readonly (PaneRun | PaneRefusal)[] = [];
+let latest: readonly (PaneRun | OpenedTrace | PaneRefusal)[] = [];
+
+/** A recorded trace in a pane: there is no machine behind it. */
+interface OpenedTrace {
+  readonly ok: true;
+  readonly run: RunView;
+}
 
 function runAll(text: string, panes: readonly PaneSpec[]): RunAnswer {
   const parsed = parseProgram(text, 'program');
   if (!parsed.ok) return { ok: false, problems: parsed.errors };
-  latest = panes.map((pane) => runPane(parsed.program, pane, CLIENTS));
-  const ran = latest.filter((pane) => pane.ok);
+  const answers = panes.map((pane) => runPane(parsed.program, pane, CLIENTS));
+  latest = answers;
+  const ran = answers.filter((pane) => pane.ok);
   const rules = new Map(CLIENTS.map(({ name, rules: own }) => [name, own]));
   const differences = findDifferences(
     ran.map(({ report }) => report),
@@ -32,7 +41,7 @@ function runAll(text: string, panes: readonly PaneSpec[]): RunAnswer {
   );
   return {
     ok: true,
-    panes: latest.map((pane) => (pane.ok ? { ok: true, run: pane.run } : pane)),
+    panes: answers.map((pane) => (pane.ok ? { ok: true, run: pane.run } : pane)),
     differences,
   };
 }
@@ -50,7 +59,7 @@ function stepsOf(text: string, pane: PaneSpec): StepRun {
   };
 }
 
-function paneAt(index: number): PaneRun {
+function paneAt(index: number): PaneRun | OpenedTrace {
   const pane = latest[index];
   if (pane?.ok !== true) throw new Error(`there is no run in pane ${index}`);
   return pane;
@@ -66,8 +75,16 @@ function answer(call: EngineCall): EngineAnswers[keyof EngineAnswers] {
       const { run } = paneAt(call.pane);
       return residencyRaster(run.residency, run.rows, call.view);
     }
-    case 'why':
-      return whyChain(paneAt(call.pane), call.event);
+    case 'why': {
+      const pane = paneAt(call.pane);
+      if ('pane' in pane) return whyChain(pane, call.event);
+      return [{ title: 'recorded', text: eventText(pane.run, call.event), rule: '', event: call.event }];
+    }
+    case 'open': {
+      const opened = traceView(call.name, call.bytes);
+      latest = [opened];
+      return opened;
+    }
     case 'steps':
       return stepsOf(call.program, call.pane);
     case 'litmus':

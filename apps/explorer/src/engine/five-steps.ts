@@ -24,6 +24,7 @@ export class FiveSteps {
   /** Takes in one step of the run. The narration is not empty where one of the five begins. */
   next(
     statement: StatementView | undefined,
+    ended: readonly StatementView[],
     functions: readonly string[],
     events: readonly string[],
   ): { readonly step: FiveStep; readonly narration: string } {
@@ -34,9 +35,11 @@ export class FiveSteps {
     }
     const fresh = this.access?.from !== statement.from || this.access.line !== statement.line;
     this.access = statement;
-    const step = fresh ? 1 : this.after(functions, events);
+    const done = ended.includes(statement);
+    const step = done ? 5 : fresh ? 1 : this.after(functions, events);
     const begins = step !== this.step;
     this.step = step;
+    if (done) return { step, narration: `“${statement.text}” is done${resultText(statement)}.` };
     return { step, narration: begins ? this.narration(step, statement, events) : '' };
   }
 
@@ -61,9 +64,13 @@ export class FiveSteps {
       case 4:
         return `The accesses that wait are done again.${seen}`;
       case 5:
-        return `“${text}” goes on with what it finds.`;
+        return `“${text}” goes on.`;
       default:
         return '';
     }
   }
+}
+
+function resultText({ result }: StatementView): string {
+  return result === '' ? '' : `: ${result}`;
 }

@@ -37,6 +37,7 @@ export type EngineCall =
   | { readonly kind: 'run'; readonly program: string; readonly panes: readonly PaneSpec[] }
   | { readonly kind: 'raster'; readonly pane: number; readonly view: RasterView }
   | { readonly kind: 'why'; readonly pane: number; readonly event: number }
+  | { readonly kind: 'open'; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'steps'; readonly program: string; readonly pane: PaneSpec }
   | { readonly kind: 'litmus'; readonly test: string; readonly budgetMs: number }
   | { readonly kind: 'story'; readonly test: string; readonly replay: string };
@@ -47,6 +48,7 @@ export interface EngineAnswers {
   readonly run: RunAnswer;
   readonly raster: Uint8Array;
   readonly why: readonly WhyLink[];
+  readonly open: PaneResult;
   readonly steps: StepRun;
   readonly litmus: LitmusView;
   readonly story: LitmusStory;

@@ -73,6 +73,7 @@ function viewOf(
     changed,
     failures: run.failures.map(({ span, seen }) => ({ line: span.line, column: span.column, seen })),
     values: report.values,
+    report,
     duration: Math.max(1, run.timeNs),
     regions: sampler.regions,
     rows: Math.max(1, sampler.totalRows),

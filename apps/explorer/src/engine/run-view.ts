@@ -1,3 +1,4 @@
+import type { ClientReport } from '@hmm/report';
 import type { ResidencyChanges } from '../tiles/residency-raster.js';
 
 /** A named range of a program's memory, in display order; its rows in the map are [row, row + pages). */
@@ -73,6 +74,8 @@ export interface RunView {
   readonly failures: readonly { readonly line: number; readonly column: number; readonly seen: string }[];
   /** What the program's statements returned. */
   readonly values: Readonly<Record<string, readonly number[]>>;
+  /** Counts, bytes and times, as the command line reports them; undefined of a recorded trace. */
+  readonly report: ClientReport | undefined;
   /** Virtual time of the whole run, ns. */
   readonly duration: number;
   readonly regions: readonly RegionView[];

@@ -24,6 +24,7 @@ export class StatementLog implements StatementObserver {
   /** Called at each begin and end, when there is something to look at. */
   onChange: (() => void) | undefined;
   private readonly begun = new Map<string, number[]>();
+  private ended: StatementView[] = [];
 
   begin(statement: Statement, context: ProgramContext): void {
     if (UNLISTED.has(statement.kind) || this.statements.length >= MAX_STATEMENTS) return;
@@ -50,8 +51,17 @@ export class StatementLog implements StatementObserver {
     const known = at === undefined ? undefined : this.statements[at];
     if (at === undefined || known === undefined) return;
     const to = context.state.machine.kernel.sched.now;
-    this.statements[at] = { ...known, to, result: resultOf(statement, context) };
+    const done = { ...known, to, result: resultOf(statement, context) };
+    this.statements[at] = done;
+    this.ended.push(done);
     this.onChange?.();
+  }
+
+  /** The statements that have ended since the last call. */
+  takeEnded(): readonly StatementView[] {
+    const { ended } = this;
+    this.ended = [];
+    return ended;
   }
 }
 

@@ -14,6 +14,10 @@ import type { StepRecord, StepRun } from './step-view.js';
 
 /** More steps than that are not kept. */
 const MAX_STEPS = 4000;
+/** Functions that run a program's text: no part of a kernel or driver. */
+const PROGRAM_FUNCTION = /^run_|^joined$/;
+/** Calls below each other that are looked at for names. */
+const STACK_DEPTH = 60;
 
 /**
  * Runs a program in virtual time, stopping at each scheduling point of the protocol, and notes what each step did and
@@ -27,7 +31,10 @@ export function recordSteps(
   const pane = buildPane(program, spec, factories, true);
   if (!pane.ok) return pane;
   const recorder = new StepRecorder(pane);
+  const depth = Error.stackTraceLimit;
+  Error.stackTraceLimit = STACK_DEPTH;
   const problem = recorder.run();
+  Error.stackTraceLimit = depth;
   const { title } = pane.factory;
   if (problem !== undefined) return { ok: false, title, ...problem };
   const { sched } = pane.machine.kernel;
@@ -69,7 +76,7 @@ class StepRecorder {
   readonly prepared: PreparedProgram;
   truncated = false;
   private readonly pane: PaneMachine;
-  private readonly names = new FunctionNames();
+  private readonly names = new FunctionNames(true);
   private readonly log = new StatementLog();
   private readonly five: FiveSteps;
   private before: ReadonlyMap<string, string>;
@@ -119,23 +126,25 @@ class StepRecorder {
   /** Lets `agent` go on until it waits, noting every scheduling point on the way. */
   private turn(sched: Sched, agent: Agent): void {
     for (;;) {
-      sched.exploring = true;
-      sched.observer = this.names;
+      sched.exploring = !this.truncated;
+      sched.observer = this.truncated ? undefined : this.names;
       const point = sched.step(agent);
       sched.exploring = false;
       sched.observer = undefined;
-      this.note(agent);
+      if (!this.truncated) this.note(agent);
       if (point === undefined || point === SP_BLOCK || point === SP_DELAY) return;
     }
   }
 
   private note(agent: Agent): void {
     const { machine } = this.pane;
-    const functions = this.names.take();
+    const functions = this.names.take().filter((name) => !PROGRAM_FUNCTION.test(name));
     const events = this.newEvents(machine);
     const after = machineView(machine);
     const changes = changesBetween(this.before, after);
-    const statement = this.log.statements.at(-1);
+    const ended = this.log.takeEnded();
+    const statement = ended.find(({ side }) => side === 'gpu') ?? this.log.statements.at(-1);
+    events.push(...ended.map(({ text, result }) => `done: ${text}${result === '' ? '' : `, ${result}`}`));
     if (functions.length + events.length + changes.length === 0) return;
     if (this.steps.length >= MAX_STEPS) {
       this.truncated = true;
@@ -143,7 +152,7 @@ class StepRecorder {
     }
     this.before = after;
     for (const [key] of changes) this.keys.add(key);
-    const told = this.five.next(statement, functions, events);
+    const told = this.five.next(statement, ended, functions, events);
     this.steps.push({
       time: machine.kernel.sched.now,
       agent: agent.id,

@@ -52,11 +52,11 @@ repeat rounds {
   },
   {
     title: 'More data than device memory',
-    text: `program oversubscription "16 MiB of data on a GPU that has 4 MiB to spare."
+    text: `program oversubscription "8 MiB of data on a GPU that has 4 MiB to spare."
 set gpu = p100-2016
 
 pressure 4MiB
-malloc a 16MiB
+malloc a 8MiB
 cpu write a = 1 step 1
 gpu read a -> first
 gpu read a -> second

@@ -5,6 +5,7 @@ import { EXAMPLES } from '../examples/programs.js';
 import { loadClients, runProgram } from '../state/actions.js';
 import { busy, failure, mode, type Mode, panes, problems, program } from '../state/store.js';
 import { dark, theme, type ThemeChoice } from '../state/theme.js';
+import { ExportMenu } from './export-menu.js';
 import { PanePicker } from './pane-picker.js';
 
 const ProgramEditor = lazy(async () => ({
@@ -28,7 +29,7 @@ export function App({ engine }: { readonly engine: Engine }): preact.JSX.Element
     document.documentElement.dataset['theme'] = dark.value ? 'dark' : 'light';
   }, [dark.value]);
   useEffect(() => {
-    void loadClients(engine).then(() => runProgram(engine));
+    void loadClients(engine);
   }, []);
   useEffect(() => {
     if (panes.value.length > 0) void runProgram(engine);
@@ -73,6 +74,7 @@ function Header(): preact.JSX.Element {
           </button>
         ))}
       </nav>
+      <ExportMenu />
       <label class="theme">
         Theme{' '}
         <select

@@ -1,6 +1,176 @@
+import { lazy, Suspense } from 'preact/compat';
+import { useEffect, useState } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
+import type { LitmusStory, LitmusView } from '../engine/litmus-view.js';
+import type { ProblemView } from '../engine/protocol.js';
+import { LITMUS_EXAMPLES } from '../examples/litmus.js';
+import { guarded } from '../state/actions.js';
+import { busy, failure, litmusTest, replay } from '../state/store.js';
+import { StoryView } from './story-view.js';
 
-/** Placeholder. */
-export function LitmusMode(_: { readonly engine: Engine }): preact.JSX.Element {
-  return <p />;
+const ProgramEditor = lazy(async () => ({
+  default: (await import('../editor/program-editor.js')).ProgramEditor,
+}));
+
+/** Real time that one exploration may take, ms. */
+const BUDGET_MS = 10_000;
+
+/** A litmus test: its verdict over every interleaving, its outcomes, and one execution told step by step. */
+export function LitmusMode({ engine }: { readonly engine: Engine }): preact.JSX.Element {
+  const [view, setView] = useState<LitmusView>();
+  const [told, setTold] = useState<LitmusStory>();
+  const explore = (): Promise<void> =>
+    guarded(async () => {
+      setTold(undefined);
+      const test = litmusTest.value;
+      setView(await engine.call({ kind: 'litmus', test, budgetMs: BUDGET_MS }));
+    });
+  useEffect(() => {
+    void explore();
+  }, []);
+  useEffect(() => {
+    if (replay.value === '') {
+      setTold(undefined);
+      return;
+    }
+    void guarded(async () => {
+      setTold(await engine.call({ kind: 'story', test: litmusTest.value, replay: replay.value }));
+    });
+  }, [replay.value, view]);
+  const problems = problemsOf(view, told);
+  const story = told?.ok === true ? told.story : view?.ok === true ? view.story : undefined;
+  return (
+    <div class="litmus columns">
+      <section class="program" aria-label="Litmus test">
+        <TestMenu explore={explore} />
+        <Suspense fallback={<pre class="editor">{litmusTest.value}</pre>}>
+          <ProgramEditor
+            label="Litmus test"
+            text={litmusTest.value}
+            problems={problems}
+            onChange={(text) => {
+              litmusTest.value = text;
+            }}
+            onRun={() => {
+              replay.value = '';
+              void explore();
+            }}
+          />
+        </Suspense>
+        <button
+          type="button"
+          class="primary"
+          disabled={busy.value}
+          onClick={() => {
+            replay.value = '';
+            void explore();
+          }}
+        >
+          {busy.value ? 'Exploring …' : 'Explore every interleaving'}
+        </button>
+        <p role="alert" class="problem">
+          {failure.value}
+          {problems.map((p) => `Line ${p.line}, column ${p.column}: ${p.message}`).join('\n')}
+        </p>
+      </section>
+      <div>
+        {view?.ok === true && <Verdict view={view} />}
+        {story !== undefined && <StoryView story={story} />}
+        {view?.ok === true && <Outcomes view={view} />}
+      </div>
+    </div>
+  );
+}
+
+function problemsOf(view: LitmusView | undefined, told: LitmusStory | undefined): readonly ProblemView[] {
+  if (view?.ok === false) return view.problems;
+  return told?.ok === false ? told.problems : [];
+}
+
+function TestMenu({ explore }: { readonly explore: () => Promise<void> }): preact.JSX.Element {
+  return (
+    <label class="example">
+      Test{' '}
+      <select
+        value={LITMUS_EXAMPLES.findIndex(({ text }) => text === litmusTest.value)}
+        onChange={(event) => {
+          const example = LITMUS_EXAMPLES[Number(event.currentTarget.value)];
+          if (example === undefined) return;
+          litmusTest.value = example.text;
+          replay.value = '';
+          void explore();
+        }}
+      >
+        <option value={-1} disabled>
+          your own
+        </option>
+        {LITMUS_EXAMPLES.map(({ title }, at) => (
+          <option key={title} value={at}>
+            {title}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+type Explored = Extract<LitmusView, { ok: true }>;
+
+const VERDICTS: Readonly<Record<Explored['verdict'], readonly [sign: string, text: string]>> = {
+  ok: ['✓', 'Holds in every interleaving'],
+  violated: ['✗', 'Violated'],
+  incomplete: ['…', 'Held as far as the time allowed'],
+};
+
+function Verdict({ view }: { readonly view: Explored }): preact.JSX.Element {
+  const [sign, text] = VERDICTS[view.verdict];
+  return (
+    <section class={`card verdict ${view.verdict}`} aria-label="Verdict" aria-live="polite">
+      <h2>
+        {sign} {text}
+      </h2>
+      <p>{view.doc}</p>
+      <p class="soft">
+        {view.name}: {view.schedules} {view.schedules === 1 ? 'execution stands' : 'executions stand'} for
+        all, {view.steps} steps, {view.outcomes.length} {view.outcomes.length === 1 ? 'outcome' : 'outcomes'},{' '}
+        {view.seconds.toFixed(2)} s.
+      </p>
+    </section>
+  );
+}
+
+function Outcomes({ view }: { readonly view: Explored }): preact.JSX.Element {
+  return (
+    <section class="card" aria-label="Outcomes">
+      <h2>Outcomes</h2>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Final state</th>
+            <th scope="col">Executions</th>
+            <th scope="col">One of them</th>
+          </tr>
+        </thead>
+        <tbody>
+          {view.outcomes.map((outcome) => (
+            <tr key={outcome.text}>
+              <td class="code">{outcome.text === '' ? '(nothing observed)' : outcome.text}</td>
+              <td>{outcome.count}</td>
+              <td>
+                <button
+                  type="button"
+                  aria-pressed={replay.value === outcome.replay}
+                  onClick={() => {
+                    replay.value = outcome.replay;
+                  }}
+                >
+                  Show {outcome.replay}
+                </button>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
 }

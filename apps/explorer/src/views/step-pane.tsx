@@ -4,7 +4,7 @@ import { FIVE_STEPS, type StepRecord, type StepTrack } from '../engine/step-view
 import { type Breakpoint, type BreakpointKind, continueFrom, narrationAt, stateAt } from './breakpoints.js';
 
 const KINDS: readonly { readonly kind: BreakpointKind; readonly label: string; readonly hint: string }[] = [
-  { kind: 'function', label: 'function', hint: 'hmm_range_fault' },
+  { kind: 'function', label: 'function', hint: 'range_fault' },
   { kind: 'event', label: 'event', hint: 'replay' },
   { kind: 'page', label: 'change of page', hint: 'a[0]' },
   { kind: 'invariant', label: 'broken invariant', hint: '' },
@@ -41,13 +41,31 @@ export function StepPane(props: {
         <span class="soft">on {track.gpu}</span>
       </header>
       <div class="controls" role="toolbar" aria-label={`Steps, ${track.client}`}>
-        <button type="button" disabled={at <= 0} onClick={() => go(at - 1)}>
+        <button
+          type="button"
+          disabled={at <= 0}
+          onClick={() => {
+            go(at - 1);
+          }}
+        >
           ◀ Previous
         </button>
-        <button type="button" disabled={at >= last} onClick={() => go(at + 1)}>
+        <button
+          type="button"
+          disabled={at >= last}
+          onClick={() => {
+            go(at + 1);
+          }}
+        >
           Next ▶
         </button>
-        <button type="button" disabled={at >= last} onClick={() => go(continueFrom(track, at, stops))}>
+        <button
+          type="button"
+          disabled={at >= last}
+          onClick={() => {
+            go(continueFrom(track, at, stops));
+          }}
+        >
           Continue ▶▶
         </button>
         <span class="count" aria-live="polite">
@@ -60,7 +78,9 @@ export function StepPane(props: {
           max={last}
           value={at}
           aria-label={`Step, ${track.client}`}
-          onInput={(event) => go(Number(event.currentTarget.value))}
+          onInput={(event) => {
+            go(Number(event.currentTarget.value));
+          }}
         />
       </div>
       <Breakpoints points={points} client={track.client} onChange={setPoints} />
@@ -105,7 +125,9 @@ function Breakpoints(props: {
           type="button"
           class="chip"
           aria-label={`Remove the breakpoint on ${point.kind} ${point.text}`}
-          onClick={() => onChange(points.filter((_, other) => other !== i))}
+          onClick={() => {
+            onChange(points.filter((_, other) => other !== i));
+          }}
         >
           {point.kind} {point.text} ×
         </button>
@@ -113,9 +135,9 @@ function Breakpoints(props: {
       <select
         aria-label={`Kind of breakpoint, ${client}`}
         value={kind}
-        onChange={(event) =>
-          setKind(KINDS.find((one) => one.kind === event.currentTarget.value)?.kind ?? 'function')
-        }
+        onChange={(event) => {
+          setKind(KINDS.find((one) => one.kind === event.currentTarget.value)?.kind ?? 'function');
+        }}
       >
         {KINDS.map((one) => (
           <option key={one.kind} value={one.kind}>
@@ -128,7 +150,9 @@ function Breakpoints(props: {
           aria-label={`Name for the breakpoint, ${client}`}
           value={text}
           placeholder={known?.hint ?? ''}
-          onInput={(event) => setText(event.currentTarget.value)}
+          onInput={(event) => {
+            setText(event.currentTarget.value);
+          }}
         />
       )}
       <button type="submit">Add</button>

@@ -70,7 +70,9 @@ export class FunctionNames implements AccessObserver {
   private note(): void {
     const stack = new Error().stack ?? '';
     const chain: string[] = [];
-    for (const [, name] of stack.matchAll(/^\s*at (?:async )?(?:\w+\.)*(\w+) /gm)) {
+    // What is further out than the scheduler is no part of the model.
+    const inside = stack.replace(/\n[^\n]*\bSched\.step\b[^]*/, '');
+    for (const [, name] of inside.matchAll(/^\s*at (?:async )?(?:\w+\.)*(\w+) /gm)) {
       if (name === undefined || PLUMBING.test(name) || !/[a-z][A-Z]/.test(name)) continue;
       chain.push(kernelName(name));
       if (!this.whole) break;
