@@ -31,6 +31,7 @@ export {
   mmuNotifierTestYoung,
   mmuNotifierUnregister,
 } from './notifier.js';
+export * from './protocol-invariants.js';
 export * from './range.js';
 export * from './release.js';
 export * from './subscriptions.js';

@@ -1,7 +1,6 @@
 /**
  * The safety invariants that speak of this package's state, as predicates: the broken rule in words, or undefined.
- * The rest of the sequence invariants are over a trace (each start has one end; a reader that saw a callback retries;
- * waiters are woken) and are held by the property tests.
+ * Those over what happens are in `protocol-invariants.ts`.
  *
  * @packageDocumentation
  */

@@ -1,5 +1,6 @@
 import { Kernel, Mutex, RwSemaphore, type MaybeTask, type Task } from '@hmm/kernel';
 import {
+  type CallbackStep,
   type MmuIntervalNotifier,
   type MmuIntervalNotifierOps,
   type MmuNotifierRange,
@@ -8,6 +9,7 @@ import {
   mmuIntervalNotifierInsert,
   mmuIntervalSetSeq,
   mmuNotifierInvalidateRangeStart,
+  mmuNotifierRangeBlockable,
 } from '@hmm/mmu-notifier';
 
 /** An address space with nothing in it but a lock. */
@@ -54,6 +56,8 @@ export class LoggingDriver implements MmuIntervalNotifierOps {
   readonly log: string[] = [];
   /** Called under the lock with each range. */
   onZap: ((range: MmuNotifierRange) => void) | undefined;
+  /** Called when a callback is done, under the lock if it has it. */
+  onCallback: ((step: CallbackStep) => void) | undefined;
   private readonly name: string;
 
   constructor(mm: BareMm, name = 'dev') {
@@ -62,18 +66,20 @@ export class LoggingDriver implements MmuIntervalNotifierOps {
   }
 
   invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
-    if (this.mutex.tryFast()) return this.zap(sub, range, curSeq);
-    if ((range.flags & 1) === 0) return false;
-    return this.wait(sub, range, curSeq);
+    if (this.mutex.tryFast()) return this.zap(sub, range, curSeq, false);
+    if (mmuNotifierRangeBlockable(range)) return this.wait(sub, range, curSeq);
+    this.onCallback?.({ step: 'callback', sub, range, slept: false, ok: false, filtered: false });
+    return false;
   }
 
   private *wait(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {
     yield* this.mutex.lock();
-    return this.zap(sub, range, curSeq);
+    return this.zap(sub, range, curSeq, true);
   }
 
-  private zap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): true {
+  private zap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number, slept: boolean): true {
     mmuIntervalSetSeq(sub, curSeq);
+    this.onCallback?.({ step: 'callback', sub, range, slept, ok: true, filtered: false });
     this.onZap?.(range);
     this.log.push(`${this.name} ${range.start}-${range.end}`);
     this.mutex.unlock();
