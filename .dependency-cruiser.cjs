@@ -81,10 +81,11 @@ module.exports = {
     },
     {
       name: 'resolvable',
-      comment: 'An import that leads nowhere from here: undeclared in package.json, or misspelt.',
+      comment:
+        'An import that leads nowhere from here: undeclared in package.json, or misspelt. Workers are for the bundler.',
       severity: 'error',
       from: {},
-      to: { couldNotResolve: true },
+      to: { couldNotResolve: true, pathNot: '[?]worker$' },
     },
     {
       name: 'no-undeclared-npm',
