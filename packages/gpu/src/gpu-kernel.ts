@@ -119,6 +119,22 @@ export abstract class GpuKernel {
     faultBuffer.push(this.instance.id, vpn, access, type, utlb % UTLBS, kernel.sched.now);
   }
 
+  /** Books accesses `from` … `to - 1` of `pages`, of which `remote` went across the link. */
+  protected countRemote(from: number, to: number, remote: number): void {
+    const { gpu, instance, accesses } = this;
+    gpu.remoteAccesses += remote;
+    if (remote === 0 || gpu.accessCounters.threshold === 0) return;
+    for (let i = from; i < to; i++) {
+      const vpn = accesses.base + (accesses.pages[i] ?? 0);
+      if ((instance.table.tlb.flags(vpn) & GPU_PTE_SYSMEM) !== 0) this.countAccess(vpn, 1);
+    }
+  }
+
+  /** Shows `accesses` accesses across the link to page `vpn` to the access counters. */
+  protected countAccess(vpn: number, accesses: number): void {
+    this.gpu.accessCounters.count(this.instance.id, vpn, accesses);
+  }
+
   /** Loads, stores or adds for accesses `from` … `to - 1`, whose pages are mapped. */
   protected transfer(from: number, to: number): void {
     const { values } = this.accesses;

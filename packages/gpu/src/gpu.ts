@@ -26,6 +26,8 @@ export interface FrameContents {
 export interface GpuFaultHandler {
   /** Faults wait in the buffer. Returns after a replay, or when nothing more can be done for now. */
   faultsPending(gpu: Gpu): Task;
+  /** Notifications of the access counters wait; the kernels go on meanwhile, or after it. */
+  notificationsPending?(gpu: Gpu): Task;
 }
 
 /** Settings of a {@link Gpu} that differ from its preset's. */
@@ -110,10 +112,13 @@ export class Gpu {
     return (flags & GPU_PTE_SYSMEM) !== 0 ? this.sysmem : this.vidmem;
   }
 
-  /** Books `accesses` accesses across the link near page `vpn`. */
-  countRemote(instance: number, vpn: number, accesses: number): void {
-    this.remoteAccesses += accesses;
-    this.accessCounters.count(instance, vpn, accesses);
+  /**
+   * Accesses that a thread does at most before it looks up: {@link Gpu.slice}, or fewer where access counters could notify
+   * within it.
+   */
+  get accessesAtOnce(): number {
+    const { threshold } = this.accessCounters;
+    return threshold === 0 ? this.slice : Math.min(this.slice, threshold);
   }
 
   /** A kernel, ready for {@link Gpu.run}. */
@@ -133,6 +138,7 @@ export class Gpu {
       const ns = kernel.advance();
       this.runningNs += ns;
       if (ns > 0) yield* sched.delay(ns);
+      if (this.accessCounters.notifications.length > 0) yield* this.notify();
       if (this.over(kernel)) break;
       if (!kernel.stalled) continue;
       const stalledAt = sched.now;
@@ -167,6 +173,11 @@ export class Gpu {
   closeInstance(instance: GpuInstance): void {
     instance.dead = true;
     this.replay();
+  }
+
+  /** The interrupt of the access counters. Nobody waits for its end but this thread of execution. */
+  private *notify(): Task {
+    if (this.handler?.notificationsPending !== undefined) yield* this.handler.notificationsPending(this);
   }
 
   private *awaitReplay(kernel: GpuKernel): Task {

@@ -13,6 +13,8 @@ const WINDOW = 240;
 const FIRST_WINDOW = 256;
 const FIRST_RUN = 8;
 const EARLY_ROUNDS = 10;
+/** Accesses to a page that access counters see: its lines of 128 bytes. An estimate: no recording counts them. */
+const LINES = 32;
 /** Warps that want one page, through different uTLBs. */
 const WARPS = 6;
 
@@ -89,7 +91,7 @@ export class GridKernel extends GpuKernel {
     this.collect();
     const { localDone, remoteDone } = this;
     this.done += localDone + remoteDone;
-    if (remoteDone > 0) this.gpu.countRemote(instance.id, accesses.base, remoteDone);
+    this.gpu.remoteAccesses += remoteDone;
     const { access } = this.gpu.preset;
     return (localDone * 4096) / access.localGBs.value + (remoteDone * 4096) / access.remoteGBs.value;
   }
@@ -140,8 +142,10 @@ export class GridKernel extends GpuKernel {
         this.setWaiting(at);
         return;
       }
-      if (how === 2) this.remoteDone++;
-      else this.localDone++;
+      if (how === 2) {
+        this.remoteDone++;
+        this.countAccess(accesses.base + (accesses.pages[at] ?? 0), LINES);
+      } else this.localDone++;
       this.transfer(at, at + 1);
     }
   }

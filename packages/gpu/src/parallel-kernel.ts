@@ -66,13 +66,16 @@ export class ParallelKernel extends GpuKernel {
         pending[kept++] = thread;
         continue;
       }
-      if (how === 2) remote++;
+      if (how === 2) {
+        remote++;
+        this.countAccess(vpn, 1);
+      }
       done++;
       this.transfer(thread, thread + 1);
     }
     this.left = kept;
     this.done += done;
-    if (remote > 0) this.gpu.countRemote(instance.id, accesses.base, remote);
+    this.gpu.remoteAccesses += remote;
     if (done === 0) return 0;
     return remote > 0 ? this.remoteNs : this.localNs;
   }

@@ -7,10 +7,10 @@ export class SerialKernel extends GpuKernel {
     const { base, pages } = accesses;
     const { table } = instance;
     const from = this.done;
-    const to = Math.min(pages.length, from + this.gpu.slice);
+    const to = Math.min(pages.length, from + this.gpu.accessesAtOnce);
     const stop = table.tlb.access(base, pages, from, to, this.needs);
     const remote = table.tlb.remote;
-    if (remote > 0) this.gpu.countRemote(instance.id, base + (pages[from] ?? 0), remote);
+    this.countRemote(from, stop, remote);
     this.transfer(from, stop);
     this.done = stop;
     this.stalled = stop < to;

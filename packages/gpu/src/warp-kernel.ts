@@ -49,12 +49,14 @@ export class WarpKernel extends GpuKernel {
     const window = this.waitingPages.length;
     const before = this.done;
     let remote = this.retry();
-    let budget = this.gpu.slice;
+    let budget = this.gpu.accessesAtOnce;
     while (this.waiting < window && budget > 0 && this.supply()) {
       const from = this.at;
       const to = Math.min(this.length, from + budget);
       const stop = this.run(from, to);
-      remote += table.tlb.remote;
+      const across = table.tlb.remote;
+      remote += across;
+      this.countRemote(from, stop, across);
       budget -= stop - from;
       this.done += stop - from;
       this.at = stop;
@@ -63,7 +65,6 @@ export class WarpKernel extends GpuKernel {
       this.at = stop + 1;
       budget--;
     }
-    if (remote > 0) this.gpu.countRemote(this.instance.id, this.accesses.base, remote);
     const all = this.waiting < window && !this.supply();
     this.finished = all && this.waiting === 0;
     this.stalled = this.waiting > 0 && (all || this.waiting === window);
@@ -128,7 +129,11 @@ export class WarpKernel extends GpuKernel {
       const needs = NEEDS[kind] ?? 0;
       const flags = tlb.flags(base + page);
       if ((flags & needs) === needs) {
-        if ((flags & GPU_PTE_SYSMEM) !== 0) remote++;
+        if ((flags & GPU_PTE_SYSMEM) !== 0) {
+          remote++;
+          this.gpu.remoteAccesses++;
+          this.countAccess(base + page, 1);
+        }
         continue;
       }
       waitingPages[kept] = page;

@@ -7,6 +7,7 @@ export * from './uvm-factory.js';
 export * from './uvm-perf-prefetch.js';
 export * from './uvm-pmm-chunk-size.js';
 export * from './uvm-pmm-gpu.js';
+export * from './uvm-gpu-access-counters.js';
 export * from './uvm-launch.js';
 export * from './uvm-migrate.js';
 export * from './uvm-module-params.js';

@@ -23,6 +23,8 @@ export interface UvmClientOptions {
   readonly costs?: UvmCosts;
   /** Device memory, pages; the preset's, as far as the machine has frame numbers for it. */
   readonly memoryPages?: number;
+  /** Release branch whose rules apply where branches differ; 580 when left out. */
+  readonly release?: number;
   /** Seed of what hardware does by chance. */
   readonly seed?: number;
 }
@@ -78,7 +80,7 @@ export class UvmClient {
     const memoryPages = Math.min(options.memoryPages ?? preset.memory.value / 4096, room);
     const gpu = new Gpu(kernel, preset, {
       memoryPages,
-      maxTables: 16384,
+      maxTables: memory.config.maxTables,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
     });
     this.driver = new UvmDriver(kernel, gpu, { ...options, params });

@@ -6,6 +6,7 @@ import { TRACED_COSTS, type UvmCosts } from './uvm-costs.js';
 import { UvmCpuChunks } from './uvm-cpu-chunks.js';
 import { evictOne } from './uvm-eviction.js';
 import { uvmParentGpuServiceReplayableFaults, UvmReplayableFaults } from './uvm-gpu-replayable-faults.js';
+import { UvmAccessCounters, uvmServiceAccessCounters } from './uvm-gpu-access-counters.js';
 import { UvmHmmDevmem } from './uvm-hmm-devmem.js';
 import { UvmHmmVaSpace } from './uvm-hmm.js';
 import { UvmModuleParams } from './uvm-module-params.js';
@@ -35,6 +36,9 @@ export interface UvmPin {
   readonly deadline: number;
 }
 
+/** The release branch whose decisions are recorded. */
+export const UVM_RELEASE = 580;
+
 /** How a driver is loaded. */
 export interface UvmDriverOptions {
   /** Module parameters; the driver's defaults when left out. */
@@ -43,6 +47,8 @@ export interface UvmDriverOptions {
   readonly policy?: UvmPerfPolicy;
   /** What its work costs on this host. */
   readonly costs?: UvmCosts;
+  /** Release branch whose rules apply where branches differ; 580 when left out, as in the recordings. */
+  readonly release?: number;
 }
 
 /** The loaded driver with its one GPU: module parameters, physical memory, fault service, events. */
@@ -51,6 +57,8 @@ export class UvmDriver {
   readonly gpu: Gpu;
   readonly params: UvmModuleParams;
   readonly policy: UvmPerfPolicy;
+  /** Release branch of the driver: 580 unless chosen otherwise. */
+  readonly release: number;
   readonly costs: UvmCosts;
   readonly tools: UvmTools;
   readonly pmm: UvmPmmGpu;
@@ -62,6 +70,9 @@ export class UvmDriver {
   readonly forceSysmem: boolean;
   /** `uvm_perf_map_remote_on_native_atomics_fault`. */
   readonly remoteOnNativeAtomics: boolean;
+  /** `uvm_perf_map_remote_on_eviction`, in force where access counters can take the data back. */
+  readonly mapRemoteOnEviction: boolean;
+  readonly accessCounters: UvmAccessCounters;
   /** Pages to unpin, by deadline. */
   readonly pins: UvmPin[] = [];
   /** Contexts: of the fault worker, of CPU faults and calls, of eviction. */
@@ -74,6 +85,8 @@ export class UvmDriver {
   readonly log: string[] = [];
   /** Held by who services faults (the ISR's service lock). */
   readonly serviceLock: Mutex;
+  /** Held by who serves notifications of access counters. */
+  readonly counterLock: Mutex;
   /** VA spaces by GPU address space. */
   private readonly spaces: (UvmVaSpace | undefined)[] = [];
   private readonly unpinned = newMask();
@@ -83,6 +96,7 @@ export class UvmDriver {
     this.gpu = gpu;
     this.params = options.params ?? new UvmModuleParams();
     this.policy = options.policy ?? DRIVER_POLICY;
+    this.release = options.release ?? UVM_RELEASE;
     this.costs = options.costs ?? TRACED_COSTS;
     this.tools = new UvmTools(kernel);
     this.pmm = new UvmPmmGpu(gpu.memoryPages, this.policy);
@@ -91,7 +105,11 @@ export class UvmDriver {
     this.replayable = new UvmReplayableFaults(this.params);
     this.forceSysmem = this.params.get('uvm_fault_force_sysmem') === 1;
     this.remoteOnNativeAtomics = this.params.get('uvm_perf_map_remote_on_native_atomics_fault') === 1;
+    this.accessCounters = new UvmAccessCounters(this);
+    this.mapRemoteOnEviction =
+      this.accessCounters.enabled && this.params.get('uvm_perf_map_remote_on_eviction') === 1;
     this.serviceLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR');
+    this.counterLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR_ACCESS_COUNTERS');
     gpu.handler = this;
   }
 
@@ -142,6 +160,16 @@ export class UvmDriver {
       yield* uvmParentGpuServiceReplayableFaults(this);
     } finally {
       this.serviceLock.unlock();
+    }
+  }
+
+  /** The access counters' interrupt (both halves). */
+  *notificationsPending(): Task {
+    if (!this.counterLock.tryFast()) yield* this.counterLock.lock();
+    try {
+      yield* uvmServiceAccessCounters(this);
+    } finally {
+      this.counterLock.unlock();
     }
   }
 

@@ -1,5 +1,5 @@
 import type { UvmDriver } from './uvm-driver.js';
-import { maskCopy, maskEmpty, maskOr, maskWeight, newMask } from './uvm-page-mask.js';
+import { maskAndNot, maskCopy, maskEmpty, maskOr, maskWeight, newMask } from './uvm-page-mask.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
 import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
@@ -7,7 +7,11 @@ import type { UvmVaBlock } from './uvm-va-block.js';
 import { freeGpuChunks, uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockMap } from './uvm-va-block-map.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
-import { UVM_PROT_READ_WRITE, UvmEventMapRemoteCauseEviction } from './uvm-types.js';
+import {
+  UVM_PROT_READ_WRITE,
+  UVM_PROT_READ_WRITE_ATOMIC,
+  UvmEventMapRemoteCauseEviction,
+} from './uvm-types.js';
 
 const leaving = newMask();
 
@@ -36,16 +40,23 @@ export function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: Uvm
     driver.tools.counters.evictedPages += pages;
     uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);
     maskOr(block.evicted, leaving);
-    restoreAccessedBy(driver, own, block);
+    restoreMappings(driver, own, block);
     ctx.copyNs += own.copyNs;
   }
   freeGpuChunks(driver, block);
 }
 
-/** A GPU that is to keep a mapping gets one of the evicted pages where they are now. */
-function restoreAccessedBy(driver: UvmDriver, own: UvmServiceContext, block: UvmVaBlock): void {
+/**
+ * A GPU that is to keep a mapping gets one of the evicted pages where they are now: one that advice names, and any where
+ * access counters can bring the data back.
+ */
+function restoreMappings(driver: UvmDriver, own: UvmServiceContext, block: UvmVaBlock): void {
   const { policy } = block.range;
-  if (!policyAccessedBy(policy, UVM_ID_GPU) || policy.preferredLocation === UVM_ID_GPU) return;
+  const advised = policyAccessedBy(policy, UVM_ID_GPU) && policy.preferredLocation !== UVM_ID_GPU;
+  if (!advised && !driver.mapRemoteOnEviction) return;
+  maskAndNot(leaving, block.readDuplicated);
+  const native = driver.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU);
+  const prot = native ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
   const cause = UvmEventMapRemoteCauseEviction;
-  uvmVaBlockMap(driver, own, block, UVM_ID_GPU, UVM_ID_CPU, leaving, UVM_PROT_READ_WRITE, cause);
+  uvmVaBlockMap(driver, own, block, UVM_ID_GPU, UVM_ID_CPU, leaving, prot, cause);
 }

@@ -2,6 +2,7 @@ import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
 import { type Kernel, PAGE_SIZE } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
 import { UvmClient } from './uvm-client.js';
+import { UVM_RELEASE } from './uvm-driver.js';
 import { moduleParameterNames, moduleParameterText, UvmModuleParams } from './uvm-module-params.js';
 
 /** What a {@link UvmFactory} makes, or one line on what is wrong with the settings. */
@@ -46,7 +47,10 @@ const RULES = {
 
 /** How an application makes this client. Each module parameter is a setting under its own name. */
 export function uvmFactory(): UvmFactory {
-  const settings: Record<string, string> = { vram: 'device memory, MiB' };
+  const settings: Record<string, string> = {
+    vram: 'device memory, MiB',
+    release: `driver release branch whose rules apply where they differ; ${UVM_RELEASE}`,
+  };
   for (const name of moduleParameterNames()) settings[name] = moduleParameterText(name);
   return {
     name: 'nvidia',
@@ -59,10 +63,11 @@ export function uvmFactory(): UvmFactory {
       if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
       const read = readSettings(chosen);
       if (typeof read === 'string') return { ok: false, message: read };
-      const { params, memoryPages, notes } = read;
+      const { params, memoryPages, release, notes } = read;
       const client = new UvmClient(kernel, memory, preset, {
         params,
         seed,
+        release,
         ...(memoryPages === undefined ? {} : { memoryPages }),
       });
       client.driver.log.push(...notes);
@@ -75,17 +80,28 @@ interface Settings {
   readonly params: UvmModuleParams;
   readonly notes: string[];
   memoryPages: number | undefined;
+  release: number;
 }
 
 /** Settings by name, or one line on what is wrong with them. */
 function readSettings(chosen: ReadonlyMap<string, string>): Settings | string {
-  const read: Settings = { params: new UvmModuleParams(), notes: [], memoryPages: undefined };
+  const read: Settings = {
+    params: new UvmModuleParams(),
+    notes: [],
+    memoryPages: undefined,
+    release: UVM_RELEASE,
+  };
   for (const [name, text] of chosen) {
     const value = Number(text);
     if (text.trim() === '' || !Number.isInteger(value)) return `${name} takes a whole number, not ${text}`;
     if (name === 'vram') {
       if (value < 2) return `vram is at least 2 MiB, not ${text}`;
       read.memoryPages = (value * 1024 * 1024) / PAGE_SIZE;
+      continue;
+    }
+    if (name === 'release') {
+      if (value < 535 || value > 595) return `release is 535 to 595, not ${text}`;
+      read.release = value;
       continue;
     }
     const outcome = read.params.set(name, value);

@@ -7,11 +7,7 @@ import { serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import { maskTest } from './uvm-page-mask.js';
 import { batchTime, blockServiceTime, serialServiceTime } from './uvm-service-time.js';
-import {
-  packUvmEvent,
-  UvmEventTypeGpuFault,
-  UvmEventTypeGpuFaultReplay,
-} from './uvm-tools.js';
+import { packUvmEvent, UvmEventTypeGpuFault, UvmEventTypeGpuFaultReplay } from './uvm-tools.js';
 import {
   eventAccessType,
   UVM_FAULT_ACCESS_TYPE_PREFETCH,

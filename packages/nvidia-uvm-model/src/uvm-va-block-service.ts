@@ -21,6 +21,7 @@ import type { UvmServiceContext } from './uvm-service-context.js';
 import {
   otherProcessor,
   UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG,
+  UVM_FAULT_ACCESS_TYPE_PREFETCH,
   UVM_FAULT_ACCESS_TYPE_READ,
   UVM_FAULT_ACCESS_TYPE_WRITE,
   UVM_ID_CPU,
@@ -69,6 +70,32 @@ export function uvmVaBlockAddFault(
   access: number,
 ): number {
   if (hasProt(block, id, page, protOfAccess(access))) return FAULT_SATISFIED;
+  return takePage(driver, ctx, block, id, page, access);
+}
+
+/**
+ * Adds a page that access counters name to what the service does: the GPU has it mapped already, and the question is where
+ * it is to live. @returns `FAULT_TAKEN` or `FAULT_THROTTLED`, which ignores the page.
+ * @uvm uvm_gpu_access_counters.c service_va_block_locked
+ */
+export function uvmVaBlockAddNotified(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  page: number,
+): number {
+  return takePage(driver, ctx, block, id, page, UVM_FAULT_ACCESS_TYPE_PREFETCH);
+}
+
+function takePage(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  page: number,
+  access: number,
+): number {
   const hint = uvmPerfThrashingGetHint(driver, block, page, id, ctx.hintTime);
   if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE) {
     ctx.throttleEnd = hint.end;

@@ -1,0 +1,130 @@
+import type { AccessCounterNotification } from '@hmm/gpu';
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import type { UvmDriver } from './uvm-driver.js';
+import { maskAnd, maskAndNot, maskEmpty, maskFill, maskNext, newMask } from './uvm-page-mask.js';
+import { UvmServiceContext } from './uvm-service-context.js';
+import { UvmEventTypeAccessCounter } from './uvm-tools.js';
+import { UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER } from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import { uvmVaBlockAddNotified, uvmVaBlockServiceLocked } from './uvm-va-block-service.js';
+
+/** From this release on notifications name virtual addresses, and hosts with 4 KiB pages only see them reported. */
+export const UVM_RELEASE_VIRTUAL_NOTIFICATIONS = 575;
+
+/** Parts of a granule in a notification's mask. */
+const SUB_GRANULES = 32;
+
+/** The driver's state of the access counters. @uvm uvm_gpu_access_counters.h uvm_access_counter_buffer_t */
+export class UvmAccessCounters {
+  /** Whether migrations are enabled: by `uvm_perf_access_counter_migration_enable`, or, at -1, on systems with ATS. */
+  readonly enabled: boolean;
+  /** Whether this release migrates on a host with pages of 4 KiB. */
+  readonly migrates: boolean;
+  readonly batchSize: number;
+  /** Batches fetched, notifications served. */
+  batches = 0;
+  notifications = 0;
+  readonly context = new UvmServiceContext();
+  readonly accessed = newMask();
+
+  constructor(driver: Pick<UvmDriver, 'gpu' | 'params' | 'release'>) {
+    const { gpu, params, release } = driver;
+    const { accessCounters, ats } = gpu.preset.capability;
+    const wish = params.get('uvm_perf_access_counter_migration_enable');
+    const byDefault = ats && params.get('uvm_ats_mode') === 1;
+    this.enabled = accessCounters && (wish < 0 ? byDefault : wish === 1);
+    this.migrates = this.enabled && release < UVM_RELEASE_VIRTUAL_NOTIFICATIONS;
+    this.batchSize = params.get('uvm_perf_access_counter_batch_count');
+    gpu.accessCounters.threshold = this.enabled ? params.get('uvm_perf_access_counter_threshold') : 0;
+  }
+}
+
+/**
+ * Serves the notification buffer until it is empty, batch by batch: each notification is reported, and what it names is
+ * brought to the GPU block by block where this release does that. Counters are cleared where memory was looked at; system
+ * memory is left alone and its counters stay as they are.
+ * @uvm uvm_gpu_access_counters.c uvm_service_access_counters
+ */
+export function* uvmServiceAccessCounters(driver: UvmDriver): Task {
+  const { gpu, accessCounters: state } = driver;
+  while (gpu.accessCounters.notifications.length > 0) {
+    const batch = gpu.accessCounters.fetch(state.batchSize);
+    batch.sort((a, b) => a.instance - b.instance || a.vpn - b.vpn);
+    state.batches++;
+    if (driver.kernel.sched.exploring) yield SP_PREEMPT;
+    for (const notification of batch) {
+      const { now } = driver.kernel.sched;
+      const { vpn, pages, subGranules } = notification;
+      state.notifications++;
+      driver.tools.record(UvmEventTypeAccessCounter, now, vpn, pages, subGranules);
+      if (state.migrates) yield* serviceNotification(driver, notification);
+    }
+  }
+}
+
+function* serviceNotification(driver: UvmDriver, notification: AccessCounterNotification): Task {
+  const { instance, vpn, pages } = notification;
+  const space = driver.spaceOf(instance);
+  if (space === undefined) return;
+  if (!space.lock.tryReadFast()) yield* space.lock.read();
+  let cleared = space.hmm?.findBlock(vpn) === undefined;
+  for (let at = vpn; at < vpn + pages;) {
+    const block = space.block(at);
+    if (block === undefined) {
+      at++;
+      continue;
+    }
+    cleared = (yield* serviceBlock(driver, block, notification)) && cleared;
+    at = block.start + block.pages;
+  }
+  space.lock.unlockRead();
+  if (cleared) driver.gpu.accessCounters.clear(instance, vpn);
+}
+
+/** Moves what the GPU uses of a block; false when it failed, and the counter is to stay as it is. */
+function* serviceBlock(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  notification: AccessCounterNotification,
+): Task<boolean> {
+  if (!block.lock.tryFast()) yield* block.lock.lock();
+  const { context: ctx } = driver.accessCounters;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER, driver.kernel.sched.now);
+  expandNotification(driver, block, notification);
+  const { accessed } = driver.accessCounters;
+  for (let page = maskNext(accessed, 0); page < block.pages; page = maskNext(accessed, page + 1)) {
+    uvmVaBlockAddNotified(driver, ctx, block, UVM_ID_GPU, page);
+  }
+  maskAndNot(ctx.toCpu, block.cpu.resident);
+  maskAndNot(ctx.toGpu, block.gpu.resident);
+  const idle = maskEmpty(ctx.toCpu) && maskEmpty(ctx.toGpu);
+  const done = idle || uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
+  if (!idle) yield* driver.kernel.sched.delay(driver.costs.gpuService + ctx.copyNs);
+  block.lock.unlock();
+  return done;
+}
+
+/**
+ * The pages of the block that the notification names, as far as they are elsewhere: stored in the state's mask. Stale where
+ * the GPU maps nothing of the block any more.
+ * @uvm uvm_gpu_access_counters.c expand_notification_block
+ */
+function expandNotification(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  notification: AccessCounterNotification,
+): void {
+  const { accessed } = driver.accessCounters;
+  accessed.fill(0);
+  if (maskEmpty(block.gpu.read)) return;
+  const { vpn, pages, subGranules } = notification;
+  const size = pages / SUB_GRANULES;
+  for (let part = 0; part < SUB_GRANULES; part++) {
+    if (((subGranules >>> part) & 1) === 0) continue;
+    const first = Math.max(0, vpn + part * size - block.start);
+    const outer = Math.min(block.pages, vpn + (part + 1) * size - block.start);
+    if (first < outer) maskFill(accessed, first, outer);
+  }
+  maskAnd(accessed, block.cpu.resident);
+  maskAndNot(accessed, block.gpu.resident);
+}
