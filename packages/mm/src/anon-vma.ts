@@ -76,7 +76,7 @@ function hasAnonVma(vma: Vma): boolean {
   return vma.anonVma !== null;
 }
 
-/** The anon_vma of a neighbour that `vma` may share. @kernel mm/mmap.c find_mergeable_anon_vma */
+/** The anon_vma of a neighbour that `vma` may share. @kernel mm/vma.c find_mergeable_anon_vma */
 function findMergeableAnonVma(vma: Vma): AnonVma | undefined {
   const next = vmaNext(vma);
   if (next !== undefined && anonVmaCompatible(vma, next)) return next.anonVma ?? undefined;
