@@ -30,14 +30,11 @@ export interface MemoryConfig {
   readonly levels: 4 | 5;
   readonly thp: ThpMode;
   /**
-   * Whether a frame of system memory that is freed is filled with {@link PAGE_POISON} and never handed out again, so that
+   * Whether a frame of system memory that is freed is filled with `PAGE_POISON` and never handed out again, so that
    * a stale access shows.
    */
   readonly quarantine: boolean;
 }
-
-/** What freed frames hold with `quarantine`. @kernel include/linux/poison.h PAGE_POISON */
-export const PAGE_POISON = 0xaa;
 
 /** 4 GiB of system memory, 12 GiB of pfn space, 1,023 swap slots, THP by madvise. */
 export const DEFAULT_MEMORY_CONFIG: MemoryConfig = {

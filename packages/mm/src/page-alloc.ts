@@ -1,7 +1,10 @@
 import { HmmError } from '@hmm/kernel';
 import { freeZoneDeviceFolio } from './memremap.js';
 import { FIRST_PFN, type MemMap, NO_PFN, PG_free, PG_head, PG_reserved, PG_zone_device } from './mem-map.js';
-import { PAGE_POISON, type MemorySystem } from './memory-system.js';
+import type { MemorySystem } from './memory-system.js';
+
+/** What freed frames hold with `quarantine`. @kernel include/linux/poison.h PAGE_POISON */
+export const PAGE_POISON = 0xaa;
 
 const BLOCK = 512;
 const NO_BLOCK = 0;

@@ -15,6 +15,7 @@ import {
   type Statement,
 } from '@hmm/workload';
 import type { PageRange } from '../world/operation.js';
+import { LitmusProblem } from './litmus-problem.js';
 import type { Instruction, LitmusProgram, LitmusRegion } from './program.js';
 import { operationOf } from './statement-operation.js';
 
@@ -22,16 +23,6 @@ import { operationOf } from './statement-operation.js';
 export type CompileResult =
   | { readonly ok: true; readonly program: LitmusProgram }
   | { readonly ok: false; readonly errors: readonly SourceError[] };
-
-/** Something that a litmus test cannot say, and where. */
-export class LitmusProblem extends Error {
-  readonly span: Span;
-
-  constructor(span: Span, message: string) {
-    super(message);
-    this.span = span;
-  }
-}
 
 /** Resolves the names of a parsed litmus test and evaluates its sizes. @param file the name that errors carry. */
 export function compileLitmus(file: ProgramFile, path: string): CompileResult {

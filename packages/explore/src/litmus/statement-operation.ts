@@ -1,6 +1,7 @@
 import type { AccessStatement, MemoryKind, Statement } from '@hmm/workload';
 import type { MappingKind, Operation } from '../world/operation.js';
-import { type Compiler, LitmusProblem } from './compile.js';
+import type { Compiler } from './compile.js';
+import { LitmusProblem } from './litmus-problem.js';
 import type { Instruction } from './program.js';
 
 const MEMORY: Readonly<Partial<Record<MemoryKind, MappingKind>>> = {
