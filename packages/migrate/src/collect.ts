@@ -8,6 +8,7 @@ import {
 } from '@hmm/mmu-notifier';
 import {
   accessPte,
+  accessTables,
   folioPut,
   folioRemoveRmapPte,
   folioTryShareAnonRmapPte,
@@ -78,6 +79,7 @@ function* collectRange(args: MigrateVma): Task {
     } else if (level === LEVEL_PTE) {
       for (; at < end; at++, entry += 2) collectPte(args, entry);
     } else if (lanes[entry] === 0) {
+      accessTables(mm, false);
       collectHole(args, end - at);
     } else {
       collectSkip(args, end - at);

@@ -6,10 +6,14 @@
  */
 import {
   folioMapcount,
+  isDeviceExclusivePte,
   isDevicePrivatePte,
   isMigrationPte,
   type MemorySystem,
+  NO_PFN,
+  PG_anon,
   PG_anon_exclusive,
+  PG_head,
   PG_locked,
   PG_lru,
   PG_zone_device,
@@ -63,6 +67,13 @@ export function I22(system: MemorySystem): Broken {
   });
 }
 
+/** I23, of a moment without a migration: no migration entry is left. */
+export function I23(system: MemorySystem): Broken {
+  return overAllEntries(system, (flags, pfn) =>
+    isMigrationPte(flags) ? `a migration entry of page ${pfn} is left` : undefined,
+  );
+}
+
 /** I32: no present entry names device-private memory, which is never on the LRU; a private entry names nothing else. */
 export function I32(system: MemorySystem): Broken {
   const { map } = system;
@@ -108,12 +119,25 @@ export function I34(system: MemorySystem): Broken {
   return undefined;
 }
 
+/** I53: only a whole small anonymous page that is its process's own is exclusive to a device. */
+export function I53(system: MemorySystem): Broken {
+  const { map } = system;
+  return overAllEntries(system, (flags, pfn) => {
+    if (!isDeviceExclusivePte(flags)) return undefined;
+    const own = map.test(pfn, PG_anon) && map.test(pfn, PG_anon_exclusive);
+    return own && map.folio(pfn) === pfn && !map.test(pfn, PG_head)
+      ? undefined
+      : `an exclusive entry names page ${pfn}, which is not small, anonymous and its process's own`;
+  });
+}
+
 /** All invariants of this package that speak of a memory system, by name. */
 export const migrateInvariants: Readonly<Record<string, (system: MemorySystem) => Broken>> = {
   I22,
   I32,
   I33,
   I34,
+  I53,
 };
 
 /**
@@ -129,6 +153,46 @@ export function I45(system: MemorySystem, src: Int32Array, dst: Int32Array, npag
       if (!map.test(page, PG_locked)) return `slot ${i} names the unlocked page ${page}`;
       if (map.refcount[page] === 0) return `slot ${i} names the free page ${page}`;
     }
+  }
+  return undefined;
+}
+
+/** I36, of a device's `migrateToRam`: the fault holds a reference on the page, beside that of the entry that names it. */
+export function I36(system: MemorySystem, faultPage: number): Broken {
+  const held = system.map.refcount[faultPage] ?? 0;
+  return held > 1 ? undefined : `page ${faultPage} is faulted home with ${held} references`;
+}
+
+/** I42, while a driver copies: each page that it may copy from is locked, and no process maps it. */
+export function I42(system: MemorySystem, src: Int32Array, npages: number): Broken {
+  const { map } = system;
+  for (let i = 0; i < npages; i++) {
+    const slot = src[i] ?? 0;
+    const page = migratePfnToPage(slot);
+    if ((slot & MIGRATE_PFN_MIGRATE) === 0 || page === NO_PFN) continue;
+    if (!map.test(page, PG_locked)) return `slot ${i} is copied from page ${page}, which is not locked`;
+    if (folioMapcount(system, page) !== 0) return `slot ${i} is copied from page ${page}, which is mapped`;
+  }
+  return undefined;
+}
+
+/**
+ * I40, after finalize, given the slots as they were before it, of a range that nobody else has touched: of each slot's
+ * pages the one that the migration chose is mapped, neither is locked, and the other one is free unless somebody else
+ * holds it.
+ */
+export function I40(system: MemorySystem, src: Int32Array, dst: Int32Array, npages: number): Broken {
+  const { map } = system;
+  for (let i = 0; i < npages; i++) {
+    const [from, to] = [migratePfnToPage(src[i] ?? 0), migratePfnToPage(dst[i] ?? 0)];
+    for (const page of [from, to])
+      if (page !== NO_PFN && map.test(page, PG_locked)) return `page ${page} of slot ${i} is still locked`;
+    const moved = ((src[i] ?? 0) & MIGRATE_PFN_MIGRATE) !== 0 && to !== NO_PFN;
+    const [stays, goes] = moved ? [to, from] : [from, to];
+    if (stays !== NO_PFN && folioMapcount(system, stays) === 0)
+      return `page ${stays} of slot ${i} is mapped nowhere`;
+    if (goes !== NO_PFN && folioMapcount(system, goes) !== 0)
+      return `page ${goes} of slot ${i} is still mapped`;
   }
   return undefined;
 }

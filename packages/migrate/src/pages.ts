@@ -10,6 +10,7 @@ import {
 import {
   accessFolio,
   accessPte,
+  accessTables,
   anonVmaPrepare,
   folioAddLruVma,
   folioAddNewAnonRmap,
@@ -116,6 +117,7 @@ function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
   const { map, tables } = system;
   const { lanes } = tables;
   if (!vma.isAnonymous()) return false;
+  if (mm.kernel.sched.exploring && tables.findPte(mm.root, vpn) < 0) accessTables(mm, true);
   const entry = tables.make(mm.root, vpn, LEVEL_PTE);
   if (entry < 0) return false;
   if (vma.anonVma === null) yield* anonVmaPrepare(vma);

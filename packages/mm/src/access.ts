@@ -9,7 +9,7 @@ import {
 } from './fault.js';
 import { handleMmFault, handleMmFaultFast } from './handle-mm-fault.js';
 import type { MmStruct } from './mm-struct.js';
-import { accessData, accessPte } from './observe.js';
+import { accessData, accessPte, accessTables } from './observe.js';
 import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE, PTE_YOUNG } from './pte.js';
 import { findPmd } from './page-walk.js';
 import { TP_PAGE_FAULT_USER } from './tracepoints.js';
@@ -72,6 +72,7 @@ export function cpuTranslate(mm: MmStruct, vpn: number, write: boolean): number 
   let entry = tables.findPte(mm.root, vpn);
   let inside = 0;
   if (entry < 0) {
+    accessTables(mm, false);
     entry = findPmd(mm, vpn);
     if (entry < 0 || ((lanes[entry] ?? 0) & PTE_HUGE) === 0) return -1;
     inside = vpn & 511;

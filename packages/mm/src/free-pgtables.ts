@@ -1,3 +1,4 @@
+import { accessTables } from './observe.js';
 import { ENTRY_TABLE, LEVEL_PTE, entryPages } from '@hmm/kernel';
 import type { MmStruct } from './mm-struct.js';
 
@@ -7,6 +8,7 @@ import type { MmStruct } from './mm-struct.js';
  * @kernel mm/memory.c free_pgtables
  */
 export function freePgtables(mm: MmStruct, start: number, end: number, floor: number, ceiling: number): void {
+  accessTables(mm, true);
   freeBelow(mm, mm.root, mm.system.tables.levels, 0, { start, end, floor, ceiling });
 }
 

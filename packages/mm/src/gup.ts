@@ -12,7 +12,7 @@ import { splitHugePmd } from './huge-memory.js';
 import { PG_anon, PG_anon_exclusive, PG_dirty, PG_reserved, PG_zone_device_coherent } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
-import { accessFolio, accessPte } from './observe.js';
+import { accessFolio, accessPte, accessTables } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { findPmd } from './page-walk.js';
 import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './pte.js';
@@ -107,7 +107,10 @@ function* followPage(vma: Vma, vpn: number, flags: number): Task<number> {
   const { tables } = mm.system;
   const { lanes } = tables;
   const pmd = findPmd(mm, vpn);
-  if (pmd < 0 || lanes[pmd] === 0) return NO_PAGE;
+  if (pmd < 0 || lanes[pmd] === 0) {
+    accessTables(mm, false);
+    return NO_PAGE;
+  }
   if (((lanes[pmd] ?? 0) & PTE_HUGE) !== 0) {
     if ((flags & FOLL_SPLIT_PMD) === 0) return followPte(vma, pmd, vpn & 511, flags);
     yield* splitHugePmd(vma, vpn);

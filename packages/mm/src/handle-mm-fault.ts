@@ -14,7 +14,7 @@ import {
   VM_FAULT_OOM,
 } from './fault.js';
 import { createHugePmd, doHugePmdFault } from './huge-fault.js';
-import { accessPte } from './observe.js';
+import { accessPte, accessTables } from './observe.js';
 import {
   PTE_DIRTY,
   PTE_HUGE,
@@ -53,6 +53,7 @@ export function* handleMmFault(vma: Vma, vpn: number, flags: number): Task<numbe
     const ret = yield* doHugePmdFault(vma, vpn, pmd, flags);
     if (ret !== VM_FAULT_FALLBACK) return ret;
   }
+  if (vma.mm.kernel.sched.exploring && tables.findPte(vma.mm.root, vpn) < 0) accessTables(vma.mm, true);
   const entry = tables.make(vma.mm.root, vpn, LEVEL_PTE);
   if (entry < 0) return tables.lanes[pmd] === 0 ? VM_FAULT_OOM : 0;
   return yield* handlePteFault(vma, vpn, entry, flags);

@@ -5,7 +5,7 @@ import { PG_anon, PG_dirty } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { MmuGather } from './mmu-gather.js';
 import { notifyEnd, notifyStart } from './notify.js';
-import { accessPte } from './observe.js';
+import { accessPte, accessTables } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
 import {
@@ -31,6 +31,7 @@ import type { Vma } from './vma.js';
 export function* unmapPageRange(tlb: MmuGather, vma: Vma, start: number, end: number): Task {
   const { mm } = vma;
   const { lanes } = mm.system.tables;
+  accessTables(mm, false);
   for (let at = nextPmd(mm, start, end); at < end; at = nextPmd(mm, pmdAddrEnd(at, end), end)) {
     const pmd = findPmd(mm, at);
     const next = pmdAddrEnd(at, end);

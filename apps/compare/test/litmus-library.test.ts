@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  compileLitmus,
+  findNondeterminism,
+  litmusModel,
+  type LitmusProgram,
+  type MirrorDevicesFactory,
+  parseRecordedTests,
+  recordedModel,
+  runLitmus,
+  runMutants,
+  runObserved,
+  search,
+} from '@hmm/explore';
+import { MirrorOperations } from '@hmm/test-device';
+import { parseProgram } from '@hmm/workload';
+import { describe, expect, test } from 'vitest';
+
+const LIBRARY = fileURLToPath(new URL('../../../packages/explore/litmus/', import.meta.url));
+const RACES = fileURLToPath(new URL('../../../tools/golden/linux-6.12/races.jsonl', import.meta.url));
+/** These have tens of thousands of executions: here they are only begun. */
+const LONG = new Set(['three-way-migration', 'home-vs-fork', 'cow-survives-migration']);
+/** The rare outcomes of these need a long search. */
+const MANY = new Set(['cpu-read-vs-cpu-write-home', 'read-vs-pageout']);
+const now = (): number => performance.now() / 1000;
+
+const devices: MirrorDevicesFactory = (memory, settings) =>
+  new MirrorOperations(memory, {
+    chunkPages: 64,
+    maxTables: 64,
+    corrected: settings.get('corrected') === '1',
+  });
+
+function program(name: string): LitmusProgram {
+  const parsed = parseProgram(readFileSync(LIBRARY + name, 'utf8'), name);
+  if (!parsed.ok) throw new Error(parsed.errors.map(({ message }) => message).join('\n'));
+  const compiled = compileLitmus(parsed.program, name);
+  if (!compiled.ok) throw new Error(compiled.errors.map(({ message }) => message).join('\n'));
+  return compiled.program;
+}
+
+const programs = readdirSync(LIBRARY)
+  .filter((name) => name.endsWith('.litmus'))
+  .sort()
+  .map(program);
+const recorded = parseRecordedTests(readFileSync(RACES, 'utf8'), 'races.jsonl');
+
+describe('the library of litmus tests', () => {
+  test('each is documented and named as its file', () => {
+    const files = readdirSync(LIBRARY).map((name) => name.replace('.litmus', ''));
+    expect(programs.map(({ name }) => name).sort()).toEqual(files.sort());
+    for (const { doc } of programs) expect(doc.length).toBeGreaterThan(20);
+    expect(programs.length).toBeGreaterThanOrEqual(60);
+  });
+
+  test.each(programs.map((each) => [each.name, each] as const))('%s', (name, each) => {
+    const { report } = runLitmus(each, devices, { now, maxExecutions: LONG.has(name) ? 300 : 10_000 });
+    expect(report.counterexample).toBeNull();
+    expect(report.verdict).toBe(LONG.has(name) ? 'incomplete' : 'ok');
+  });
+
+  test('random walks reach nothing that the reduced search does not', () => {
+    for (const each of programs.filter(({ name }) => !LONG.has(name))) {
+      const exhaustive = runLitmus(each, devices, { maxExecutions: 4000 }).report.outcomes;
+      const walked = runLitmus(each, devices, { strategy: 'random', maxExecutions: 60 }).report.outcomes;
+      expect(walked.filter((outcome) => !exhaustive.includes(outcome))).toEqual([]);
+    }
+  });
+
+  test('nothing in it is decided by anything but the schedule', () => {
+    for (const each of programs) {
+      expect(findNondeterminism(litmusModel(each, devices), 7, 4, 2000)).toBeUndefined();
+    }
+  });
+});
+
+describe('historical bugs', () => {
+  test('every one that can be planted is caught', () => {
+    const library = new Map(programs.map((each) => [each.name, each]));
+    const report = runMutants(library, devices, { now, maxSeconds: 10 });
+    const missed = report.mutants.filter(
+      ({ expressible, caught_by }) => expressible && caught_by.length === 0,
+    );
+    expect(missed).toEqual([]);
+    expect(report.caught).toBeGreaterThanOrEqual(40);
+    expect(report.mutants).toHaveLength(60);
+  });
+});
+
+describe('concurrent tests that a real kernel ran', () => {
+  test.each(recorded.map((each) => [each.name, each] as const))(
+    '%s: what was seen is allowed',
+    (name, each) => {
+      const { report } = runObserved(each, devices, {
+        now,
+        maxExecutions: MANY.has(name) ? 20_000 : 2000,
+        minimiseExecutions: 0,
+      });
+      expect(report.missing).toEqual([]);
+    },
+  );
+
+  test("the test device's two races are found, and the corrected device has none", () => {
+    for (const name of ['todev-vs-dontneed', 'three-way']) {
+      const each = recorded.find((one) => one.name === name);
+      if (each === undefined) throw new Error(`${name} is not in the recording`);
+      const broken = search(recordedModel(each, devices), { maxExecutions: 3000 });
+      expect([...broken.explorer.violations.keys()]).toEqual(['I5']);
+      expect(broken.counterexample?.violation?.detail).toMatch(/device 0 maps page .* which is free/);
+      const corrected = recordedModel(each, devices, new Map([['corrected', '1']]));
+      expect([...search(corrected, { maxExecutions: 3000 }).explorer.violations.keys()]).toEqual([]);
+    }
+  });
+});
