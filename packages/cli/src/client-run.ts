@@ -20,6 +20,8 @@ export interface RunRequest {
   /** Settings for the driver. */
   readonly settings: ReadonlyMap<string, string>;
   readonly seed: number;
+  /** Called when the machine is built and nothing has run yet: to listen to its events. */
+  readonly watch?: ((machine: Machine) => void) | undefined;
 }
 
 /** A finished run, or why none could be set up. */
@@ -51,6 +53,7 @@ export function runOnClient(
     if (!another.ok) return { ok: false, message: `${factory.name}: ${another.message}` };
     machine.addDevice(extra.name.text, another.client);
   }
+  request.watch?.(machine);
   const capability = client.capability();
   const run = capability.ok
     ? runProgram(machine, request.program, request.parameters)

@@ -16,3 +16,6 @@ export {
 export { demoCommand, type DemoRecording, type ReplayedScenario } from './demo-command.js';
 export { litmusCommand } from './litmus-command.js';
 export { mutantsCommand } from './mutants-command.js';
+export { exportCommand } from './export-command.js';
+export { importCommand } from './import-command.js';
+export { recordCommand } from './record-command.js';

@@ -1,49 +1,140 @@
-import type { ClientFactory } from '@hmm/machine';
-import { formatRun } from '@hmm/report';
-import { type CommandBuilder, subcommand } from './cli.js';
-import { runOnClient } from './client-run.js';
-import { runOptions, sharedOptions } from './options.js';
+import type { ClientFactory, PlayMemory, TraceAgents } from '@hmm/machine';
+import { type ColorDepth, formatResidencyMap, formatRun, type RunReport } from '@hmm/report';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { simulatedAdvice } from './advice.js';
+import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
+import { type DiagnosedRequest, diagnosedRun, residencyGrid } from './diagnosed-run.js';
+import { type FailCondition, heldConditions, parseFailOn } from './fail-on.js';
+import { runOptions, sharedOptions, wholeNumber } from './options.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, fail, type Output } from './output.js';
-import { fileSetting, readProgram } from './program-input.js';
+import { fileSetting } from './program-input.js';
+import { readSubject, type Subject } from './subject.js';
 
-/** `run FILE`: a program on one client. */
+/** Rows of the residency map with colours (two a line) and in letters, and columns where the width is not known. */
+const MAP_ROWS = 32;
+const LETTER_ROWS = 12;
+const MAP_COLUMNS = 78;
+
+/** What can be run, for the help of commands that take it. */
+export const SUBJECT_HELP = 'program, trace of a real program, or workload (uvmsmart:bfs)';
+
+/** Adds the options that {@link subjectRequest} reads, beside the shared ones. */
+export function subjectOptions(command: Command): Command {
+  return sharedOptions(command)
+    .addOption(
+      new Option('--memory <kind>', 'memory of a trace or a workload').choices(['managed', 'malloc']),
+    )
+    .addOption(
+      new Option('--agents <who>', "whose accesses a trace's are taken for").choices([
+        'recorded',
+        'gpu',
+        'cpu',
+      ]),
+    )
+    .option('--warps <n>', "warps that share a trace's GPU accesses", wholeNumber);
+}
+
+/** `run WHAT`: a program, a trace or a workload on one client. */
 export function runCommand(factories: readonly ClientFactory[]): CommandBuilder {
   return (parent, host, done) => {
     const client = factories[0]?.name ?? '';
-    const cmd = sharedOptions(
+    const cmd = subjectOptions(
       subcommand(parent, host, 'run', [
         `run first-example.hmm --client ${client}`,
-        'run pingpong.hmm --set rounds=100 --gpu h100 --json',
+        'run app.lackey.gz --memory malloc',
+        'run uvmsmart:bfs --set vram=8 --fail-on "thrash>0.1"',
       ]),
     )
-      .description('run a program under one driver, and say what it cost and why')
-      .argument('<file>', 'program (see the language in @hmm/workload)');
-    cmd.action(async (file: string) => {
-      done(await runFile(file, factories, cmd, host.output));
+      .description('run a program, a trace or a workload under one driver, and say what it cost and why')
+      .option('--fail-on <conditions>', 'exit with 1 if one holds: thrash>0.1,time>5ms', failConditions, [])
+      .option('--no-advice', 'do not try what would make it faster')
+      .argument('<file>', SUBJECT_HELP);
+    cmd.action(async (what: string) => {
+      done(await runWhat(what, factories, cmd, host));
     });
   };
 }
 
-async function runFile(
-  file: string,
+function failConditions(text: string, before: readonly FailCondition[]): readonly FailCondition[] {
+  const read = parseFailOn(text);
+  if (typeof read === 'string') throw new InvalidArgumentError(read);
+  return [...before, ...read];
+}
+
+async function runWhat(
+  what: string,
   factories: readonly ClientFactory[],
-  cmd: Parameters<typeof runOptions>[0],
-  output: Output,
+  cmd: Command,
+  host: CommandHost,
 ): Promise<number> {
+  const { output } = host;
   const options = runOptions(cmd);
-  const read = await readProgram(file, options, factories);
-  if (!read.ok) return failAll(output, read.messages);
-  const { request } = read;
-  const chosen = chooseClient(factories, options.client ?? fileSetting(request.program, 'client'));
-  if (typeof chosen === 'string') return fail(output, chosen);
-  const gpu = chooseGpu(chosen, options.gpu ?? fileSetting(request.program, 'gpu'));
-  if (!gpu.ok) return fail(output, gpu.message);
-  const result = runOnClient(request, chosen, gpu.gpu);
+  const { failOn, advice } = cmd.opts<{ failOn: readonly FailCondition[]; advice: boolean }>();
+  const set = await subjectRequest(what, factories, cmd);
+  if (!set.ok) return failAll(output, set.messages);
+  const result = diagnosedRun(set.request);
   if (!result.ok) return fail(output, result.message);
   const { report } = result;
-  const whole = { version: 1, program: request.program.name, run: report } as const;
-  output.data(options.json ? `${JSON.stringify(whole)}\n` : formatRun(whole));
-  return report.error === null && report.failed.length === 0 ? EXIT_OK : EXIT_FAILED;
+  const tried = advice ? simulatedAdvice(set.request, result) : null;
+  const diagnosis = { ...result.diagnosis, advice: tried };
+  const whole: RunReport = { version: 1, program: set.name, run: report, diagnosis };
+  for (const note of set.notes) output.say(`note: ${note}`);
+  if (options.json) output.data(`${JSON.stringify(whole)}\n`);
+  else {
+    output.data(formatRun(whole));
+    if (report.error === null && result.history.times.length > 1) {
+      const depth = colorDepth();
+      const rows = depth === 'none' ? LETTER_ROWS : MAP_ROWS;
+      const grid = residencyGrid(result.history, process.stdout.columns || MAP_COLUMNS, rows);
+      output.data(`\n${formatResidencyMap(grid, depth)}\n`);
+    }
+  }
+  const held = heldConditions(failOn, report, diagnosis);
+  for (const text of held) output.say(text);
+  return report.error === null && report.failed.length === 0 && held.length === 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+/** A request for a subject by name, or the lines to show. */
+export type SubjectRequest =
+  | {
+      readonly ok: true;
+      readonly request: DiagnosedRequest;
+      readonly name: string;
+      readonly notes: readonly string[];
+    }
+  | { readonly ok: false; readonly messages: readonly string[] };
+
+/** Reads what the user named and chooses client and GPU. */
+export async function subjectRequest(
+  what: string,
+  factories: readonly ClientFactory[],
+  cmd: Command,
+): Promise<SubjectRequest> {
+  const options = runOptions(cmd);
+  const chosenOptions = cmd.opts<{ memory?: PlayMemory; agents?: TraceAgents; warps?: number }>();
+  const { memory, agents, warps } = chosenOptions;
+  const read = await readSubject(what, options, { agents, lanes: warps }, factories);
+  if (!read.ok) return read;
+  const { subject } = read;
+  const chosen = chooseClient(factories, options.client ?? subjectSetting(subject, 'client'));
+  if (typeof chosen === 'string') return { ok: false, messages: [chosen] };
+  const gpu = chooseGpu(chosen, options.gpu ?? subjectSetting(subject, 'gpu'));
+  if (!gpu.ok) return { ok: false, messages: [gpu.message] };
+  const request = { subject, factory: chosen, gpu: gpu.gpu, memory, seed: options.seed };
+  const name = subject.kind === 'play' ? subject.play.name : subject.request.program.name;
+  const notes = subject.kind === 'play' ? subject.play.notes : [];
+  return { ok: true, request: { ...request, hints: [], keepEvents: false }, name, notes };
+}
+
+function subjectSetting(subject: Subject, key: string): string | undefined {
+  return subject.kind === 'program' ? fileSetting(subject.request.program, key) : undefined;
+}
+
+/** The colours of standard output: none where it is no terminal, or where the user wants none. */
+function colorDepth(): ColorDepth {
+  if (!process.stdout.isTTY || (process.env['NO_COLOR'] ?? '') !== '') return 'none';
+  const bits = process.stdout.getColorDepth();
+  return bits >= 24 ? '24bit' : bits >= 8 ? '256' : bits >= 4 ? '16' : 'none';
 }
 
 /** The client called `name` (the first without one), or what is wrong with the name. */

@@ -38,6 +38,9 @@ export function tracepointKind(name: string): number {
   return byName.get(name)?.kind ?? -1;
 }
 
+/** Events that are collected before {@link Trace.drain} is called. */
+export const DRAIN_EVENTS = 65536;
+
 /** One event, as read back from the columns. */
 export interface TraceEvent {
   /** Virtual time, ns. */
@@ -65,6 +68,11 @@ export interface TraceEvent {
 export class Trace {
   /** Whether events are wanted. */
   on = false;
+  /**
+   * Takes the columns when there are {@link DRAIN_EVENTS} events in them, which are then forgotten: for runs whose events would
+   * not fit into memory. Whoever sets it takes the rest, below `length`, at the end.
+   */
+  drain: ((trace: Trace) => void) | undefined;
   /** Events recorded. */
   length = 0;
   /** Columns; only the first `length` entries mean something. Re-bound when they grow: do not keep them. */
@@ -77,8 +85,8 @@ export class Trace {
 
   /** Records one event; times in ns. */
   emit(kind: number, time: number, agent: number, page: number, pages: number, value: number): void {
+    if (this.length === this.time.length) this.makeRoom();
     const at = this.length;
-    if (at === this.time.length) this.grow();
     this.time[at] = time;
     this.agent[at] = agent;
     this.kind[at] = kind;
@@ -104,6 +112,13 @@ export class Trace {
       length: this.pages[index] ?? 0,
       value: this.value[index] ?? 0,
     };
+  }
+
+  private makeRoom(): void {
+    if (this.drain !== undefined && this.length >= DRAIN_EVENTS) {
+      this.drain(this);
+      this.length = 0;
+    } else this.grow();
   }
 
   private grow(): void {

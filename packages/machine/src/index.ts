@@ -16,3 +16,4 @@ export type { Region } from './region.js';
 export { fatalReason, type RunFigures, runFigures } from './run-figures.js';
 export * from './trace-script.js';
 export * from './workload-script.js';
+export { type RegionHistory, ResidencyHistory } from './residency-history.js';

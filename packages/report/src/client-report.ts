@@ -1,3 +1,5 @@
+import type { Diagnosis } from './diagnosis/diagnosis.js';
+
 /** Where the time of a run went, ns; the parts of concurrent agents may overlap. */
 export interface TimeParts {
   readonly running: number;
@@ -67,4 +69,6 @@ export interface RunReport {
   readonly version: 1;
   readonly program: string;
   readonly run: ClientReport;
+  /** Why it cost what it cost. */
+  readonly diagnosis?: Diagnosis;
 }

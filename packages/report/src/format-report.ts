@@ -1,4 +1,5 @@
 import type { ClientReport, CompareReport, RunReport } from './client-report.js';
+import { formatDiagnosis } from './diagnosis/format-diagnosis.js';
 import { PART_TEXT } from './differences.js';
 import { type Column, formatTable, LINE_WIDTH, wrapText } from './table.js';
 import { countOf, formatBytes, formatCount, formatShare, formatTime } from './units.js';
@@ -24,10 +25,11 @@ export function summarySentence(report: ClientReport): string {
 }
 
 /** A run for people: the sentence, the counts, the traffic by cause, the values. */
-export function formatRun({ program, run }: RunReport): string {
-  const parts = [wrapText(summarySentence(run)), counts([run])];
+export function formatRun({ program, run, diagnosis }: RunReport): string {
+  const parts = [wrapText(diagnosis?.summary ?? summarySentence(run)), counts([run])];
   const causes = traffic([run]);
   if (causes !== '') parts.push(causes);
+  if (diagnosis !== undefined) parts.push(formatDiagnosis(diagnosis));
   const values = valueLines([run]);
   if (values !== '') parts.push(values);
   for (const text of run.failed) parts.push(wrapText(`assertion does not hold: ${text}`));

@@ -3,3 +3,12 @@ export { findDifferences, PART_TEXT, type ProgramTraits, type Rules, type Topic 
 export * from './format-report.js';
 export * from './table.js';
 export * from './units.js';
+export * from './diagnosis/diagnosis.js';
+export { formatDiagnosis } from './diagnosis/format-diagnosis.js';
+export { type ColorDepth, formatResidencyMap, type ResidencyGrid } from './diagnosis/residency-map.js';
+export { type PingPong, type RegionTotals, RunEvents, type RunRegion } from './diagnosis/run-events.js';
+export { chromeTrace } from './export/chrome-json.js';
+export { eventsCsv, eventsJson } from './export/events-csv.js';
+export { escaped, htmlReport } from './export/html-report.js';
+export { perfettoTrace } from './export/perfetto.js';
+export * from './export/timeline.js';

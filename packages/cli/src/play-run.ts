@@ -1,0 +1,83 @@
+import { errnoName } from '@hmm/kernel';
+import { findGpuPreset } from '@hmm/gpu';
+import {
+  type ClientFactory,
+  fatalReason,
+  Machine,
+  pagesTaken,
+  type PlayHint,
+  type PlayMemory,
+  type PlayScript,
+  playScript,
+  runFigures,
+} from '@hmm/machine';
+import { DEFAULT_MEMORY_CONFIG, type MemoryConfig } from '@hmm/mm';
+import { DEFAULT_DEVICE } from '@hmm/workload';
+import type { ClientRun } from './client-run.js';
+import type { PlaySubject } from './subject.js';
+
+/** How a play is run on a client. */
+export interface PlayRequest {
+  readonly play: PlaySubject;
+  /** undefined: managed where the driver has it, else malloc. */
+  readonly memory: PlayMemory | undefined;
+  readonly hints: readonly PlayHint[];
+  readonly seed: number;
+  readonly changed: readonly string[];
+  /** Called when the machine is built and nothing has run yet: to listen to its events. */
+  readonly watch: ((machine: Machine) => void) | undefined;
+}
+
+/** Runs a play under one driver on one GPU. */
+export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: string): ClientRun {
+  const script = request.play.script();
+  const machine = new Machine({ memory: memoryFor(script, gpu), trace: request.watch !== undefined });
+  const { kernel, memory } = machine;
+  const settings = new Map([...request.play.settings].filter(([key]) => key in factory.settings));
+  const made = factory.create({ kernel, memory, seed: request.seed }, gpu, settings);
+  if (!made.ok) return { ok: false, message: `${factory.name}: ${made.message}` };
+  const { client } = made;
+  machine.addDevice(DEFAULT_DEVICE, client);
+  request.watch?.(machine);
+  const capability = client.capability();
+  const kind = request.memory ?? (capability.ok && capability.features.managedMemory ? 'managed' : 'malloc');
+  const unable = capability.ok
+    ? kind === 'managed' && !capability.features.managedMemory
+      ? `${factory.name} has no managed memory: use --memory malloc`
+      : kind === 'malloc' && !capability.features.systemMemory
+        ? `there ${factory.name} reaches managed memory only: use --memory managed`
+        : undefined
+    : `${capability.reason} (-${errnoName(capability.errno)})`;
+  const played =
+    unable === undefined
+      ? playScript(machine, script, { memory: kind, hints: request.hints })
+      : { phases: [], accesses: 0, problem: unable, timeNs: 0 };
+  const run = { results: new Map<string, readonly number[]>(), failures: [], problem: undefined, timeNs: played.timeNs };
+  const report = {
+    client: factory.name,
+    gpu: client.gpu,
+    changed: request.changed,
+    error: played.problem ?? null,
+    failed: [],
+    ...runFigures(client, run),
+    fatal: fatalReason(machine),
+  };
+  return { ok: true, report, machine, client, run };
+}
+
+/**
+ * Room for the play: system memory for all of it, and numbers for as much device memory as it could use. More would change
+ * nothing but the time to set it up.
+ */
+function memoryFor(script: PlayScript, gpu: string): Partial<MemoryConfig> {
+  const pages = pagesTaken(script.regions);
+  const devicePages = (findGpuPreset(gpu)?.memory.value ?? 0) / 4096;
+  const { systemFrames, frames, maxTables } = DEFAULT_MEMORY_CONFIG;
+  const system = Math.max(systemFrames, Math.ceil(pages * 1.1));
+  const device = Math.max(frames - systemFrames, Math.min(devicePages, 2 * pages));
+  return {
+    systemFrames: system,
+    frames: system + device,
+    maxTables: Math.max(maxTables, Math.ceil((2 * pages) / 512) + 4096),
+  };
+}

@@ -1,0 +1,165 @@
+import { open } from 'node:fs/promises';
+import { constants, gunzipSync } from 'node:zlib';
+import type { ClientFactory, PlayScript, TraceAgents } from '@hmm/machine';
+import { workloadScript } from '@hmm/machine';
+import {
+  type ModelledWorkload,
+  uvmBenchWorkloads,
+  uvmSmartWorkloads,
+  workloadAccesses,
+} from '@hmm/workload/patterns';
+import { DETECT_BYTES, type DetectedFormat, detectFormat } from '@hmm/workload/readers';
+import type { RunRequest } from './client-run.js';
+import { fileReason } from './input.js';
+import type { RunOptions } from './options.js';
+import { readProgram } from './program-input.js';
+import { surveyTrace } from './trace-input.js';
+
+/** Something without contents that can be played any number of times: a workload or a trace. */
+export interface PlaySubject {
+  readonly name: string;
+  /** Accesses, roughly. */
+  readonly accesses: number;
+  /** Settings for the driver. */
+  readonly settings: ReadonlyMap<string, string>;
+  /** What the user should know: whose accesses they were taken for, what was skipped. */
+  readonly notes: readonly string[];
+  /** A fresh play. */
+  script(): PlayScript;
+}
+
+/** What `hmm run` was given. */
+export type Subject =
+  | { readonly kind: 'program'; readonly request: RunRequest }
+  | { readonly kind: 'play'; readonly play: PlaySubject };
+
+/** A subject, or the lines to show. */
+export type SubjectResult =
+  { readonly ok: true; readonly subject: Subject } | { readonly ok: false; readonly messages: readonly string[] };
+
+/** How a trace's accesses are taken. */
+export interface TraceOptions {
+  readonly agents: TraceAgents | undefined;
+  readonly lanes: number | undefined;
+}
+
+/** Published workloads by name; where two suites have one of the same name, `suite:name`. */
+export function namedWorkloads(): ReadonlyMap<string, () => ModelledWorkload> {
+  const found = new Map<string, () => ModelledWorkload>();
+  const suites = { uvmsmart: uvmSmartWorkloads, uvmbench: uvmBenchWorkloads };
+  for (const [suite, workloads] of Object.entries(suites)) {
+    for (const workload of workloads()) found.set(`${suite}:${workload.name.toLowerCase()}`, () => workload);
+  }
+  return found;
+}
+
+/** Finds out what `what` is: a published workload (`uvmsmart:bfs`), a trace, or a program. */
+export async function readSubject(
+  what: string,
+  options: RunOptions,
+  traces: TraceOptions,
+  factories: readonly ClientFactory[],
+): Promise<SubjectResult> {
+  if (/^uvm(?:smart|bench):/i.test(what)) return workloadSubject(what.toLowerCase(), options, factories);
+  const format = await readFormat(what);
+  if (typeof format === 'object') return { ok: false, messages: [format.message] };
+  if (format === 'unknown') {
+    const read = await readProgram(what, options, factories);
+    return read.ok ? { ok: true, subject: { kind: 'program', request: read.request } } : read;
+  }
+  return traceSubject(what, format, options, traces, factories);
+}
+
+function workloadSubject(
+  name: string,
+  options: RunOptions,
+  factories: readonly ClientFactory[],
+): SubjectResult {
+  const workloads = namedWorkloads();
+  const make = workloads.get(name);
+  if (make === undefined) {
+    const known = [...workloads.keys()].join(', ');
+    return { ok: false, messages: [`there is no workload ${name} (workloads: ${known})`] };
+  }
+  const settings = driverSettings(options, factories);
+  if (typeof settings === 'string') return { ok: false, messages: [settings] };
+  const workload = make();
+  const play = {
+    name,
+    accesses: workloadAccesses(workload),
+    settings,
+    notes: [`${name}: ${workload.input}; left out: ${workload.leavesOut}`],
+    script: () => workloadScript(workload, options.seed),
+  };
+  return { ok: true, subject: { kind: 'play', play } };
+}
+
+async function traceSubject(
+  path: string,
+  format: DetectedFormat,
+  options: RunOptions,
+  traces: TraceOptions,
+  factories: readonly ClientFactory[],
+): Promise<SubjectResult> {
+  const settings = driverSettings(options, factories);
+  if (typeof settings === 'string') return { ok: false, messages: [settings] };
+  const read = await surveyTrace(path, format === SQLITE_FORMAT);
+  if (!read.ok) return { ok: false, messages: [read.message] };
+  const { survey } = read;
+  const { summary, cpuAccesses, gpuAccesses } = survey;
+  const agents = traces.agents ?? (gpuAccesses === 0 ? 'gpu' : 'recorded');
+  const notes: string[] = [];
+  if (traces.agents === undefined && gpuAccesses === 0)
+    notes.push(`${path} has no GPU access: its accesses are taken for the GPU's (--agents cpu for the CPU's)`);
+  for (const [reason, count] of Object.entries(summary.skipped)) {
+    if (reason !== 'comment' && reason !== 'instruction') notes.push(`${path}: ${count} skipped: ${reason}`);
+  }
+  const accesses = cpuAccesses + gpuAccesses;
+  const script = (): PlayScript => survey.script(agents, traces.lanes);
+  return { ok: true, subject: { kind: 'play', play: { name: path, accesses, settings, notes, script } } };
+}
+
+function driverSettings(
+  options: RunOptions,
+  factories: readonly ClientFactory[],
+): ReadonlyMap<string, string> | string {
+  const known = new Set(factories.flatMap((factory) => Object.keys(factory.settings)));
+  for (const key of options.set.keys()) {
+    if (!known.has(key))
+      return `there is nothing called ${key} to set (settings of the driver: ${[...known].join(', ')})`;
+  }
+  return options.set;
+}
+
+/** The format whose files are databases. */
+export const SQLITE_FORMAT = 'sqlite';
+
+/** What the first bytes of a file say; a compressed file is looked into. */
+export async function readFormat(path: string): Promise<DetectedFormat | { readonly message: string }> {
+  let head: Uint8Array;
+  try {
+    const file = await open(path);
+    try {
+      const { buffer, bytesRead } = await file.read(new Uint8Array(DETECT_BYTES), 0, DETECT_BYTES, 0);
+      head = buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    return { message: `${path}: ${fileReason(error)}` };
+  }
+  const format = detectFormat(head, path);
+  if (format !== 'gzip') return format;
+  const inside = beginningOf(head);
+  return inside === undefined ? 'unknown' : detectFormat(inside, path);
+}
+
+/** The beginning of what was compressed; undefined where that cannot be unpacked. */
+function beginningOf(head: Uint8Array): Uint8Array | undefined {
+  try {
+    const limits = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 256 * DETECT_BYTES };
+    return gunzipSync(head, limits).subarray(0, DETECT_BYTES);
+  } catch {
+    return undefined;
+  }
+}

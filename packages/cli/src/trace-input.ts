@@ -1,0 +1,146 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { HmmError } from '@hmm/kernel';
+import type { PlayScript, TraceAgents } from '@hmm/machine';
+import { traceScript } from '@hmm/machine';
+import {
+  AccessBatch,
+  AGENT_CPU,
+  faultsAsAccesses,
+  type PageRange,
+  type TraceError,
+  TraceReader,
+  type TraceSink,
+  type TraceSummary,
+  TouchedRanges,
+  traceErrorText,
+} from '@hmm/workload/readers';
+import { readNsysFile } from '@hmm/workload/readers/nsys';
+import { fileReason } from './input.js';
+
+/** Bytes read from a trace at a time. */
+const CHUNK = 65536;
+
+/** What a trace file has in it. */
+export interface TraceSurvey {
+  readonly summary: TraceSummary;
+  /** Ranges of pages that it touches, ascending. */
+  readonly ranges: readonly PageRange[];
+  /** Accesses (and faults, where only those were recorded) by CPUs and by GPUs. */
+  readonly cpuAccesses: number;
+  readonly gpuAccesses: number;
+  /** The accesses, from the beginning. */
+  batches(): Iterable<AccessBatch>;
+  /** A play of the trace, from its beginning. */
+  script(agents: TraceAgents, lanes?: number): PlayScript;
+}
+
+/** A survey, or one line on what is wrong with the file. */
+export type TraceSurveyResult =
+  { readonly ok: true; readonly survey: TraceSurvey } | { readonly ok: false; readonly message: string };
+
+/** Reads a trace once, in bounded memory, to know what it touches; a play reads it again. */
+export async function surveyTrace(path: string, sqlite: boolean): Promise<TraceSurveyResult> {
+  const touched = new TouchedRanges();
+  const count = { cpu: 0, gpu: 0 };
+  const kept: AccessBatch[] = [];
+  const take = (batch: AccessBatch): void => {
+    touched.add(batch);
+    for (let i = 0; i < batch.length; i++) count[batch.agent[i] === AGENT_CPU ? 'cpu' : 'gpu']++;
+    if (sqlite) kept.push(copyOf(batch));
+  };
+  const sink = faultsAsAccesses(take);
+  let outcome: { ok: boolean; error?: TraceError; summary: TraceSummary };
+  try {
+    outcome = sqlite
+      ? await readNsysFile(await readFile(path), sink, { file: path })
+      : readWhole(path, sink);
+  } catch (error) {
+    return { ok: false, message: `${path}: ${fileReason(error)}` };
+  }
+  if (outcome.error !== undefined) return { ok: false, message: traceErrorText(outcome.error) };
+  if (count.cpu + count.gpu === 0) return { ok: false, message: `${path}: there is no access in this trace` };
+  const ranges = touched.ranges();
+  const open = (): (() => AccessBatch | undefined) => (sqlite ? batchesOf(kept) : batchesOfFile(path));
+  const script = (agents: TraceAgents, lanes?: number): PlayScript =>
+    traceScript({
+      name: path,
+      ranges,
+      agents,
+      ...(lanes === undefined ? {} : { lanes }),
+      next: open(),
+    });
+  const { summary } = outcome;
+  return {
+    ok: true,
+    survey: {
+      summary,
+      ranges,
+      cpuAccesses: count.cpu,
+      gpuAccesses: count.gpu,
+      batches: () => untilEnd(open()),
+      script,
+    },
+  };
+}
+
+function readWhole(path: string, sink: TraceSink): ReturnType<TraceReader['end']> {
+  const reader = new TraceReader(sink, { file: path });
+  const file = openSync(path, 'r');
+  try {
+    const chunk = new Uint8Array(CHUNK);
+    for (;;) {
+      const bytes = readSync(file, chunk);
+      if (bytes === 0 || !reader.push(chunk.slice(0, bytes))) return reader.end();
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function* untilEnd(next: () => AccessBatch | undefined): Generator<AccessBatch> {
+  for (let batch = next(); batch !== undefined; batch = next()) yield batch;
+}
+
+function batchesOf(kept: readonly AccessBatch[]): () => AccessBatch | undefined {
+  let at = 0;
+  return () => kept[at++];
+}
+
+/** The batches of a file, read as they are asked for. */
+function batchesOfFile(path: string): () => AccessBatch | undefined {
+  const ready: AccessBatch[] = [];
+  const sink = faultsAsAccesses((batch) => ready.push(copyOf(batch)));
+  const reader = new TraceReader(sink, { file: path });
+  const chunk = new Uint8Array(CHUNK);
+  let file = -1;
+  let ended = false;
+  return () => {
+    if (file < 0 && !ended) file = openSync(path, 'r');
+    while (ready.length === 0 && !ended) {
+      const bytes = readSync(file, chunk);
+      if (bytes > 0 && reader.push(chunk.slice(0, bytes))) continue;
+      ended = true;
+      closeSync(file);
+      const result = reader.end();
+      // It was read without an error before.
+      if (!result.ok) throw new HmmError('TRACE_CHANGED', traceErrorText(result.error));
+    }
+    return ready.shift();
+  };
+}
+
+/** A batch for longer than a reader keeps it. */
+function copyOf(batch: AccessBatch): AccessBatch {
+  const { length } = batch;
+  const copy = new AccessBatch(length);
+  copy.page.set(batch.page.subarray(0, length));
+  copy.offset.set(batch.offset.subarray(0, length));
+  copy.size.set(batch.size.subarray(0, length));
+  copy.kind.set(batch.kind.subarray(0, length));
+  copy.agent.set(batch.agent.subarray(0, length));
+  copy.thread.set(batch.thread.subarray(0, length));
+  copy.time.set(batch.time.subarray(0, length));
+  copy.length = length;
+  return copy;
+}
