@@ -10,7 +10,8 @@ export default defineConfig(({ mode }) => {
     resolve: { conditions: ['@hmm/source', 'module', 'browser', 'import', 'default'] },
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     // Function names are data here: step mode shows which kernel functions a step ran through.
-    worker: { format: 'es', rolldownOptions: { output: { keepNames: true } } },
+    // A page opened from a file may start classic workers only.
+    worker: { format: single ? 'iife' : 'es', rolldownOptions: { output: { keepNames: true } } },
     build: {
       target: 'es2022',
       outDir: single ? 'dist-single' : 'dist',

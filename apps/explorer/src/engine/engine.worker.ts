@@ -28,11 +28,11 @@ interface OpenedTrace {
   readonly run: RunView;
 }
 
-function runAll(text: string, panes: readonly PaneSpec[]): RunAnswer {
+function runAll(text: string, panes: readonly PaneSpec[], keep: boolean): RunAnswer {
   const parsed = parseProgram(text, 'program');
   if (!parsed.ok) return { ok: false, problems: parsed.errors };
   const answers = panes.map((pane) => runPane(parsed.program, pane, CLIENTS));
-  latest = answers;
+  if (keep) latest = answers;
   const ran = answers.filter((pane) => pane.ok);
   const rules = new Map(CLIENTS.map(({ name, rules: own }) => [name, own]));
   const differences = findDifferences(
@@ -70,7 +70,7 @@ function answer(call: EngineCall): EngineAnswers[keyof EngineAnswers] {
     case 'clients':
       return CLIENTS.map(({ name, title, gpus, settings }) => ({ name, title, gpus, settings }));
     case 'run':
-      return runAll(call.program, call.panes);
+      return runAll(call.program, call.panes, call.keep);
     case 'raster': {
       const { run } = paneAt(call.pane);
       return residencyRaster(run.residency, run.rows, call.view);

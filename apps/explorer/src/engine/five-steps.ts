@@ -58,9 +58,9 @@ export class FiveSteps {
       case 1:
         return `“${text}” begins; a GPU access without a device entry faults.`;
       case 2:
-        return `The fault record is read. How many pages it brings: this driver ${this.rules.granularity}${seen}`;
+        return `The fault record is read. The rule: ${this.rules.granularity}${seen}`;
       case 3:
-        return `What this driver does with the page: it ${this.rules.gpuFault}${seen}`;
+        return `The rule: this driver ${this.rules.gpuFault}${seen}`;
       case 4:
         return `The accesses that wait are done again.${seen}`;
       case 5:

@@ -34,7 +34,13 @@ export interface ProblemView {
 /** Requests to the engine's worker. */
 export type EngineCall =
   | { readonly kind: 'clients' }
-  | { readonly kind: 'run'; readonly program: string; readonly panes: readonly PaneSpec[] }
+  /** `keep`: rasters and chains are asked for later, by pane. */
+  | {
+      readonly kind: 'run';
+      readonly program: string;
+      readonly panes: readonly PaneSpec[];
+      readonly keep: boolean;
+    }
   | { readonly kind: 'raster'; readonly pane: number; readonly view: RasterView }
   | { readonly kind: 'why'; readonly pane: number; readonly event: number }
   | { readonly kind: 'open'; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> }

@@ -25,7 +25,7 @@ export async function loadClients(engine: Engine): Promise<void> {
 /** Runs the editor's program on all panes. Cursor, zoom and selection stay where they still mean something. */
 export async function runProgram(engine: Engine): Promise<void> {
   await guarded(async () => {
-    const answer = await engine.call({ kind: 'run', program: program.value, panes: panes.value });
+    const answer = await engine.call({ kind: 'run', program: program.value, panes: panes.value, keep: true });
     if (!answer.ok) {
       problems.value = answer.problems;
       results.value = [];

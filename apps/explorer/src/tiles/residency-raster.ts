@@ -58,42 +58,46 @@ export function residencyRaster(changes: ResidencyChanges, pages: number, view: 
   return cells.dominant();
 }
 
-/** Accumulates how long each state covers each cell: coverage is kept as differences along the time axis. */
+/** A state must win a cell by more than what rounding to single precision leaves behind. */
+const CRUMBS = 1e-3;
+
+/**
+ * Accumulates how long each state covers each cell. Coverage is kept as differences along the time axis: two numbers a
+ * cell and state, side by side since both are touched together: the part of a cell, and the whole cells from here on.
+ */
 class Spans {
-  private readonly partial: Float64Array;
-  private readonly whole: Float64Array;
+  private readonly cover: Float32Array;
   private readonly view: RasterView;
-  private readonly cellNs: number;
+  private readonly perNs: number;
 
   constructor(view: RasterView) {
     this.view = view;
-    this.cellNs = (view.to - view.from) / view.width;
-    this.partial = new Float64Array((view.width + 1) * view.height * STATES);
-    this.whole = new Float64Array((view.width + 1) * view.height * STATES);
+    this.perNs = view.width / (view.to - view.from);
+    this.cover = new Float32Array((view.width + 2) * view.height * STATES * 2);
   }
 
   add(y: number, state: number, from: number, to: number): void {
     if (to <= from) return;
-    const { view, cellNs, partial, whole } = this;
-    const stride = view.width + 1;
-    const base = (y * STATES + state) * stride;
-    const a = (from - view.from) / cellNs;
-    const b = (to - view.from) / cellNs;
+    const { view, perNs, cover } = this;
+    const base = (y * STATES + state) * (view.width + 2);
+    const a = (from - view.from) * perNs;
+    const b = (to - view.from) * perNs;
     const x0 = a | 0;
     const x1 = Math.min(b | 0, view.width);
+    const first = 2 * (base + x0);
     if (x0 === x1) {
-      partial[base + x0] = (partial[base + x0] ?? 0) + (b - a);
+      cover[first] = (cover[first] ?? 0) + (b - a);
       return;
     }
-    partial[base + x0] = (partial[base + x0] ?? 0) + (x0 + 1 - a);
-    partial[base + x1] = (partial[base + x1] ?? 0) + (b - x1);
-    whole[base + x0 + 1] = (whole[base + x0 + 1] ?? 0) + 1;
-    whole[base + x1] = (whole[base + x1] ?? 0) - 1;
+    const last = 2 * (base + x1);
+    cover[first] = (cover[first] ?? 0) + (x0 + 1 - a);
+    cover[first + 3] = (cover[first + 3] ?? 0) + 1;
+    cover[last] = (cover[last] ?? 0) + (b - x1);
+    cover[last + 1] = (cover[last + 1] ?? 0) - 1;
   }
 
   dominant(): Uint8Array {
-    const { view, partial, whole } = this;
-    const stride = view.width + 1;
+    const { view, cover } = this;
     const out = new Uint8Array(view.width * view.height);
     const running = new Float64Array(STATES);
     for (let y = 0; y < view.height; y++) {
@@ -102,13 +106,12 @@ class Spans {
         let best = 0;
         let most = 0;
         for (let state = 0; state < STATES; state++) {
-          const at = (y * STATES + state) * stride + x;
-          const run = (running[state] ?? 0) + (whole[at] ?? 0);
+          const at = 2 * ((y * STATES + state) * (view.width + 2) + x);
+          const run = (running[state] ?? 0) + (cover[at + 1] ?? 0);
           running[state] = run;
-          const cover = run + (partial[at] ?? 0);
-          // Rounding leaves crumbs behind; a state must win by more than those.
-          if (cover > most + 1e-9) {
-            most = cover;
+          const covered = run + (cover[at] ?? 0);
+          if (covered > most + CRUMBS) {
+            most = covered;
             best = state;
           }
         }

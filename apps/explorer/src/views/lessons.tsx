@@ -163,7 +163,7 @@ async function rightOption({ run }: Lesson, engine: Engine): Promise<number> {
     return view.ok ? run.answer(view) : -1;
   }
   const specs = run.clients.map((client) => ({ client, gpu: '', settings: run.settings ?? [] }));
-  const answer = await engine.call({ kind: 'run', program: run.program, panes: specs });
+  const answer = await engine.call({ kind: 'run', program: run.program, panes: specs, keep: false });
   if (!answer.ok) return -1;
   const runs = answer.panes.flatMap((pane) => (pane.ok ? [pane.run] : []));
   return runs.length === specs.length ? run.answer(runs) : -1;

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
 import type { RunView } from '../engine/run-view.js';
 import { drawEnd, paintResidency } from '../draw/residency-canvas.js';
@@ -6,6 +6,7 @@ import { cursor, cursorRow, moveCursor, panBy, selectEvent, timeWindow, zoomBy }
 import { palette } from '../state/theme.js';
 import { formatBytes, formatTime } from '@hmm/report';
 import { GUTTER } from './layout.js';
+import { useRaster } from './use-raster.js';
 
 const HEIGHT = 180;
 const STATE_NAMES = ['nowhere', 'CPU', 'GPU', 'both'] as const;
@@ -19,21 +20,18 @@ export function ResidencyMap(props: {
 }): preact.JSX.Element {
   const { run, pane, engine, width } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [raster, setRaster] = useState<Uint8Array>();
   const { from, to } = timeWindow.value;
   const height = Math.min(HEIGHT, Math.max(24, run.rows * 8));
   const rasterRows = Math.min(height, run.rows);
 
-  useEffect(() => {
-    let live = true;
-    const view = { from, to, firstRow: 0, lastRow: run.rows, width, height: rasterRows };
-    void engine.call({ kind: 'raster', pane, view }).then((answer) => {
-      if (live) setRaster(answer);
-    });
-    return () => {
-      live = false;
-    };
-  }, [run, pane, from, to, width, rasterRows]);
+  const raster = useRaster(engine, pane, run, {
+    from,
+    to,
+    firstRow: 0,
+    lastRow: run.rows,
+    width,
+    height: rasterRows,
+  });
 
   useEffect(() => {
     const ctx = canvas.current?.getContext('2d');
