@@ -1,18 +1,32 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { NO_OWNER } from '@hmm/mmu-notifier';
 import {
+  allocPage,
+  checkMm,
+  folioPut,
   MADV_DONTNEED,
   mmput,
   type MmStruct,
-  PG_locked,
+  NO_PFN,
   PROT_READ,
+  PTE_TYPE_DEVICE_EXCLUSIVE,
   sysMadvise,
   sysMprotect,
   sysMunmap,
   cpuReadByte,
   cpuWriteByte,
 } from '@hmm/mm';
-import { migrateInvariants } from '@hmm/migrate';
+import {
+  I23,
+  I36,
+  I40,
+  I42,
+  makeDeviceExclusiveRange,
+  migrateInvariants,
+  migratePfn,
+  MIGRATE_PFN_MIGRATE,
+} from '@hmm/migrate';
 import { BASE, Host, MemoryDriver, RW } from './support.js';
 
 const PAGES = 6;
@@ -41,6 +55,7 @@ const step = fc.oneof(
   }),
   fc.record({ op: fc.constant('fork' as const) }),
   fc.record({ op: fc.constant('exit' as const) }),
+  fc.record({ op: fc.constant('exclusive' as const), span }),
   fc.record({ op: fc.constant('drop' as const), span }),
   fc.record({ op: fc.constant('protect' as const), span, write: fc.boolean() }),
 );
@@ -53,10 +68,12 @@ class Model {
   childWritable: boolean[] = [];
 }
 
-function healthy(host: Host): void {
+function healthy(host: Host, devices: readonly MemoryDriver[]): void {
   for (const [name, rule] of Object.entries(migrateInvariants))
     expect(rule(host.system), name).toBeUndefined();
-  expect(host.system.map.flags.findIndex((flags) => (flags & PG_locked) !== 0)).toBe(-1);
+  expect(I23(host.system)).toBeUndefined();
+  expect(checkMm(host.system)).toBeUndefined();
+  for (const device of devices) expect(device.broken).toEqual([]);
 }
 
 /** The VMA's part of a span: a migration is of one VMA. */
@@ -65,6 +82,20 @@ function* parts(host: Host, start: number, pages: number): Generator<[number, nu
     const end = Math.min(host.vma(at).end, BASE + start + pages);
     yield [at, end - at];
     at = end;
+  }
+}
+
+/** Makes pages exclusive as a driver does that keeps nothing locked; protected ones refuse. */
+function makeExclusive(host: Host, start: number, pages: number): void {
+  const { mm, system } = host;
+  const got: number[] = [];
+  if (!mm.mmapLock.tryReadFast()) throw new Error('mmap_lock is held');
+  host.run(makeDeviceExclusiveRange(mm, BASE + start, BASE + start + pages, got, NO_OWNER));
+  mm.mmapLock.unlockRead();
+  for (const page of got) {
+    if (page === NO_PFN) continue;
+    system.map.unlock(page);
+    folioPut(system, page);
   }
 }
 
@@ -103,6 +134,8 @@ test('whatever is moved, each process reads what it wrote, and the invariants ho
         } else if (s.op === 'exit' && child !== undefined) {
           host.run(mmput(child));
           child = undefined;
+        } else if (s.op === 'exclusive') {
+          makeExclusive(host, s.span.start, s.span.pages);
         } else if (s.op === 'drop') {
           host.run(sysMadvise(host.mm, BASE + s.span.start, s.span.pages, MADV_DONTNEED));
           model.bytes.fill(0, s.span.start, s.span.start + s.span.pages);
@@ -110,7 +143,7 @@ test('whatever is moved, each process reads what it wrote, and the invariants ho
           host.run(sysMprotect(host.mm, BASE + s.span.start, s.span.pages, s.write ? RW : PROT_READ));
           model.writable.fill(s.write, s.span.start, s.span.start + s.span.pages);
         }
-        healthy(host);
+        healthy(host, devices);
       }
       if (child !== undefined) {
         expect(readAll(host, child)).toEqual([...(model.child ?? [])]);
@@ -145,4 +178,29 @@ test('each invariant names the state that breaks it', () => {
   expect(broken('I32')).toMatch('device-private');
   tables.lanes[entry] = 2 << 12;
   expect(broken('I22')).toMatch('unlocked');
+  expect(I23(host.system)).toMatch('is left');
+  tables.lanes[entry] = PTE_TYPE_DEVICE_EXCLUSIVE;
+  expect(broken('I53')).toMatch('exclusive entry');
+});
+
+test('each invariant of a migration names the slot that breaks it', () => {
+  const { system } = new Host();
+  const { map } = system;
+  const [mapped, spare] = [allocPage(system), allocPage(system)];
+  map.mapcount[mapped] = 1;
+  const [src, dst] = [
+    Int32Array.of(migratePfn(mapped) | MIGRATE_PFN_MIGRATE),
+    Int32Array.of(migratePfn(spare)),
+  ];
+  expect(I36(system, mapped)).toMatch('with 1 references');
+  expect(I42(system, src, 1)).toMatch('not locked');
+  map.tryLock(mapped);
+  expect(I42(system, src, 1)).toMatch('is mapped');
+  expect(I40(system, src, dst, 1)).toMatch('still locked');
+  map.unlock(mapped);
+  expect(I40(system, src, dst, 1)).toMatch(`page ${spare} of slot 0 is mapped nowhere`);
+  map.mapcount[spare] = 1;
+  expect(I40(system, src, dst, 1)).toMatch(`page ${mapped} of slot 0 is still mapped`);
+  map.mapcount[mapped] = 0;
+  expect(I40(system, src, dst, 1)).toBeUndefined();
 });

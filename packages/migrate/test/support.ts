@@ -32,6 +32,12 @@ import {
   type Vma,
 } from '@hmm/mm';
 import {
+  type Broken,
+  cpagesMatch,
+  I36,
+  I40,
+  I42,
+  I45,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
@@ -138,6 +144,8 @@ export class MemoryDriver implements DevPagemapOps {
   readonly free: number[] = [];
   frees = 0;
   allocs = 0;
+  /** Rules of a running migration that were broken. */
+  readonly broken: string[] = [];
   /** Pages that may still be allocated; for failure in the middle. */
   budget = Infinity;
   private readonly select: number;
@@ -164,11 +172,23 @@ export class MemoryDriver implements DevPagemapOps {
 
   *migrateToRam(vmf: VmFault): Task<number> {
     const args = this.args(vmf.vma, vmf.vpn, 1, this.select, vmf.page);
+    this.note(I36(this.host.system, vmf.page));
     if ((yield* migrateVmaSetup(args)) !== 0) return 2;
     this.copyHome(args);
     yield* migrateVmaPages(args);
     yield* migrateVmaFinalize(args);
     return 0;
+  }
+
+  /** The rules that hold between setup and the copy, and after it. */
+  private checkSlots({ src, dst, npages }: MigrateVma): void {
+    const { system } = this.host;
+    this.note(I42(system, src, npages));
+    this.note(I45(system, src, dst, npages));
+  }
+
+  private note(words: Broken): void {
+    if (words !== undefined) this.broken.push(words);
   }
 
   args(vma: Vma, start: number, pages: number, flags: number, faultPage = NO_PFN): MigrateVma {
@@ -199,6 +219,8 @@ export class MemoryDriver implements DevPagemapOps {
 
   copyOut(args: MigrateVma): void {
     const { data } = this.host.system;
+    this.checkSlots(args);
+    this.note(cpagesMatch(args.src, args.npages, args.cpages));
     for (let i = 0; i < args.npages; i++) {
       const slot = args.src[i] ?? 0;
       if ((slot & MIGRATE_PFN_MIGRATE) === 0) continue;
@@ -209,10 +231,13 @@ export class MemoryDriver implements DevPagemapOps {
       else data.copyPage(page, from);
       args.dst[i] = migratePfn(page);
     }
+    this.checkSlots(args);
   }
 
   copyHome(args: MigrateVma): void {
     const { system } = this.host;
+    this.checkSlots(args);
+    this.note(cpagesMatch(args.src, args.npages, args.cpages));
     for (let i = 0; i < args.npages; i++) {
       const page = migratePfnToPage(args.src[i] ?? 0);
       if (page === NO_PFN || ((args.src[i] ?? 0) & MIGRATE_PFN_MIGRATE) === 0) continue;
@@ -222,6 +247,7 @@ export class MemoryDriver implements DevPagemapOps {
       system.data.copyPage(target, page);
       args.dst[i] = migratePfn(target);
     }
+    this.checkSlots(args);
   }
 
   /** Migrates pages of one VMA here. @returns for each page whether it moved. */
@@ -245,7 +271,9 @@ export class MemoryDriver implements DevPagemapOps {
   private finish(args: MigrateVma): boolean[] {
     this.host.run(migrateVmaPages(args));
     const moved = [...args.src.subarray(0, args.npages)].map((slot) => (slot & MIGRATE_PFN_MIGRATE) !== 0);
+    const [src, dst] = [args.src.slice(), args.dst.slice()];
     this.host.run(migrateVmaFinalize(args));
+    this.note(I40(this.host.system, src, dst, args.npages));
     return moved;
   }
 }

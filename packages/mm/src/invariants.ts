@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-import { type Census, inSwapCache, isAnonFrame, takeCensus } from './census.js';
+import { type Census, framesInUse, inSwapCache, isAnonFrame, takeCensus } from './census.js';
 import {
   FIRST_PFN,
   HUGE_ZERO_PFN,
@@ -13,6 +13,7 @@ import {
   PG_anon_exclusive,
   PG_free,
   PG_head,
+  PG_locked,
   PG_lru,
   PG_swapcache,
   PG_zone_device,
@@ -168,6 +169,28 @@ export const I50: MmInvariant = (system, census = takeCensus(system)) =>
       : undefined;
   });
 
+/** I60 [Q]: every lock that an operation took is released: no page is locked, nobody is inside an mmap_lock. */
+export const I60: MmInvariant = (system) => {
+  for (const { id, mmapLock } of system.mms) {
+    if (mmapLock.writer !== -1 || mmapLock.readers !== 0)
+      return `the mmap_lock of mm ${id} has ${mmapLock.readers} readers and the writer ${mmapLock.writer}`;
+  }
+  const end = framesInUse(system);
+  for (let pfn = FIRST_PFN; pfn < end; pfn++)
+    if (((system.map.flags[pfn] ?? 0) & PG_locked) !== 0) return `frame ${pfn} is still locked`;
+  return undefined;
+};
+
+/** I62 [Q]: an address space that can be found is referenced, and has VMAs only while it has users. */
+export const I62: MmInvariant = (system) => {
+  for (const { id, count, users, vmas } of system.mms) {
+    if (count <= 0) return `mm ${id} is in use and has ${count} references`;
+    if (users < 0 || (users === 0 && vmas.length > 0))
+      return `mm ${id} has ${users} users and ${vmas.length} VMAs`;
+  }
+  return undefined;
+};
+
 /** I64: a huge entry maps all of an aligned folio. */
 export const I64: MmInvariant = (system, census = takeCensus(system)) => {
   for (const { flags, payload, vpn } of census.leaves) {
@@ -249,6 +272,8 @@ export const mmInvariants: Readonly<Record<string, MmInvariant>> = {
   I29,
   I30,
   I50,
+  I60,
+  I62,
   I64,
   vmaTrees,
   swapSlots,
