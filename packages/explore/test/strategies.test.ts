@@ -127,6 +127,17 @@ describe('uncontrolled nondeterminism', () => {
   });
 });
 
+test('a search that is begun anew is the same again', () => {
+  const strategy = new Dpor(MAX_STEPS);
+  const results = [0, 1].map(() => {
+    strategy.restart();
+    const explorer = new Explorer(new NotifierRetry(FAULTS), strategy, { maxSteps: MAX_STEPS });
+    while (explorer.run(1000));
+    return explorer.save();
+  });
+  expect(results[1]).toEqual(results[0]);
+});
+
 describe('a checkpoint', () => {
   test.each([1, 7, 40])('after %i executions: the rest is explored once, with the same results', (after) => {
     const whole = new Explorer(new NotifierRetry(FAULTS), new Dpor(MAX_STEPS), { maxSteps: MAX_STEPS });

@@ -132,6 +132,19 @@ export class Dpor implements Strategy {
     this.resuming = false;
   }
 
+  /** Begins the search anew, with the memory that it has. */
+  restart(): void {
+    this.accesses.truncate(0);
+    this.decisions.restore({ values: [], options: [] });
+    this.sleeping.close(0);
+    this.nodes = 0;
+    this.states = 0;
+    this.started = false;
+    this.prepared = false;
+    this.resuming = false;
+    this.exhausted = false;
+  }
+
   /** A copy of the state between two executions, as plain data, for {@link resume}. */
   save(): DporState {
     this.prepare();
