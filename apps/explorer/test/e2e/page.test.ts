@@ -1,9 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -207,13 +207,47 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
     }
   });
 
+  test('the one-file build runs from a file, its scripts inside', async () => {
+    const single = mkdtempSync(join(tmpdir(), 'hmm-explorer-single-'));
+    try {
+      const quiet = { root: ROOT, mode: 'single', logLevel: 'error' as const };
+      await build({ ...quiet, build: { outDir: single, emptyOutDir: true } });
+      expect(readdirSync(single)).toEqual(['index.html']);
+      const page = await (await browser.newContext()).newPage();
+      page.on('pageerror', (error) => problems.push(error.message));
+      page.on('request', (request) => {
+        if (!/^(?:file|data|blob):/.test(request.url())) problems.push(`request to ${request.url()}`);
+      });
+      await page.goto(pathToFileURL(join(single, 'index.html')).href);
+      await expectText(page, '.summary', /nvidia on p100-2016: .* moved/);
+    } finally {
+      rmSync(single, { recursive: true, force: true });
+    }
+  });
+
+  test('scrubbing draws the map of where it ends', async () => {
+    const page = await open();
+    await pane(page, 'nouveau SVM of Linux 6.12 on p100-2016').waitFor();
+    const map = page.getByRole('application', { name: /Residency map, nvidia/ });
+    const colour = (): Promise<number[]> =>
+      map.evaluate((canvas) => {
+        const context = canvas instanceof HTMLCanvasElement ? canvas.getContext('2d') : null;
+        return [...(context?.getImageData(40, 4, 1, 1).data ?? [])];
+      });
+    // Of the whole run, 40 pixels from its begin the pages are in GPU memory; magnified, the CPU has just written them.
+    await expect.poll(colour).toEqual([0, 114, 178, 255]);
+    await map.focus();
+    for (let i = 0; i < 6; i++) await page.keyboard.press('+');
+    await expect.poll(colour).toEqual([230, 159, 0, 255]);
+  });
+
   test.each(['compare', 'step', 'litmus', 'lessons'])(
     '%s has no serious accessibility finding',
     async (mode) => {
       for (const colorScheme of ['light', 'dark'] as const) {
         const page = await open({ m: mode }, { bypassCSP: true, colorScheme });
         await settled(page, mode);
-        await page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core') });
+        await page.addScriptTag({ content: axe.source });
         const findings = await page.evaluate(async () => {
           const axe = (globalThis as unknown as { axe: { run(): Promise<{ violations: Finding[] }> } }).axe;
           interface Finding {
