@@ -20,17 +20,20 @@ export class DeviceTable {
   private readonly kernel: Kernel;
   /** First of the ids under which entries are observed, by the low bits of the page number. */
   private readonly objects: number;
+  /** Behind the last page that the table can have. */
+  private readonly limit: number;
 
   constructor(kernel: Kernel, pool: PageTablePool) {
     this.kernel = kernel;
     this.pool = pool;
     this.root = pool.alloc();
+    this.limit = entryPages(pool.levels + 1);
     this.objects = kernel.allocIds(OBSERVED_ENTRIES);
   }
 
-  /** Lane of the entry for `vpn`, -1 when there is none. */
+  /** Lane of the entry for `vpn`, -1 when there is none, as beyond what a process can map. */
   private lane(vpn: number): number {
-    return this.pool.findPte(this.root, vpn);
+    return vpn < this.limit ? this.pool.findPte(this.root, vpn) : -1;
   }
 
   /** Tag of the entry for `vpn` (`DPT_*`), 0 when there is none. */
@@ -59,13 +62,16 @@ export class DeviceTable {
   /** Removes the entries of the pages [first, last], both included. */
   erase(first: number, last: number): void {
     this.assertAlive();
-    const { levels } = this.pool;
-    const end = Math.min(last + 1, entryPages(levels + 1));
-    if (this.kernel.sched.observer !== undefined) {
-      const observed = Math.min(end, first + OBSERVED_ENTRIES);
-      for (let vpn = first; vpn < observed; vpn++) this.access(vpn, true);
-    }
-    this.eraseBelow(this.root, levels, 0, first, end);
+    const end = Math.min(last + 1, this.limit);
+    this.accessAll(first, end, true);
+    this.eraseBelow(this.root, this.pool.levels, 0, first, end);
+  }
+
+  /** Reports an access to the entries of [first, end). */
+  private accessAll(first: number, end: number, write: boolean): void {
+    if (this.kernel.sched.observer === undefined) return;
+    const observed = Math.min(end, first + OBSERVED_ENTRIES);
+    for (let vpn = first; vpn < observed; vpn++) this.access(vpn, write);
   }
 
   /** Clears what of [first, end) is below `table`, whose first page is `base`. Missing tables cost one test each. */
@@ -88,7 +94,15 @@ export class DeviceTable {
 
   /** Calls `visit` for every entry, in ascending order; for checks, not for hot paths. */
   forEach(visit: (vpn: number, pfn: number, tag: number) => void): void {
-    this.visit(this.root, this.pool.levels, 0, visit);
+    this.visitBelow(this.root, this.pool.levels, 0, 0, this.limit, visit);
+  }
+
+  /** Calls `visit` for every entry of [first, end), in ascending order. */
+  forEachIn(first: number, end: number, visit: (vpn: number, pfn: number, tag: number) => void): void {
+    this.assertAlive();
+    const last = Math.min(end, this.limit);
+    this.accessAll(first, last, false);
+    this.visitBelow(this.root, this.pool.levels, 0, first, last, visit);
   }
 
   private access(vpn: number, write: boolean): void {
@@ -101,20 +115,24 @@ export class DeviceTable {
     if (this.root === NO_TABLE) throw new HmmError('USE_AFTER_FREE', 'the table of a closed mirror is used');
   }
 
-  private visit(
+  private visitBelow(
     table: number,
     level: number,
     base: number,
+    first: number,
+    end: number,
     visit: (vpn: number, pfn: number, tag: number) => void,
   ): void {
     const { lanes } = this.pool;
-    for (let index = 0; index < 512; index++) {
-      const entry = table + 2 * index;
-      const flags = lanes[entry] ?? 0;
+    const span = entryPages(level);
+    const to = Math.min(512, Math.ceil((end - base) / span));
+    for (let index = first > base ? Math.floor((first - base) / span) : 0; index < to; index++) {
+      const flags = lanes[table + 2 * index] ?? 0;
       if (flags === 0) continue;
-      const vpn = base + index * entryPages(level);
-      if (level === LEVEL_PTE) visit(vpn, lanes[entry + 1] ?? 0, flags);
-      else this.visit(lanes[entry + 1] ?? 0, level - 1, vpn, visit);
+      const payload = lanes[table + 2 * index + 1] ?? 0;
+      const vpn = base + index * span;
+      if (level === LEVEL_PTE) visit(vpn, payload, flags);
+      else this.visitBelow(payload, level - 1, vpn, first, end, visit);
     }
   }
 

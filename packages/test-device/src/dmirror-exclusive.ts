@@ -65,9 +65,9 @@ export function* dmirrorCheckAtomic(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<
   const start = cmd.addr / PAGE_SIZE;
   let ret = 0;
   if (!dmirror.mutex.tryFast()) yield* dmirror.mutex.lock();
-  for (let vpn = start; vpn < start + cmd.npages && ret === 0; vpn++) {
-    if ((dmirror.pt.tag(vpn) & DPT_XA_TAG_ATOMIC) !== 0) ret = -EPERM;
-  }
+  dmirror.pt.forEachIn(start, start + cmd.npages, (_vpn, _pfn, tag) => {
+    if ((tag & DPT_XA_TAG_ATOMIC) !== 0) ret = -EPERM;
+  });
   dmirror.mutex.unlock();
   return ret;
 }

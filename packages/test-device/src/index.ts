@@ -8,7 +8,7 @@ export {
 export { Dmirror, dmirrorFopsOpen, dmirrorFopsRelease } from './dmirror.js';
 export { DMIRROR_BATCH } from './dmirror-fault.js';
 export * from './dmirror-mmap.js';
-export { testDeviceInvariants } from './invariants.js';
+export { I2, testDeviceInvariants } from './invariants.js';
 export * from './ioctl.js';
 export * from './mirror-operations.js';
 export * from './test-device.js';

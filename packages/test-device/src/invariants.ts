@@ -1,6 +1,6 @@
 /**
- * The safety invariants that speak of the test device's state, as predicates: the broken rule in words, or undefined. I1 and
- * I3 hold while no operation is in progress.
+ * The safety invariants that speak of the test device's state, as predicates: the broken rule in words, or undefined. I1,
+ * I3, I51 and I52 hold while no operation is in progress.
  *
  * @packageDocumentation
  */
@@ -69,6 +69,15 @@ export function I1(driver: TestDevice): Broken {
   });
 }
 
+/** I2, of the moment when the callback for the pages [first, end) returns: the device maps none of them. */
+export function I2(dmirror: Dmirror, first: number, end: number): Broken {
+  let broken: Broken;
+  dmirror.pt.forEach((vpn) => {
+    if (vpn >= first && vpn < end) broken ??= `device ${dmirror.mdevice.minor} still maps ${vpn}`;
+  });
+  return broken;
+}
+
 /** I3: the device may do no more than the CPU's entry and the VMA allow. */
 export function I3(driver: TestDevice): Broken {
   return overEntries(driver, (dmirror, vpn, _pfn, tag) => {
@@ -97,6 +106,31 @@ export function I6(driver: TestDevice): Broken {
     const bare = dmirror.mm.system.map.test(pfn, PG_zone_device_private);
     return bare ? `the entry for ${vpn} names the private page ${pfn} itself` : undefined;
   });
+}
+
+/** I51: a page that one device has for itself is in no other table of the process. */
+export function I51(driver: TestDevice): Broken {
+  return overEntries(driver, (dmirror, vpn) => {
+    if (!isDeviceExclusivePte(cpuEntry(dmirror, vpn).flags)) return undefined;
+    const sharers = driver.mirrors.filter((other) => other?.mm === dmirror.mm && other.pt.tag(vpn) !== 0);
+    return sharers.length === 1 ? undefined : `${sharers.length} tables have ${vpn}, which is exclusive`;
+  });
+}
+
+/** I52: where a device's table says that it has a page for itself, the CPU's entry says so too. */
+export function I52(driver: TestDevice): Broken {
+  return overEntries(driver, (dmirror, vpn, _pfn, tag) =>
+    (tag & DPT_XA_TAG_ATOMIC) === 0 || isDeviceExclusivePte(cpuEntry(dmirror, vpn).flags)
+      ? undefined
+      : `device ${dmirror.mdevice.minor} has ${vpn} for itself, the process knows nothing of it`,
+  );
+}
+
+/** I63: of an address space that is torn down no device maps anything. */
+export function I63(driver: TestDevice): Broken {
+  return overEntries(driver, ({ mm, mdevice }, vpn) =>
+    mm.users > 0 ? undefined : `device ${mdevice.minor} maps ${vpn} of mm ${mm.id}, which is gone`,
+  );
 }
 
 /** I33, the driver's half: each free page is on the stack once, and the counters tell how many are in use. */
@@ -131,4 +165,7 @@ export const testDeviceInvariants: Readonly<Record<string, (driver: TestDevice) 
   I5,
   I6,
   I33,
+  I51,
+  I52,
+  I63,
 };

@@ -20,17 +20,20 @@ import {
 const PAGE_SIZE = 4096;
 /** One past the last address of a 64-bit machine. */
 const ADDRESS_END = 2 ** 64;
+/** A number of pages is shifted to bytes: what does not fit into 64 bits is lost. */
+const PAGES_LOST = ADDRESS_END / PAGE_SIZE;
 
 /**
  * An ioctl on an open test device. `cpages` and `faults` of `cmd` change only if it succeeds.
  * @param request one of `HMM_DMIRROR_*`.
  * @returns 0 or a negative errno; `-EINVAL` for an unknown request, an unaligned address, no pages, or a range that
- * wraps. @kernel lib/test_hmm.c dmirror_fops_unlocked_ioctl
+ * wraps, be it only to 0. @kernel lib/test_hmm.c dmirror_fops_unlocked_ioctl
  */
 export function* dmirrorIoctl(dmirror: Dmirror, request: number, cmd: HmmDmirrorCmd): Task<number> {
-  const { addr, ptr, npages } = cmd;
+  const { addr, ptr } = cmd;
   if (addr % PAGE_SIZE !== 0) return -EINVAL;
-  if (npages <= 0 || addr < 0 || addr + npages * PAGE_SIZE > ADDRESS_END) return -EINVAL;
+  const npages = cmd.npages % PAGES_LOST;
+  if (!(npages > 0) || addr < 0 || addr + npages * PAGE_SIZE >= ADDRESS_END) return -EINVAL;
   const work: HmmDmirrorCmd = { addr, ptr, npages, cpages: 0, faults: 0 };
   const ret = yield* dispatch(dmirror, request, work);
   if (ret !== 0) return ret;

@@ -90,7 +90,11 @@ describe('arguments that every ioctl refuses', () => {
     ['no pages', BASE, 0],
     ['a negative length', BASE, -1],
     ['an address inside a page', BASE + 0.5, 1],
+    ['an address one byte off', BASE + 1 / 4096, 1],
     ['a range that wraps', 2 ** 52 - 1, 2],
+    ['a range that ends where the addresses do', 2 ** 52 - 1, 1],
+    ['so many pages that none are left as bytes', BASE, 2 ** 52],
+    ['as many pages as there can be', BASE, 2 ** 53],
     ['a negative address', -1, 1],
   ])('%s: -EINVAL, and nothing is copied back', (_what, page, pages) => {
     for (const request of ALL)
@@ -103,6 +107,58 @@ describe('arguments that every ioctl refuses', () => {
 
   test('a device that is not there cannot be opened', () => {
     expect(run(driver.open(4, mm))).toBe(-ENXIO);
+  });
+});
+
+test('a number of pages loses the bits that do not fit as bytes, as in the shift of the real one', () => {
+  expect(ioctl(HMM_DMIRROR_READ, BASE, 2 ** 52 + 2, 2 * 4096)).toEqual({ rc: 0, cpages: 2, faults: 1 });
+});
+
+describe('beyond what a process can map', () => {
+  test.each([
+    ['READ', HMM_DMIRROR_READ, -EFAULT],
+    ['WRITE', HMM_DMIRROR_WRITE, -EFAULT],
+    ['MIGRATE_TO_DEV', HMM_DMIRROR_MIGRATE_TO_DEV, -EINVAL],
+    ['MIGRATE_TO_SYS', HMM_DMIRROR_MIGRATE_TO_SYS, -EINVAL],
+    ['SNAPSHOT', HMM_DMIRROR_SNAPSHOT, 0],
+    ['EXCLUSIVE', HMM_DMIRROR_EXCLUSIVE, -EBUSY],
+    ['CHECK_EXCLUSIVE', HMM_DMIRROR_CHECK_EXCLUSIVE, 0],
+    ['RELEASE', HMM_DMIRROR_RELEASE, 0],
+  ])('%s', (_name, request, rc) => {
+    for (const page of [2 ** 35 - 1, 2 ** 35, 2 ** 36, 2 ** 44, 2 ** 52 - 4])
+      expect({ page, rc: ioctl(request, page, 2).rc }).toEqual({ page, rc });
+  });
+
+  test('a range that only ends there fails at the end of what is mapped', () => {
+    const endless = 2 ** 52 - BASE - 1;
+    expect(ioctl(HMM_DMIRROR_CHECK_EXCLUSIVE, BASE, endless, 4096).rc).toBe(0);
+    expect(ioctl(HMM_DMIRROR_MIGRATE_TO_DEV, BASE, endless, 4096).rc).toBe(-EINVAL);
+    expect(ioctl(HMM_DMIRROR_MIGRATE_TO_SYS, BASE, endless, 4096).rc).toBe(-EINVAL);
+    expect(ioctl(HMM_DMIRROR_EXCLUSIVE, BASE, endless, 4096).rc).toBe(-EBUSY);
+    // A batch of which not all pages could be had is not entered in the table.
+    expect(ioctl(HMM_DMIRROR_CHECK_EXCLUSIVE, BASE, endless, 4096).rc).toBe(0);
+  });
+});
+
+describe('a range that overlaps the one before', () => {
+  const [READ, WRITE, TODEV, TOSYS, SNAP, EXCL, CHECK] = ALL;
+  test.each([
+    ['read after read', READ, READ, 0, 2, 1],
+    ['read after write', WRITE, READ, 0, 2, 1],
+    ['write after read', READ, WRITE, 0, 2, 1],
+    ['read after migration', TODEV, READ, 0, 2, 1],
+    ['write after exclusive access', EXCL, WRITE, 0, 2, 1],
+    ['migration after migration', TODEV, TODEV, 0, 2, 0],
+    ['migration home after migration', TODEV, TOSYS, 0, 1, 0],
+    ['migration home twice', TOSYS, TOSYS, 0, 0, 0],
+    ['migration after exclusive access', EXCL, TODEV, 0, 2, 0],
+    ['snapshot after migration', TODEV, SNAP, 0, 2, 0],
+    ['exclusive access twice', EXCL, EXCL, 0, 2, 0],
+    ['exclusive access after migration', TODEV, EXCL, 0, 2, 0],
+    ['check after exclusive access', EXCL, CHECK, -EPERM, -7, -7],
+  ])('%s', (_what, before = 0, request = 0, rc, cpages, faults) => {
+    expect(ioctl(before, BASE, 1).rc).toBe(0);
+    expect(ioctl(request, BASE, 2)).toEqual({ rc, cpages, faults });
   });
 });
 
