@@ -17,7 +17,11 @@ const THIRD = 6_666_667;
 
 /** A workload of one region, `pages` long, through which a GPU kernel goes. */
 function oneKernel(pages: number, pattern: AccessPattern, lanes = FULL_GPU_WARPS): Workload {
-  return { name: pattern.name, regions: [{ name: 'data', pages }], phases: [gpuPhase('kernel', pattern, lanes)] };
+  return {
+    name: pattern.name,
+    regions: [{ name: 'data', pages }],
+    phases: [gpuPhase('kernel', pattern, lanes)],
+  };
 }
 
 /** A third in sequence, a third skewed (u⁴), a third uniform. */
@@ -43,7 +47,11 @@ export interface Played {
 export function played(workload: Workload, memoryMib: number): Played {
   const machine = new Machine();
   const { kernel, memory } = machine;
-  const made = uvmFactory().create({ kernel, memory, seed: 1 }, 'h100', new Map([['vram', String(memoryMib)]]));
+  const made = uvmFactory().create(
+    { kernel, memory, seed: 1 },
+    'h100',
+    new Map([['vram', String(memoryMib)]]),
+  );
   if (!made.ok) throw new Error(made.message);
   machine.addDevice('D0', made.client);
   const begun = performance.now();

@@ -211,7 +211,7 @@ export class UvmDriver {
   destroyBlock(block: UvmVaBlock): void {
     const all = newMask();
     maskOr(all, block.gpu.read);
-    uvmVaBlockUnmap(this, block, UVM_ID_GPU, all);
+    uvmVaBlockUnmap(block, UVM_ID_GPU, all);
     maskZero(block.gpu.resident);
     maskZero(block.cpu.resident);
     freeGpuChunks(this, block);
@@ -236,7 +236,7 @@ export class UvmDriver {
     maskZero(this.unpinned);
     this.unpinned[pin.page >>> 5] = 1 << (pin.page & 31);
     for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-      if (pin.block.closestResident(id, pin.page) !== id) uvmVaBlockUnmap(this, pin.block, id, this.unpinned);
+      if (pin.block.closestResident(id, pin.page) !== id) uvmVaBlockUnmap(pin.block, id, this.unpinned);
     }
   }
 

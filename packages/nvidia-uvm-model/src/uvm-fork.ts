@@ -14,7 +14,7 @@ export function uvmForkZap(space: UvmVaSpace): void {
   for (const range of space.all()) {
     for (const block of range.existingBlocks()) {
       maskCopy(mapped, block.cpu.read);
-      uvmVaBlockUnmap(space.driver, block, UVM_ID_CPU, mapped);
+      uvmVaBlockUnmap(block, UVM_ID_CPU, mapped);
     }
   }
 }

@@ -136,7 +136,7 @@ export class UvmHmmDevmem {
     const { block, page } = owner;
     const mask = newMask();
     maskSet(mask, page);
-    uvmVaBlockUnmap(this.driver, block, UVM_ID_GPU, mask);
+    uvmVaBlockUnmap(block, UVM_ID_GPU, mask);
     maskClear(block.gpu.resident, page);
     maskSet(block.cpu.resident, page);
     if (!evicted) return;

@@ -66,7 +66,8 @@ function invalidateLocked(
   const outer = Math.min(block.pages, range.end - block.start);
   const mask = newMask();
   maskFill(mask, first, outer);
-  uvmVaBlockUnmap(driver, block, UVM_ID_GPU, mask);
+  driver.tools.counters.invalidations++;
+  uvmVaBlockUnmap(block, UVM_ID_GPU, mask);
   if (range.event === MMU_NOTIFY_UNMAP || range.event === MMU_NOTIFY_CLEAR) {
     const { now } = driver.kernel.sched;
     uvmPerfThrashingReset(driver, block, first, outer, now);

@@ -78,7 +78,7 @@ export function* uvmSetPreferredLocation(
 function unmapElsewhere(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): void {
   maskCopy(pages, block.masks(id).read);
   maskAndNot(pages, block.masks(id).resident);
-  uvmVaBlockUnmap(driver, block, id, pages);
+  uvmVaBlockUnmap(block, id, pages);
 }
 
 /**
@@ -155,7 +155,7 @@ export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, coun
 function dropRemote(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): void {
   maskCopy(pages, block.masks(id).read);
   maskAndNot(pages, block.masks(id).resident);
-  if (!policyAccessedBy(block.range.policy, id)) uvmVaBlockUnmap(driver, block, id, pages);
+  if (!policyAccessedBy(block.range.policy, id)) uvmVaBlockUnmap(block, id, pages);
 }
 
 /** Ends read duplication: pages in two places keep one copy. @uvm uvm_policy.c uvm_api_disable_read_duplication */

@@ -62,6 +62,7 @@ export class UvmCounters {
   thrashingPages = 0;
   evictions = 0;
   evictedPages = 0;
+  /** Notifier callbacks for changes that are not the driver's own. */
   invalidations = 0;
   retries = 0;
   transfers = 0;

@@ -85,8 +85,8 @@ export function uvmVaBlockMakeResident(
   maskAndNot(moving, block.masks(destination).resident);
   collapseDuplicates(driver, ctx, block, source, mask);
   if (maskEmpty(moving)) return true;
-  uvmVaBlockUnmap(driver, block, UVM_ID_CPU, moving);
-  uvmVaBlockUnmap(driver, block, UVM_ID_GPU, moving);
+  uvmVaBlockUnmap(block, UVM_ID_CPU, moving);
+  uvmVaBlockUnmap(block, UVM_ID_GPU, moving);
   transfer(driver, ctx, block, destination);
   feedDetector(driver, ctx, block, destination);
   recordMigrations(driver, ctx, block, destination);
@@ -143,7 +143,7 @@ function collapseDuplicates(
   maskCopy(dropped, mask);
   maskAnd(dropped, block.readDuplicated);
   if (maskEmpty(dropped)) return;
-  uvmVaBlockUnmap(driver, block, source, dropped);
+  uvmVaBlockUnmap(block, source, dropped);
   maskAndNot(block.masks(source).resident, dropped);
   maskAndNot(block.readDuplicated, dropped);
   ctx.collapsed = true;

@@ -142,12 +142,7 @@ function recordMapRemote(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVa
 }
 
 /** Removes the mappings of the pages in `mask` on processor `id`. @uvm uvm_va_block.c uvm_va_block_unmap */
-export function uvmVaBlockUnmap(
-  driver: UvmDriver,
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-  mask: UvmPageMask,
-): void {
+export function uvmVaBlockUnmap(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask): void {
   const masks = block.masks(id);
   maskCopy(change, mask);
   maskAnd(change, masks.read);
@@ -155,7 +150,6 @@ export function uvmVaBlockUnmap(
   maskAndNot(masks.read, change);
   maskAndNot(masks.write, change);
   maskAndNot(masks.atomic, change);
-  driver.tools.counters.invalidations++;
   if (id === UVM_ID_CPU) return;
   forRuns(block, change, (first, pages) => {
     block.range.space.instance.table.unmap(block.start + first, pages);

@@ -105,6 +105,17 @@ describe('HMM: malloc, stack and files on the GPU', () => {
     expect(setup.residency(16)).toBe(ON_CPU_MAPPED);
   });
 
+  it('counts the callbacks for what the process changes, not those for its own migrations', () => {
+    const setup = new Setup(16);
+    setup.write(0, 5);
+    setup.gpu(1, 0);
+    expect(setup.read(0)).toBe(5);
+    setup.gpu(1, 0);
+    expect(setup.client.counters().invalidations).toBe(0);
+    setup.run(sysMunmap(setup.mm, setup.a, 16));
+    expect(setup.client.counters().invalidations).toBe(1);
+  });
+
   it('the CPU’s next access brings the 64 KiB home and takes them off the GPU', () => {
     const setup = new Setup(16);
     for (let page = 0; page < 16; page++) setup.write(page, page);
