@@ -59,6 +59,10 @@ export abstract class GpuKernel {
   stalled = false;
   /** Page of the access that was cancelled; -1 while none was. A cancelled kernel never goes on. */
   cancelled = -1;
+  /** ns that it has run out of turn, not booked yet. */
+  carriedNs = 0;
+  /** uTLBs that its faults have come through since it last ran: a bit each. */
+  private readonly utlbs = new Int32Array(UTLBS / 32);
   readonly gpu: Gpu;
   readonly instance: GpuInstance;
   readonly accesses: GpuAccesses;
@@ -99,6 +103,19 @@ export abstract class GpuKernel {
     return true;
   }
 
+  /** As {@link GpuKernel.cancel} for everything that came through one uTLB. */
+  cancelUtlb(utlb: number, vpn: number): boolean {
+    if (this.finished || this.cancelled >= 0 || !this.stalled) return false;
+    if ((((this.utlbs[utlb >>> 5] ?? 0) >>> (utlb & 31)) & 1) === 0) return false;
+    this.cancelled = vpn;
+    return true;
+  }
+
+  /** It runs on: which uTLBs it faults through is seen anew. */
+  forgetUtlbs(): void {
+    this.utlbs.fill(0);
+  }
+
   /** Whether a thread of it is stalled on page `vpn`. */
   abstract waitsFor(vpn: number): boolean;
 
@@ -116,7 +133,9 @@ export abstract class GpuKernel {
   protected faultOf(vpn: number, access: number, utlb: number): void {
     const { faultBuffer, kernel } = this.gpu;
     const type = this.faultType(vpn, access);
-    faultBuffer.push(this.instance.id, vpn, access, type, utlb % UTLBS, kernel.sched.now);
+    const unit = utlb % UTLBS;
+    this.utlbs[unit >>> 5] = (this.utlbs[unit >>> 5] ?? 0) | (1 << (unit & 31));
+    faultBuffer.push(this.instance.id, vpn, access, type, unit, kernel.sched.now);
   }
 
   /** Books accesses `from` … `to - 1` of `pages`, of which `remote` went across the link. */

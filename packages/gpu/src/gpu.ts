@@ -2,6 +2,7 @@ import { type Kernel, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { AccessCounters } from './access-counters.js';
 import { GPU_PTE_FOREIGN, GPU_PTE_SYSMEM } from './access.js';
 import type { GpuPreset } from './capability.js';
+import type { GpuChannel, NonReplayableFault } from './channel.js';
 import { CopyEngine } from './copy-engine.js';
 import { FaultBuffer } from './fault-buffer.js';
 import { GpuInstance } from './gpu-instance.js';
@@ -28,6 +29,8 @@ export interface GpuFaultHandler {
   faultsPending(gpu: Gpu): Task;
   /** Notifications of the access counters wait; the kernels go on meanwhile, or after it. */
   notificationsPending?(gpu: Gpu): Task;
+  /** Faults that cannot be replayed wait in the shadow buffer: clears each, or kills its channel. */
+  nonReplayableFaultsPending?(gpu: Gpu): Task;
 }
 
 /** Settings of a {@link Gpu} that differ from its preset's. */
@@ -57,6 +60,8 @@ export class Gpu {
   foreign: FrameContents | undefined;
   readonly faultBuffer: FaultBuffer;
   readonly accessCounters = new AccessCounters();
+  /** The driver's copy of the buffer of faults that cannot be replayed, oldest first. */
+  readonly nonReplayableFaults: NonReplayableFault[] = [];
   readonly copyEngine: CopyEngine;
   /** Chance in parallel kernels. */
   readonly prng: Prng;
@@ -135,7 +140,8 @@ export class Gpu {
   *run(kernel: GpuKernel): Task {
     const { sched } = this.kernel;
     for (;;) {
-      const ns = kernel.advance();
+      const ns = kernel.carriedNs + this.step(kernel);
+      kernel.carriedNs = 0;
       this.runningNs += ns;
       if (ns > 0) yield* sched.delay(ns);
       if (this.accessCounters.notifications.length > 0) yield* this.notify();
@@ -169,6 +175,44 @@ export class Gpu {
     return count;
   }
 
+  /**
+   * Driver side, for GPUs without precise cancel: ends every access that has come through `utlb` since the last replay,
+   * whoever it belongs to; `vpn` is the page it is for.
+   * @returns how many kernels were cancelled.
+   */
+  cancelUtlb(utlb: number, vpn: number): number {
+    let count = 0;
+    for (const kernel of this.running) if (kernel.cancelUtlb(utlb, vpn)) count++;
+    return count;
+  }
+
+  /**
+   * Driver side, after a replay: has every stalled kernel try again at once, so that what still faults is in the buffer when
+   * this returns. The time that it takes is booked when the kernel runs on.
+   */
+  retryStalled(): void {
+    for (const kernel of this.running)
+      if (kernel.stalled && !this.over(kernel)) kernel.carriedNs += this.step(kernel);
+  }
+
+  /**
+   * An access of an engine whose faults cannot be replayed. @returns false when the channel was killed, by the driver or because
+   * no driver serves such faults on this GPU.
+   */
+  *channelAccess(channel: GpuChannel, vpn: number, access: number): Task<boolean> {
+    while (!channel.killed && !channel.reaches(vpn, access)) {
+      const { handler } = this;
+      if (!this.preset.capability.nonReplayableFaults || handler?.nonReplayableFaultsPending === undefined) {
+        channel.killed = true;
+        break;
+      }
+      channel.faulted = true;
+      this.nonReplayableFaults.push({ channel, vpn, access });
+      while (channel.faulted) yield* handler.nonReplayableFaultsPending(this);
+    }
+    return !channel.killed;
+  }
+
   /** Driver side: an instance ends; its kernels stop, its faults are stale from now on. */
   closeInstance(instance: GpuInstance): void {
     instance.dead = true;
@@ -178,6 +222,11 @@ export class Gpu {
   /** The interrupt of the access counters. Nobody waits for its end but this thread of execution. */
   private *notify(): Task {
     if (this.handler?.notificationsPending !== undefined) yield* this.handler.notificationsPending(this);
+  }
+
+  private step(kernel: GpuKernel): number {
+    kernel.forgetUtlbs();
+    return kernel.advance();
   }
 
   private *awaitReplay(kernel: GpuKernel): Task {

@@ -1,6 +1,7 @@
 export * from './access.js';
 export * from './access-counters.js';
 export * from './capability.js';
+export * from './channel.js';
 export * from './copy-engine.js';
 export * from './cost.js';
 export * from './fault-buffer.js';

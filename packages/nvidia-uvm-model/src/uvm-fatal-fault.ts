@@ -4,6 +4,7 @@ import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
 import { packUvmEvent, UvmEventTypeFatalFault } from './uvm-tools.js';
 import {
+  UVM_FAULT_ACCESS_TYPE_READ,
   UVM_ID_GPU,
   UvmEventFatalReasonInvalidAddress,
   UvmEventFatalReasonInvalidPermissions,
@@ -17,22 +18,30 @@ const ERRNO_OF_REASON: Readonly<Record<number, number>> = {
   [UvmEventFatalReasonOutOfMemory]: -ENOMEM,
 };
 
-/** Records a fatal fault, as the kernel log and the program see it, and marks its entry for the cancel step. */
-export function markFatal(
-  driver: UvmDriver,
-  batch: UvmFaultBatch,
-  space: UvmVaSpace,
-  index: number,
-  reason: number,
-): void {
+/**
+ * Marks an entry that cannot be served: `UvmEventFatalReason*`, and which of the accesses that wait for the page are to
+ * end (`GPU_CANCEL_*`). Nothing ends before the cancel step has looked again.
+ */
+export function markFatal(batch: UvmFaultBatch, index: number, reason: number, mode = GPU_CANCEL_ALL): void {
   batch.fatal++;
-  batch.cancel[index] = GPU_CANCEL_ALL + 1;
-  const vpn = batch.vpn[index] ?? 0;
+  batch.cancel[index] = mode + 1;
+  batch.reason[index] = reason;
+}
+
+/** Records a fatal fault, as the tools, the kernel log and the program see it. `engine` is the log's name of who faulted. */
+export function recordFatal(
+  driver: UvmDriver,
+  space: UvmVaSpace,
+  vpn: number,
+  access: number,
+  reason: number,
+  engine: string,
+): void {
   driver.tools.counters.fatalFaults++;
   const { now } = driver.kernel.sched;
   driver.tools.record(UvmEventTypeFatalFault, now, vpn, 1, packUvmEvent(reason, UVM_ID_GPU, UVM_ID_GPU));
-  const verb = (batch.access[index] ?? 0) > 1 ? 'VIRT_WRITE' : 'VIRT_READ';
-  const text = `Xid 31: MMU Fault: ENGINE GRAPHICS faulted @ ${vpnToHex(vpn)}. Fault is of type FAULT_PDE ACCESS_TYPE_${verb}`;
+  const verb = access > UVM_FAULT_ACCESS_TYPE_READ ? 'VIRT_WRITE' : 'VIRT_READ';
+  const text = `Xid 31: MMU Fault: ENGINE ${engine} faulted @ ${vpnToHex(vpn)}. Fault is of type FAULT_PDE ACCESS_TYPE_${verb}`;
   driver.log.push(`NVRM: ${text}`);
   if (space.fatal === undefined) space.fatalErrno = ERRNO_OF_REASON[reason] ?? -EIO;
   space.fatal ??= text;

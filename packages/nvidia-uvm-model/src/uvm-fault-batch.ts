@@ -16,16 +16,25 @@ export class UvmFaultBatch {
   throttled = 0;
   fatal = 0;
   invalidPrefetches = 0;
+  /** Memory was used up: the batch is cancelled as a whole, without a second look. */
+  outOfMemory = false;
   /** Blocks served. */
   services = 0;
   readonly vpn: Float64Array;
   readonly access: Uint8Array;
   readonly type: Uint8Array;
   readonly instance: Int32Array;
+  /** uTLB that the entry came through, and all kinds of access merged into it: a bit each. */
+  readonly utlb: Int32Array;
+  readonly accessMask: Uint8Array;
   /** Faults merged into the entry. */
   readonly merged: Int32Array;
   /** What the cancel step is to do: 0 nothing, else `GPU_CANCEL_*` plus one. */
   readonly cancel: Uint8Array;
+  /** Why the entry is fatal, where it is to be cancelled. */
+  readonly reason: Uint8Array;
+  /** Fetched for the cancel step: its faults have been recorded before. */
+  readonly cancelling: boolean;
   /** Entry indices in service order. */
   readonly order: Int32Array;
   private readonly keys: Float64Array;
@@ -41,7 +50,11 @@ export class UvmFaultBatch {
     timestamp: 0,
   };
 
-  constructor(capacity: number) {
+  constructor(capacity: number, cancelling = false) {
+    this.cancelling = cancelling;
+    this.utlb = new Int32Array(capacity);
+    this.accessMask = new Uint8Array(capacity);
+    this.reason = new Uint8Array(capacity);
     this.vpn = new Float64Array(capacity);
     this.access = new Uint8Array(capacity);
     this.type = new Uint8Array(capacity);
@@ -53,16 +66,16 @@ export class UvmFaultBatch {
   }
 
   /**
-   * Reads up to `max` entries from the buffer and frees them there. With `coalesce`, an
+   * Reads up to `max` entries from the buffer, as far as `put`, and frees them there. With `coalesce`, an
    * entry is merged into the last one of its uTLB for the same page, or into the last one of all if that is for the
    * same page and at least as intrusive.
    * @uvm uvm_gpu_replayable_faults.c fetch_fault_buffer_entries
    */
-  fetch(buffer: FaultBuffer, max: number, coalesce: boolean): void {
+  fetch(buffer: FaultBuffer, max: number, coalesce: boolean, put = buffer.put): void {
     this.reset();
     const { entry } = this;
     let get = buffer.get;
-    while (get !== buffer.put && this.cached < max) {
+    while (get !== put && this.cached < max) {
       buffer.read(get, entry);
       get = buffer.next(get);
       this.cached++;
@@ -104,6 +117,7 @@ export class UvmFaultBatch {
     this.throttled = 0;
     this.fatal = 0;
     this.invalidPrefetches = 0;
+    this.outOfMemory = false;
     this.services = 0;
     this.lastOfUtlb.fill(-1);
   }
@@ -128,6 +142,7 @@ export class UvmFaultBatch {
   }
 
   private take(at: number): void {
+    this.accessMask[at] = (this.accessMask[at] ?? 0) | (1 << this.entry.access);
     this.merged[at] = (this.merged[at] ?? 0) + 1;
     this.coalesced++;
   }
@@ -139,6 +154,8 @@ export class UvmFaultBatch {
     this.access[at] = entry.access;
     this.type[at] = entry.type;
     this.instance[at] = entry.instance;
+    this.utlb[at] = entry.utlb;
+    this.accessMask[at] = 1 << entry.access;
     this.merged[at] = 1;
     this.cancel[at] = 0;
     this.lastOfUtlb[entry.utlb] = at;

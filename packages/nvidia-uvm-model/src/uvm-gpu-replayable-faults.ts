@@ -2,12 +2,14 @@ import { gpuFaultServiceable } from '@hmm/gpu';
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
 import { markFatal } from './uvm-fatal-fault.js';
+import { cancelFatal, cancelFaults } from './uvm-fault-cancel.js';
 import { UvmFaultBatch } from './uvm-fault-batch.js';
 import { serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import { maskTest } from './uvm-page-mask.js';
+import { fetchBatch, flushFaultBuffer, flushModeOf, pushReplay } from './uvm-replay.js';
 import { batchTime, blockServiceTime, serialServiceTime } from './uvm-service-time.js';
-import { packUvmEvent, UvmEventTypeGpuFault, UvmEventTypeGpuFaultReplay } from './uvm-tools.js';
+import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
   UVM_FAULT_ACCESS_TYPE_PREFETCH,
@@ -45,6 +47,10 @@ export class UvmReplayableFaults {
   /** ns that prefetch faults stay off after too many invalid ones; 0 keeps them on. */
   readonly reenableLapse: number;
   readonly batch: UvmFaultBatch;
+  /** The batch of the cancel step, as large as the buffer; made when it is needed. */
+  cancelBatch: UvmFaultBatch | undefined;
+  /** PUT as last read from the hardware. */
+  cachedPut = 0;
   batchId = 0;
   /** The present service call: batches and throttled batches so far. */
   batches = 0;
@@ -88,17 +94,22 @@ export function* uvmParentGpuServiceReplayableFaults(driver: UvmDriver): Task {
   while (gpu.faultBuffer.pending > 0) {
     if (state.batches >= state.maxBatches || state.throttledBatches >= state.maxThrottled) break;
     const { batch } = state;
-    batch.fetch(gpu.faultBuffer, state.batchSize, state.coalesce);
-    batch.sort();
+    fetchBatch(driver, batch);
     state.batchId++;
     driver.tools.counters.batches++;
     if (driver.kernel.sched.exploring) yield SP_PREEMPT;
     yield* serviceBatch(driver, batch);
     prefetchFaultControl(driver, batch);
-    if (batch.fatal > 0) cancelFatal(driver, batch);
-    else if (batch.throttled > 0) state.throttledBatches++;
     state.batches++;
+    if (batch.fatal > 0 && !batch.outOfMemory) {
+      yield* cancelFaults(driver, serviceBatch);
+      replayed = true;
+      continue;
+    }
+    if (batch.outOfMemory) cancelFatal(driver, batch);
+    else if (batch.throttled > 0) state.throttledBatches++;
     replayed = replayBatch(driver, batch) || replayed;
+    if (batch.outOfMemory) break;
   }
   if (!replayed) pushReplay(driver);
 }
@@ -133,23 +144,23 @@ function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
       at = yield* serviceHmm(driver, batch, space, space.hmm, at);
       continue;
     }
-    serveWithoutBlock(driver, batch, space, index);
+    serveWithoutBlock(driver, batch, index);
     at++;
   }
   if (batch.cached > 1) yield* driver.kernel.sched.delay(batchTime(driver, batch));
 }
 
 /** No block covers the address, or the fault cannot be served: prefetches are counted, the rest is fatal. */
-function serveWithoutBlock(driver: UvmDriver, batch: UvmFaultBatch, space: UvmVaSpace, index: number): void {
+function serveWithoutBlock(driver: UvmDriver, batch: UvmFaultBatch, index: number): void {
   const access = batch.access[index] ?? 0;
-  driver.tools.counters.gpuFaults++;
+  if (!batch.cancelling) driver.tools.counters.gpuFaults++;
   if (access === UVM_FAULT_ACCESS_TYPE_PREFETCH) {
     batch.invalidPrefetches++;
     return;
   }
   const fatalType = !gpuFaultServiceable(batch.type[index] ?? 0);
   const reason = fatalType ? UvmEventFatalReasonInvalidFaultType : UvmEventFatalReasonInvalidAddress;
-  markFatal(driver, batch, space, index, reason);
+  markFatal(batch, index, reason);
 }
 
 /**
@@ -177,8 +188,8 @@ function* serviceFaultsOfBlock(
   }
   outcome ||= uvmVaBlockServeRemotely(driver, ctx, block);
   if (!outcome) {
-    for (let i = at; i < end; i++)
-      markFatal(driver, batch, space, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);
+    batch.outOfMemory = true;
+    for (let i = at; i < end; i++) markFatal(batch, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);
   }
   batch.services++;
   const ns = batch.cached === 1 ? serialServiceTime(driver, space, block, batch) : blockServiceTime(driver);
@@ -226,14 +237,14 @@ function gatherFaults(
     )
       break;
     const access = batch.access[index] ?? 0;
-    counters.gpuFaults++;
+    if (!batch.cancelling) counters.gpuFaults++;
     if (vpn === previous) {
       batch.duplicates++;
       continue;
     }
     previous = vpn;
     const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
-    driver.tools.record(UvmEventTypeGpuFault, driver.kernel.sched.now, vpn, 1, value);
+    if (!batch.cancelling) driver.tools.record(UvmEventTypeGpuFault, driver.kernel.sched.now, vpn, 1, value);
     const found = uvmVaBlockAddFault(driver, ctx, block, UVM_ID_GPU, vpn - block.start, access);
     if (found === FAULT_THROTTLED) batch.throttled++;
     else if (found === FAULT_TAKEN) space.gpuFaults++;
@@ -249,14 +260,6 @@ function prefetchFaultControl(driver: UvmDriver, batch: UvmFaultBatch): void {
   state.prefetchOffUntil = driver.kernel.sched.now + state.reenableLapse;
 }
 
-/** Ends the accesses whose fault is fatal: precisely, entry by entry. @uvm uvm_gpu_replayable_faults.c service_fault_batch_for_cancel */
-function cancelFatal(driver: UvmDriver, batch: UvmFaultBatch): void {
-  for (let i = 0; i < batch.count; i++) {
-    const cancel = batch.cancel[i] ?? 0;
-    if (cancel > 0) driver.gpu.cancel(batch.instance[i] ?? 0, batch.vpn[i] ?? 0, cancel - 1);
-  }
-}
-
 /** Replays as the policy says after a batch. @returns whether a replay was pushed. */
 function replayBatch(driver: UvmDriver, batch: UvmFaultBatch): boolean {
   const state = driver.replayable;
@@ -269,15 +272,7 @@ function replayBatch(driver: UvmDriver, batch: UvmFaultBatch): boolean {
   if (policy === UVM_PERF_FAULT_REPLAY_POLICY_BLOCK)
     for (let i = 1; i < batch.services; i++) pushReplay(driver);
   if (policy === UVM_PERF_FAULT_REPLAY_POLICY_BATCH_FLUSH)
-    driver.gpu.faultBuffer.discardTo(driver.gpu.faultBuffer.put);
+    flushFaultBuffer(driver, flushModeOf(driver, batch));
   pushReplay(driver);
   return true;
-}
-
-function pushReplay(driver: UvmDriver): void {
-  const { now } = driver.kernel.sched;
-  driver.replayable.lastReplay = now;
-  driver.tools.counters.replays++;
-  driver.tools.record(UvmEventTypeGpuFaultReplay, now, 0, 0, driver.replayable.batchId);
-  driver.gpu.replay();
 }

@@ -1,3 +1,4 @@
+import { GPU_CANCEL_ALL, GPU_CANCEL_WRITE_AND_ATOMIC } from '@hmm/gpu';
 import { EFAULT, type Task } from '@hmm/kernel';
 import type { Vma } from '@hmm/mm';
 import type { UvmDriver } from './uvm-driver.js';
@@ -16,6 +17,7 @@ import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
   UVM_FAULT_ACCESS_TYPE_PREFETCH,
+  UVM_FAULT_ACCESS_TYPE_READ,
   UVM_ID_CPU,
   UVM_ID_GPU,
   UvmEventFatalReasonInvalidAddress,
@@ -42,27 +44,22 @@ export function* serviceHmm(
   const block = vma === undefined ? -EFAULT : yield* hmm.block(vpn);
   let end = at + 1;
   if (vma === undefined || typeof block === 'number') {
-    failHmm(driver, batch, space, index, -EFAULT);
+    failHmm(batch, index, -EFAULT);
   } else {
     const faults = newHmmFaults(block);
     end = gatherHmm(driver, batch, space, vma, faults, at);
     const errno = yield* uvmHmmServiceGpuFaults(faults, vma);
     batch.throttled += faults.throttled;
     batch.services++;
-    if (errno !== 0) for (let i = at; i < end; i++) failHmm(driver, batch, space, batch.order[i] ?? 0, errno);
+    if (errno !== 0) for (let i = at; i < end; i++) failHmm(batch, batch.order[i] ?? 0, errno);
     yield* driver.kernel.sched.delay(hmmServiceTime(driver, space, batch, faults));
   }
   mm.mmapLock.unlockRead();
   return end;
 }
 
-function failHmm(
-  driver: UvmDriver,
-  batch: UvmFaultBatch,
-  space: UvmVaSpace,
-  index: number,
-  errno: number,
-): void {
+/** A fault that cannot be served; of writes where reads wait for the same page as well, only the writes end. */
+function failHmm(batch: UvmFaultBatch, index: number, errno: number, mode = GPU_CANCEL_ALL): void {
   if ((batch.access[index] ?? 0) === UVM_FAULT_ACCESS_TYPE_PREFETCH) {
     batch.invalidPrefetches++;
     return;
@@ -70,7 +67,7 @@ function failHmm(
   if (batch.cancel[index] !== 0) return;
   const reason =
     errno === -EFAULT ? UvmEventFatalReasonInvalidAddress : UvmEventFatalReasonInvalidPermissions;
-  markFatal(driver, batch, space, index, reason);
+  markFatal(batch, index, reason, mode);
 }
 
 /** Adds the entries of the same block and VMA whose access is allowed; others are fatal. Returns the position after them. */
@@ -90,13 +87,25 @@ function gatherHmm(
     const vpn = batch.vpn[index] ?? 0;
     if (vpn >= outer || batch.instance[index] !== space.instance.id) break;
     const access = batch.access[index] ?? 0;
-    driver.tools.counters.gpuFaults++;
-    const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
-    driver.tools.record(UvmEventTypeGpuFault, driver.kernel.sched.now, vpn, 1, value);
+    if (!batch.cancelling) recordGpuFault(driver, vpn, access);
     const errno = hmmAccessErrno(vma, access);
     if (errno === 0) addHmmFault(faults, vpn - block.start, access);
-    else failHmm(driver, batch, space, index, errno);
+    else if (readsWait(batch, index) && hmmAccessErrno(vma, UVM_FAULT_ACCESS_TYPE_READ) === 0) {
+      addHmmFault(faults, vpn - block.start, UVM_FAULT_ACCESS_TYPE_READ);
+      failHmm(batch, index, errno, GPU_CANCEL_WRITE_AND_ATOMIC);
+    } else failHmm(batch, index, errno);
     space.gpuFaults++;
   }
   return i;
+}
+
+/** Whether reads of the page were merged into an entry that writes. */
+function readsWait(batch: UvmFaultBatch, index: number): boolean {
+  return (((batch.accessMask[index] ?? 0) >>> UVM_FAULT_ACCESS_TYPE_READ) & 1) !== 0;
+}
+
+function recordGpuFault(driver: UvmDriver, vpn: number, access: number): void {
+  driver.tools.counters.gpuFaults++;
+  const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
+  driver.tools.record(UvmEventTypeGpuFault, driver.kernel.sched.now, vpn, 1, value);
 }
