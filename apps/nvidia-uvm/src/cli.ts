@@ -1,6 +1,5 @@
-import { main, runCommand, validateCommand } from '@hmm/cli';
-import { uvmFactory } from '@hmm/nvidia-uvm-model';
-import * as captures from '@hmm/nvidia-uvm-model/validate';
+import { main } from '@hmm/cli';
+import { UVM_COMMANDS } from './commands.js';
 
 await main({
   name: 'hmm-nvidia-uvm',
@@ -11,5 +10,5 @@ await main({
     'hmm-nvidia-uvm run pingpong.hmm --set uvm_perf_thrashing_enable=0',
     'hmm-nvidia-uvm validate tools/golden/h100-uvm/uvm-public.jsonl.gz',
   ],
-  commands: [runCommand([uvmFactory()]), validateCommand(captures)],
+  commands: UVM_COMMANDS,
 });
