@@ -1,4 +1,5 @@
 import { ENOMEM, EOPNOTSUPP } from '@hmm/kernel';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   DMA_MAPPING_ERROR,
@@ -12,6 +13,7 @@ import {
   hmmDmaMapAlloc,
   hmmDmaMapPfn,
   hmmDmaUnmapPfn,
+  I68,
   type P2pdmaMapType,
 } from '@hmm/mirror';
 
@@ -21,12 +23,13 @@ class Iommu implements DmaDevice {
   readonly live = new Map<number, number>();
   peer: P2pdmaMapType = 'none';
   full = false;
+  private made = 0;
   p2pdma(): P2pdmaMapType {
     return this.peer;
   }
   mapPage(pfn: number): number {
     if (this.full) return DMA_MAPPING_ERROR;
-    const dma = 0x1000 + this.live.size;
+    const dma = 0x1000 + this.made++;
     this.live.set(dma, pfn);
     return dma;
   }
@@ -86,4 +89,33 @@ test('a device that must hand memory over cannot keep pages mapped; absurd sizes
   expect(hmmDmaMapAlloc(syncing, 1)).toBe(-EOPNOTSUPP);
   expect(hmmDmaMapAlloc(new Iommu(), 2 ** 40)).toBe(-ENOMEM);
   expect(hmmDmaMapAlloc(new Iommu(), 0)).toBe(-ENOMEM);
+});
+
+test('slots and mappings agree, whatever is mapped, unmapped and refilled in any order: I68', () => {
+  const slot = fc.nat({ max: 1 });
+  const op = fc.constantFrom<'map' | 'unmap' | 'refill' | 'full'>('map', 'unmap', 'refill', 'full');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(op, slot, fc.nat({ max: 9 })), { maxLength: 30 }), (steps) => {
+      const dev = new Iommu();
+      const map = mapOf(dev);
+      for (const [what, idx, pfn] of steps) {
+        if (what === 'full') dev.full = !dev.full;
+        else if (what === 'map') hmmDmaMapPfn(dev, map, idx);
+        else hmmDmaUnmapPfn(dev, map, idx);
+        if (what === 'refill') map.pfnList[2 * idx + 1] = 100 + pfn;
+        expect(I68(map, dev.live)).toBeUndefined();
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('I68 names the slot that was refilled, or lost its mark, while it was mapped', () => {
+  const dev = new Iommu();
+  const map = mapOf(dev);
+  hmmDmaMapPfn(dev, map, 0);
+  map.pfnList[1] = 77;
+  expect(I68(map, dev.live)).toMatch('not 77');
+  map.pfnList[0] = HMM_PFN_VALID;
+  expect(I68(map, dev.live)).toMatch('1 mappings are live, 0 are in slots');
 });

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import {
   cpuTranslate,
   MADV_DONTNEED,
+  MADV_HUGEPAGE,
   PROT_NONE,
   PROT_READ,
   sysMadvise,
@@ -17,10 +18,14 @@ import {
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
   type HmmRange,
+  hmmPfnToMapOrder,
+  I66,
 } from '@hmm/mirror';
 import { BASE, Process, RW } from './support.js';
 
 const PAGES = 12;
+/** A 2 MiB boundary inside the huge mapping. */
+const HUGE = 0x1_0000_0200;
 const page = fc.nat({ max: PAGES - 1 });
 const span = fc.tuple(page, fc.integer({ min: 1, max: PAGES })).map(([start, pages]) => ({
   start: BASE + start,
@@ -69,6 +74,7 @@ test('a success gives every page that was asked for; a snapshot says what the ta
         }
         const range = p.range(BASE - 1, PAGES + 2, 0);
         expect(p.fault(range)).toBe(0);
+        expect(I66(p.mm, range)).toBeUndefined();
         for (let i = 0; i < PAGES + 2; i++) {
           const flags = range.hmmPfns[2 * i] ?? 0;
           if ((flags & HMM_PFN_VALID) === 0) continue;
@@ -79,4 +85,43 @@ test('a success gives every page that was asked for; a snapshot says what the ta
     }),
     { numRuns: 200 },
   );
+});
+
+test('the order of a page is that of a mapping which is still there, however a huge one is taken apart', () => {
+  let huge = 0;
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 8 }), fc.nat({ max: 500 }), (steps, offset) => {
+      const p = new Process();
+      p.map(HUGE, 512);
+      p.run(sysMadvise(p.mm, HUGE, 512, MADV_HUGEPAGE));
+      p.write(HUGE, 1);
+      const moved = (at: number): number => at - BASE + HUGE + offset;
+      for (const s of steps) {
+        if (s.op === 'drop') p.run(sysMadvise(p.mm, moved(s.span.start), s.span.pages, MADV_DONTNEED));
+        else if (s.op === 'protect') p.run(sysMprotect(p.mm, moved(s.span.start), s.span.pages, s.prot));
+        else if (s.op === 'unmap') p.run(sysMunmap(p.mm, moved(s.span.start), s.span.pages));
+        const range = p.range(HUGE, 512, 0);
+        expect(p.fault(range)).toBe(0);
+        if (hmmPfnToMapOrder(range.hmmPfns[0] ?? 0) === 9) huge++;
+        expect(I66(p.mm, range)).toBeUndefined();
+      }
+    }),
+    { numRuns: 60 },
+  );
+  expect(huge).toBeGreaterThan(0);
+});
+
+test('I66 names the page whose order, or frame, is wrong', () => {
+  const p = new Process();
+  p.map(HUGE, 512);
+  p.run(sysMadvise(p.mm, HUGE, 512, MADV_HUGEPAGE));
+  p.write(HUGE, 1);
+  const range = p.range(HUGE, 4, 0);
+  expect(p.fault(range)).toBe(0);
+  range.hmmPfns[5] = 7;
+  expect(I66(p.mm, range)).toMatch('not consecutive');
+  range.hmmPfns[1] = (range.hmmPfns[1] ?? 0) + 1;
+  expect(I66(p.mm, range)).toMatch('is in frame');
+  p.run(sysMprotect(p.mm, HUGE, 1, PROT_READ));
+  expect(I66(p.mm, range)).toMatch('more than its mapping');
 });
