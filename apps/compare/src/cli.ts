@@ -2,7 +2,6 @@ import {
   compareCommand,
   conformCommand,
   demoCommand,
-  directoryFiles,
   exportCommand,
   importCommand,
   litmusCommand,
@@ -10,20 +9,19 @@ import {
   recordCommand,
   mutantsCommand,
   runCommand,
+  sweepCommand,
   validateCommand,
 } from '@hmm/cli';
 import type { MirrorDevicesFactory } from '@hmm/explore';
-import { nouveauFactory } from '@hmm/nouveau-model';
-import { uvmFactory } from '@hmm/nvidia-uvm-model';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
 import { MirrorOperations, testDeviceFactory } from '@hmm/test-device';
 import * as corpora from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
+import { clients } from './clients.js';
 import { recordedDemo } from './recorded-demo.js';
 import { viewCommand } from './view-command.js';
 
-const clients = [nouveauFactory(directoryFiles), uvmFactory()];
 
 /** Device memory of each of the four test devices of a litmus test, pages. */
 const CHUNK_PAGES = 64;
@@ -52,6 +50,7 @@ await main({
     exportCommand(clients),
     importCommand(),
     recordCommand(),
+    sweepCommand(new URL('sweep-worker.js', import.meta.url)),
     validateCommand(captures),
     conformCommand(corpora),
     litmusCommand(testDevices),

@@ -19,3 +19,5 @@ export { mutantsCommand } from './mutants-command.js';
 export { exportCommand } from './export-command.js';
 export { importCommand } from './import-command.js';
 export { recordCommand } from './record-command.js';
+export { runCell, type SweepJob } from './sweep/cell.js';
+export { sweepCommand } from './sweep/sweep-command.js';

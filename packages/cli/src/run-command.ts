@@ -5,7 +5,7 @@ import { simulatedAdvice } from './advice.js';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { type DiagnosedRequest, diagnosedRun, residencyGrid } from './diagnosed-run.js';
 import { type FailCondition, heldConditions, parseFailOn } from './fail-on.js';
-import { runOptions, sharedOptions, wholeNumber } from './options.js';
+import { type RunOptions, runOptions, sharedOptions, wholeNumber } from './options.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, fail, type Output } from './output.js';
 import { fileSetting } from './program-input.js';
 import { readSubject, type Subject } from './subject.js';
@@ -104,15 +104,29 @@ export type SubjectRequest =
     }
   | { readonly ok: false; readonly messages: readonly string[] };
 
+/** How a subject is taken, beside {@link RunOptions}. */
+export interface SubjectOptions {
+  readonly memory?: PlayMemory;
+  readonly agents?: TraceAgents;
+  readonly warps?: number;
+}
+
 /** Reads what the user named and chooses client and GPU. */
 export async function subjectRequest(
   what: string,
   factories: readonly ClientFactory[],
   cmd: Command,
 ): Promise<SubjectRequest> {
-  const options = runOptions(cmd);
-  const chosenOptions = cmd.opts<{ memory?: PlayMemory; agents?: TraceAgents; warps?: number }>();
-  const { memory, agents, warps } = chosenOptions;
+  return makeSubjectRequest(what, factories, runOptions(cmd), cmd.opts<SubjectOptions>());
+}
+
+/** As {@link subjectRequest}, with options that come from elsewhere. */
+export async function makeSubjectRequest(
+  what: string,
+  factories: readonly ClientFactory[],
+  options: RunOptions,
+  { memory, agents, warps }: SubjectOptions,
+): Promise<SubjectRequest> {
   const read = await readSubject(what, options, { agents, lanes: warps }, factories);
   if (!read.ok) return read;
   const { subject } = read;

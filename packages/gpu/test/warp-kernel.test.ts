@@ -1,0 +1,116 @@
+import {
+  Gpu,
+  GPU_ACCESS_READ,
+  GPU_PTE_VALID,
+  GPU_PTE_WRITE,
+  type GpuAccesses,
+  gpuPreset,
+  type GpuInstance,
+} from '@hmm/gpu';
+import { Kernel, type Task } from '@hmm/kernel';
+import { expect, test } from 'vitest';
+
+const BASE = 0x7f0000000;
+const READ = 1;
+const WRITE = 2;
+const PREFETCH = 4;
+
+interface Bench {
+  readonly gpu: Gpu;
+  readonly instance: GpuInstance;
+  /** Page and access of each fault that was served, in order. */
+  readonly served: [number, number][];
+  run(accesses: Partial<GpuAccesses>): { done: number; finished: boolean };
+}
+
+/** A GPU whose driver maps what faults, `most` faults a replay. */
+function bench(most = Infinity): Bench {
+  const kernel = new Kernel();
+  const gpu = new Gpu(kernel, gpuPreset('h100'));
+  const instance = gpu.openInstance();
+  const served: [number, number][] = [];
+  const entry = { instance: 0, vpn: 0, access: 0, type: 0, client: 0, gpc: 0, utlb: 0, timestamp: 0 };
+  gpu.handler = {
+    *faultsPending(): Task {
+      const { faultBuffer: buffer } = gpu;
+      for (let left = most; left > 0 && buffer.pending > 0; left--) {
+        buffer.read(buffer.get, entry);
+        buffer.get = buffer.next(buffer.get);
+        served.push([entry.vpn - BASE, entry.access]);
+        instance.table.map(entry.vpn, 1, served.length, GPU_PTE_VALID | (entry.access > READ ? GPU_PTE_WRITE : 0));
+      }
+      buffer.discardTo(buffer.put);
+      gpu.replay();
+      yield* kernel.sched.delay(1000);
+    },
+  };
+  const run = (accesses: Partial<GpuAccesses>): { done: number; finished: boolean } => {
+    const whole = { access: GPU_ACCESS_READ, shape: 'warps', base: BASE, pages: new Int32Array(0) } as const;
+    const started = gpu.launch(instance, { ...whole, offset: 0, width: 1, values: undefined, ...accesses });
+    kernel.sched.runSync(gpu.run(started));
+    return started;
+  };
+  return { gpu, instance, served, run };
+}
+
+test('warps go on past an access that faults, up to one uTLB of faults', () => {
+  const { gpu, served, run } = bench();
+  const pages = Int32Array.from({ length: 200 }, (_, i) => i);
+  expect(run({ pages, lanes: 1000 })).toMatchObject({ done: 200, finished: true });
+  expect(served.map(([page]) => page)).toEqual([...pages]);
+  expect(gpu.replays).toBe(Math.ceil(200 / gpu.preset.capability.utlbFaults));
+});
+
+test('one warp has one fault at a time', () => {
+  const { gpu, run } = bench();
+  expect(run({ pages: Int32Array.of(3, 3, 9, 3), lanes: 1 })).toMatchObject({ done: 4, finished: true });
+  expect(gpu.replays).toBe(2);
+});
+
+test('each access faults for what it needs: a store after a load of the same page faults again', () => {
+  const { served, run } = bench();
+  run({ pages: Int32Array.of(5, 5), kinds: Uint8Array.of(READ, WRITE), lanes: 1 });
+  expect(served).toEqual([
+    [5, 1],
+    [5, 2],
+  ]);
+});
+
+test('a prefetch raises a fault and waits for nothing', () => {
+  const { gpu, served, run } = bench();
+  const kinds = Uint8Array.of(PREFETCH, READ);
+  expect(run({ pages: Int32Array.of(1, 2), kinds, lanes: 1 })).toMatchObject({ done: 2, finished: true });
+  expect(served).toEqual([
+    [1, 0],
+    [2, 1],
+  ]);
+  expect(gpu.replays).toBe(1);
+});
+
+test('faults that were not served come again after the replay', () => {
+  const { served, run } = bench(10);
+  const pages = Int32Array.from({ length: 40 }, (_, i) => i * 7);
+  expect(run({ pages, lanes: 64 })).toMatchObject({ done: 40, finished: true });
+  expect(new Set(served.map(([page]) => page)).size).toBe(40);
+});
+
+test('accesses that come in pieces are the same as in one', () => {
+  const whole = Int32Array.from({ length: 100_000 }, (_, i) => (i * 40503) % 3000);
+  const one = bench();
+  one.run({ pages: whole, lanes: 32 });
+  const pieces = bench();
+  const pages = new Int32Array(777);
+  let at = 0;
+  const refill = (): number => {
+    const next = whole.subarray(at, at + pages.length);
+    pages.set(next);
+    at += next.length;
+    return next.length;
+  };
+  expect(pieces.run({ pages: pages.subarray(0, refill()), refill, lanes: 32 })).toMatchObject({
+    done: whole.length,
+    finished: true,
+  });
+  expect(pieces.served).toEqual(one.served);
+  expect(pieces.gpu.kernel.sched.now).toBeCloseTo(one.gpu.kernel.sched.now, 3);
+});
