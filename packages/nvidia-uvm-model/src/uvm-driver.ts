@@ -7,6 +7,7 @@ import { UvmCpuChunks } from './uvm-cpu-chunks.js';
 import { evictOne } from './uvm-eviction.js';
 import { uvmParentGpuServiceReplayableFaults, UvmReplayableFaults } from './uvm-gpu-replayable-faults.js';
 import { UvmAccessCounters, uvmServiceAccessCounters } from './uvm-gpu-access-counters.js';
+import { UvmNonReplayableFaults, uvmServiceNonReplayableFaults } from './uvm-gpu-non-replayable-faults.js';
 import { UvmHmmDevmem } from './uvm-hmm-devmem.js';
 import { UvmHmmVaSpace } from './uvm-hmm.js';
 import { UvmModuleParams } from './uvm-module-params.js';
@@ -73,6 +74,7 @@ export class UvmDriver {
   /** `uvm_perf_map_remote_on_eviction`, in force where access counters can take the data back. */
   readonly mapRemoteOnEviction: boolean;
   readonly accessCounters: UvmAccessCounters;
+  readonly nonReplayable = new UvmNonReplayableFaults();
   /** Pages to unpin, by deadline. */
   readonly pins: UvmPin[] = [];
   /** Contexts: of the fault worker, of CPU faults and calls, of eviction. */
@@ -85,6 +87,8 @@ export class UvmDriver {
   readonly log: string[] = [];
   /** Held by who services faults (the ISR's service lock). */
   readonly serviceLock: Mutex;
+  /** Held by who serves faults that cannot be replayed. */
+  readonly nonReplayableLock: Mutex;
   /** Held by who serves notifications of access counters. */
   readonly counterLock: Mutex;
   /** VA spaces by GPU address space. */
@@ -109,6 +113,7 @@ export class UvmDriver {
     this.mapRemoteOnEviction =
       this.accessCounters.enabled && this.params.get('uvm_perf_map_remote_on_eviction') === 1;
     this.serviceLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR');
+    this.nonReplayableLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR_NON_REPLAYABLE');
     this.counterLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR_ACCESS_COUNTERS');
     gpu.handler = this;
   }
@@ -160,6 +165,16 @@ export class UvmDriver {
       yield* uvmParentGpuServiceReplayableFaults(this);
     } finally {
       this.serviceLock.unlock();
+    }
+  }
+
+  /** The interrupt of faults that cannot be replayed (both halves). */
+  *nonReplayableFaultsPending(): Task {
+    if (!this.nonReplayableLock.tryFast()) yield* this.nonReplayableLock.lock();
+    try {
+      yield* uvmServiceNonReplayableFaults(this);
+    } finally {
+      this.nonReplayableLock.unlock();
     }
   }
 

@@ -62,6 +62,8 @@ export interface UvmHmmFaults {
   readonly atomics: UvmPageMask;
   /** Pages whose fault the detector refused: left out. */
   throttled: number;
+  /** Whether the thrashing detector is asked. */
+  readonly hinted: boolean;
   /** What was done, for its cost. */
   moved: UvmHmmMoved;
   remoteRuns: number;
@@ -70,14 +72,15 @@ export interface UvmHmmFaults {
 /** Retries after which a service gives up; the real loop has no limit. */
 const MAX_ROUNDS = 64;
 
-/** Faults to gather, with nothing in them yet. */
-export function newHmmFaults(hmm: UvmHmmBlock): UvmHmmFaults {
+/** Faults to gather, with nothing in them yet; `hinted` is false for those that the thrashing detector is not asked about. */
+export function newHmmFaults(hmm: UvmHmmBlock, hinted = true): UvmHmmFaults {
   return {
     hmm,
     faulted: newMask(),
     writes: newMask(),
     atomics: newMask(),
     throttled: 0,
+    hinted,
     moved: { pages: 0, transfers: 0, zeroed: 0, copyNs: 0 },
     remoteRuns: 0,
   };
@@ -160,13 +163,14 @@ function selectPages(faults: UvmHmmFaults, vma: Vma): UvmPageMask {
   const stay = driver.forceSysmem || space.space.usesAts || uvmHmmMustUseSysmem(space, vma);
   const { policy } = block.range;
   for (let page = maskNext(faulted, 0); page < PAGES_PER_BLOCK; page = maskNext(faulted, page + 1)) {
-    const hint = uvmPerfThrashingGetHint(driver, block, page, UVM_ID_GPU, driver.kernel.sched.now);
-    if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE) {
+    const { now } = driver.kernel.sched;
+    const hint = faults.hinted ? uvmPerfThrashingGetHint(driver, block, page, UVM_ID_GPU, now) : undefined;
+    if (hint?.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE) {
       maskClear(faulted, page);
       faults.throttled++;
       continue;
     }
-    const pinned = hint.type === UVM_PERF_THRASHING_HINT_TYPE_PIN && hint.residency === UVM_ID_CPU;
+    const pinned = hint?.type === UVM_PERF_THRASHING_HINT_TYPE_PIN && hint.residency === UVM_ID_CPU;
     const here = maskTest(block.gpu.resident, page);
     const remote = policy.preferredLocation === UVM_ID_CPU || policyAccessedBy(policy, UVM_ID_GPU);
     const prefers = policy.preferredLocation === UVM_ID_GPU;

@@ -88,6 +88,23 @@ export function uvmVaBlockAddNotified(
   return takePage(driver, ctx, block, id, page, UVM_FAULT_ACCESS_TYPE_PREFETCH);
 }
 
+/**
+ * Adds a fault that cannot be replayed: as {@link uvmVaBlockAddFault}, but the thrashing detector is not asked.
+ * @uvm uvm_gpu_non_replayable_faults.c service_managed_fault_in_block_locked
+ */
+export function uvmVaBlockAddUnhinted(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  page: number,
+  access: number,
+): number {
+  if (hasProt(block, id, page, protOfAccess(access))) return FAULT_SATISFIED;
+  placePage(driver, ctx, block, id, page, access, undefined);
+  return FAULT_TAKEN;
+}
+
 function takePage(
   driver: UvmDriver,
   ctx: UvmServiceContext,
@@ -103,13 +120,26 @@ function takePage(
   }
   const pinned = hint.type === UVM_PERF_THRASHING_HINT_TYPE_PIN;
   if (pinned) maskSet(ctx.pinned, page);
-  const chosen = selectResidency(driver, ctx, block, page, id, access, pinned ? hint.residency : undefined);
+  placePage(driver, ctx, block, id, page, access, pinned ? hint.residency : undefined);
+  return FAULT_TAKEN;
+}
+
+/** Adds a page to those of its new residency. */
+function placePage(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  page: number,
+  access: number,
+  pinAt: UvmProcessorId | undefined,
+): void {
+  const chosen = selectResidency(driver, ctx, block, page, id, access, pinAt);
   const to = driver.policy.selectResidency?.(block, page, id, chosen) ?? chosen;
   maskSet(to === UVM_ID_CPU ? ctx.toCpu : ctx.toGpu, page);
   maskSet(ctx.faulted, page);
   if (access >= UVM_FAULT_ACCESS_TYPE_WRITE) maskSet(ctx.writes, page);
   if (access === UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG) maskSet(ctx.atomics, page);
-  return FAULT_TAKEN;
 }
 
 /** Whether reads of the page by `id` make a copy. */
