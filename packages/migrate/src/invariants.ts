@@ -1,6 +1,7 @@
 /**
  * The safety invariants that speak of device memory and migration slots, as predicates: the broken rule in words, or
- * undefined. Those over a trace (data preservation, one free call for each allocation …) are held by the property tests.
+ * undefined. Those over a trace (data preservation, one free call for each allocation …) are held by the property tests; which of
+ * all invariants are where is in the table of `docs/invariants.md`.
  *
  * @packageDocumentation
  */

@@ -1,7 +1,7 @@
 /**
  * The safety invariants that speak of memory management's own state, as predicates: the broken rule in words, or undefined.
- * Those marked [Q] hold while no operation is under way. Rules over a trace (I39, I43, I56 …) are held by the
- * property tests; I28 and I31 have no state here, since page-table locks are atomic steps and no TLB is kept.
+ * Those marked [Q] hold while no operation is under way. Rules over a trace (I56 …) are held by the property
+ * tests; I28 and I31 have no state here, since page-table locks are atomic steps and no TLB is kept.
  *
  * @packageDocumentation
  */
