@@ -25,6 +25,12 @@ export class GpuChannel {
     this.instance = instance;
   }
 
+  /** An access faults: the channel is switched out. Returns the record for the driver. */
+  fault(vpn: number, access: number): NonReplayableFault {
+    this.faulted = true;
+    return { channel: this, vpn, access };
+  }
+
   /** Whether an access of kind `access` to page `vpn` goes through. */
   reaches(vpn: number, access: number): boolean {
     const needs = GPU_ACCESS_NEEDS[access] ?? GPU_PTE_VALID;

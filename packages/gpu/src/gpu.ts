@@ -206,8 +206,7 @@ export class Gpu {
         channel.killed = true;
         break;
       }
-      channel.faulted = true;
-      this.nonReplayableFaults.push({ channel, vpn, access });
+      this.nonReplayableFaults.push(channel.fault(vpn, access));
       while (channel.faulted) yield* handler.nonReplayableFaultsPending(this);
     }
     return !channel.killed;
