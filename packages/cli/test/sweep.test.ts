@@ -1,0 +1,88 @@
+import { appendFileSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type SweepResult } from '../src/sweep/results.js';
+import { gridCell, gridSize, parseAxis, parseShard } from '../src/sweep/grid.js';
+import { heatGrid } from '../src/sweep/heat-grid.js';
+import { appendResult, inOrder, openResults, readResults, resultsCsv } from '../src/sweep/results.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'hmm-sweep-'));
+const AXES = [
+  { name: 'what', values: ['a.hmm'] },
+  { name: 'rounds', values: ['1', '2', '3'] },
+  { name: 'client', values: ['x', 'y'] },
+];
+
+const result = (index: number, error: string | null = null): SweepResult => ({
+  ...gridCell(AXES, index),
+  error,
+  figures: error === null ? { time_ns: 100 * (index + 1) } : {},
+});
+
+describe('axes', () => {
+  test.each([
+    ['seed=1..4', ['1', '2', '3', '4']],
+    ['vram=4..32*2', ['4', '8', '16', '32']],
+    ['client=a,b', ['a', 'b']],
+    ['size=1MiB,4..5', ['1MiB', '4', '5']],
+  ])('%s', (text, values) => {
+    expect(parseAxis(text)).toMatchObject({ values });
+  });
+
+  test.each(['seed', 'seed=', 'a=1,,2', 'a=0..8*2', 'a=1..8*1', 'a=1,1', 'a=5..4'])('%s is none', (text) => {
+    expect(typeof parseAxis(text)).toBe('string');
+  });
+
+  test('every cell comes once, and every shard has its own', () => {
+    expect(gridSize(AXES)).toBe(6);
+    const cells = Array.from({ length: 6 }, (_, i) => JSON.stringify(gridCell(AXES, i).values));
+    expect(new Set(cells).size).toBe(6);
+    expect(parseShard('2/8')).toEqual({ part: 2, parts: 8 });
+    for (const bad of ['0/8', '9/8', '1', 'a/b']) expect(typeof parseShard(bad)).toBe('string');
+  });
+});
+
+describe('a results file', () => {
+  test('goes on after a kill in the middle of a line', () => {
+    const path = join(folder, 'killed.jsonl');
+    openResults(path, AXES);
+    appendResult(path, result(4));
+    appendResult(path, result(1, 'it failed'));
+    appendFileSync(path, '{"index":2,"val');
+    const again = openResults(path, AXES);
+    expect(again.ok && inOrder(again.results)).toEqual([result(1, 'it failed'), result(4)]);
+    appendResult(path, result(2));
+    const read = readResults(path);
+    expect(read.ok && [...read.results.keys()]).toEqual([4, 1, 2]);
+    expect(readFileSync(path, 'utf8').endsWith('\n')).toBe(true);
+  });
+
+  test('of another sweep is refused', () => {
+    const path = join(folder, 'other.jsonl');
+    openResults(path, AXES);
+    expect(openResults(path, AXES.slice(0, 2))).toMatchObject({ ok: false });
+  });
+
+  test('that is none is refused', () => {
+    expect(readResults(join(folder, 'nosuch.jsonl'))).toMatchObject({ ok: false });
+    const path = join(folder, 'garbage.jsonl');
+    appendFileSync(path, 'garbage\n');
+    expect(readResults(path)).toMatchObject({ ok: false });
+  });
+});
+
+test('CSV has the axes, the figures and the errors', () => {
+  expect(resultsCsv(AXES, [result(0), result(1, 'no, it "failed"')])).toBe(
+    'what,rounds,client,time_ns,error\na.hmm,1,x,100,\na.hmm,1,y,,"no, it ""failed"""\n',
+  );
+});
+
+test('a heat grid shows the mean of a cell, and F where every run failed', () => {
+  const [, x, y] = AXES;
+  if (x === undefined || y === undefined) throw new Error('two axes are needed');
+  const svg = heatGrid(x, y, 'time_ns', [result(0), result(1, 'failed'), result(2)]);
+  expect(svg).toContain('>100</text>');
+  expect(svg).toContain('>300</text>');
+  expect(svg.match(/>F<\/text>/g)).toHaveLength(4);
+});
