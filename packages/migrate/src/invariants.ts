@@ -6,6 +6,7 @@
  * @packageDocumentation
  */
 import {
+  type Census,
   folioMapcount,
   isDeviceExclusivePte,
   isDevicePrivatePte,
@@ -48,7 +49,18 @@ function overEntries(
   return undefined;
 }
 
-function overAllEntries(system: MemorySystem, rule: (flags: number, payload: number) => Broken): Broken {
+function overAllEntries(
+  system: MemorySystem,
+  census: Census | undefined,
+  rule: (flags: number, payload: number) => Broken,
+): Broken {
+  if (census !== undefined) {
+    for (const { flags, payload } of census.leaves) {
+      const broken = rule(flags, payload);
+      if (broken !== undefined) return broken;
+    }
+    return undefined;
+  }
   for (const mm of system.mms) {
     const broken = overEntries(system, mm.root, system.tables.levels, rule);
     if (broken !== undefined) return broken;
@@ -57,9 +69,9 @@ function overAllEntries(system: MemorySystem, rule: (flags: number, payload: num
 }
 
 /** I22: a migration entry names a page that is locked and referenced. */
-export function I22(system: MemorySystem): Broken {
+export function I22(system: MemorySystem, census?: Census): Broken {
   const { map } = system;
-  return overAllEntries(system, (flags, pfn) => {
+  return overAllEntries(system, census, (flags, pfn) => {
     if (!isMigrationPte(flags)) return undefined;
     if (!map.test(map.folio(pfn), PG_locked)) return `a migration entry names the unlocked page ${pfn}`;
     return (map.refcount[map.folio(pfn)] ?? 0) > 0
@@ -69,16 +81,16 @@ export function I22(system: MemorySystem): Broken {
 }
 
 /** I23, of a moment without a migration: no migration entry is left. */
-export function I23(system: MemorySystem): Broken {
-  return overAllEntries(system, (flags, pfn) =>
+export function I23(system: MemorySystem, census?: Census): Broken {
+  return overAllEntries(system, census, (flags, pfn) =>
     isMigrationPte(flags) ? `a migration entry of page ${pfn} is left` : undefined,
   );
 }
 
 /** I32: no present entry names device-private memory, which is never on the LRU; a private entry names nothing else. */
-export function I32(system: MemorySystem): Broken {
+export function I32(system: MemorySystem, census?: Census): Broken {
   const { map } = system;
-  return overAllEntries(system, (flags, pfn) => {
+  return overAllEntries(system, census, (flags, pfn) => {
     const page = map.flags[pfn] ?? 0;
     if (isDevicePrivatePte(flags)) {
       return (page & PG_zone_device_private) !== 0
@@ -121,9 +133,9 @@ export function I34(system: MemorySystem): Broken {
 }
 
 /** I53: only a whole small anonymous page that is its process's own is exclusive to a device. */
-export function I53(system: MemorySystem): Broken {
+export function I53(system: MemorySystem, census?: Census): Broken {
   const { map } = system;
-  return overAllEntries(system, (flags, pfn) => {
+  return overAllEntries(system, census, (flags, pfn) => {
     if (!isDeviceExclusivePte(flags)) return undefined;
     const own = map.test(pfn, PG_anon) && map.test(pfn, PG_anon_exclusive);
     return own && map.folio(pfn) === pfn && !map.test(pfn, PG_head)
@@ -132,14 +144,15 @@ export function I53(system: MemorySystem): Broken {
   });
 }
 
-/** All invariants of this package that speak of a memory system, by name. */
-export const migrateInvariants: Readonly<Record<string, (system: MemorySystem) => Broken>> = {
-  I22,
-  I32,
-  I33,
-  I34,
-  I53,
-};
+/** All invariants of this package that speak of a memory system, by name. They take a count of it if there is one. */
+export const migrateInvariants: Readonly<Record<string, (system: MemorySystem, census?: Census) => Broken>> =
+  {
+    I22,
+    I32,
+    I33,
+    I34,
+    I53,
+  };
 
 /**
  * I45, of a migration between setup and finalize: a slot with a page names one that is locked and referenced; a given

@@ -2,6 +2,7 @@ import { ENTRY_TABLE, entryPages } from '@hmm/kernel';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 import {
+  isSwapPte,
   PTE_EXCLUSIVE,
   PTE_HUGE,
   PTE_PRESENT,
@@ -13,7 +14,16 @@ import {
   PTE_TYPE_SWAP,
   PTE_WRITE,
 } from './pte.js';
-import { HUGE_ZERO_PFN, PG_anon, PG_reserved, PG_swapcache } from './mem-map.js';
+import {
+  FIRST_PFN,
+  type FrameRange,
+  HUGE_ZERO_PFN,
+  PG_anon,
+  PG_free,
+  PG_reserved,
+  PG_swapcache,
+  PG_zone_device,
+} from './mem-map.js';
 import { vmaLookup } from './vma-set.js';
 import type { Vma } from './vma.js';
 
@@ -42,6 +52,20 @@ export interface Census {
   readonly writers: Int32Array;
   /** Entries that name each swap slot. */
   readonly swapCounts: Int32Array;
+  /** The allocatable frames that are not free and of which there is anything to say: in use, named, marked or counted. */
+  readonly frames: readonly number[];
+}
+
+/** A census while it is taken. */
+interface Count extends Census {
+  readonly leaves: Leaf[];
+  readonly frames: number[];
+}
+
+/** The frames that can differ from how they began: what the allocator ever handed out, and device memory. */
+export function usedFrames(system: MemorySystem): FrameRange[] {
+  const device = system.pagemaps.map(({ start, nr }): FrameRange => [start, start + nr]);
+  return [[0, system.pages.highest], ...device];
 }
 
 /** One past the highest frame that can be in use. */
@@ -49,23 +73,74 @@ export function framesInUse(system: MemorySystem): number {
   return system.pagemaps.reduce((end, pgmap) => Math.max(end, pgmap.start + pgmap.nr), system.pages.highest);
 }
 
-/** Counts everything. Costs a walk over all page tables: for checks and tests. */
-export function takeCensus(system: MemorySystem): Census {
-  const frames = framesInUse(system);
-  const leaves: Leaf[] = [];
-  for (const mm of system.mms) collectLeaves(mm, mm.root, system.tables.levels, 0, leaves);
-  const census: Census = {
-    leaves,
+/**
+ * Counts everything. Costs a walk over all page tables: for checks and tests.
+ * @param memory who counts often hands the same memory in, in which the census before this one is overwritten.
+ */
+export function takeCensus(system: MemorySystem, memory = new CensusMemory()): Census {
+  const census = memory.cleared(framesInUse(system), system.swap.slots + 1);
+  for (const mm of system.mms) collectLeaves(mm, mm.root, system.tables.levels, 0, census.leaves);
+  for (const leaf of census.leaves) countLeaf(system, census, leaf);
+  countHolders(system, census);
+  collectFrames(system, census);
+  return census;
+}
+
+/** The columns of a census, kept from one to the next. */
+export class CensusMemory {
+  private census: Count = emptyCount(0, 0);
+
+  /** The census with all counts 0. */
+  cleared(frames: number, slots: number): Count {
+    const { census } = this;
+    const { refs, mapcount, entireMapcount, claims, writers, swapCounts, leaves } = census;
+    if (refs.length !== frames || swapCounts.length !== slots)
+      return (this.census = emptyCount(frames, slots));
+    for (const column of [refs, mapcount, entireMapcount, claims, writers, swapCounts]) column.fill(0);
+    leaves.length = 0;
+    census.frames.length = 0;
+    return census;
+  }
+}
+
+function emptyCount(frames: number, slots: number): Count {
+  return {
+    leaves: [],
     refs: new Int32Array(frames),
     mapcount: new Int32Array(frames),
     entireMapcount: new Int32Array(frames),
     claims: new Int32Array(frames),
     writers: new Int32Array(frames),
-    swapCounts: new Int32Array(system.swap.slots + 1),
+    swapCounts: new Int32Array(slots),
+    frames: [],
   };
-  for (const leaf of leaves) countLeaf(system, census, leaf);
-  countHolders(system, census);
-  return census;
+}
+
+/** Only frames that were ever handed out, and those that a table names without right, can have anything said of them. */
+function collectFrames(system: MemorySystem, census: Count): void {
+  const { pagemaps, pages } = system;
+  for (const [start, end] of usedFrames(system))
+    collectRange(system, census, Math.max(start, FIRST_PFN), end);
+  for (const { payload: pfn, flags } of census.leaves) {
+    if (pfn < pages.highest || pfn >= census.refs.length || isSwapPte(flags)) continue;
+    if (pagemaps.some(({ start, nr }) => pfn >= start && pfn < start + nr)) continue;
+    if (!census.frames.includes(pfn)) census.frames.push(pfn);
+  }
+}
+
+function collectRange(
+  { map }: MemorySystem,
+  { refs, mapcount, writers, frames }: Count,
+  start: number,
+  end: number,
+): void {
+  for (let pfn = start; pfn < end; pfn++) {
+    const flags = map.flags[pfn] ?? 0;
+    if ((flags & PG_free) !== 0) continue;
+    const held = (map.refcount[pfn] ?? 0) | (map.mapcount[pfn] ?? 0) | (map.mapping[pfn] ?? 0);
+    const counted = (refs[pfn] ?? 0) | (mapcount[pfn] ?? 0) | (map.pincount[pfn] ?? 0);
+    if ((held | counted | (writers[pfn] ?? 0) | (flags & ~PG_zone_device)) !== 0) frames.push(pfn);
+  }
 }
 
 function collectLeaves(mm: MmStruct, table: number, level: number, base: number, into: Leaf[]): void {
@@ -120,15 +195,17 @@ function countLeaf(system: MemorySystem, census: Census, { flags, payload }: Lea
 /** References that are not entries of page tables. */
 function countHolders(system: MemorySystem, { refs, swapCounts }: Census): void {
   const { map, lru, swap } = system;
-  for (const folio of [...lru.add, ...lru.lazyfree, ...lru.activate]) add(refs, folio);
+  for (const batch of [lru.add, lru.lazyfree, lru.activate]) for (const folio of batch) add(refs, folio);
   for (const entry of lru.mlock) add(refs, entry >>> 2);
   for (let slot = 1; slot <= swap.slots; slot++) if (swap.cache[slot] !== 0) add(refs, swap.cache[slot] ?? 0);
   for (const file of system.addressSpaces) {
     if (file !== null) countFile(system, file.root, system.tables.levels, refs, swapCounts);
   }
-  for (let pfn = 0; pfn < refs.length; pfn++) {
-    const pins = map.pincount[pfn] ?? 0;
-    if (pins > 0) add(refs, pfn, pins);
+  for (const [start, end] of usedFrames(system)) {
+    for (let pfn = start; pfn < end; pfn++) {
+      const pins = map.pincount[pfn] ?? 0;
+      if (pins > 0) add(refs, pfn, pins);
+    }
   }
 }
 

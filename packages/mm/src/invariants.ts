@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-import { type Census, framesInUse, inSwapCache, isAnonFrame, takeCensus } from './census.js';
+import { type Census, inSwapCache, isAnonFrame, takeCensus, usedFrames } from './census.js';
 import {
   FIRST_PFN,
   HUGE_ZERO_PFN,
@@ -29,9 +29,8 @@ export type MmBroken = string | undefined;
 /** A rule over the state, given a count of it. */
 export type MmInvariant = (system: MemorySystem, census?: Census) => MmBroken;
 
-function overFrames(system: MemorySystem, census: Census, rule: (pfn: number) => MmBroken): MmBroken {
-  for (let pfn = FIRST_PFN; pfn < census.refs.length; pfn++) {
-    if (((system.map.flags[pfn] ?? 0) & PG_free) !== 0) continue;
+function overFrames(census: Census, rule: (pfn: number) => MmBroken): MmBroken {
+  for (const pfn of census.frames) {
     const broken = rule(pfn);
     if (broken !== undefined) return broken;
   }
@@ -43,7 +42,7 @@ function overFrames(system: MemorySystem, census: Census, rule: (pfn: number) =>
  * nothing maps is a driver's own, which counts itself.
  */
 export const I19: MmInvariant = (system, census = takeCensus(system)) =>
-  overFrames(system, census, (pfn) => {
+  overFrames(census, (pfn) => {
     const held = system.map.refcount[pfn] ?? 0;
     const counted = census.refs[pfn] ?? 0;
     if (counted === 0 && system.map.mapping[pfn] === 0) return undefined;
@@ -53,7 +52,7 @@ export const I19: MmInvariant = (system, census = takeCensus(system)) =>
 /** I20 [Q]: map counts are the number of present and device-private entries. */
 export const I20: MmInvariant = (system, census = takeCensus(system)) => {
   const { map } = system;
-  return overFrames(system, census, (pfn) => {
+  return overFrames(census, (pfn) => {
     const counted = census.mapcount[pfn] ?? 0;
     if ((map.mapcount[pfn] ?? 0) !== counted)
       return `frame ${pfn} counts ${map.mapcount[pfn] ?? 0} mappings of ${counted}`;
@@ -81,7 +80,7 @@ export const I21: MmInvariant = (system, census = takeCensus(system)) => {
 
 /** I24: an exclusive page has at most one entry that claims it. */
 export const I24: MmInvariant = (system, census = takeCensus(system)) =>
-  overFrames(system, census, (pfn) =>
+  overFrames(census, (pfn) =>
     system.map.test(pfn, PG_anon_exclusive) && (census.claims[pfn] ?? 0) > 1
       ? `the exclusive frame ${pfn} has ${census.claims[pfn] ?? 0} entries`
       : undefined,
@@ -100,7 +99,7 @@ export const I25: MmInvariant = (system, census = takeCensus(system)) => {
 
 /** I26: an anonymous page has at most one writable entry in all address spaces. */
 export const I26: MmInvariant = (system, census = takeCensus(system)) =>
-  overFrames(system, census, (pfn) =>
+  overFrames(census, (pfn) =>
     isAnonFrame(system, pfn) && (census.writers[pfn] ?? 0) > 1
       ? `the anonymous frame ${pfn} has ${census.writers[pfn] ?? 0} writable entries`
       : undefined,
@@ -118,7 +117,7 @@ export const I27: MmInvariant = (system, census = takeCensus(system)) => {
 
 /** I29: a pinned anonymous page keeps its exclusive mark. */
 export const I29: MmInvariant = (system, census = takeCensus(system)) =>
-  overFrames(system, census, (pfn) => {
+  overFrames(census, (pfn) => {
     const { map } = system;
     if ((map.pincount[pfn] ?? 0) === 0 || !map.test(pfn, PG_anon) || map.test(pfn, PG_head)) return undefined;
     return map.test(pfn, PG_anon_exclusive)
@@ -162,7 +161,7 @@ function compareRss(
 
 /** I50: a page of device memory is on no LRU list. */
 export const I50: MmInvariant = (system, census = takeCensus(system)) =>
-  overFrames(system, census, (pfn) => {
+  overFrames(census, (pfn) => {
     const flags = system.map.flags[pfn] ?? 0;
     return (flags & PG_lru) !== 0 && (flags & PG_zone_device) !== 0
       ? `the device frame ${pfn} is on the LRU`
@@ -175,9 +174,10 @@ export const I60: MmInvariant = (system) => {
     if (mmapLock.writer !== -1 || mmapLock.readers !== 0)
       return `the mmap_lock of mm ${id} has ${mmapLock.readers} readers and the writer ${mmapLock.writer}`;
   }
-  const end = framesInUse(system);
-  for (let pfn = FIRST_PFN; pfn < end; pfn++)
-    if (((system.map.flags[pfn] ?? 0) & PG_locked) !== 0) return `frame ${pfn} is still locked`;
+  for (const [start, end] of usedFrames(system)) {
+    for (let pfn = Math.max(start, FIRST_PFN); pfn < end; pfn++)
+      if (((system.map.flags[pfn] ?? 0) & PG_locked) !== 0) return `frame ${pfn} is still locked`;
+  }
   return undefined;
 };
 
@@ -241,7 +241,7 @@ export const swapSlots: MmInvariant = (system, census = takeCensus(system)) => {
     if (counted > 0 || cached !== 0) used++;
   }
   if (used !== swap.used) return `${swap.used} slots are taken, ${used} are in use`;
-  return overFrames(system, census, (pfn) =>
+  return overFrames(census, (pfn) =>
     system.map.test(pfn, PG_swapcache) && !inSwapCache(system, pfn)
       ? `frame ${pfn} is not in the swap cache`
       : undefined,

@@ -2,6 +2,7 @@ import { HASH_SEED, hashWord, hashWords, type PageTablePoolState } from '@hmm/ke
 import type { MmuNotifierSubscriptions, MmuNotifierSubscriptionsState } from '@hmm/mmu-notifier';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
+import { usedFrames } from './census.js';
 import type { DevPagemap } from './dev-pagemap.js';
 import type { LruBatchesState } from './lru-batches.js';
 import type { FrameRange, MemMapState } from './mem-map.js';
@@ -39,12 +40,6 @@ export interface MemoryState {
   readonly mms: readonly SavedMm[];
   readonly anonVmas: readonly SavedTree<AnonVma>[];
   readonly addressSpaces: readonly SavedTree<AddressSpace>[];
-}
-
-/** The frames that can differ from how they began: what the allocator ever handed out, and device memory. */
-export function usedFrames(system: MemorySystem): FrameRange[] {
-  const device = system.pagemaps.map(({ start, nr }): FrameRange => [start, start + nr]);
-  return [[0, system.pages.highest], ...device];
 }
 
 /**

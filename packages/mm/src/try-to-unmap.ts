@@ -6,7 +6,14 @@ import { mlockDrainLocal, mlockVmaFolio } from './mlock-folio.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { folioPut } from './page-alloc.js';
-import { PTE_DIRTY, PTE_EXCLUSIVE, PTE_PRESENT, PTE_SPECIAL, PTE_TYPE_SWAP } from './pte.js';
+import {
+  PTE_DIRTY,
+  PTE_EXCLUSIVE,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_TYPE_SWAP,
+  isDeviceExclusivePte,
+} from './pte.js';
 import { folioMapcount, folioMapped, folioRemoveRmapPte, folioTryShareAnonRmapPte } from './rmap.js';
 import { rmapWalk } from './rmap-walk.js';
 import { VM_LOCKED, type Vma } from './vma.js';
@@ -31,7 +38,9 @@ function* tryToUnmapOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   const entry = tables.findPte(mm.root, vpn);
   let going = true;
   if (entry >= 0) {
-    const present = ((tables.lanes[entry] ?? 0) & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT;
+    const flags = tables.lanes[entry] ?? 0;
+    const taken = mm.kernel.mutant === 'B37' && isDeviceExclusivePte(flags);
+    const present = (flags & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT || taken;
     if (present && tables.lanes[entry + 1] === folio) going = unmapPte(vma, entry, folio);
   }
   notifyEnd(range);

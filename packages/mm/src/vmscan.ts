@@ -67,7 +67,7 @@ function* shrinkFolio(system: MemorySystem, folio: number): Task<number> {
     if (folioMaybeDmaPinned(system, folio)) return KEEP;
     if (!addToSwap(system, folio)) return ACTIVATE;
   }
-  if (folioMapped(system, folio)) {
+  if (folioMapped(system, folio) || system.kernel.mutant === 'B37') {
     yield* tryToUnmap(system, folio);
     if (folioMapped(system, folio)) return ACTIVATE;
   }

@@ -192,7 +192,8 @@ function hlistFinish(
   called: readonly MmuNotifier[],
   ret: number,
 ): number {
-  if (ret !== 0) for (const sub of called) sub.ops.invalidateRangeEnd?.(sub, range);
+  const told = subs.kernel.mutant !== 'B30';
+  if (ret !== 0 && told) for (const sub of called) sub.ops.invalidateRangeEnd?.(sub, range);
   srcuReadUnlock(subs);
   return ret;
 }

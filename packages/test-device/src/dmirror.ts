@@ -10,7 +10,7 @@ import {
   mmuIntervalSetSeq,
   mmuNotifierRangeBlockable,
 } from '@hmm/mmu-notifier';
-import type { MmStruct } from '@hmm/mm';
+import { mmgetNotZero, mmput, type MmStruct } from '@hmm/mm';
 import { DeviceTable } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
 import { dmirrorDeviceEvictChunk } from './dmirror-release.js';
@@ -46,6 +46,7 @@ export class Dmirror implements MmuIntervalNotifierOps {
     // page tables and entering what it read: the corrected device lets nothing pass by.
     if (range.event === MMU_NOTIFY_MIGRATE && range.owner === mdevice.owner && !mdevice.options.corrected)
       return true;
+    if (mdevice.system.kernel.mutant === 'B51') return this.holdAndZap(sub, range, curSeq);
     if (this.mutex.tryFast()) return this.zap(sub, range, curSeq);
     if (!mmuNotifierRangeBlockable(range) && mdevice.system.kernel.mutant !== 'B31')
       return this.mutex.tryLock() && this.zap(sub, range, curSeq);
@@ -55,6 +56,15 @@ export class Dmirror implements MmuIntervalNotifierOps {
   private *lockAndZap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {
     yield* this.mutex.lock();
     return this.zap(sub, range, curSeq);
+  }
+
+  /** Only as the bug that it is: who becomes a user of the process in a callback may be its last one. */
+  private *holdAndZap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {
+    const held = mmgetNotZero(this.mm);
+    yield* this.mutex.lock();
+    this.zap(sub, range, curSeq);
+    if (held) yield* mmput(this.mm);
+    return true;
   }
 
   /** Erases the range and, as the real driver does, one page more. @kernel lib/test_hmm.c dmirror_do_update */

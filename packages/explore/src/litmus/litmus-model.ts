@@ -1,5 +1,6 @@
 import { HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { type MmStruct, dupMm, mmCreate, mmput, oomReapTaskMm } from '@hmm/mm';
+import { type MmStruct, dupMm, mmCreate, mmput } from '@hmm/mm';
+import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import {
   evaluate,
   isProblem,
@@ -15,8 +16,11 @@ import { type Operation, pagesOf } from '../world/operation.js';
 import { runOperation } from '../world/run-operation.js';
 import { assertInit, WorldModel, type WorldThread } from '../world/world-model.js';
 import { firstPage, World } from '../world/world.js';
+import { countSetting, kswapd, oomReaper } from './background.js';
 import { pageMapped, pageValue, pageWhere } from './page-state.js';
+import { checkPlainNotifiers, PlainNotifier } from './plain-notifier.js';
 import type { Instruction, LitmusProgram } from './program.js';
+import { RegisteredMemory } from './registered-memory.js';
 
 /** What an execution of a litmus test has observed and which processes it has. */
 interface Observed {
@@ -34,6 +38,8 @@ const ALONE = '';
 class LitmusRun implements Scope {
   readonly world: World;
   readonly program: LitmusProgram;
+  private readonly notifiers: PlainNotifier[] = [];
+  private registered: RegisteredMemory | undefined;
   readonly observed: Observed = { results: new Map(), processes: new Map(), failed: [] };
 
   constructor(program: LitmusProgram, devices: MirrorDevicesFactory) {
@@ -41,6 +47,36 @@ class LitmusRun implements Scope {
     this.world = new World(devices, program.settings);
     this.observed.processes.set(MAIN_PROCESS, this.world.main);
     this.world.runSync(this.run(ALONE, this.world.main, program.init, true));
+    this.world.runSync(this.subscribe());
+  }
+
+  /** Subscribers besides the devices, as the settings want them; the plain ones that count are called first. */
+  private *subscribe(): Task {
+    const { settings, regions } = this.program;
+    const { main } = this.world;
+    const refusing = countSetting(settings, 'refusing_notifiers');
+    const all = refusing + countSetting(settings, 'plain_notifiers');
+    for (let i = 0; i < all; i++) {
+      const notifier = new PlainNotifier(i < refusing);
+      yield* mmuNotifierRegister(notifier, main);
+      this.notifiers.push(notifier);
+    }
+    const [region] = regions.values();
+    if (countSetting(settings, 'dma') === 0 || region === undefined) return;
+    this.registered = new RegisteredMemory(main, firstPage({ ...region, offset: 0 }), region.pages);
+    yield* this.registered.register();
+  }
+
+  /** Agents besides the threads, as the settings want them. */
+  background(): WorldThread[] {
+    const { world, registered } = this;
+    const { settings } = this.program;
+    const agents: WorldThread[] = [];
+    if (settings.get('reaper') === 'yes') agents.push(oomReaper(world));
+    if (settings.get('kswapd') === 'yes') agents.push(kswapd(world));
+    const uses = countSetting(settings, 'dma');
+    if (registered !== undefined) agents.push({ name: 'adapter', run: () => registered.use(uses) });
+    return agents;
   }
 
   /** Runs instructions in the name of `thread` as part of process `mm`. */
@@ -98,10 +134,11 @@ class LitmusRun implements Scope {
   /** Runs the last operations, and evaluates the condition. */
   finish(): Outcome {
     const { program, world, observed } = this;
+    const subscribed = checkPlainNotifiers(this.notifiers) ?? this.registered?.check();
     const main = observed.processes.get(MAIN_PROCESS);
     if (main !== undefined) world.runSync(this.run(ALONE, main, program.final));
     const text = this.text();
-    const violation = this.violation(text);
+    const violation = subscribed ?? this.violation(text);
     return violation === undefined ? { text } : { text, violation };
   }
 
@@ -183,20 +220,10 @@ export function litmusModel(program: LitmusProgram, devices: MirrorDevicesFactor
         name,
         run: () => run.run(name, run.observed.processes.get(process) ?? run.world.main, body),
       })),
-      ...(program.settings.get('reaper') === 'yes' ? [reaperOf(run.world)] : []),
+      ...run.background(),
     ],
     finish: () => run.finish(),
   });
-}
-
-/** The OOM reaper, which takes the first process's memory while the others run. */
-function reaperOf(world: World): WorldThread {
-  return {
-    name: 'oom_reaper',
-    *run() {
-      yield* oomReapTaskMm(world.main);
-    },
-  };
 }
 
 function operationsOf(body: readonly Instruction[]): Operation[] {

@@ -85,29 +85,14 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['reaper-vs-device'],
   },
   { id: 'B26c', title: 'mmap_lock is dropped twice', tests: ['fault-vs-munmap', 'fault-vs-dontneed'] },
-  {
-    id: 'B27',
-    title: 'the PFN array is not zeroed before a scan',
-    tests: [],
-    reason: 'the test device maps nothing for DMA',
-  },
-  {
-    id: 'B28',
-    title: 'the DMA-mapped flag is lost',
-    tests: [],
-    reason: 'the test device maps nothing for DMA',
-  },
+  { id: 'B27', title: 'the PFN array is not zeroed before a scan', tests: ['dma-vs-munmap'] },
+  { id: 'B28', title: 'the DMA-mapped flag is lost', tests: ['dma-refault'] },
   {
     id: 'B29',
     title: 'removal of a notifier does not wait for its callback',
     tests: ['snapshot-vs-munmap', 'close-vs-munmap'],
   },
-  {
-    id: 'B30',
-    title: 'the end is called without a start',
-    tests: [],
-    reason: 'the test device has no plain notifiers',
-  },
+  { id: 'B30', title: 'the end is called without a start', tests: ['reaper-vs-plain-notifiers'] },
   { id: 'B31', title: 'a blockable callback under the OOM reaper', tests: ['reaper-vs-device'] },
   {
     id: 'B32',
@@ -119,12 +104,7 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'B34', title: 'no release is delivered at exit', tests: ['exit-under-mirror'] },
   { id: 'B35', title: 'no reference while an exclusive entry is removed', tests: ['exclusive-vs-dontneed'] },
   { id: 'B36', title: 'pages of the wrong kind are made exclusive', tests: ['exclusive-of-shared-memory'] },
-  {
-    id: 'B37',
-    title: 'rmap walkers count exclusive entries as present',
-    tests: [],
-    reason: 'no test reaches one by reclaim',
-  },
+  { id: 'B37', title: 'rmap walkers count exclusive entries as present', tests: ['exclusive-vs-kswapd'] },
   {
     id: 'B38',
     title: 'soft-dirty and uffd-wp set in the wrong encoding',
@@ -151,12 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
   { id: 'B48', title: 'device memory is not evicted at close', tests: ['close-vs-cpu-read'] },
   { id: 'B49', title: 'a reference is taken from 0 to 1', tests: [], reason: 'an object of another driver' },
   { id: 'B50', title: 'skipped slots shift the data', tests: ['todev-skips-pinned'] },
-  {
-    id: 'B51',
-    title: 'the callback drops the last user of the mm',
-    tests: [],
-    reason: 'the callback of the test device holds none',
-  },
+  { id: 'B51', title: 'the callback drops the last user of the mm', tests: ['callback-vs-exit-kswapd'] },
   {
     id: 'B52',
     title: 'a stale buffered fault is served',

@@ -1,4 +1,4 @@
-import { FIRST_PFN, framesInUse, mmInvariants, PG_locked, PG_reserved, takeCensus } from '@hmm/mm';
+import { FIRST_PFN, mmInvariants, PG_locked, PG_reserved, takeCensus, usedFrames } from '@hmm/mm';
 import { migrateInvariants } from '@hmm/migrate';
 import { mmuNotifierInvariants } from '@hmm/mmu-notifier';
 import type { Violation } from '../engine/model.js';
@@ -56,14 +56,17 @@ function checkMirrors(world: World, pages: readonly number[]): Violation | undef
 
 /** Those of the memory management; frames in quarantine are neither free nor in use. */
 const MM_INVARIANTS = Object.entries(mmInvariants).filter(([name]) => name !== 'freeFrames');
+const MIGRATE_INVARIANTS = Object.entries(migrateInvariants);
+const NOTIFIER_INVARIANTS = Object.entries(mmuNotifierInvariants);
 
 /** I60: no page is still locked. I13: every invalidation that began has ended. I62: nobody still holds a process that nobody runs. */
 function checkLeftovers(world: World): Violation | undefined {
   const { map } = world.system;
-  const end = framesInUse(world.system);
-  for (let pfn = FIRST_PFN; pfn < end; pfn++) {
-    if (((map.flags[pfn] ?? 0) & PG_locked) === 0) continue;
-    return { invariant: 'I60', detail: `frame ${pfn} is still locked` };
+  for (const [start, end] of usedFrames(world.system)) {
+    for (let pfn = Math.max(start, FIRST_PFN); pfn < end; pfn++) {
+      if (((map.flags[pfn] ?? 0) & PG_locked) === 0) continue;
+      return { invariant: 'I60', detail: `frame ${pfn} is still locked` };
+    }
   }
   for (const mm of world.system.mms) {
     const running = mm.notifierSubscriptions?.activeInvalidateRanges ?? 0;
@@ -77,18 +80,18 @@ function checkLeftovers(world: World): Violation | undefined {
 /** The invariants that the packages below export. */
 function checkPackages(world: World): Violation | undefined {
   const { system } = world;
-  const census = takeCensus(system);
+  const census = takeCensus(system, world.census);
   for (const [invariant, broken] of MM_INVARIANTS) {
     const detail = broken(system, census);
     if (detail !== undefined) return { invariant, detail };
   }
-  for (const [invariant, broken] of Object.entries(migrateInvariants)) {
-    const detail = broken(system);
+  for (const [invariant, broken] of MIGRATE_INVARIANTS) {
+    const detail = broken(system, census);
     if (detail !== undefined) return { invariant, detail };
   }
   for (const mm of system.mms) {
     if (mm.notifierSubscriptions === undefined) continue;
-    for (const [invariant, broken] of Object.entries(mmuNotifierInvariants)) {
+    for (const [invariant, broken] of NOTIFIER_INVARIANTS) {
       const detail = broken(mm.notifierSubscriptions);
       if (detail !== undefined) return { invariant, detail };
     }

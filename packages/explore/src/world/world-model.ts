@@ -43,7 +43,10 @@ export class WorldModel implements Model {
     const { kernel, devices } = world;
     this.failures = new FailureBudget(kernel, program.failures, program.failureSite);
     kernel.sched.lockdep.enabled = true;
-    this.initial = new Snapshot([world, ...devices.roots, ...program.state], [kernel.sched, kernel.trace]);
+    this.initial = new Snapshot(
+      [world, ...devices.roots, ...program.state],
+      [kernel.sched, kernel.trace, world.census],
+    );
   }
 
   /** @inheritdoc */

@@ -1,5 +1,6 @@
 import { HmmError, Kernel, type Task } from '@hmm/kernel';
 import {
+  CensusMemory,
   isDeviceExclusivePte,
   isDevicePrivatePte,
   MemorySystem,
@@ -47,6 +48,8 @@ export class World {
   done = 0;
   /** Pins held, by the process that took them: frames. */
   readonly pins = new Map<MmStruct, number[]>();
+  /** Where the counts of checks go. */
+  readonly census = new CensusMemory();
 
   constructor(
     devices: MirrorDevicesFactory,

@@ -1,0 +1,57 @@
+import {
+  accessFolio,
+  FIRST_PFN,
+  folioIsolateLru,
+  framesInUse,
+  lruAddDrainTask,
+  oomReapTaskMm,
+  PG_reserved,
+  PG_zone_device,
+  reclaimPages,
+} from '@hmm/mm';
+import { HmmError } from '@hmm/kernel';
+import type { WorldThread } from '../world/world-model.js';
+import type { World } from '../world/world.js';
+
+/** The OOM reaper, which takes the first process's memory while the others run. */
+export function oomReaper(world: World): WorldThread {
+  return {
+    name: 'oom_reaper',
+    *run() {
+      yield* oomReapTaskMm(world.main);
+    },
+  };
+}
+
+/**
+ * Reclaim, which goes once over the pages that were in use at the start, whosever they are, and swaps out what it can.
+ * It finds who maps a page by reverse mapping: unlike `madvise pageout`, it is no part of any process.
+ */
+export function kswapd(world: World): WorldThread {
+  const { system } = world;
+  const { map } = system;
+  const frames: number[] = [];
+  const end = framesInUse(system);
+  for (let pfn = FIRST_PFN; pfn < end; pfn++) {
+    if ((map.refcount[pfn] ?? 0) > 0 && ((map.flags[pfn] ?? 0) & (PG_reserved | PG_zone_device)) === 0)
+      frames.push(pfn);
+  }
+  return {
+    name: 'kswapd',
+    *run() {
+      yield* lruAddDrainTask(system);
+      for (const pfn of frames) {
+        accessFolio(system, pfn, false);
+        if (folioIsolateLru(system, pfn)) yield* reclaimPages(system, [pfn]);
+      }
+    },
+  };
+}
+
+/** A setting that is a number of things, 0 unless it is there. @throws HmmError `SETTING` */
+export function countSetting(settings: ReadonlyMap<string, string>, key: string): number {
+  const text = settings.get(key) ?? '0';
+  if (!/^\d$/.test(text))
+    throw new HmmError('SETTING', `${key} is a number from 0 to 9, not ${text}`, { key });
+  return Number(text);
+}
