@@ -35,6 +35,15 @@ type Compiled =
 export function exploreLitmus(text: string, budgetMs: number): LitmusView {
   const compiled = compile(text);
   if (!compiled.ok) return compiled;
+  try {
+    return explore(compiled, budgetMs);
+  } catch (error) {
+    if (!(error instanceof HmmError)) throw error;
+    return { ok: false, problems: [{ line: 1, column: 1, message: error.message }] };
+  }
+}
+
+function explore(compiled: Extract<Compiled, { ok: true }>, budgetMs: number): LitmusView {
   const { program } = compiled;
   const options = {
     keepGoing: true,

@@ -1,27 +1,60 @@
-import firstExample from '@hmm/explore/litmus/first-example.litmus?raw';
-import faultVsMunmap from '@hmm/explore/litmus/fault-vs-munmap.litmus?raw';
-import messagePassing from '@hmm/explore/litmus/message-passing.litmus?raw';
-import todevVsCpuWrite from '@hmm/explore/litmus/todev-vs-cpu-write.litmus?raw';
-import todevVsFork from '@hmm/explore/litmus/todev-vs-fork.litmus?raw';
-import exclusiveVsCpuWrite from '@hmm/explore/litmus/exclusive-vs-cpu-write.litmus?raw';
+import { MUTANTS } from '@hmm/explore';
 import { type Example, RACE } from './programs.js';
 
-/** The text with a device that lacks the two races which the kernel's own test device has. */
-export function corrected(text: string): string {
-  return text.replace(/^malloc/m, 'set corrected = 1\nmalloc');
+/** Tests of the menu under one heading. */
+export interface ExampleGroup {
+  readonly title: string;
+  readonly examples: readonly Example[];
 }
 
-/** Litmus tests of the menu. */
-export const LITMUS_EXAMPLES: readonly Example[] = [
-  { title: 'Protocol: the driver forgets to check the sequence', text: RACE },
-  { title: 'Protocol: the check is done before taking the lock', text: 'protocol retry-unlocked\n' },
-  { title: 'Protocol: the callback does not set the sequence', text: 'protocol no-set-seq\n' },
-  { title: 'Protocol: as it should be', text: 'protocol none\n' },
-  { title: 'First example, with the race of the recorded device', text: firstExample },
-  { title: 'First example, on the corrected device', text: corrected(firstExample) },
-  { title: 'A device fault against munmap', text: faultVsMunmap },
-  { title: 'Message passing between CPU and device', text: messagePassing },
-  { title: 'Migration against a CPU store', text: corrected(todevVsCpuWrite) },
-  { title: 'Migration against fork', text: todevVsFork },
-  { title: 'Exclusive access against a CPU store', text: exclusiveVsCpuWrite },
+const LIBRARY: ReadonlyMap<string, string> = new Map(
+  Object.entries(
+    import.meta.glob<string>('/node_modules/@hmm/explore/litmus/*.litmus', {
+      query: '?raw',
+      import: 'default',
+      eager: true,
+    }),
+  ).map(([path, text]) => [path.replace(/^.*\/|\.litmus$/g, ''), text]),
+);
+
+/** The text with a setting of the devices or the kernel. */
+export function withSetting(text: string, setting: string): string {
+  return text.replace(
+    /^(?=(?:device|malloc|shared|memfd|memfd_private|file|stack|process) )/m,
+    `set ${setting}\n`,
+  );
+}
+
+/** Litmus tests of the menu: the protocol alone, the library, and the historical bugs with the test that catches each. */
+export const LITMUS_GROUPS: readonly ExampleGroup[] = [
+  {
+    title: 'The sequence protocol alone',
+    examples: [
+      { title: 'The driver forgets to check the sequence', text: RACE },
+      { title: 'The check is done before taking the lock', text: 'protocol retry-unlocked\n' },
+      { title: 'The callback does not set the sequence', text: 'protocol no-set-seq\n' },
+      { title: 'As it should be', text: 'protocol none\n' },
+    ],
+  },
+  {
+    title: 'Historical bugs, planted again',
+    examples: MUTANTS.flatMap(({ id, title, tests }) => {
+      const text = LIBRARY.get(tests[0] ?? '');
+      if (text === undefined) return [];
+      return [
+        { title: `${id}: ${title}`, text: withSetting(withSetting(text, `mutant = ${id}`), 'corrected = 1') },
+      ];
+    }),
+  },
+  {
+    title: 'Library, on a device without the races of the recorded one',
+    examples: [...LIBRARY].map(([name, text]) => ({ title: name, text: withSetting(text, 'corrected = 1') })),
+  },
+  {
+    title: 'As recorded, with its races',
+    examples: ['first-example', 'hole-race'].flatMap((name) => {
+      const text = LIBRARY.get(name);
+      return text === undefined ? [] : [{ title: name, text }];
+    }),
+  },
 ];

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
 import type { LitmusStory, LitmusView } from '../engine/litmus-view.js';
 import type { ProblemView } from '../engine/protocol.js';
-import { LITMUS_EXAMPLES } from '../examples/litmus.js';
+import { LITMUS_GROUPS } from '../examples/litmus.js';
 import { guarded } from '../state/actions.js';
 import { busy, failure, litmusTest, replay } from '../state/store.js';
 import { StoryView } from './story-view.js';
@@ -87,14 +87,16 @@ function problemsOf(view: LitmusView | undefined, told: LitmusStory | undefined)
   return told?.ok === false ? told.problems : [];
 }
 
+const EXAMPLES = LITMUS_GROUPS.flatMap(({ examples }) => examples);
+
 function TestMenu({ explore }: { readonly explore: () => Promise<void> }): preact.JSX.Element {
   return (
     <label class="example">
       Test{' '}
       <select
-        value={LITMUS_EXAMPLES.findIndex(({ text }) => text === litmusTest.value)}
+        value={EXAMPLES.findIndex(({ text }) => text === litmusTest.value)}
         onChange={(event) => {
-          const example = LITMUS_EXAMPLES[Number(event.currentTarget.value)];
+          const example = EXAMPLES[Number(event.currentTarget.value)];
           if (example === undefined) return;
           litmusTest.value = example.text;
           replay.value = '';
@@ -104,10 +106,14 @@ function TestMenu({ explore }: { readonly explore: () => Promise<void> }): preac
         <option value={-1} disabled>
           your own
         </option>
-        {LITMUS_EXAMPLES.map(({ title }, at) => (
-          <option key={title} value={at}>
-            {title}
-          </option>
+        {LITMUS_GROUPS.map((group) => (
+          <optgroup key={group.title} label={group.title}>
+            {group.examples.map((example) => (
+              <option key={example.title} value={EXAMPLES.indexOf(example)}>
+                {example.title}
+              </option>
+            ))}
+          </optgroup>
         ))}
       </select>
     </label>

@@ -137,6 +137,24 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
     expect(new URL(page.url()).hash.length).toBeGreaterThan(10);
   });
 
+  test('a historical bug is planted from the menu, and its counterexample replayed from the address', async () => {
+    const page = await open({ m: 'litmus' });
+    await expectText(page, '.verdict', /✗ Violated/);
+    await page
+      .locator('.litmus .example select')
+      .selectOption({ label: 'B20: a hole in the range is taken for a VMA' });
+    await expectText(page, '.verdict', /fault-vs-munmap/);
+    await expectText(page, '.verdict', /✗ Violated/);
+    const broken = await page.locator('.story .problem').textContent();
+    await page.locator('.story .replay button').click();
+    await page.waitForTimeout(600);
+    const again = await open();
+    await again.goto(page.url());
+    await again.reload();
+    await expectText(again, '.story', /This execution breaks it/);
+    expect(await again.locator('.story .problem').textContent()).toBe(broken);
+  });
+
   test('a lesson is completed by keyboard alone', async () => {
     const page = await open({ m: 'lessons', q: 3 });
     await page.getByRole('heading', { name: /The race/ }).waitFor();
