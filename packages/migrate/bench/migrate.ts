@@ -7,6 +7,7 @@ import {
   MEMORY_DEVICE_PRIVATE,
   MemorySystem,
   mmCreate,
+  type MmStruct,
   sysMmap,
   vmaLookup,
 } from '@hmm/mm';
@@ -24,31 +25,36 @@ import {
   zoneDevicePageInit,
 } from '@hmm/migrate';
 
-const PAGES = 256 * 1024;
+const GIB = 256 * 1024;
 const CALL = 512;
 
-/** 1 GiB of written memory, its pages uniform, beside a device with as much; the full protocol each way, in calls of 512 pages. */
+/** Written memory, its pages uniform or each of its own bytes, beside a device with as much; the full protocol each way, in calls of 512 pages. */
 class RoundTrip {
   readonly kernel = new Kernel();
-  readonly system = new MemorySystem(this.kernel, {
-    frames: 4 * PAGES,
-    systemFrames: 2 * PAGES + 2048,
-    maxTables: 2048,
-  });
-  readonly mm = mmCreate(this.system);
+  readonly system: MemorySystem;
+  readonly mm: MmStruct;
+  readonly pages: number;
   readonly first: number;
   readonly owner = this.kernel.allocIds(1);
-  private readonly free = new Int32Array(PAGES);
+  private readonly free: Int32Array;
   private top = 0;
   private readonly src = new Int32Array(CALL);
   private readonly dst = new Int32Array(CALL);
 
-  constructor() {
+  constructor(pages: number, uniform: boolean) {
     const { sched } = this.kernel;
-    const free = this.free;
+    this.pages = pages;
+    this.system = new MemorySystem(this.kernel, {
+      frames: 4 * pages,
+      systemFrames: 2 * pages + 2048,
+      maxTables: 2048,
+    });
+    this.mm = mmCreate(this.system);
+    this.free = new Int32Array(pages);
+    const { free } = this;
     const pgmap = memremapPages(this.system, {
       type: MEMORY_DEVICE_PRIVATE,
-      nr: PAGES,
+      nr: pages,
       owner: this.owner,
       ops: {
         pageFree: (pfn) => {
@@ -60,16 +66,19 @@ class RoundTrip {
       },
     });
     if (typeof pgmap === 'number') throw new Error(`memremap: ${pgmap}`);
-    for (let i = PAGES; i > 0; i--) free[this.top++] = pgmap.start + i - 1;
-    this.first = sched.runSync(sysMmap(this.mm, 0, PAGES, 3, MAP_PRIVATE | MAP_ANONYMOUS));
-    for (let i = 0; i < PAGES; i++) sched.runSync(cpuWriteByte(this.mm, this.first + i, 0, 0));
+    for (let i = pages; i > 0; i--) free[this.top++] = pgmap.start + i - 1;
+    this.first = sched.runSync(sysMmap(this.mm, 0, pages, 3, MAP_PRIVATE | MAP_ANONYMOUS));
+    for (let i = 0; i < pages; i++) {
+      sched.runSync(cpuWriteByte(this.mm, this.first + i, 0, 0));
+      if (!uniform) sched.runSync(cpuWriteByte(this.mm, this.first + i, i & 4095, 1 + (i & 127)));
+    }
   }
 
   /** Migrates all pages one way. @returns M pages/s. */
   pass(toDevice: boolean): number {
     const from = performance.now();
-    for (let at = this.first; at < this.first + PAGES; at += CALL) this.call(at, toDevice);
-    return PAGES / (performance.now() - from) / 1000;
+    for (let at = this.first; at < this.first + this.pages; at += CALL) this.call(at, toDevice);
+    return this.pages / (performance.now() - from) / 1000;
   }
 
   private call(start: number, toDevice: boolean): void {
@@ -114,40 +123,47 @@ class RoundTrip {
   }
 }
 
-/** A loop that moves as many words as one page's migration has to, without any protocol. */
-function bare(): number {
-  const columns = Array.from({ length: 5 }, () => new Int32Array(2 * PAGES));
+/** A loop that moves as many words as one page's migration has to, without any protocol; `bytes` a page beside. */
+function bare(pages: number, bytes: number): number {
+  const columns = Array.from({ length: 5 }, () => new Int32Array(2 * pages));
+  const data = new Uint8Array(2 * CALL * bytes);
   const move = (start: number): void => {
     for (let i = start; i < start + CALL; i++) {
       for (const column of columns) {
-        column[PAGES + i] = column[i] ?? 0;
+        column[pages + i] = column[i] ?? 0;
         column[i] = 0;
       }
+      const at = (i - start) * bytes;
+      if (bytes > 0) data.copyWithin(CALL * bytes + at, at, at + bytes);
     }
   };
   const from = performance.now();
-  for (let start = 0; start < PAGES; start += CALL) move(start);
-  return PAGES / (performance.now() - from) / 1000;
+  for (let start = 0; start < pages; start += CALL) move(start);
+  return pages / (performance.now() - from) / 1000;
 }
 
 let trip: RoundTrip | undefined;
 
-function roundTrip(): { out: number; home: number } {
-  trip ??= new RoundTrip();
-  return { out: trip.pass(true), home: trip.pass(false) };
+/** There and back, and the figure of one way. A process measures one kind of contents only. */
+function figures(way: 'out' | 'home', uniform: boolean): { value: number; reference: number } {
+  trip ??= new RoundTrip(uniform ? GIB : GIB / 8, uniform);
+  const speed = { out: trip.pass(true), home: trip.pass(false) };
+  return { value: speed[way], reference: bare(trip.pages, uniform ? 0 : 4096) };
 }
 
+const benchmark = (
+  way: 'out' | 'home',
+  contents: 'uniform' | 'real',
+): { name: string; unit: string; goal?: number; run: () => { value: number; reference: number } } => ({
+  name: `migrate ${way === 'out' ? 'to a device' : 'back to system memory'}, 512-page calls, ${contents} contents`,
+  unit: 'M pages/s',
+  ...(contents === 'uniform' ? { goal: 1.5 } : {}),
+  run: () => figures(way, contents === 'uniform'),
+});
+
 export const benchmarks = [
-  {
-    name: 'migrate to a device, 512-page calls, uniform contents',
-    unit: 'M pages/s',
-    goal: 1.5,
-    run: (): { value: number; reference: number } => ({ value: roundTrip().out, reference: bare() }),
-  },
-  {
-    name: 'migrate back to system memory, 512-page calls, uniform contents',
-    unit: 'M pages/s',
-    goal: 1.5,
-    run: (): { value: number; reference: number } => ({ value: roundTrip().home, reference: bare() }),
-  },
+  benchmark('out', 'uniform'),
+  benchmark('home', 'uniform'),
+  benchmark('out', 'real'),
+  benchmark('home', 'real'),
 ];

@@ -14,7 +14,7 @@ export const UVM_RELEASE_VIRTUAL_NOTIFICATIONS = 575;
 /** Parts of a granule in a notification's mask. */
 const SUB_GRANULES = 32;
 
-/** The driver's state of the access counters. @uvm uvm_gpu_access_counters.h uvm_access_counter_buffer_t */
+/** The driver's state of the access counters. @uvm uvm_forward_decl.h uvm_access_counter_buffer_t */
 export class UvmAccessCounters {
   /** Whether migrations are enabled: by `uvm_perf_access_counter_migration_enable`, or, at -1, on systems with ATS. */
   readonly enabled: boolean;
