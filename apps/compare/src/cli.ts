@@ -22,7 +22,6 @@ import { clients } from './clients.js';
 import { recordedDemo } from './recorded-demo.js';
 import { viewCommand } from './view-command.js';
 
-
 /** Device memory of each of the four test devices of a litmus test, pages. */
 const CHUNK_PAGES = 64;
 

@@ -68,8 +68,13 @@ function trials(request: DiagnosedRequest, before: Extract<DiagnosedRun, { ok: t
     }
   }
   if (faultMigration && managedMemory && systemMemory && request.subject.kind === 'play') {
-    const other = before.machine.regions.values().next().value?.managedBy === undefined ? 'managed' : 'malloc';
-    found.push({ what: `${other === 'managed' ? 'managed memory' : "malloc'd memory"}`, hints: [], memory: other });
+    const other =
+      before.machine.regions.values().next().value?.managedBy === undefined ? 'managed' : 'malloc';
+    found.push({
+      what: other === 'managed' ? 'managed memory' : "malloc'd memory",
+      hints: [],
+      memory: other,
+    });
   }
   return found;
 }

@@ -34,7 +34,9 @@ export function exportCommand(factories: readonly ClientFactory[]): CommandBuild
       ]),
     )
       .description('run it, and write its events for Perfetto, Chrome, a spreadsheet, or as an HTML page')
-      .addOption(new Option('--to <format>', "the format; told from the file's ending without it").choices(FORMATS))
+      .addOption(
+        new Option('--to <format>', "the format; told from the file's ending without it").choices(FORMATS),
+      )
       .option('--locks', 'with who holds which lock when', false)
       .requiredOption('-o, --output <path>', 'file to write')
       .argument('<file>', SUBJECT_HELP);
@@ -58,9 +60,11 @@ async function exportWhat(
   const set = await subjectRequest(what, factories, cmd);
   if (!set.ok) return failAll(output, set.messages);
   const locks: LockRecorder[] = [];
-  const onMachine = options.locks ? (k: ConstructorParameters<typeof LockRecorder>[0]): void => {
-    locks.push(new LockRecorder(k));
-  } : undefined;
+  const onMachine = options.locks
+    ? (k: ConstructorParameters<typeof LockRecorder>[0]): void => {
+        locks.push(new LockRecorder(k));
+      }
+    : undefined;
   const run = diagnosedRun({ ...set.request, keepEvents: true, onMachine });
   if (!run.ok) return fail(output, run.message);
   for (const note of set.notes) output.say(`note: ${note}`);

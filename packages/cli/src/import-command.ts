@@ -18,7 +18,10 @@ export function importCommand(): CommandBuilder {
     )
       .description('say what a trace of a real program has in it, and write its accesses as CSV')
       .option('-o, --output <path>', 'CSV file to write')
-      .argument('<trace>', 'lackey, perf, ftrace, Nsight Systems, CUPTI, NVBit, Accel-Sim, oracleGeneral, CSV');
+      .argument(
+        '<trace>',
+        'lackey, perf, ftrace, Nsight Systems, CUPTI, NVBit, Accel-Sim, oracleGeneral, CSV',
+      );
     cmd.action(async (path: string) => {
       const { json, output } = cmd.opts<{ json: boolean; output?: string }>();
       done(await importTrace(path, json, output, host.output));

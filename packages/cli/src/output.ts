@@ -21,6 +21,7 @@ export function processOutput(): Output {
     });
   }
   const watched = process.stderr.isTTY;
+  const { dim } = colours(watched);
   let line = 0;
   const clear = (): void => {
     if (line > 0) process.stderr.write(`\r${' '.repeat(line)}\r`);
@@ -41,14 +42,19 @@ export function processOutput(): Output {
       clear();
       const shown = text.slice(0, (process.stderr.columns || 80) - 1);
       line = shown.length;
-      process.stderr.write(pc.dim(shown));
+      process.stderr.write(dim(shown));
     },
   };
 }
 
+/** Colours for a terminal that wants them; elsewhere text stays as it is. */
+function colours(watched: boolean): ReturnType<typeof pc.createColors> {
+  return pc.createColors(watched && pc.isColorSupported);
+}
+
 /** An error as every command shows it: one line on standard error. */
 export function fail(output: Output, message: string): number {
-  output.say(`${pc.red('error:')} ${message.replace(/\s*\n\s*/g, ' ')}`);
+  output.say(`${colours(output.watched).red('error:')} ${message.replace(/\s*\n\s*/g, ' ')}`);
   return EXIT_USAGE;
 }
 

@@ -52,7 +52,12 @@ export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: 
     unable === undefined
       ? playScript(machine, script, { memory: kind, hints: request.hints })
       : { phases: [], accesses: 0, problem: unable, timeNs: 0 };
-  const run = { results: new Map<string, readonly number[]>(), failures: [], problem: undefined, timeNs: played.timeNs };
+  const run = {
+    results: new Map<string, readonly number[]>(),
+    failures: [],
+    problem: undefined,
+    timeNs: played.timeNs,
+  };
   const report = {
     client: factory.name,
     gpu: client.gpu,

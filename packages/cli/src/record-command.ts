@@ -34,7 +34,8 @@ async function record(
   const command = ['--tool=lackey', '--trace-mem=yes', '--log-fd=3', program, ...args];
   const child = spawn('valgrind', command, { stdio: ['inherit', 'inherit', 'inherit', 'pipe'] });
   const trace = child.stdio[3];
-  if (trace === null || trace === undefined || !('read' in trace)) return fail(output, 'no pipe could be made');
+  if (trace === null || trace === undefined || !('read' in trace))
+    return fail(output, 'no pipe could be made');
   const ended = new Promise<number>((resolve) => {
     child.on('close', (code) => {
       resolve(code ?? EXIT_FAILED);

@@ -35,7 +35,8 @@ export type Subject =
 
 /** A subject, or the lines to show. */
 export type SubjectResult =
-  { readonly ok: true; readonly subject: Subject } | { readonly ok: false; readonly messages: readonly string[] };
+  | { readonly ok: true; readonly subject: Subject }
+  | { readonly ok: false; readonly messages: readonly string[] };
 
 /** How a trace's accesses are taken. */
 export interface TraceOptions {
@@ -110,7 +111,9 @@ async function traceSubject(
   const agents = traces.agents ?? (gpuAccesses === 0 ? 'gpu' : 'recorded');
   const notes: string[] = [];
   if (traces.agents === undefined && gpuAccesses === 0)
-    notes.push(`${path} has no GPU access: its accesses are taken for the GPU's (--agents cpu for the CPU's)`);
+    notes.push(
+      `${path} has no GPU access: its accesses are taken for the GPU's (--agents cpu for the CPU's)`,
+    );
   for (const [reason, count] of Object.entries(summary.skipped)) {
     if (reason !== 'comment' && reason !== 'instruction') notes.push(`${path}: ${count} skipped: ${reason}`);
   }

@@ -52,9 +52,7 @@ export async function surveyTrace(path: string, sqlite: boolean): Promise<TraceS
   const sink = faultsAsAccesses(take);
   let outcome: { ok: boolean; error?: TraceError; summary: TraceSummary };
   try {
-    outcome = sqlite
-      ? await readNsysFile(await readFile(path), sink, { file: path })
-      : readWhole(path, sink);
+    outcome = sqlite ? await readNsysFile(await readFile(path), sink, { file: path }) : readWhole(path, sink);
   } catch (error) {
     return { ok: false, message: `${path}: ${fileReason(error)}` };
   }

@@ -2,7 +2,14 @@ import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { exportCommand, importCommand, type Output, recordCommand, runApplication, runCommand } from '@hmm/cli';
+import {
+  exportCommand,
+  importCommand,
+  type Output,
+  recordCommand,
+  runApplication,
+  runCommand,
+} from '@hmm/cli';
 import type { ClientFactory } from '@hmm/machine';
 import { MirrorClient } from '@hmm/machine/contract';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -72,7 +79,11 @@ describe('run', () => {
     const { code, data } = await hmm('run', file('both.csv', CSV), '--json');
     expect(code).toBe(0);
     const report: unknown = JSON.parse(data);
-    expect(report).toMatchObject({ version: 1, run: { faults: 1 }, diagnosis: { regions: [{ gpu_faults: 0 }] } });
+    expect(report).toMatchObject({
+      version: 1,
+      run: { faults: 1 },
+      diagnosis: { regions: [{ gpu_faults: 0 }] },
+    });
   });
 
   test('two runs are byte for byte the same', async () => {

@@ -20,7 +20,7 @@ interface Bench {
   readonly instance: GpuInstance;
   /** Page and access of each fault that was served, in order. */
   readonly served: [number, number][];
-  run(accesses: Partial<GpuAccesses>): { done: number; finished: boolean };
+  readonly run: (accesses: Partial<GpuAccesses>) => { done: number; finished: boolean };
 }
 
 /** A GPU whose driver maps what faults, `most` faults a replay. */
@@ -37,7 +37,12 @@ function bench(most = Infinity): Bench {
         buffer.read(buffer.get, entry);
         buffer.get = buffer.next(buffer.get);
         served.push([entry.vpn - BASE, entry.access]);
-        instance.table.map(entry.vpn, 1, served.length, GPU_PTE_VALID | (entry.access > READ ? GPU_PTE_WRITE : 0));
+        instance.table.map(
+          entry.vpn,
+          1,
+          served.length,
+          GPU_PTE_VALID | (entry.access > READ ? GPU_PTE_WRITE : 0),
+        );
       }
       buffer.discardTo(buffer.put);
       gpu.replay();

@@ -1,4 +1,11 @@
-import { Machine, playScript, type PlayScript, ResidencyHistory, traceScript, workloadScript } from '@hmm/machine';
+import {
+  Machine,
+  playScript,
+  type PlayScript,
+  ResidencyHistory,
+  traceScript,
+  workloadScript,
+} from '@hmm/machine';
 import { MirrorClient } from '@hmm/machine/contract';
 import { multiKernel } from '@hmm/workload/patterns';
 import { AccessBatch } from '@hmm/workload/readers';
@@ -17,7 +24,9 @@ function stage(): { machine: Machine; client: MirrorClient } {
 }
 
 /** A trace in batches of two rows. */
-function trace(rows: readonly (readonly [page: number, kind: number, agent: number])[]): () => AccessBatch | undefined {
+function trace(
+  rows: readonly (readonly [page: number, kind: number, agent: number])[],
+): () => AccessBatch | undefined {
   let at = 0;
   return () => {
     if (at >= rows.length) return undefined;
@@ -88,7 +97,9 @@ test('a workload faults once a page on a mirror, whatever its number of accesses
 test('two plays of one seed are the same to the nanosecond', () => {
   const once = (): object => {
     const { machine, client } = stage();
-    const result = playScript(machine, workloadScript(multiKernel({ pages: 30, iterations: 2 }), 7), { memory: 'malloc' });
+    const result = playScript(machine, workloadScript(multiKernel({ pages: 30, iterations: 2 }), 7), {
+      memory: 'malloc',
+    });
     return { result, counters: client.counters(), now: machine.kernel.sched.now };
   };
   expect(once()).toEqual(once());

@@ -22,7 +22,13 @@ test('what went both ways is told by region and by 2 MiB', () => {
   trace.emit(MIGRATION, 6, 0, 9000, 8, toDevice(COHERENCE));
   events.take(trace);
   const [a, b] = events.regions();
-  expect(a).toMatchObject({ gpuFaults: 1, pagesToDevice: 16, pagesToHost: 16, evictedPages: 16, throttled: 1 });
+  expect(a).toMatchObject({
+    gpuFaults: 1,
+    pagesToDevice: 16,
+    pagesToHost: 16,
+    evictedPages: 16,
+    throttled: 1,
+  });
   expect(b).toMatchObject({ gpuFaults: 0, pagesToDevice: 512, pagesToHost: 0 });
   expect(events.pingPongs()).toEqual([
     { region: 'a', page: 0, pages: 512, pagesToDevice: 16, pagesToHost: 16, throttled: 0 },

@@ -75,7 +75,9 @@ function decoded(pieces: Iterable<Uint8Array>): Packet[] {
 describe('a Perfetto trace, as another parser reads it', () => {
   const packets = decoded(perfettoTrace(timeline()));
   const nameOf = new Map(
-    packets.flatMap(({ trackDescriptor: d }) => (d?.thread === undefined ? [] : [[d.uuid, d.thread.threadName]])),
+    packets.flatMap(({ trackDescriptor: d }) =>
+      d?.thread === undefined ? [] : [[d.uuid, d.thread.threadName]],
+    ),
   );
   const events = packets.flatMap(({ timestamp, trackEvent }) =>
     trackEvent === undefined ? [] : [{ ...trackEvent, timestamp, track: nameOf.get(trackEvent.trackUuid) }],
@@ -93,7 +95,9 @@ describe('a Perfetto trace, as another parser reads it', () => {
   });
 
   test('an arrow goes from the faults over the batch and the transfer to the replay', () => {
-    const flow = events.filter((e) => e.flowIds?.includes(1) === true || e.terminatingFlowIds?.includes(1) === true);
+    const flow = events.filter(
+      (e) => e.flowIds?.includes(1) === true || e.terminatingFlowIds?.includes(1) === true,
+    );
     expect(flow.map((e) => [e.timestamp, e.track])).toEqual([
       [100, 'fault worker'],
       [100, 'warps'],
@@ -118,7 +122,9 @@ describe('a Perfetto trace, as another parser reads it', () => {
   });
 
   test('counters have their values', () => {
-    const values = events.flatMap(({ type, counterValue }) => (type === 'TYPE_COUNTER' ? [counterValue] : []));
+    const values = events.flatMap(({ type, counterValue }) =>
+      type === 'TYPE_COUNTER' ? [counterValue] : [],
+    );
     expect(values).toEqual([16, 2, 16 * 4096]);
   });
 });

@@ -18,10 +18,7 @@ export async function runCell(factories: readonly ClientFactory[], { cell }: Swe
   }
 }
 
-async function runValues(
-  factories: readonly ClientFactory[],
-  cell: SweepCell,
-): Promise<SweepResult> {
+async function runValues(factories: readonly ClientFactory[], cell: SweepCell): Promise<SweepResult> {
   const { what = '', client, gpu, seed, memory, ...rest } = cell.values;
   const settings = new Map(Object.entries(rest));
   const options = { json: false, seed: Number(seed ?? 1), set: settings, client, gpu };

@@ -10,8 +10,15 @@ const TOP = 60;
  * A heat grid as SVG: one figure over two axes (the mean over the others), dark where it is large, with the value in each cell; F
  * where every run failed.
  */
-export function heatGrid(x: SweepAxis, y: SweepAxis, figure: string, results: readonly SweepResult[]): string {
-  const cells = y.values.map((row) => x.values.map((column) => meanOf(results, figure, { [x.name]: column, [y.name]: row })));
+export function heatGrid(
+  x: SweepAxis,
+  y: SweepAxis,
+  figure: string,
+  results: readonly SweepResult[],
+): string {
+  const cells = y.values.map((row) =>
+    x.values.map((column) => meanOf(results, figure, { [x.name]: column, [y.name]: row })),
+  );
   const known = cells.flat().filter((value) => value !== undefined);
   const low = known.reduce((least, value) => Math.min(least, value), Infinity);
   const high = known.reduce((most, value) => Math.max(most, value), -Infinity);
@@ -22,7 +29,9 @@ export function heatGrid(x: SweepAxis, y: SweepAxis, figure: string, results: re
         ? (value - low) / (high - low)
         : 0;
   const drawn = cells.flatMap((row, j) =>
-    row.map((value, i) => cell(LEFT + i * CELL, TOP + j * CELL, value, value === undefined ? 0 : share(value))),
+    row.map((value, i) =>
+      cell(LEFT + i * CELL, TOP + j * CELL, value, value === undefined ? 0 : share(value)),
+    ),
   );
   const columns = x.values.map((v, i) => label(LEFT + (i + 0.5) * CELL, TOP - 8, v, 'middle'));
   const rows = y.values.map((v, j) => label(LEFT - 8, TOP + (j + 0.6) * CELL, v, 'end'));
@@ -38,7 +47,9 @@ function meanOf(
   place: Readonly<Record<string, string>>,
 ): number | undefined {
   const values = results
-    .filter((r) => r.error === null && Object.entries(place).every(([name, value]) => r.values[name] === value))
+    .filter(
+      (r) => r.error === null && Object.entries(place).every(([name, value]) => r.values[name] === value),
+    )
     .flatMap(({ figures }) => figures[figure] ?? []);
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
@@ -48,7 +59,12 @@ function cell(x: number, y: number, value: number | undefined, share: number): s
   const to = [33, 58, 110] as const;
   const color = from.map((c, i) => Math.round(c + ((to[i] ?? 0) - c) * share));
   const fill = value === undefined ? '#ccc' : `rgb(${color.join(',')})`;
-  const text = value === undefined ? 'F' : Number(value.toPrecision(3)).toExponential().length > 6 && value >= 1e4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  const text =
+    value === undefined
+      ? 'F'
+      : Number(value.toPrecision(3)).toExponential().length > 6 && value >= 1e4
+        ? value.toExponential(1)
+        : String(Number(value.toPrecision(3)));
   const ink = share > 0.5 ? '#fff' : '#000';
   return `<rect x="${x}" y="${y}" width="${CELL - 2}" height="${CELL - 2}" fill="${fill}"/><text x="${x + CELL / 2}" y="${y + CELL / 2 + 4}" text-anchor="middle" fill="${ink}">${text}</text>`;
 }

@@ -32,7 +32,10 @@ export function openResults(path: string, axes: readonly SweepAxis[]): ResultsFi
   const read = readResults(path);
   if (!read.ok) return read;
   if (JSON.stringify(read.axes) !== JSON.stringify(axes)) {
-    return { ok: false, message: `${path}: these are the results of another sweep; name another file with --results` };
+    return {
+      ok: false,
+      message: `${path}: these are the results of another sweep; name another file with --results`,
+    };
   }
   if (end < whole.length) truncateSync(path, Buffer.byteLength(whole.slice(0, end)));
   return read;
@@ -53,7 +56,8 @@ export function readResults(path: string): ResultsFile {
   const results = new Map<number, SweepResult>();
   for (const [at, line] of lines.entries()) {
     const result = parsed(line);
-    if (!isResult(result)) return { ok: false, message: `${path}:${at + 2}: expected the result of a cell` };
+    if (!isSweepResult(result))
+      return { ok: false, message: `${path}:${at + 2}: expected the result of a cell` };
     results.set(result.index, result);
   }
   return { ok: true, axes: header.axes, results };
@@ -73,7 +77,11 @@ export function inOrder(results: ReadonlyMap<number, SweepResult>): SweepResult[
 export function resultsCsv(axes: readonly SweepAxis[], results: readonly SweepResult[]): string {
   const names = [...new Set(results.flatMap(({ figures }) => Object.keys(figures)))];
   const lines = results.map((r) =>
-    [...axes.map(({ name }) => r.values[name] ?? ''), ...names.map((name) => r.figures[name] ?? ''), r.error ?? '']
+    [
+      ...axes.map(({ name }) => r.values[name] ?? ''),
+      ...names.map((name) => r.figures[name] ?? ''),
+      r.error ?? '',
+    ]
       .map((value) => quoted(String(value)))
       .join(','),
   );
@@ -94,11 +102,18 @@ function parsed(line: string): unknown {
 
 function isHeader(value: unknown): value is { readonly version: 1; readonly axes: SweepAxis[] } {
   return (
-    typeof value === 'object' && value !== null && 'version' in value && value.version === 1 && 'axes' in value &&
+    typeof value === 'object' &&
+    value !== null &&
+    'version' in value &&
+    value.version === 1 &&
+    'axes' in value &&
     Array.isArray(value.axes)
   );
 }
 
-function isResult(value: unknown): value is SweepResult {
-  return typeof value === 'object' && value !== null && 'index' in value && 'values' in value && 'figures' in value;
+/** Whether a value of unknown origin is what became of a cell. */
+export function isSweepResult(value: unknown): value is SweepResult {
+  return (
+    typeof value === 'object' && value !== null && 'index' in value && 'values' in value && 'figures' in value
+  );
 }

@@ -9,7 +9,15 @@ import { EXIT_FAILED, EXIT_OK, fail, type Output } from '../output.js';
 import { failed, type SweepJob } from './cell.js';
 import { gridCell, gridSize, parseAxis, parseShard, type SweepAxis } from './grid.js';
 import { heatGrid } from './heat-grid.js';
-import { appendResult, inOrder, openResults, readResults, resultsCsv, type SweepResult } from './results.js';
+import {
+  appendResult,
+  inOrder,
+  isSweepResult,
+  openResults,
+  readResults,
+  resultsCsv,
+  type SweepResult,
+} from './results.js';
 
 interface SweepOptions {
   readonly over: readonly SweepAxis[];
@@ -36,7 +44,12 @@ export function sweepCommand(worker: URL): CommandBuilder {
       ]),
     )
       .description('run a program, a trace or a workload for each cell of a grid, on all cores')
-      .option('--over <key=values>', 'what varies: client, gpu, seed, memory, a parameter or a setting', addAxis, [])
+      .option(
+        '--over <key=values>',
+        'what varies: client, gpu, seed, memory, a parameter or a setting',
+        addAxis,
+        [],
+      )
       .option('--set <key=value>', 'a parameter or a setting of all cells', addSetting, new Map())
       .option('--results <path>', 'file that cells are added to; a sweep goes on where it was', 'sweep.jsonl')
       .option('--shard <part/parts>', 'only this part of the cells, as for a job array', shardOption, {
@@ -62,7 +75,9 @@ function resultOptions(cmd: Command): Command {
 
 function addMerge(cmd: Command, host: CommandHost, done: (code: number) => void): void {
   const merge = resultOptions(
-    subcommand(cmd, { ...host, program: `${host.program} sweep` }, 'merge', ['merge part-*.jsonl --svg grid.svg']),
+    subcommand(cmd, { ...host, program: `${host.program} sweep` }, 'merge', [
+      'merge part-*.jsonl --svg grid.svg',
+    ]),
   )
     .description('join the results of the shards of a sweep')
     .argument('<results...>', 'results files');
@@ -80,7 +95,8 @@ function given(cmd: Command): Partial<SweepOptions> {
 function addAxis(text: string, before: readonly SweepAxis[]): readonly SweepAxis[] {
   const axis = parseAxis(text);
   if (typeof axis === 'string') throw new InvalidArgumentError(axis);
-  if (before.some(({ name }) => name === axis.name)) throw new InvalidArgumentError(`${axis.name} is given twice`);
+  if (before.some(({ name }) => name === axis.name))
+    throw new InvalidArgumentError(`${axis.name} is given twice`);
   return [...before, axis];
 }
 
@@ -104,12 +120,15 @@ async function sweep(
   if (!file.ok) return fail(output, file.message);
   const { results } = file;
   const { part, parts } = options.shard;
-  const mine = Array.from({ length: size }, (_, index) => index).filter((index) => index % parts === part - 1);
+  const mine = Array.from({ length: size }, (_, index) => index).filter(
+    (index) => index % parts === part - 1,
+  );
   const left = mine.filter((index) => {
     const known = results.get(index);
     return known === undefined || (options.retry && known.error !== null);
   });
-  if (left.length < mine.length) output.say(`${mine.length - left.length} of ${mine.length} cells are done already`);
+  if (left.length < mine.length)
+    output.say(`${mine.length - left.length} of ${mine.length} cells are done already`);
   const progress = new Progress(output, left.length);
   const pool = new Tinypool({
     filename: worker.href,
@@ -131,8 +150,8 @@ async function sweep(
 
 async function runInPool(pool: Tinypool, job: SweepJob): Promise<SweepResult> {
   try {
-    const result: SweepResult = await pool.run(job);
-    return result;
+    const result: unknown = await pool.run(job);
+    return isSweepResult(result) ? result : failed(job.cell, 'the worker gave no result');
   } catch (error) {
     return failed(job.cell, `the worker ended: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -176,7 +195,8 @@ function mergeResults(files: readonly string[], options: SweepOptions, output: O
     }
   }
   const size = gridSize(axes ?? []);
-  if (typeof size === 'number' && all.size < size) output.say(`${size - all.size} of ${size} cells are missing`);
+  if (typeof size === 'number' && all.size < size)
+    output.say(`${size - all.size} of ${size} cells are missing`);
   return show(axes ?? [], inOrder(all), options, output);
 }
 
@@ -189,7 +209,8 @@ function show(
 ): number {
   output.data(json ? `${JSON.stringify({ version: 1, axes, results })}\n` : resultsCsv(axes, results));
   const bad = results.filter(({ error }) => error !== null);
-  if (bad.length > 0) output.say(`${bad.length} of ${results.length} cells failed; the first: ${bad[0]?.error ?? ''}`);
+  if (bad.length > 0)
+    output.say(`${bad.length} of ${results.length} cells failed; the first: ${bad[0]?.error ?? ''}`);
   if (svg !== undefined) {
     const [x, y] = axes.filter(({ values }) => values.length > 1);
     if (x === undefined) return fail(output, 'a heat grid needs an axis with more than one value');

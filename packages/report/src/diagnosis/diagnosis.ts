@@ -104,7 +104,7 @@ function sentence(
   if (report.error !== null) return `${report.client} could not run this to its end: ${report.error}`;
   const how =
     slowdown === null
-      ? `${formatTime(report.time_ns)}`
+      ? formatTime(report.time_ns)
       : slowdown < 1.05
         ? `${formatTime(report.time_ns)}, with its kernels as fast as with all their data resident`
         : `${formatTime(report.time_ns)}, its kernels ${formatRatio(slowdown)} slower than with all their data resident`;
@@ -125,11 +125,15 @@ function biggestCauses(report: ClientReport, deviceNs: number, thrashing: number
   );
   part(time.invalidating, PART_TEXT.invalidating);
   if (report.remote_accesses > 0)
-    part(time.running, `running, with ${countOf(report.remote_accesses, 'access', 'accesses')} over the link`);
+    part(
+      time.running,
+      `running, with ${countOf(report.remote_accesses, 'access', 'accesses')} over the link`,
+    );
   causes.sort((a, b) => b.weight - a.weight);
   const texts = causes.slice(0, 3).map(({ text }) => text);
   if (report.evicted_pages > 0) texts.push(`${formatBytes(report.evicted_pages * PAGE_BYTES)} evicted`);
-  if (thrashing > 0) texts.push(`back and forth on ${thrashing >= 10 ? 'at least ' : ''}${thrashing} x 2 MiB`);
+  if (thrashing > 0)
+    texts.push(`back and forth on ${thrashing >= 10 ? 'at least ' : ''}${thrashing} x 2 MiB`);
   return texts;
 }
 
@@ -170,11 +174,7 @@ function thrashReport(found: PingPong): ThrashReport {
 }
 
 function bandwidth(report: ClientReport, link: LinkLimits): BandwidthReport[] {
-  const row = (
-    direction: BandwidthReport['direction'],
-    bytes: number,
-    linkGbs: number,
-  ): BandwidthReport => ({
+  const row = (direction: BandwidthReport['direction'], bytes: number, linkGbs: number): BandwidthReport => ({
     direction,
     bytes,
     mean_gbs: report.time_ns === 0 ? 0 : bytes / report.time_ns,

@@ -44,8 +44,7 @@ function thrashing({ thrashing: worst, thrash }: Diagnosis): string {
     { title: 'back and forth' },
     ...titles.map((title) => ({ title, align: 'right' as const })),
   ];
-  const share =
-    thrash > 0 ? `\n${formatShare(thrash, 1)} of what moved had been there before (thrash).` : '';
+  const share = thrash > 0 ? `\n${formatShare(thrash, 1)} of what moved had been there before (thrash).` : '';
   return formatTable(columns, rows) + share;
 }
 

@@ -21,7 +21,14 @@ export function* eventsJson(trace: Trace, agents: readonly string[]): Generator<
   yield '{"version":1,"events":[';
   for (let i = 0; i < trace.length; i++) {
     const { time, agent, kind, page, length, value } = trace.at(i);
-    const event = { time_ns: time, agent: agents[agent] ?? '', event: tracepoint(kind).name, page, pages: length, value };
+    const event = {
+      time_ns: time,
+      agent: agents[agent] ?? '',
+      event: tracepoint(kind).name,
+      page,
+      pages: length,
+      value,
+    };
     yield `${i === 0 ? '' : ','}\n${JSON.stringify(event)}`;
   }
   yield '\n]}\n';

@@ -58,7 +58,10 @@ function residency(grid: ResidencyGrid, ns: number): string {
 
 function chart({ name, unit, times, values }: TimelineCounter): string {
   const end = Math.max(1, times.at(-1) ?? 1);
-  const top = Math.max(1, values.reduce((most, value) => Math.max(most, value), 0));
+  const top = Math.max(
+    1,
+    values.reduce((most, value) => Math.max(most, value), 0),
+  );
   const every = Math.max(1, Math.ceil(times.length / WIDTH));
   const points = times
     .flatMap((time, i) =>
@@ -77,5 +80,9 @@ function round(value: number): number {
 
 /** Text as HTML shows it. */
 export function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }

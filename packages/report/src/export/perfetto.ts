@@ -62,7 +62,10 @@ class PerfettoEncoder {
     for (const { id, name, group } of tracks) {
       this.part.clear();
       const pid = groups.indexOf(group) + 1;
-      this.part.uint(THREAD.pid, pid).uint(THREAD.tid, TRACK_UUID + id).string(THREAD.name, name);
+      this.part
+        .uint(THREAD.pid, pid)
+        .uint(THREAD.tid, TRACK_UUID + id)
+        .string(THREAD.name, name);
       this.body.clear();
       this.body.uint(DESCRIPTOR.uuid, TRACK_UUID + id).message(DESCRIPTOR.thread, this.part);
       this.descriptor(false);

@@ -194,7 +194,11 @@ class TimelineBuilder {
   private details(i: number): Record<string, number | string> {
     const { trace } = this.input;
     const page = trace.page[i] ?? 0;
-    return { address: `0x${(page * PAGE_BYTES).toString(16)}`, pages: trace.pages[i] ?? 0, value: trace.value[i] ?? 0 };
+    return {
+      address: `0x${(page * PAGE_BYTES).toString(16)}`,
+      pages: trace.pages[i] ?? 0,
+      value: trace.value[i] ?? 0,
+    };
   }
 
   private track(name: string, group: string): number {
