@@ -32,7 +32,7 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 
 /** Replay policies. @uvm uvm_gpu_replayable_faults.h uvm_perf_fault_replay_policy_t */
 export const UVM_PERF_FAULT_REPLAY_POLICY_BLOCK = 0;
-const UVM_PERF_FAULT_REPLAY_POLICY_BATCH = 1;
+export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH = 1;
 export const UVM_PERF_FAULT_REPLAY_POLICY_BATCH_FLUSH = 2;
 export const UVM_PERF_FAULT_REPLAY_POLICY_ONCE = 3;
 
