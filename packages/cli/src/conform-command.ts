@@ -1,8 +1,10 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { HmmError } from '@hmm/kernel';
-import { formatCount, formatTable, wrapText } from '@hmm/report';
+import { formatCount, formatShare, formatTable, wrapText } from '@hmm/report';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { fileReason, startsLikeGzip } from './input.js';
 import { jsonOption } from './options.js';
@@ -76,16 +78,12 @@ async function replayFile<Result extends ConformResult>(
 ): Promise<string | undefined> {
   try {
     const zipped = await startsLikeGzip(file);
+    const { size } = await stat(file);
     const bytes = createReadStream(file);
-    const unzipped = zipped ? bytes.pipe(createGunzip()) : bytes;
-    // An error of the file itself would otherwise never reach who reads the lines.
-    const failure = new Promise<never>((_, reject) => {
-      bytes.on('error', reject);
-      unzipped.on('error', reject);
+    bytes.on('data', () => {
+      host.output.progress(`${file}: ${formatShare(bytes.bytesRead, size)}`);
     });
-    const lines = createInterface({ input: unzipped, crlfDelay: Infinity });
-    host.output.progress(file);
-    const result = await Promise.race([replayer.conform(lines), failure]);
+    const result = await replayLines(replayer, bytes, zipped ? bytes.pipe(createGunzip()) : bytes);
     replayer.addConformResult(total, result);
     host.output.progress('');
     return undefined;
@@ -93,6 +91,25 @@ async function replayFile<Result extends ConformResult>(
     if (error instanceof HmmError)
       return error.data['line'] === undefined ? `${file}: ${error.message}` : lineMessage(file, error);
     return `${file}: ${fileReason(error)}`;
+  }
+}
+
+/** Replays the lines of `text`, which comes from `file`. An error of either rejects, whoever is reading when it comes. */
+async function replayLines<Result extends ConformResult>(
+  replayer: CorpusReplayer<Result>,
+  file: Readable,
+  text: Readable,
+): Promise<Result> {
+  const lines = createInterface({ input: text, crlfDelay: Infinity });
+  const failure = new Promise<never>((_, reject) => {
+    for (const source of [file, text, lines]) source.on('error', reject);
+  });
+  try {
+    return await Promise.race([replayer.conform(lines), failure]);
+  } finally {
+    lines.close();
+    file.destroy();
+    text.destroy();
   }
 }
 

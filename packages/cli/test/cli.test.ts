@@ -13,6 +13,7 @@ import {
   runCommand,
   validateCommand,
 } from '@hmm/cli';
+import { HmmError } from '@hmm/kernel';
 import type { ClientFactory } from '@hmm/machine';
 import { MirrorClient } from '@hmm/machine/contract';
 
@@ -243,5 +244,22 @@ describe('recordings', () => {
     expect(cut).toMatchObject({ code: 2, data: '' });
     expect(cut.said).toContain('corpus.gz: this gzip file is truncated');
     expect((await conform(2, 'conform', join(folder, 'none'))).said).toContain('there is no such file');
+  });
+
+  test('conform: a bad line is all that is said of a file whose end is missing too', async () => {
+    const packed = gzipSync(Buffer.from('line\n'.repeat(5000)));
+    const cut = file('bad.gz', packed.subarray(0, packed.length - 9));
+    const run = await hmm(
+      ['conform', cut],
+      [
+        conformCommand({
+          emptyConformResult: () => result(0),
+          addConformResult: () => undefined,
+          conform: () => Promise.reject(new HmmError('CORPUS', 'line 1: no operation', { line: 1 })),
+        }),
+      ],
+    );
+    expect(run).toMatchObject({ code: 2, data: '' });
+    expect(run.said).toBe(`error: ${cut}:1: no operation\n`);
   });
 });
