@@ -25,6 +25,7 @@ import {
   NO_PFN,
   PG_anon,
   PG_dirty,
+  PG_hugetlb,
   PTE_DIRTY,
   PTE_PRESENT,
   PTE_SPECIAL,
@@ -86,7 +87,8 @@ export function* makeDeviceExclusiveRange(
 /** @kernel mm/rmap.c folio_make_device_exclusive */
 function* folioMakeDeviceExclusive(folio: number, mm: MmStruct, vpn: number, owner: number): Task<boolean> {
   const { system } = mm;
-  if (!system.map.test(folio, PG_anon) && system.kernel.mutant !== 'B36') return false;
+  const fit = system.map.test(folio, PG_anon) && !system.map.test(folio, PG_hugetlb);
+  if (!fit && system.kernel.mutant !== 'B36') return false;
   const target: Target = { mm, vpn, owner, valid: false };
   yield* rmapWalk(system, folio, function* (vma, first): Task<boolean> {
     const going = yield* pageMakeDeviceExclusiveOne(vma, folio, first, target);

@@ -3,7 +3,11 @@ import { describe, expect, test } from 'vitest';
 import {
   folioPut,
   isDevicePrivatePte,
+  MAP_ANONYMOUS,
+  MAP_HUGETLB,
+  MAP_PRIVATE,
   mmput,
+  NO_PFN,
   PG_anon_exclusive,
   PG_dirty,
   PG_locked,
@@ -15,6 +19,7 @@ import {
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_WRITE,
+  sysMmap,
   sysMprotect,
   unpinUserPage,
   VM_IO,
@@ -23,6 +28,7 @@ import {
 import {
   cpagesMatch,
   I45,
+  makeDeviceExclusiveRange,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
   MIGRATE_PFN_WRITE,
@@ -33,7 +39,7 @@ import {
   migrateVmaPages,
   migrateVmaSetup,
 } from '@hmm/migrate';
-import { BASE, Host, MemoryDriver } from './support.js';
+import { BASE, Host, MemoryDriver, RW } from './support.js';
 
 const setUp = (coherent = false): { host: Host; device: MemoryDriver } => {
   const host = new Host();
@@ -257,6 +263,17 @@ describe('setup', () => {
     expect(host.run(migrateVmaSetup({ ...args, dst: new Int32Array(7) }))).toBe(-EINVAL);
     host.vma(BASE).flags |= VM_IO;
     expect(host.run(migrateVmaSetup(args))).toBe(-EINVAL);
+  });
+
+  test('memory of hugetlb is -EINVAL, and none of it becomes exclusive to a device', () => {
+    const { host, device } = setUp();
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
+    const at = host.run(sysMmap(host.mm, 0, 512, RW, flags));
+    const args = device.args(host.vma(at), at, 1, MIGRATE_VMA_SELECT_SYSTEM);
+    expect(host.run(migrateVmaSetup(args))).toBe(-EINVAL);
+    const got: number[] = [];
+    expect(host.run(makeDeviceExclusiveRange(host.mm, at, at + 2, got, 5))).toBe(2);
+    expect(got).toEqual([NO_PFN, NO_PFN]);
   });
 
   test('slots say what was found; holes count whatever is selected', () => {

@@ -68,6 +68,7 @@ export class Host {
       systemFrames,
       maxTables: 512,
       swapSlots: 256,
+      nrHugepages: 1,
     });
     this.mm = mmCreate(this.system);
     const ops = {

@@ -10,6 +10,7 @@ import {
   PTE_TYPE_MARKER,
   PTE_TYPE_MASK,
   PTE_WRITE,
+  VM_HUGETLB,
   VM_IO,
   VM_PFNMAP,
   VM_READ,
@@ -130,7 +131,7 @@ function walkUpper(
   if (flags === 0) {
     const need = rangeNeedFault(range, start, end, 0);
     if (need !== 0) return fault(walk, vma, start, end, need);
-    fill(range, start, end, 0);
+    fill(range, start, end, holeFlags(vma, level));
     return WALK_DONE;
   }
   if ((flags & PTE_PRESENT) === 0) {
@@ -157,6 +158,11 @@ function walkUpper(
     pfns[slot + 1] = first + (at - start);
   }
   return WALK_DONE;
+}
+
+/** A hole in memory of huge pages tells their size. @kernel mm/hmm.c hmm_vma_walk_hugetlb_entry */
+function holeFlags(vma: Vma, level: number): number {
+  return (vma.flags & VM_HUGETLB) !== 0 && level === LEVEL_PMD ? 9 << HMM_PFN_ORDER_SHIFT : 0;
 }
 
 /** The hot loop: the entries of one page table from `entry` on. @kernel mm/hmm.c hmm_vma_walk_pmd */

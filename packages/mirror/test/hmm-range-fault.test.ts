@@ -2,6 +2,7 @@ import { EBUSY, EFAULT, EPERM, LEVEL_PMD } from '@hmm/kernel';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   cpuTranslate,
+  MAP_HUGETLB,
   MEMORY_DEVICE_PRIVATE,
   PG_zone_device_private,
   PROT_NONE,
@@ -285,6 +286,26 @@ describe('special present entries', () => {
     expect(pfnsOf(range)).toEqual([8292, 8293, 8294]);
     expect(flagsOf(range).map(hmmPfnToMapOrder)).toEqual([9, 9, 9]);
     expect(flagsOf(range).every((flags) => (flags & 3) === (HMM_PFN_VALID | HMM_PFN_WRITE))).toBe(true);
+  });
+
+  test('a hole in memory of hugetlb tells its order, and one fault fills it', () => {
+    const head = BASE + 512 - (BASE % 512);
+    p.map(head, 1024, RW, MAP_HUGETLB);
+    p.write(head, 1);
+    const range = p.range(head + 510, 4, 0);
+    expect(p.fault(range)).toBe(0);
+    const order = (at: number): number => hmmPfnToMapOrder(flagsOf(range)[at] ?? 0);
+    expect([0, 1, 2, 3].map(order)).toEqual([9, 9, 9, 9]);
+    expect(flagsOf(range).map((flags) => flags & HMM_PFN_VALID)).toEqual([
+      HMM_PFN_VALID,
+      HMM_PFN_VALID,
+      0,
+      0,
+    ]);
+    const faulted = p.range(head + 600, 2, WRITE);
+    expect(p.fault(faulted)).toBe(0);
+    expect(pfnsOf(faulted).map((pfn) => pfn % 512)).toEqual([88, 89]);
+    expect(p.system.hugetlb.freeHugePages).toBe(0);
   });
 });
 

@@ -33,6 +33,7 @@ export class Process {
     systemFrames: 16_384,
     maxTables: 256,
     swapSlots: 64,
+    nrHugepages: 2,
   });
   readonly mm: MmStruct = mmCreate(this.system);
   readonly notifier: MmuIntervalNotifier;
@@ -54,9 +55,9 @@ export class Process {
   }
 
   /** Maps anonymous private memory at `page`. */
-  map(page: number, pages: number, prot = RW): void {
-    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-    const ret = this.run(sysMmap(this.mm, page, pages, prot, flags));
+  map(page: number, pages: number, prot = RW, flags = 0): void {
+    const all = flags | MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    const ret = this.run(sysMmap(this.mm, page, pages, prot, all));
     if (ret !== page) throw new Error(`mmap: ${ret}`);
   }
 

@@ -3,6 +3,7 @@ import { ENOMEM, ENTRY_TABLE, LEVEL_PTE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_PROTECTION_PAGE, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { restoreExclusivePte } from './device-exclusive.js';
 import { copyHugePmd } from './huge-memory.js';
+import { copyHugetlbPageRange } from './hugetlb.js';
 import { NO_PFN, PG_anon, PG_anon_exclusive, PG_head, PG_locked, PG_uptodate } from './mem-map.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
@@ -24,7 +25,7 @@ import {
 import { mkPteForWrite } from './pte-make.js';
 import { folioAddNewAnonRmap, folioDupRmapPte } from './rmap.js';
 import { folioAddLruVma } from './swap.js';
-import { VM_PFNMAP, VM_SHARED, type Vma } from './vma.js';
+import { VM_HUGETLB, VM_PFNMAP, VM_SHARED, type Vma } from './vma.js';
 
 /**
  * Copies what is mapped in `src` to fork's child. Only a VMA with an anon_vma has anything that faults would not bring
@@ -32,6 +33,7 @@ import { VM_PFNMAP, VM_SHARED, type Vma } from './vma.js';
  */
 export function* copyPageRange(dst: Vma, src: Vma): Task<number> {
   if (src.anonVma === null && (src.flags & VM_PFNMAP) === 0) return 0;
+  if ((src.flags & VM_HUGETLB) !== 0) return yield* copyHugetlbPageRange(dst, src);
   const { mm } = src;
   const range =
     src.isCow() && mmHasNotifiers(mm)

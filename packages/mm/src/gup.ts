@@ -18,7 +18,7 @@ import { findPmd } from './page-walk.js';
 import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './pte.js';
 import { folioMarkAccessed } from './swap.js';
 import { vmaLookup } from './vma-set.js';
-import { VM_IO, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
+import { VM_HUGETLB, VM_IO, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
 
 /** `FOLL_*` flags, with the kernel's values. */
 export const FOLL_WRITE = 1 << 0;
@@ -112,7 +112,8 @@ function* followPage(vma: Vma, vpn: number, flags: number): Task<number> {
     return NO_PAGE;
   }
   if (((lanes[pmd] ?? 0) & PTE_HUGE) !== 0) {
-    if ((flags & FOLL_SPLIT_PMD) === 0) return followPte(vma, pmd, vpn & 511, flags);
+    if ((flags & FOLL_SPLIT_PMD) === 0 || (vma.flags & VM_HUGETLB) !== 0)
+      return followPte(vma, pmd, vpn & 511, flags);
     yield* splitHugePmd(vma, vpn);
   }
   if (lanes[pmd] !== ENTRY_TABLE) return NO_PAGE;

@@ -42,7 +42,7 @@ import type { Vma } from './vma.js';
 export function* handleMmFault(vma: Vma, vpn: number, flags: number): Task<number> {
   const fast = handleMmFaultFast(vma, vpn, flags);
   if (fast >= 0) return fast;
-  if (vma.ops !== null) return yield* vma.ops.fault(vma, vpn, (flags & FAULT_FLAG_WRITE) !== 0);
+  if (vma.ops !== null) return yield* vma.ops.fault(vma, vpn, flags);
   const { tables } = vma.mm.system;
   const pmd = tables.make(vma.mm.root, vpn, LEVEL_PMD);
   if (pmd < 0) return VM_FAULT_OOM;

@@ -15,7 +15,7 @@ import {
   folioMapcount,
   folioRemoveRmapPmd,
 } from './rmap.js';
-import { VM_SHARED, VM_WRITE, type Vma } from './vma.js';
+import { VM_HUGETLB, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
 
 /** Pages that a PMD maps. */
 const NR = 512;
@@ -76,7 +76,7 @@ function fillTable(lanes: Int32Array, table: number, flags: number, pfn: number,
   }
 }
 
-/** Unmaps a whole huge page. @kernel mm/huge_memory.c zap_huge_pmd */
+/** Unmaps a whole huge page; those of hugetlb count as no resident memory. @kernel mm/huge_memory.c zap_huge_pmd */
 export function zapHugePmd(tlb: MmuGather, vma: Vma, pmd: number): void {
   const { mm } = vma;
   const { lanes } = mm.system.tables;
@@ -86,7 +86,7 @@ export function zapHugePmd(tlb: MmuGather, vma: Vma, pmd: number): void {
   lanes[pmd + 1] = 0;
   if (head === HUGE_ZERO_PFN) return;
   folioRemoveRmapPmd(head, vma);
-  mm.rssAnon -= NR;
+  if ((vma.flags & VM_HUGETLB) === 0) mm.rssAnon -= NR;
   tlb.removePage(head);
 }
 

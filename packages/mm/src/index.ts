@@ -22,6 +22,8 @@ export * from './handle-mm-fault.js';
 export * from './highmem.js';
 export * from './huge-fault.js';
 export * from './huge-memory.js';
+export * from './hstate.js';
+export * from './hugetlb.js';
 export * from './invariants.js';
 export * from './khugepaged.js';
 export * from './lru-batches.js';

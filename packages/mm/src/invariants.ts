@@ -12,6 +12,7 @@ import {
   PG_anon,
   PG_anon_exclusive,
   PG_free,
+  PG_hugetlb,
   PG_head,
   PG_locked,
   PG_lru,
@@ -143,7 +144,11 @@ function countRss(
   counted: { anon: number; shmem: number; swap: number },
 ): void {
   if ((flags & PTE_TYPE_MASK) === PTE_TYPE_SWAP) counted.swap++;
-  else if ((flags & PTE_SPECIAL) === 0 && payload !== HUGE_ZERO_PFN) {
+  else if (
+    (flags & PTE_SPECIAL) === 0 &&
+    payload !== HUGE_ZERO_PFN &&
+    !system.map.test(payload, PG_hugetlb)
+  ) {
     const pages = (flags & PTE_HUGE) !== 0 ? 512 : 1;
     if (system.map.test(system.map.folio(payload), PG_anon)) counted.anon += pages;
     else counted.shmem += pages;
@@ -255,9 +260,8 @@ export const freeFrames: MmInvariant = (system) => {
     if (system.map.refcount[pfn] !== 0) held += system.map.test(pfn, PG_head) ? 512 : 1;
   }
   const capacity = Math.floor(system.config.systemFrames / 512) * 512 - FIRST_PFN;
-  return held + system.pages.free === capacity
-    ? undefined
-    : `${held} frames are held and ${system.pages.free} free, of ${capacity}`;
+  const free = system.pages.free + 512 * system.hugetlb.freeHugePages;
+  return held + free === capacity ? undefined : `${held} frames are held and ${free} free, of ${capacity}`;
 };
 
 /** All of them, by name. */

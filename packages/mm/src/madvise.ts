@@ -1,4 +1,5 @@
 import { EINVAL, ENOMEM, type Task } from '@hmm/kernel';
+import { HPAGE_NR } from './hstate.js';
 import { madviseColdOrPageout } from './madvise-pageout.js';
 import { madviseFree } from './madvise-free.js';
 import { madvisePopulate } from './madvise-populate.js';
@@ -108,9 +109,7 @@ function* madviseWalkVmas(mm: MmStruct, start: number, end: number, advice: numb
 function* madviseVmaBehavior(vma: Vma, start: number, end: number, advice: number): Task<number | Vma> {
   switch (advice) {
     case MADV_DONTNEED:
-      if ((vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
-      yield* zapPageRangeSingle(vma, start, end);
-      return 0;
+      return yield* madviseDontneed(vma, start, end);
     case MADV_FREE:
       if ((vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0 || !vma.isAnonymous()) return -EINVAL;
       yield* madviseFree(vma, start, end);
@@ -129,6 +128,16 @@ function* madviseVmaBehavior(vma: Vma, start: number, end: number, advice: numbe
     default:
       return yield* madviseFlags(vma, start, end, advice);
   }
+}
+
+/** Of huge pages that were set aside, whole ones are let go. @kernel mm/madvise.c madvise_dontneed_free_valid_vma */
+function* madviseDontneed(vma: Vma, start: number, end: number): Task<number> {
+  if ((vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
+  const hugetlb = (vma.flags & VM_HUGETLB) !== 0;
+  if (hugetlb && start % HPAGE_NR !== 0) return -EINVAL;
+  const stop = hugetlb ? end - (end % HPAGE_NR) : end;
+  if (stop > start) yield* zapPageRangeSingle(vma, start, stop);
+  return 0;
 }
 
 /** Frees the file's pages behind a shared writable mapping. @kernel mm/madvise.c madvise_remove */

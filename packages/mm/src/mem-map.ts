@@ -45,6 +45,9 @@ export const PG_free = 1 << 19;
 /** Read into the swap cache ahead of its use. */
 export const PG_readahead = 1 << 20;
 
+/** Head of a huge page of the pool that was set aside at boot. */
+export const PG_hugetlb = 1 << 21;
+
 /** Flags that a page takes along when it is migrated. */
 export const PG_migrated = PG_referenced | PG_dirty | PG_active | PG_swapbacked;
 

@@ -4,6 +4,7 @@ import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import { usedFrames } from './census.js';
 import type { DevPagemap } from './dev-pagemap.js';
+import type { HstateState } from './hstate.js';
 import type { LruBatchesState } from './lru-batches.js';
 import type { FrameRange, MemMapState } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
@@ -35,6 +36,7 @@ export interface MemoryState {
   readonly tables: PageTablePoolState;
   readonly pages: PageAllocatorState;
   readonly lru: LruBatchesState;
+  readonly hugetlb: HstateState;
   readonly swap: SwapDeviceState;
   readonly pagemaps: readonly (readonly [DevPagemap, live: number])[];
   readonly mms: readonly SavedMm[];
@@ -55,6 +57,7 @@ export function saveMemory(system: MemorySystem): MemoryState {
     tables: system.tables.save(),
     pages: system.pages.save(),
     lru: system.lru.save(),
+    hugetlb: system.hugetlb.save(),
     swap: system.swap.save(),
     pagemaps: system.pagemaps.map((pgmap) => [pgmap, pgmap.live] as const),
     mms: system.mms.map(saveMm),
@@ -81,6 +84,7 @@ export function restoreMemory(system: MemorySystem, state: MemoryState): void {
   system.tables.restore(state.tables);
   system.pages.restore(state.pages);
   system.lru.restore(state.lru);
+  system.hugetlb.restore(state.hugetlb);
   system.swap.restore(state.swap);
   refill(
     system.pagemaps,
@@ -140,6 +144,7 @@ export function hashMemory(system: MemorySystem, hash: number = HASH_SEED): numb
   const ranges = usedFrames(system);
   let h = system.tables.hash(system.map.hash(hash, ranges));
   h = system.swap.hash(system.data.hash(h, ranges));
+  h = hashWord(hashWord(h, system.hugetlb.freeHugePages), system.hugetlb.resvHugePages);
   for (const batch of system.lru.save()) h = hashWords(hashWord(h, batch.length), batch, 0, batch.length);
   for (const mm of system.mms) h = hashMm(mm, h);
   for (const holder of [...system.anonVmas, ...system.addressSpaces]) {

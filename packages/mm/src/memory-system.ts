@@ -2,6 +2,7 @@ import { HmmError, type Kernel, PageTablePool, type Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { DevPagemap } from './dev-pagemap.js';
+import { Hstate } from './hstate.js';
 import { LruBatches } from './lru-batches.js';
 import { MemMap } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
@@ -29,6 +30,8 @@ export interface MemoryConfig {
   /** Page-table levels. */
   readonly levels: 4 | 5;
   readonly thp: ThpMode;
+  /** Huge pages of 2 MiB set aside for `MAP_HUGETLB`. @kernel mm/hugetlb.c default_hstate_max_huge_pages */
+  readonly nrHugepages: number;
   /**
    * Whether a frame of system memory that is freed is filled with `PAGE_POISON` and never handed out again, so that
    * a stale access shows.
@@ -44,6 +47,7 @@ export const DEFAULT_MEMORY_CONFIG: MemoryConfig = {
   swapSlots: 1023,
   levels: 4,
   thp: 'madvise',
+  nrHugepages: 0,
   quarantine: false,
 };
 
@@ -62,6 +66,8 @@ export class MemorySystem {
   readonly tables: PageTablePool;
   /** Free frames. */
   readonly pages: PageAllocator;
+  /** Huge pages set aside. */
+  readonly hugetlb: Hstate;
   /** Folios on their way to the LRU. */
   readonly lru = new LruBatches();
   /** Device memory, by first frame. */
@@ -96,6 +102,7 @@ export class MemorySystem {
     this.data = new PageData(this.config.frames);
     this.tables = new PageTablePool(this.config.maxTables, this.config.levels);
     this.pages = new PageAllocator(this.map, this.config.systemFrames);
+    this.hugetlb = new Hstate(this.map, this.pages, this.config.nrHugepages);
     this.swap = new SwapDevice(this.config.swapSlots);
     this.pteObjects = kernel.allocIds(this.tables.lanes.length / 2);
     this.folioObjects = this.map.objects;

@@ -1,6 +1,8 @@
 import { EEXIST, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { MmStruct } from './mm-struct.js';
+import { HPAGE_NR } from './hstate.js';
+import { HugetlbVmOps } from './hugetlb.js';
 import { mmPopulate } from './mlock.js';
 import { doMunmap } from './munmap.js';
 import { shmemZeroSetup } from './shmem.js';
@@ -10,6 +12,8 @@ import { vmaMergeNewRange } from './vma-merge.js';
 import { findVmaIntersection, vmaSetInsert } from './vma-set.js';
 import {
   VM_ACCOUNT,
+  VM_DONTEXPAND,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_READ,
   VM_SHARED,
@@ -34,6 +38,8 @@ export const MAP_ANONYMOUS = 0x20;
 export const MAP_LOCKED = 0x2000;
 export const MAP_NORESERVE = 0x4000;
 export const MAP_POPULATE = 0x8000;
+/** Of huge pages that were set aside; with `MAP_PRIVATE | MAP_ANONYMOUS` only. */
+export const MAP_HUGETLB = 0x40000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
 /** What a mapping is of, where it is not anonymous private memory. */
@@ -83,7 +89,37 @@ export function* doMmap(
   source: MapSource,
 ): Task<number> {
   if (!(pages > 0)) return -EINVAL;
-  const start = getUnmappedArea(mm, addr, pages, flags);
+  if ((flags & MAP_HUGETLB) !== 0) return yield* mmapHugetlb(mm, addr, pages, prot, flags);
+  return yield* mmapAligned(mm, addr, pages, prot, flags, source, 1);
+}
+
+/** A mapping of huge pages is whole ones, aligned to them. @kernel mm/mmap.c ksys_mmap_pgoff (partly: private anonymous mappings) */
+function* mmapHugetlb(mm: MmStruct, addr: number, wanted: number, prot: number, flags: number): Task<number> {
+  const kind = flags & (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS);
+  if (kind !== (MAP_PRIVATE | MAP_ANONYMOUS)) return -EINVAL;
+  const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
+  if (fixed && addr % HPAGE_NR !== 0) return -EINVAL;
+  const pages = HPAGE_NR * Math.ceil(wanted / HPAGE_NR);
+  const ops = HugetlbVmOps.create(mm, pages, (flags & MAP_NORESERVE) !== 0);
+  if (typeof ops === 'number') return ops;
+  const source = { ops, vmFlags: VM_HUGETLB | VM_DONTEXPAND };
+  const hint = HPAGE_NR * Math.ceil(addr / HPAGE_NR);
+  const start = yield* mmapAligned(mm, hint, pages, prot, flags, source, HPAGE_NR);
+  if (start < 0) ops.cancel(mm, pages);
+  return start;
+}
+
+/** Maps a range that starts at a multiple of `align` pages. */
+function* mmapAligned(
+  mm: MmStruct,
+  addr: number,
+  pages: number,
+  prot: number,
+  flags: number,
+  source: MapSource,
+  align: number,
+): Task<number> {
+  const start = getUnmappedArea(mm, addr, pages, flags, align);
   if (start < 0) return start;
   const shared = flags & (MAP_SHARED | MAP_PRIVATE);
   if (shared !== MAP_SHARED && shared !== MAP_PRIVATE) return -EINVAL;
@@ -103,8 +139,8 @@ function accountable(flags: number, vmFlags: number): boolean {
   return (flags & MAP_NORESERVE) === 0 && (vmFlags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
 }
 
-/** Where a mapping goes. @kernel mm/mmap.c get_unmapped_area */
-export function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags: number): number {
+/** Where a mapping goes; a place that is chosen is a multiple of `align` pages. @kernel mm/mmap.c get_unmapped_area */
+export function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags: number, align = 1): number {
   if (pages > taskSize(mm)) return -ENOMEM;
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
   if (fixed) {
@@ -115,20 +151,22 @@ export function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags
   }
   if (addr > 0 && !badRange(mm, addr, pages) && findVmaIntersection(mm, addr, addr + pages) === undefined)
     return addr;
-  return topDownGap(mm, pages);
+  return topDownGap(mm, pages, align);
 }
 
 /** The highest gap that is large enough. @kernel mm/mmap.c arch_get_unmapped_area_topdown */
-function topDownGap(mm: MmStruct, pages: number): number {
+function topDownGap(mm: MmStruct, pages: number, align: number): number {
   const LOWEST = 16;
+  const below = (end: number): number => end - pages - ((end - pages) % align);
   let high = mm.mmapBase;
   for (let i = mm.vmas.length - 1; i >= 0; i--) {
     const vma = mm.vmas[i];
     if (vma === undefined || vma.start >= high) continue;
-    if (vma.end <= high && high - vma.end >= pages) break;
+    if (vma.end <= below(high)) break;
     high = vma.start;
   }
-  return high - pages >= LOWEST ? high - pages : -ENOMEM;
+  const start = below(high);
+  return start >= LOWEST ? start : -ENOMEM;
 }
 
 /** Makes the VMA, or lets a neighbour grow over the range. @kernel mm/mmap.c mmap_region */

@@ -1,6 +1,7 @@
 import { EACCES, EINVAL, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_PROTECTION_VMA, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { changeHugePmd, splitHugePmd } from './huge-memory.js';
+import { hugetlbChangeProtection } from './hugetlb.js';
 import { PG_anon, PG_anon_exclusive } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
@@ -79,6 +80,10 @@ function* mprotectFixup(vma: Vma, start: number, end: number, wanted: number): T
  * on. @kernel mm/mprotect.c change_protection
  */
 function* changeProtection(vma: Vma, start: number, end: number): Task {
+  if ((vma.flags & VM_HUGETLB) !== 0) {
+    yield* hugetlbChangeProtection(vma, start, end);
+    return;
+  }
   const { mm } = vma;
   const first = nextPud(mm, start, end);
   if (first >= end) return;

@@ -1,5 +1,6 @@
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
 import { anonVmaClone, unlinkAnonVmas } from './anon-vma.js';
+import { HPAGE_NR } from './hstate.js';
 import { mmPopulate } from './mlock.js';
 import type { MmStruct } from './mm-struct.js';
 import { getUnmappedArea } from './mmap.js';
@@ -9,7 +10,7 @@ import { badRange, taskSize } from './task-size.js';
 import { vmaLinkFile } from './vma-adjust.js';
 import { vmaMergeNewRange } from './vma-merge.js';
 import { vmaLookup, vmaNext, vmaSetInsert } from './vma-set.js';
-import { VM_ACCOUNT, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma } from './vma.js';
+import { VM_ACCOUNT, VM_DONTEXPAND, VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma } from './vma.js';
 
 export const MREMAP_MAYMOVE = 1;
 export const MREMAP_FIXED = 2;
@@ -51,9 +52,12 @@ export function* sysMremap(
   return ret;
 }
 
-function* mremapLocked(mm: MmStruct, move: Move): Task<number> {
+function* mremapLocked(mm: MmStruct, wanted: Move): Task<number> {
+  const first = vmaLookup(mm, wanted.addr);
+  if (first === undefined) return -EFAULT;
+  const move = (first.flags & VM_HUGETLB) !== 0 ? hugetlbMove(wanted) : wanted;
+  if (typeof move === 'number') return move;
   const { addr, oldPages, newPages, flags } = move;
-  if (vmaLookup(mm, addr) === undefined) return -EFAULT;
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return yield* mremapTo(mm, move);
   if (oldPages >= newPages) {
     if (oldPages === newPages) return addr;
@@ -66,6 +70,15 @@ function* mremapLocked(mm: MmStruct, move: Move): Task<number> {
   if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM;
   const newAddr = getUnmappedArea(mm, 0, newPages, 0);
   return newAddr < 0 ? newAddr : yield* moveVma(vma, { ...move, newAddr });
+}
+
+/** Whole huge pages, which cannot become more. @kernel mm/mremap.c mremap (partly: of hugetlb) */
+function hugetlbMove(move: Move): Move | number {
+  const fixed = (move.flags & MREMAP_FIXED) !== 0;
+  if (move.addr % HPAGE_NR !== 0 || (fixed && move.newAddr % HPAGE_NR !== 0)) return -EINVAL;
+  const oldPages = HPAGE_NR * Math.ceil(move.oldPages / HPAGE_NR);
+  const newPages = HPAGE_NR * Math.ceil(move.newPages / HPAGE_NR);
+  return newPages > oldPages ? -EINVAL : { ...move, oldPages, newPages };
 }
 
 /** @kernel mm/mremap.c mremap_to */
@@ -144,6 +157,7 @@ function* moveVma(source: Vma, move: Move): Task<number> {
     yield* doMunmap(mm, newAddr, newPages);
     return -ENOMEM;
   }
+  vma.ops = vma.ops?.moved?.() ?? vma.ops;
   if ((flags & MREMAP_DONTUNMAP) !== 0) {
     vma.flags &= ~VM_LOCKED;
     if (vma !== target && vma.start === addr && vma.end === addr + oldPages) yield* unlinkAnonVmas(vma);

@@ -1,6 +1,15 @@
 import { HmmError } from '@hmm/kernel';
 import { freeZoneDeviceFolio } from './memremap.js';
-import { FIRST_PFN, type MemMap, NO_PFN, PG_free, PG_head, PG_reserved, PG_zone_device } from './mem-map.js';
+import {
+  FIRST_PFN,
+  type MemMap,
+  NO_PFN,
+  PG_free,
+  PG_head,
+  PG_hugetlb,
+  PG_reserved,
+  PG_zone_device,
+} from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 
 /** What freed frames hold with `quarantine`. @kernel include/linux/poison.h PAGE_POISON */
@@ -190,15 +199,19 @@ export function allocZeroedPage(system: MemorySystem): number {
  * `alloc_huge_page` is made to fail). @kernel mm/huge_memory.c vma_alloc_anon_folio_pmd
  */
 export function allocHugePage(system: MemorySystem): number {
-  const { kernel, map } = system;
+  const { kernel } = system;
   if (kernel.shouldFail('alloc_huge_page')) return NO_PFN;
   const head = system.pages.takeBlock();
-  if (head === NO_PFN) return NO_PFN;
-  map.flags.fill(0, head, head + BLOCK);
-  map.flags[head] = PG_head;
-  map.refcount[head] = 1;
-  for (let pfn = head; pfn < head + BLOCK; pfn++) system.data.fillPage(pfn, 0);
+  if (head !== NO_PFN) prepHugePage(system, head, false);
   return head;
+}
+
+/** Makes 512 frames a folio of zeroed pages with one reference. @kernel mm/page_alloc.c prep_compound_page */
+export function prepHugePage({ map, data }: MemorySystem, head: number, hugetlb: boolean): void {
+  map.flags.fill(0, head, head + BLOCK);
+  map.flags[head] = hugetlb ? PG_head | PG_hugetlb : PG_head;
+  map.refcount[head] = 1;
+  for (let pfn = head; pfn < head + BLOCK; pfn++) data.fillPage(pfn, 0);
 }
 
 /** Takes one reference on the folio of `pfn`. @kernel include/linux/mm.h folio_get */
@@ -226,7 +239,8 @@ function folioFree(system: MemorySystem, folio: number): void {
   }
   if ((flags & PG_head) !== 0) {
     for (let pfn = folio; pfn < folio + BLOCK; pfn++) resetFrame(system, pfn);
-    system.pages.putBlock(folio);
+    if ((flags & PG_hugetlb) !== 0) system.hugetlb.put(folio);
+    else system.pages.putBlock(folio);
     return;
   }
   resetFrame(system, folio);

@@ -27,13 +27,16 @@ export const VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
 /** A fault that a mapping's owner handles itself. @kernel include/linux/mm.h vm_operations_struct */
 export interface VmOperations {
   /**
-   * A CPU access faulted at page `vpn`. Returns `VM_FAULT_*` bits; the access is repeated unless they are an error.
+   * A CPU access faulted at page `vpn`; `flags` are `FAULT_FLAG_*`. Returns `VM_FAULT_*` bits; the access is repeated unless
+   * they are an error.
    */
-  fault(vma: Vma, vpn: number, write: boolean): Task<number>;
+  fault(vma: Vma, vpn: number, flags: number): Task<number>;
   /** The VMA, or its part [start, end), goes away (munmap, exit). */
   close?(vma: Vma, start: number, end: number): void;
   /** Whether the VMA may get `flags`; absent: always. */
   mayProtect?(vma: Vma, flags: number): boolean;
+  /** What the VMA mapped is mapped elsewhere now: the operations of what is left of it; absent: the same. */
+  moved?(): VmOperations;
   /** The VMA is about to be split at `vpn`; a negative errno refuses. */
   maySplit?(vma: Vma, vpn: number): number;
 }

@@ -190,6 +190,7 @@ export class TestMachine {
     systemFrames: 65_536,
     maxTables: 1024,
     swapSlots: 256,
+    nrHugepages: 2,
   });
   readonly driver = new TestDevice(this.system, { chunkPages: 8192, maxTables: 512 });
   readonly process = new TestProcess(this, mmCreate(this.system));

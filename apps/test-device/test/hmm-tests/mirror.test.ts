@@ -1,9 +1,12 @@
 import { EFAULT, EPERM, Prng, AGENT_READY } from '@hmm/kernel';
-import { sysMunmap } from '@hmm/mm';
+import { MAP_HUGETLB, sysMunmap } from '@hmm/mm';
 import {
   dmirrorFopsMmap,
   dmirrorIoctl,
   HMM_DMIRROR_MIGRATE_TO_DEV,
+  HMM_DMIRROR_PROT_PMD,
+  HMM_DMIRROR_PROT_READ,
+  HMM_DMIRROR_PROT_WRITE,
   HMM_DMIRROR_READ,
   HMM_DMIRROR_SNAPSHOT,
   HMM_DMIRROR_WRITE,
@@ -117,6 +120,13 @@ describe.each(VARIANTS)('hmm.$variant', ({ device }) => {
     expect(p.check(ptr, TWOMEG, same)).toBe(-1);
   });
 
+  test('anon_write_hugetlbfs', () => {
+    const ptr = p.map(TWOMEG, RW, MAP_PRIVATE | MAP_HUGETLB);
+    const mirror = mirrorOf(TWOMEG, same);
+    expect(p.cmd(fd, HMM_DMIRROR_WRITE, ptr, TWOMEG, mirror)).toEqual({ rc: 0, cpages: TWOMEG, faults: 1 });
+    expect(p.check(ptr, TWOMEG, same)).toBe(-1);
+  });
+
   test('file_read', () => {
     const file = machine.file(NPAGES);
     const ptr = p.mapFile(file, NPAGES, PROT_READ, MAP_SHARED);
@@ -185,6 +195,18 @@ describe.each(VARIANTS)('hmm.$variant', ({ device }) => {
     const m = new Uint8Array(1);
     expect(p.cmd(fd, HMM_DMIRROR_SNAPSHOT, ptr, 1, m)).toEqual({ rc: 0, cpages: 1, faults: 0 });
     expect(m[0]).toBe(0x01);
+  });
+
+  test('compound', () => {
+    const ptr = p.map(TWOMEG, RW, MAP_PRIVATE | MAP_HUGETLB);
+    p.fill(ptr, TWOMEG, same);
+    const m = new Uint8Array(TWOMEG);
+    const all = { rc: 0, cpages: TWOMEG, faults: 0 };
+    expect(p.cmd(fd, HMM_DMIRROR_SNAPSHOT, ptr, TWOMEG, m)).toEqual(all);
+    expect(new Set(m)).toEqual(new Set([HMM_DMIRROR_PROT_WRITE | HMM_DMIRROR_PROT_PMD]));
+    expect(p.protect(ptr, TWOMEG, PROT_READ)).toBe(0);
+    expect(p.cmd(fd, HMM_DMIRROR_SNAPSHOT, ptr, TWOMEG, m)).toEqual(all);
+    expect(new Set(m)).toEqual(new Set([HMM_DMIRROR_PROT_READ | HMM_DMIRROR_PROT_PMD]));
   });
 });
 
