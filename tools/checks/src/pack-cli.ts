@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { libraries, packComplaints } from './pack.js';
 
 /** `pnpm pack:check`: every packed library works in an empty project. Needs built packages. Exit code 1 if one does not. */
-function main(root: string): number {
+async function main(root: string): Promise<number> {
   const work = mkdtempSync(join(tmpdir(), 'hmm-pack-'));
   try {
-    const complaints = packComplaints(root, work, join(root, 'node_modules/typescript/bin/tsc'));
+    const complaints = await packComplaints(root, work, join(root, 'node_modules/typescript/bin/tsc'));
     for (const complaint of complaints) console.error(complaint);
     console.error(`packed: ${libraries(root).length} libraries, ${complaints.length} complaints`);
     return complaints.length === 0 ? 0 : 1;
@@ -16,4 +16,4 @@ function main(root: string): number {
   }
 }
 
-process.exitCode = main(process.cwd());
+process.exitCode = await main(process.cwd());

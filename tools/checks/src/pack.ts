@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { publishComplaints } from './publish.js';
 import { readmeExamples } from './readme.js';
 
 /** A library of the workspace. */
@@ -29,10 +30,11 @@ export function libraries(root: string): Library[] {
 
 /**
  * Packs every library, installs each into an empty project of its own below `work` (outside the workspace) with
- * nothing but what its manifest declares, and compiles and runs its README's examples there.
+ * nothing but what its manifest declares, and compiles and runs its README's examples there; the tarballs are looked at
+ * as publint and Are the Types Wrong do.
  * Returns a sentence for each thing that does not hold. `tsc` is the path of TypeScript's command.
  */
-export function packComplaints(root: string, work: string, tsc: string): string[] {
+export async function packComplaints(root: string, work: string, tsc: string): Promise<string[]> {
   const all = libraries(root);
   const tarballs = join(work, 'tarballs');
   mkdirSync(tarballs);
@@ -45,6 +47,7 @@ export function packComplaints(root: string, work: string, tsc: string): string[
   writeFileSync(join(work, 'tsconfig.json'), JSON.stringify(exampleTsconfig));
   const installed = all.map((library) => ({ library, ...installAlone(library, all, tarballs, work) }));
   const complaints = installed.flatMap(({ complaints: found }) => found);
+  for (const { name } of all) complaints.push(...(await publishComplaints(tarballOf(name, tarballs))));
   const compiled = run(process.execPath, [tsc, '-p', work], work);
   if (compiled.status !== 0)
     complaints.push(`README examples do not compile against the packed types:\n${compiled.text}`);
@@ -125,16 +128,16 @@ function installAlone(
 
 /** Every library comes from its tarball. */
 function tarballOverrides(all: readonly Library[], tarballs: string): Record<string, string> {
-  const files = readdirSync(tarballs);
-  return Object.fromEntries(
-    all.map(({ name }) => {
-      const stem = name.replace('@', '').replace('/', '-');
-      const file = files.find(
-        (candidate) => candidate.startsWith(stem) && /^-\d/.test(candidate.slice(stem.length)),
-      );
-      return [name, `file:${join(tarballs, file ?? `${stem}.tgz`)}`];
-    }),
+  return Object.fromEntries(all.map(({ name }) => [name, `file:${tarballOf(name, tarballs)}`]));
+}
+
+/** The path of a library's tarball. */
+function tarballOf(name: string, tarballs: string): string {
+  const stem = name.replace('@', '').replace('/', '-');
+  const found = readdirSync(tarballs).find(
+    (file) => file.startsWith(stem) && /^-\d/.test(file.slice(stem.length)),
   );
+  return join(tarballs, found ?? `${stem}.tgz`);
 }
 
 /** What comes from the registry is already here, in its locked version: no network is needed. */

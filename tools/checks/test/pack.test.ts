@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +67,11 @@ beforeAll(() => {
     types: 'export {};',
     example: useFive('untyped', '5'),
   });
+  library({ name: 'adrift', code: 'export const five = 5;', example: useFive('adrift', '5') });
+  const adrift = JSON.parse(readFileSync(join(root, 'packages/adrift/package.json'), 'utf8')) as object;
+  const lost = { types: './dist/index.d.ts', import: './dist/lost.js' };
+  const exports = { '.': { types: './dist/index.d.ts', import: './dist/index.js' }, './lost': lost };
+  write('packages/adrift/package.json', { ...adrift, exports });
   library({ name: 'silent', code: 'export const five = 5;', example: '' });
   write('packages/silent/README.md', '# silent\n');
   // Packing turns workspace:^ into the version that is linked.
@@ -78,12 +83,13 @@ afterAll(() => {
 });
 
 describe('packed libraries, each in an empty project', () => {
-  it('fail for an undeclared import, missing types, a README that lies or has no example; others pass', () => {
+  it('fail for an undeclared import, a missing file, missing types, a README that lies or has no example; others pass', async () => {
     const work = join(root, 'work');
     mkdirSync(work);
-    const complaints = packComplaints(root, work, tsc);
+    const complaints = await packComplaints(root, work, tsc);
     expect(complaints).toEqual([
       expect.stringMatching(/^@hmm\/silent: its README has no/),
+      expect.stringMatching(/^hmm-adrift-0\.1\.0\.tgz: .*lost\.js but the file does not exist/),
       expect.stringMatching(/untyped.*has no exported member 'five'/s),
       '@hmm/liar README.md:3: says ["5"], prints ["4"]',
       expect.stringMatching(
