@@ -7,6 +7,9 @@ export interface FaultInjector {
   shouldFail(site: string): boolean;
 }
 
+/** Releases whose memory management can be modelled: 6.19 is 6.12 with device-private memory in huge pages. */
+export type KernelVersion = '6.12' | '6.19';
+
 /** The running modelled kernel: what every subsystem is handed. One per machine. */
 export class Kernel {
   /** Tasks, locks' owner and the virtual clock. */
@@ -15,6 +18,8 @@ export class Kernel {
   readonly trace = new Trace();
   /** Failure injection; nothing fails without one. */
   injector: FaultInjector | undefined;
+  /** The release that the core follows. Compared only where a huge page, or a driver's whole call, is at stake. */
+  version: KernelVersion = '6.12';
   /**
    * The id of a historical bug that is planted in this machine, '' for none. The places that know one compare this field;
    * none of them is on a path that runs for each page without need.

@@ -12,7 +12,6 @@ import {
   folioPut,
   folioRemoveRmapPte,
   folioTryShareAnonRmapPte,
-  HUGE_ZERO_PFN,
   isDevicePrivatePte,
   isHuge,
   migrationEntryFlags,
@@ -26,10 +25,10 @@ import {
   PTE_PRESENT,
   PTE_SPECIAL,
   PTE_WRITE,
-  splitFolio,
-  splitHugePmd,
   ZERO_PFN,
 } from '@hmm/mm';
+import { collectHole, collectSkip } from './collect-hole.js';
+import { migrateVmaCollectHugePmd, migrateVmaSplitFolio } from './collect-huge.js';
 import {
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_WRITE,
@@ -74,13 +73,17 @@ function* collectRange(args: MigrateVma): Task {
     const block = entryPages(level === LEVEL_PTE ? LEVEL_PMD : level);
     const end = Math.min(args.end, at - (at % block) + block);
     if (level > LEVEL_PTE && isHuge(lanes[entry] ?? 0)) {
-      if (yield* splitHuge(args, entry, at)) continue;
-      collectSkip(args, end - at);
+      if (yield* migrateVmaCollectHugePmd(args, entry, at, end)) continue;
     } else if (level === LEVEL_PTE) {
-      for (; at < end; at++, entry += 2) collectPte(args, entry);
+      const done = collectPtes(args, entry, end - at);
+      at += done;
+      if (at < end) {
+        if (yield* migrateVmaSplitFolio(args, entry + 2 * done)) continue;
+        collectSkip(args, end - at);
+      }
     } else if (lanes[entry] === 0) {
       accessTables(mm, false);
-      collectHole(args, end - at);
+      collectHole(args, at, end);
     } else {
       collectSkip(args, end - at);
     }
@@ -88,50 +91,17 @@ function* collectRange(args: MigrateVma): Task {
   }
 }
 
-/** Breaks a huge mapping up, to be looked at again page by page; false when that fails. */
-function* splitHuge(args: MigrateVma, entry: number, vpn: number): Task<boolean> {
-  const { vma } = args;
-  const { system } = vma.mm;
-  const { map } = system;
-  const folio = system.tables.lanes[entry + 1] ?? 0;
-  if (folio === HUGE_ZERO_PFN) {
-    yield* splitHugePmd(vma, vpn);
-    return true;
-  }
-  map.get(folio);
-  if (!map.tryLock(folio)) {
-    folioPut(system, folio);
-    return false;
-  }
-  const ret = yield* splitFolio(system, folio);
-  map.unlock(folio);
-  folioPut(system, folio);
-  return ret === 0;
+/**
+ * `count` entries of a page table. @returns how many were looked at: it stops before a large folio that has to be split.
+ * @kernel mm/migrate_device.c migrate_vma_collect_pmd
+ */
+function collectPtes(args: MigrateVma, first: number, count: number): number {
+  for (let i = 0; i < count; i++) if (!collectPte(args, first + 2 * i)) return i;
+  return count;
 }
 
-/** @kernel mm/migrate_device.c migrate_vma_collect_hole */
-function collectHole(args: MigrateVma, pages: number): void {
-  if (!args.vma.isAnonymous()) {
-    collectSkip(args, pages);
-    return;
-  }
-  const from = args.npages;
-  args.src.fill(MIGRATE_PFN_MIGRATE, from, from + pages);
-  args.dst.fill(0, from, from + pages);
-  args.npages += pages;
-  args.cpages += pages;
-}
-
-/** @kernel mm/migrate_device.c migrate_vma_collect_skip */
-function collectSkip(args: MigrateVma, pages: number): void {
-  const from = args.npages;
-  args.src.fill(0, from, from + pages);
-  args.dst.fill(0, from, from + pages);
-  args.npages += pages;
-}
-
-/** One entry of a page table. @kernel mm/migrate_device.c migrate_vma_collect_pmd */
-function collectPte(args: MigrateVma, entry: number): void {
+/** One entry. False, and nothing done, when it is of a large folio that can be split. */
+function collectPte(args: MigrateVma, entry: number): boolean {
   const { system } = args.vma.mm;
   const { lanes } = system.tables;
   const flags = lanes[entry] ?? 0;
@@ -143,13 +113,17 @@ function collectPte(args: MigrateVma, entry: number): void {
     if (args.vma.isAnonymous()) slot = MIGRATE_PFN_MIGRATE;
   } else if ((flags & PTE_SPECIAL) !== 0) {
     if (pfn === ZERO_PFN && (args.flags & MIGRATE_VMA_SELECT_SYSTEM) !== 0) slot = MIGRATE_PFN_MIGRATE;
-  } else if (selected(args, flags, pfn) && takePage(args, entry, flags, pfn)) {
-    slot = migratePfn(pfn) | MIGRATE_PFN_MIGRATE | ((flags & PTE_WRITE) !== 0 ? MIGRATE_PFN_WRITE : 0);
+  } else if (selected(args, flags, pfn)) {
+    if (system.map.test(system.map.folio(pfn), PG_head)) {
+      if (system.kernel.version !== '6.12') return false;
+    } else if (takePage(args, entry, flags, pfn))
+      slot = migratePfn(pfn) | MIGRATE_PFN_MIGRATE | ((flags & PTE_WRITE) !== 0 ? MIGRATE_PFN_WRITE : 0);
   }
   if (slot !== 0) args.cpages++;
   args.src[at] = slot;
   if (system.kernel.mutant !== 'B58') args.dst[at] = 0;
   args.npages = at + 1;
+  return true;
 }
 
 /** Whether the entry's page is of a kind, and of an owner, that was asked for. */
@@ -177,7 +151,7 @@ function takePage(args: MigrateVma, entry: number, flags: number, pfn: number): 
   const { system } = vma.mm;
   const { map } = system;
   const { lanes } = system.tables;
-  if (map.mapping[map.folio(pfn)] === 0 || map.test(map.folio(pfn), PG_head)) return false;
+  if (map.mapping[pfn] === 0) return false;
   map.get(pfn);
   if (!map.tryLock(pfn)) {
     folioPut(system, pfn);

@@ -1,13 +1,14 @@
 import { EBUSY, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { allocPage, folioLock, folioPut, type MemorySystem, NO_PFN, copyHighpage } from '@hmm/mm';
+import { allocPage, folioLock, folioPut, type MemorySystem, NO_PFN, PG_head, copyHighpage } from '@hmm/mm';
 import { migrateDeviceFinalizeSlots } from './finalize.js';
-import { MIGRATE_PFN_MIGRATE, migratePfn } from './migrate-pfn.js';
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfn } from './migrate-pfn.js';
 import { migrateDevicePageSlots } from './pages.js';
 import { migrateDeviceUnmap } from './unmap.js';
 
 /**
  * Collects the device frames [start, start + npages) wherever they are mapped, without a VMA and without `mmap_lock`. Free
- * and locked frames are left out, so that a caller that wants them all calls again until none is in use.
+ * and locked frames are left out, so that a caller that wants them all calls again until none is in use. A large folio has
+ * one slot, with COMPOUND.
  * @returns 0. @kernel mm/migrate_device.c migrate_device_range
  */
 export function* migrateDeviceRange(
@@ -22,7 +23,8 @@ export function* migrateDeviceRange(
     src[i] = 0;
     if (map.refcount[pfn] === 0) continue;
     map.get(pfn);
-    if (map.tryLock(pfn)) src[i] = migratePfn(pfn) | MIGRATE_PFN_MIGRATE;
+    const compound = map.test(pfn, PG_head) ? MIGRATE_PFN_COMPOUND : 0;
+    if (map.tryLock(pfn)) src[i] = migratePfn(pfn) | MIGRATE_PFN_MIGRATE | compound;
     else folioPut(system, pfn);
   }
   yield* migrateDeviceUnmap(system, src, npages, NO_PFN);

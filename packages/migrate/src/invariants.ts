@@ -8,6 +8,7 @@
 import {
   type Census,
   folioMapcount,
+  folioNrPages,
   isDeviceExclusivePte,
   isDevicePrivatePte,
   isMigrationPte,
@@ -22,7 +23,7 @@ import {
   PG_zone_device_private,
   PTE_PRESENT,
 } from '@hmm/mm';
-import { ENTRY_TABLE, TABLE_LANES } from '@hmm/kernel';
+import { ENTRY_TABLE, HPAGE_PMD_NR, TABLE_LANES } from '@hmm/kernel';
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, migratePfnToPage } from './migrate-pfn.js';
 
 /** What a broken invariant says; undefined where it holds. */
@@ -110,7 +111,7 @@ export function I33(system: MemorySystem): Broken {
       const flags = map.flags[pfn] ?? 0;
       if ((flags & PG_lru) !== 0) return `device page ${pfn} is on the LRU`;
       if ((flags & PG_zone_device) === 0) return `device page ${pfn} is not marked as one`;
-      if (map.refcount[pfn] !== 0) continue;
+      if (map.refcount[map.folio(pfn)] !== 0) continue;
       if (folioMapcount(system, pfn) !== 0) return `free device page ${pfn} is mapped`;
       if (map.mapping[pfn] !== 0) return `free device page ${pfn} has an identity`;
       if ((flags & (PG_locked | PG_anon_exclusive)) !== 0)
@@ -125,9 +126,23 @@ export function I34(system: MemorySystem): Broken {
   for (const pgmap of system.pagemaps) {
     let used = 0;
     for (let pfn = pgmap.start; pfn < pgmap.start + pgmap.nr; pfn++)
-      if (system.map.refcount[pfn] !== 0) used++;
+      if (system.map.refcount[pfn] !== 0) used += folioNrPages(system, pfn);
     if (used !== pgmap.live)
       return `${used} pages of the range at ${pgmap.start} are in use, ${pgmap.live} counted`;
+  }
+  return undefined;
+}
+
+/** I67: a large device folio is one: aligned, in use, and none of its pages behind the first is in use by itself. */
+export function I67(system: MemorySystem): Broken {
+  const { map } = system;
+  for (const pgmap of system.pagemaps) {
+    for (let pfn = pgmap.start; pfn < pgmap.start + pgmap.nr; pfn++) {
+      if (map.test(pfn, PG_head) && (pfn % HPAGE_PMD_NR !== 0 || map.refcount[pfn] === 0))
+        return `device frame ${pfn} is marked as the head of a large folio and is none`;
+      if (map.folio(pfn) !== pfn && map.refcount[pfn] !== 0)
+        return `device frame ${pfn} is in use by itself within the large folio ${map.folio(pfn)}`;
+    }
   }
   return undefined;
 }
@@ -152,6 +167,7 @@ export const migrateInvariants: Readonly<Record<string, (system: MemorySystem, c
     I33,
     I34,
     I53,
+    I67,
   };
 
 /**
@@ -173,7 +189,7 @@ export function I45(system: MemorySystem, src: Int32Array, dst: Int32Array, npag
 
 /** I36, of a device's `migrateToRam`: the fault holds a reference on the page, beside that of the entry that names it. */
 export function I36(system: MemorySystem, faultPage: number): Broken {
-  const held = system.map.refcount[faultPage] ?? 0;
+  const held = system.map.refcount[system.map.folio(faultPage)] ?? 0;
   return held > 1 ? undefined : `page ${faultPage} is faulted home with ${held} references`;
 }
 

@@ -1,10 +1,11 @@
-import { EINVAL, ENOMEM, HmmError, type Task } from '@hmm/kernel';
+import { alignUp, EINVAL, ENOMEM, HmmError, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
 import {
   type DevPagemap,
   type DevPagemapOps,
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
   type MemorySystem,
+  PG_head,
   PG_zone_device_coherent,
   PG_zone_device_private,
   pagePgmap,
@@ -55,10 +56,12 @@ export function memremapPages(system: MemorySystem, request: MemremapRequest): D
 
 /** The lowest free range of `nr` frame numbers, and its place among the pagemaps, which are in ascending order. */
 function firstFit(system: MemorySystem, nr: number): { start: number; index: number } | undefined {
-  let start = system.config.systemFrames;
+  // From 6.19 on a range may be made of large folios, which are aligned.
+  const order = system.kernel.version === '6.12' ? 0 : HPAGE_PMD_ORDER;
+  let start = alignUp(system.config.systemFrames, order);
   for (const [index, pgmap] of system.pagemaps.entries()) {
     if (start + nr <= pgmap.start) return { start, index };
-    start = pgmap.start + pgmap.nr;
+    start = alignUp(pgmap.start + pgmap.nr, order);
   }
   return start + nr <= system.config.frames ? { start, index: system.pagemaps.length } : undefined;
 }
@@ -75,6 +78,24 @@ export function* memunmapPages(system: MemorySystem, pgmap: DevPagemap): Task {
   system.pagemaps.splice(system.pagemaps.indexOf(pgmap), 1);
   system.map.flags.fill(0, pgmap.start, pgmap.start + pgmap.nr);
   system.map.private.fill(0, pgmap.start, pgmap.start + pgmap.nr);
+}
+
+/**
+ * Makes 2^`order` free device pages ready as the destination of a migration: one folio with one reference, locked, without
+ * anything left of an earlier life.
+ * @throws HmmError `PAGE_IN_USE` when it is not free; `BAD_FOLIO` when it is not aligned to its size.
+ * @kernel include/linux/memremap.h zone_device_folio_init
+ */
+export function zoneDeviceFolioInit(system: MemorySystem, folio: number, order: number): void {
+  if (folio % 2 ** order !== 0)
+    throw new HmmError('BAD_FOLIO', `frame ${folio} cannot begin a folio of order ${order}`, { pfn: folio });
+  zoneDevicePageInit(system, folio);
+  if (order === 0) return;
+  const { map } = system;
+  map.set(folio, PG_head);
+  map.private[folio + 1] = 0;
+  map.private[folio + 2] = 0;
+  pagePgmap(system, folio).live += 2 ** order - 1;
 }
 
 /**

@@ -11,6 +11,8 @@ export const MIGRATE_PFN_VALID = 1 << 0;
 export const MIGRATE_PFN_MIGRATE = 1 << 1;
 /** Source slots: the CPU's mapping was writable. Destination slots: advice, which the core ignores. */
 export const MIGRATE_PFN_WRITE = 1 << 3;
+/** The slot is of 2 MiB, and the 511 slots behind it are 0. From 6.19 on. */
+export const MIGRATE_PFN_COMPOUND = 1 << 4;
 /** The frame number is above this bit. */
 export const MIGRATE_PFN_SHIFT = 6;
 
@@ -20,6 +22,8 @@ export const MIGRATE_VMA_SELECT_SYSTEM = 1 << 0;
 export const MIGRATE_VMA_SELECT_DEVICE_PRIVATE = 1 << 1;
 /** Migrate coherent device pages of the given owner. */
 export const MIGRATE_VMA_SELECT_DEVICE_COHERENT = 1 << 2;
+/** Migrate 2 MiB that a PMD maps, or where nothing is, as one. From 6.19 on. */
+export const MIGRATE_VMA_SELECT_COMPOUND = 1 << 3;
 
 /** The slot of frame `pfn`. @kernel include/linux/migrate.h migrate_pfn */
 export function migratePfn(pfn: number): number {

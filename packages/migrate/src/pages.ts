@@ -34,12 +34,15 @@ import {
   ZERO_PFN,
   type Vma,
 } from '@hmm/mm';
-import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
+import { migrateVmaInsertHugePmdPage, splitHugeZeroPmd } from './insert-huge.js';
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
 import type { MigrateVma } from './migrate-vma.js';
+import { splitSlot } from './split-slot.js';
 
 /**
  * Moves each source page to its destination, slot by slot; a slot that cannot be moved loses MIGRATE. Holes are
- * populated if `migrate` names the VMA; the first of them announces the rest of the range as MIGRATE.
+ * populated if `migrate` names the VMA; the first of them announces the rest of the range as MIGRATE. 2 MiB for which the
+ * driver gives single pages are split; single pages for which it gives 2 MiB stay.
  * @kernel mm/migrate_device.c __migrate_device_pages
  */
 export function* migrateDevicePageSlots(
@@ -58,9 +61,17 @@ export function* migrateDevicePageSlots(
       continue;
     }
     const page = migratePfnToPage(slot);
+    const compound = slot & MIGRATE_PFN_COMPOUND;
+    const extra = page !== 0 && page === migrate?.faultPage ? 1 : 0;
+    if (compound !== ((dst[i] ?? 0) & MIGRATE_PFN_COMPOUND) && (slot & MIGRATE_PFN_MIGRATE) !== 0) {
+      const split = compound !== 0 && migrate !== undefined;
+      if (!split || !(yield* splitSlot(system, src, i, extra))) {
+        src[i] = slot & ~(MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND);
+        continue;
+      }
+    }
     if (page !== 0) {
-      if (!moveFolio(system, newpage, page, page === migrate?.faultPage ? 1 : 0))
-        src[i] = slot & ~MIGRATE_PFN_MIGRATE;
+      if (!moveFolio(system, newpage, page, extra)) src[i] = (src[i] ?? 0) & ~MIGRATE_PFN_MIGRATE;
       continue;
     }
     if ((slot & MIGRATE_PFN_MIGRATE) === 0 || migrate === undefined) continue;
@@ -71,7 +82,11 @@ export function* migrateDevicePageSlots(
       const started = mmuNotifierInvalidateRangeStart(range);
       if (typeof started !== 'number') yield* started;
     }
-    src[i] = (yield* insertPage(vma, vpn, newpage)) ? MIGRATE_PFN_MIGRATE : slot & ~MIGRATE_PFN_MIGRATE;
+    const huge = ((src[i] ?? 0) & MIGRATE_PFN_COMPOUND) !== 0;
+    const inserted = huge
+      ? yield* migrateVmaInsertHugePmdPage(vma, vpn, newpage)
+      : yield* insertPage(vma, vpn, newpage);
+    src[i] = (inserted ? MIGRATE_PFN_MIGRATE : 0) | (huge ? MIGRATE_PFN_COMPOUND : 0);
   }
   if (range !== undefined) mmuNotifierInvalidateRangeEnd(range);
 }
@@ -117,6 +132,7 @@ function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
   const { map, tables } = system;
   const { lanes } = tables;
   if (!vma.isAnonymous()) return false;
+  if (mm.kernel.version !== '6.12') yield* splitHugeZeroPmd(vma, vpn);
   if (mm.kernel.sched.exploring && tables.findPte(mm.root, vpn) < 0) accessTables(mm, true);
   const entry = tables.make(mm.root, vpn, LEVEL_PTE);
   if (entry < 0) return false;

@@ -8,7 +8,6 @@ import {
   lruAddDrain,
   type MemorySystem,
   PG_anon,
-  PG_head,
   PG_lru,
   PG_swapcache,
   PG_zone_device,
@@ -94,7 +93,6 @@ function checkPage(system: MemorySystem, page: number, faultPage: number): boole
   const { map } = system;
   accessFolio(system, page, true);
   const flags = map.flags[page] ?? 0;
-  if ((flags & PG_head) !== 0) return false;
   let extra = 1 + (page === faultPage ? 1 : 0);
   if ((flags & PG_zone_device) !== 0) extra++;
   if ((flags & PG_swapcache) !== 0 || ((flags & PG_anon) === 0 && map.mapping[page] !== 0)) extra++;

@@ -149,7 +149,7 @@ export class MemoryDriver implements DevPagemapOps {
   readonly broken: string[] = [];
   /** Pages that may still be allocated; for failure in the middle. */
   budget = Infinity;
-  private readonly select: number;
+  protected readonly select: number;
 
   constructor(host: Host, nr = 1024, coherent = false) {
     this.host = host;
@@ -182,13 +182,13 @@ export class MemoryDriver implements DevPagemapOps {
   }
 
   /** The rules that hold between setup and the copy, and after it. */
-  private checkSlots({ src, dst, npages }: MigrateVma): void {
+  protected checkSlots({ src, dst, npages }: MigrateVma): void {
     const { system } = this.host;
     this.note(I42(system, src, npages));
     this.note(I45(system, src, dst, npages));
   }
 
-  private note(words: Broken): void {
+  protected note(words: Broken): void {
     if (words !== undefined) this.broken.push(words);
   }
 
@@ -269,7 +269,7 @@ export class MemoryDriver implements DevPagemapOps {
     return this.finish(args);
   }
 
-  private finish(args: MigrateVma): boolean[] {
+  protected finish(args: MigrateVma): boolean[] {
     this.host.run(migrateVmaPages(args));
     const moved = [...args.src.subarray(0, args.npages)].map((slot) => (slot & MIGRATE_PFN_MIGRATE) !== 0);
     const [src, dst] = [args.src.slice(), args.dst.slice()];

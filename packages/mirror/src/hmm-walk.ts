@@ -115,7 +115,7 @@ function walkVma(walk: HmmVmaWalk, vma: Vma, start: number, end: number): number
   return WALK_DONE;
 }
 
-/** A hole, a huge leaf or a migration entry above the PTE level. @kernel mm/hmm.c hmm_vma_walk_pmd, hmm_vma_walk_hole */
+/** A hole or a huge entry above the PTE level. @kernel mm/hmm.c hmm_vma_walk_pmd, hmm_vma_walk_hole */
 function walkUpper(
   walk: HmmVmaWalk,
   vma: Vma,
@@ -134,30 +134,52 @@ function walkUpper(
     fill(range, start, end, holeFlags(vma, level));
     return WALK_DONE;
   }
-  if ((flags & PTE_PRESENT) === 0) {
-    const need = rangeNeedFault(range, start, end, 0);
-    if (isMigrationPte(flags)) {
-      if (need !== 0) return migration(walk, start, pfn);
-      fill(range, start, end, 0);
-      return WALK_DONE;
-    }
-    if (need !== 0) return -EFAULT;
-    fill(range, start, end, HMM_PFN_ERROR);
-    return WALK_DONE;
-  }
+  const first = pfn + (start % entryPages(level));
   const order = 9 * (level - 1);
-  const cpu =
-    (flags & PTE_PROTNONE) !== 0 ? 0 : HMM_PFN_VALID | (flags & PTE_WRITE) | (order << HMM_PFN_ORDER_SHIFT);
+  const mapped = HMM_PFN_VALID | (flags & PTE_WRITE) | (order << HMM_PFN_ORDER_SHIFT);
+  if ((flags & PTE_PRESENT) === 0) return walkAbsentPmd(walk, vma, flags, first, mapped, start, end);
+  const cpu = (flags & PTE_PROTNONE) !== 0 ? 0 : mapped;
   const need = rangeNeedFault(range, start, end, cpu);
   if (need !== 0) return fault(walk, vma, start, end, need);
-  const first = pfn + (start % entryPages(level));
+  storeBlock(range, start, end, cpu, first);
+  return WALK_DONE;
+}
+
+/**
+ * A huge entry that is not present. The caller's own device memory is reported as it is, whatever was asked for; that of
+ * others is an error unless it is to be faulted. @kernel mm/hmm.c hmm_vma_handle_absent_pmd
+ */
+function walkAbsentPmd(
+  walk: HmmVmaWalk,
+  vma: Vma,
+  flags: number,
+  first: number,
+  mapped: number,
+  start: number,
+  end: number,
+): number {
+  const { range } = walk;
+  const device = isDevicePrivatePte(flags);
+  if (device && pagePgmap(walk.mm.system, first).owner === range.devPrivateOwner) {
+    storeBlock(range, start, end, mapped, first);
+    return WALK_DONE;
+  }
+  const need = rangeNeedFault(range, start, end, 0);
+  const migrating = isMigrationPte(flags);
+  if (need === 0) fill(range, start, end, migrating ? 0 : HMM_PFN_ERROR);
+  else if (migrating) return migration(walk, start, first);
+  else return device ? fault(walk, vma, start, end, need) : -EFAULT;
+  return WALK_DONE;
+}
+
+/** Pages [start, end) that consecutive frames from `first` on map. */
+function storeBlock(range: HmmRange, start: number, end: number, flags: number, first: number): void {
   const pfns = range.hmmPfns;
   for (let at = start; at < end; at++) {
     const slot = 2 * (at - range.start);
-    pfns[slot] = ((pfns[slot] ?? 0) & HMM_PFN_INOUT_FLAGS) | cpu;
+    pfns[slot] = ((pfns[slot] ?? 0) & HMM_PFN_INOUT_FLAGS) | flags;
     pfns[slot + 1] = first + (at - start);
   }
-  return WALK_DONE;
 }
 
 /** A hole in memory of huge pages tells their size. @kernel mm/hmm.c hmm_vma_walk_hugetlb_entry */

@@ -178,8 +178,8 @@ function countLeaf(system: MemorySystem, census: Census, { flags, payload }: Lea
       if ((flags & (PTE_WRITE | PTE_EXCLUSIVE)) !== 0) add(claims, payload);
       break;
     case PTE_TYPE_DEVICE_PRIVATE:
-      add(refs, payload);
-      add(mapcount, payload);
+      add(refs, system.map.folio(payload));
+      add((flags & PTE_HUGE) !== 0 ? entireMapcount : mapcount, payload);
       add(claims, payload);
       break;
     case PTE_TYPE_DEVICE_EXCLUSIVE:

@@ -195,7 +195,7 @@ function copyNonpresentPte(dst: Vma, src: Vma, to: number, from: number): number
       if (cow) pte &= ~(PTE_WRITE | PTE_EXCLUSIVE);
       break;
     case PTE_TYPE_DEVICE_PRIVATE:
-      map.get(payload);
+      map.get(map.folio(payload));
       map.clear(payload, PG_anon_exclusive);
       folioDupRmapPte(system, payload);
       dst.mm.rssAnon++;

@@ -11,8 +11,10 @@ export interface VmFault {
   readonly vma: Vma;
   /** The faulting page's number. */
   readonly vpn: number;
-  /** The device page found there; holds a reference of the fault's own while the call lasts. */
+  /** The device page found there; holds a reference of the fault's own while the call lasts. The head of a huge one. */
   readonly page: number;
+  /** Whether a PMD maps it: all 512 pages around `vpn` are its folio's. The kernel's `vmf->pte == NULL`. */
+  readonly huge: boolean;
   /** `FAULT_FLAG_*`. */
   readonly flags: number;
 }
@@ -24,6 +26,13 @@ export interface VmFault {
 export interface DevPagemapOps {
   /** A page's last reference is gone: it may be handed out again. */
   pageFree(pfn: number): void;
+  /** In place of {@link pageFree}, for an owner that has large folios: the last reference of 2^`order` pages is gone. */
+  folioFree?(folio: number, order: number): void;
+  /**
+   * The large folio at `head` is split into pages: called for each page behind the first, and once with `NO_PFN` for the
+   * first, so that what the owner keeps of a folio becomes each page's.
+   */
+  folioSplit?(head: number, tail: number): void;
   /** The CPU touched a private page: bring it home. Returns `VM_FAULT_*` bits, 0 to repeat the access. */
   migrateToRam(vmf: VmFault): Task<number>;
 }

@@ -1,7 +1,8 @@
 import type { Task } from '@hmm/kernel';
 import { FAULT_REPEAT_NS } from './fault.js';
 import { pagePgmap } from './memremap.js';
-import { folioPut } from './page-alloc.js';
+import { PG_locked } from './mem-map.js';
+import { folioGet, folioPut } from './page-alloc.js';
 import type { Vma } from './vma.js';
 
 /**
@@ -11,13 +12,28 @@ import type { Vma } from './vma.js';
 export function* doDevicePrivatePage(vma: Vma, vpn: number, page: number, flags: number): Task<number> {
   const { system } = vma.mm;
   const { mutant } = system.kernel;
-  if (mutant !== 'B4') system.map.get(page);
-  let ret = yield* pagePgmap(system, page).ops.migrateToRam({ vma, vpn, page, flags });
+  const vmf = { vma, vpn, page, flags, huge: false };
+  if (mutant !== 'B4') folioGet(system, page);
+  let ret = yield* pagePgmap(system, page).ops.migrateToRam(vmf);
   while (mutant === 'B24' && ret === 0 && pteNames(vma, vpn, page)) {
     yield* system.kernel.sched.delay(FAULT_REPEAT_NS);
-    ret = yield* pagePgmap(system, page).ops.migrateToRam({ vma, vpn, page, flags });
+    ret = yield* pagePgmap(system, page).ops.migrateToRam(vmf);
   }
+  // The folio may have been split meanwhile: the reference went with the page.
   if (mutant !== 'B4') folioPut(system, page);
+  return ret;
+}
+
+/**
+ * As {@link doDevicePrivatePage}, where a PMD maps a whole folio of device memory. A folio that is locked is being dealt
+ * with: the access is repeated. @kernel mm/huge_memory.c do_huge_pmd_device_private
+ */
+export function* doHugePmdDevicePrivate(vma: Vma, vpn: number, folio: number, flags: number): Task<number> {
+  const { system } = vma.mm;
+  if (system.map.test(folio, PG_locked)) return 0;
+  system.map.get(folio);
+  const ret = yield* pagePgmap(system, folio).ops.migrateToRam({ vma, vpn, page: folio, flags, huge: true });
+  folioPut(system, folio);
   return ret;
 }
 

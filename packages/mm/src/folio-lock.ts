@@ -2,6 +2,7 @@ import { SP_LOCK, type Task } from '@hmm/kernel';
 import { PG_locked } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
+import { findPmd } from './page-walk.js';
 import { isMigrationPte } from './pte.js';
 
 /** Locks a folio, waiting for who holds it. @kernel include/linux/pagemap.h folio_lock */
@@ -12,14 +13,15 @@ export function* folioLock(system: MemorySystem, folio: number): Task {
 }
 
 /**
- * A fault met the migration entry of page `vpn` for `pfn`: waits until the holder of the folio's lock drops it, without
+ * A fault met the migration entry of page `vpn`, or of the 2 MiB that it is in, for `pfn`: waits until the holder of the folio's lock drops it, without
  * taking a reference. @kernel mm/migrate.c migration_entry_wait
  */
 export function* migrationEntryWait(mm: MmStruct, vpn: number, pfn: number): Task {
   const { map, kernel, tables } = mm.system;
   const folio = map.folio(pfn);
   kernel.sched.access(map.channels + folio, false);
-  const entry = tables.findPte(mm.root, vpn);
+  const pte = tables.findPte(mm.root, vpn);
+  const entry = pte >= 0 ? pte : findPmd(mm, vpn);
   if (entry < 0 || !isMigrationPte(tables.lanes[entry] ?? 0) || !map.test(folio, PG_locked)) return;
   yield* kernel.sched.block(map.channels + folio);
 }

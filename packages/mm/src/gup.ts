@@ -112,8 +112,9 @@ function* followPage(vma: Vma, vpn: number, flags: number): Task<number> {
     return NO_PAGE;
   }
   if (((lanes[pmd] ?? 0) & PTE_HUGE) !== 0) {
-    if ((flags & FOLL_SPLIT_PMD) === 0 || (vma.flags & VM_HUGETLB) !== 0)
-      return followPte(vma, pmd, vpn & 511, flags);
+    const present = ((lanes[pmd] ?? 0) & PTE_PRESENT) !== 0;
+    const whole = !present || (flags & FOLL_SPLIT_PMD) === 0 || (vma.flags & VM_HUGETLB) !== 0;
+    if (whole) return followPte(vma, pmd, vpn & 511, flags);
     yield* splitHugePmd(vma, vpn);
   }
   if (lanes[pmd] !== ENTRY_TABLE) return NO_PAGE;

@@ -3,7 +3,7 @@ import { anonVmaPrepare } from './anon-vma.js';
 import { doAnonymousPage } from './do-anonymous-page.js';
 import { removeDeviceExclusiveEntry } from './device-exclusive.js';
 import { doFault } from './do-fault.js';
-import { doDevicePrivatePage } from './do-device-private-page.js';
+import { doDevicePrivatePage, doHugePmdDevicePrivate } from './do-device-private-page.js';
 import { doSwapPage } from './do-swap-page.js';
 import { doWpPage } from './do-wp-page.js';
 import {
@@ -14,10 +14,12 @@ import {
   VM_FAULT_OOM,
 } from './fault.js';
 import { createHugePmd, doHugePmdFault } from './huge-fault.js';
+import { pmdIsNonPresent } from './huge-non-present.js';
 import { accessPte, accessTables } from './observe.js';
 import {
+  isDevicePrivatePte,
+  isHuge,
   PTE_DIRTY,
-  PTE_HUGE,
   PTE_PRESENT,
   PTE_TYPE_DEVICE_EXCLUSIVE,
   PTE_TYPE_DEVICE_PRIVATE,
@@ -49,7 +51,8 @@ export function* handleMmFault(vma: Vma, vpn: number, flags: number): Task<numbe
   if (tables.lanes[pmd] === 0) {
     const ret = yield* createHugePmd(vma, vpn, pmd, flags);
     if (ret !== VM_FAULT_FALLBACK) return ret;
-  } else if (((tables.lanes[pmd] ?? 0) & PTE_HUGE) !== 0) {
+  } else if (isHuge(tables.lanes[pmd] ?? 0)) {
+    if (pmdIsNonPresent(vma.mm.system, pmd)) return yield* nonpresentHugeFault(vma, vpn, pmd, flags);
     const ret = yield* doHugePmdFault(vma, vpn, pmd, flags);
     if (ret !== VM_FAULT_FALLBACK) return ret;
   }
@@ -106,6 +109,17 @@ function* handlePteFault(vma: Vma, vpn: number, entry: number, flags: number): T
   if ((pte & PTE_PRESENT) === 0) return yield* nonpresentFault(vma, vpn, entry, flags);
   if (presentPteFault(lanes, entry, pte, flags)) return 0;
   return yield* doWpPage(vma, vpn, entry, flags);
+}
+
+/** A fault on a huge entry that is not present. @kernel mm/memory.c __handle_mm_fault */
+function* nonpresentHugeFault(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {
+  const { mm } = vma;
+  const { lanes } = mm.system.tables;
+  const folio = lanes[pmd + 1] ?? 0;
+  accessPte(mm.system, pmd, false);
+  if (isDevicePrivatePte(lanes[pmd] ?? 0)) return yield* doHugePmdDevicePrivate(vma, vpn, folio, flags);
+  yield* migrationEntryWait(mm, vpn, folio);
+  return 0;
 }
 
 /** @kernel mm/memory.c do_swap_page */

@@ -1,12 +1,27 @@
 import { ENTRY_TABLE, HmmError, LEVEL_PMD, NO_TABLE, ENOMEM, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
+import {
+  copyHugeNonPresentPmd,
+  pmdIsNonPresent,
+  splitNonPresentHugePmd,
+  zapNonPresentHugePmd,
+} from './huge-non-present.js';
 import { HUGE_ZERO_PFN, PG_anon_exclusive, PG_dirty, ZERO_PFN } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmuGather } from './mmu-gather.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { findPmd } from './page-walk.js';
-import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './pte.js';
+import {
+  isHuge,
+  PTE_DIRTY,
+  PTE_HUGE,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from './pte.js';
 import { mkPte } from './pte-make.js';
 import {
   folioAddAnonRmapPte,
@@ -20,13 +35,14 @@ import { VM_HUGETLB, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
 /** Pages that a PMD maps. */
 const NR = 512;
 
-/** Whether the PMD entry at lane `pmd` is of a huge page that can be mapped by PTEs instead. @kernel arch/x86/include/asm/pgtable.h pmd_trans_huge */
+/** Whether the PMD entry at lane `pmd` maps a huge page. @kernel arch/x86/include/asm/pgtable.h pmd_trans_huge */
 export function pmdTransHuge(system: MemorySystem, pmd: number): boolean {
   return ((system.tables.lanes[pmd] ?? 0) & (PTE_PRESENT | PTE_HUGE)) === (PTE_PRESENT | PTE_HUGE);
 }
 
 /**
- * Maps the huge page at `vpn` by PTEs. The PMD's range is announced as CLEAR whether or not a huge page is there.
+ * Maps the huge page at `vpn` by PTEs, be it present, in device memory or under migration. The PMD's range is announced
+ * as CLEAR whether or not a huge page is there.
  * @kernel mm/huge_memory.c __split_huge_pmd
  */
 export function* splitHugePmd(vma: Vma, vpn: number): Task {
@@ -34,7 +50,7 @@ export function* splitHugePmd(vma: Vma, vpn: number): Task {
   const start = vpn - (vpn % NR);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + NR) : undefined;
   const pmd = findPmd(mm, vpn);
-  if (pmd >= 0 && pmdTransHuge(mm.system, pmd)) splitHugePmdLocked(vma, pmd);
+  if (pmd >= 0 && isHuge(mm.system.tables.lanes[pmd] ?? 0)) splitHugePmdLocked(vma, pmd);
   notifyEnd(range);
 }
 
@@ -55,7 +71,8 @@ function splitHugePmdLocked(vma: Vma, pmd: number): void {
   if (table === NO_TABLE)
     throw new HmmError('OUT_OF_TABLES', 'no page table is left to split a huge page into');
   accessPte(system, pmd, true);
-  if (head === HUGE_ZERO_PFN) fillTable(lanes, table, mkPte(vma) | PTE_SPECIAL, ZERO_PFN, 0);
+  if (pmdIsNonPresent(system, pmd)) splitNonPresentHugePmd(vma, pmd, table);
+  else if (head === HUGE_ZERO_PFN) fillTable(lanes, table, mkPte(vma) | PTE_SPECIAL, ZERO_PFN, 0);
   else {
     if ((flags & PTE_DIRTY) !== 0) map.set(head, PG_dirty);
     const exclusive = map.test(head, PG_anon_exclusive);
@@ -80,6 +97,10 @@ function fillTable(lanes: Int32Array, table: number, flags: number, pfn: number,
 export function zapHugePmd(tlb: MmuGather, vma: Vma, pmd: number): void {
   const { mm } = vma;
   const { lanes } = mm.system.tables;
+  if (pmdIsNonPresent(mm.system, pmd)) {
+    zapNonPresentHugePmd(vma, pmd);
+    return;
+  }
   const head = lanes[pmd + 1] ?? 0;
   accessPte(mm.system, pmd, true);
   lanes[pmd] = 0;
@@ -118,6 +139,10 @@ export function* copyHugePmd(dst: Vma, src: Vma, pmd: number, vpn: number): Task
   }
   const to = tables.make(dst.mm.root, vpn, LEVEL_PMD);
   if (to < 0) return -ENOMEM;
+  if (pmdIsNonPresent(system, pmd)) {
+    copyHugeNonPresentPmd(dst, src, pmd, to);
+    return 0;
+  }
   accessPte(system, pmd, true);
   if (head !== HUGE_ZERO_PFN) {
     map.get(head);

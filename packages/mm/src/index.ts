@@ -24,6 +24,7 @@ export * from './huge-fault.js';
 export * from './huge-memory.js';
 export * from './hstate.js';
 export * from './hugetlb.js';
+export * from './huge-non-present.js';
 export * from './invariants.js';
 export * from './khugepaged.js';
 export * from './lru-batches.js';

@@ -2,6 +2,7 @@ import { EAGAIN, EINVAL, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { handleMmFault } from './handle-mm-fault.js';
 import { thpVmaEligible } from './huge-fault.js';
+import { pmdTransHuge } from './huge-memory.js';
 import {
   NO_PFN,
   PG_anon,
@@ -74,7 +75,7 @@ export function* collapseHugePage(mm: MmStruct, start: number): Task<number> {
     return -EINVAL;
   const pmd = findPmd(mm, start);
   if (pmd < 0) return -EINVAL;
-  if (((lanes[pmd] ?? 0) & PTE_HUGE) !== 0) return 0;
+  if (pmdTransHuge(system, pmd)) return 0;
   if (lanes[pmd] !== ENTRY_TABLE) return -EINVAL;
   const head = allocHugePage(system);
   if (head === NO_PFN) return -ENOMEM;

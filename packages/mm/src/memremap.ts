@@ -1,6 +1,6 @@
-import { HmmError } from '@hmm/kernel';
+import { HmmError, HPAGE_PMD_NR, HPAGE_PMD_ORDER } from '@hmm/kernel';
 import type { DevPagemap } from './dev-pagemap.js';
-import { PG_anon, PG_anon_exclusive, PG_locked } from './mem-map.js';
+import { PG_anon, PG_anon_exclusive, PG_head, PG_locked } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 
 /** The device memory that frame `pfn` belongs to, undefined for system memory. @kernel include/linux/mmzone.h page_pgmap */
@@ -32,10 +32,19 @@ export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
   }
   const pgmap = pagePgmap(system, pfn);
   if (system.kernel.mutant === 'B5') map.refcount[pfn] = 1;
-  pgmap.live--;
-  pgmap.ops.pageFree(pfn);
+  const order = map.test(pfn, PG_head) ? HPAGE_PMD_ORDER : 0;
+  if (order > 0) dissolveFolio(system, pfn);
+  pgmap.live -= 2 ** order;
+  if (pgmap.ops.folioFree === undefined) pgmap.ops.pageFree(pfn);
+  else pgmap.ops.folioFree(pfn, order);
   const { sched } = system.kernel;
   if (pgmap.live === 0 && sched.agents.length > 1) sched.wake(pgmapChannel(system, pgmap));
+}
+
+/** Nothing is left of a large folio's order, and of its parts' marks. */
+function dissolveFolio({ map, kernel }: MemorySystem, head: number): void {
+  for (let pfn = head; pfn < head + HPAGE_PMD_NR; pfn++) map.clear(pfn, PG_anon_exclusive);
+  if (kernel.mutant !== 'B13') map.clear(head, PG_head);
 }
 
 /** The wait channel of who waits until no page of `pgmap` is in use: its first folio's. */

@@ -2,6 +2,7 @@ import { EACCES, EINVAL, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_PROTECTION_VMA, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { changeHugePmd, splitHugePmd } from './huge-memory.js';
 import { hugetlbChangeProtection } from './hugetlb.js';
+import { pmdIsNonPresent } from './huge-non-present.js';
 import { PG_anon, PG_anon_exclusive } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
@@ -96,7 +97,8 @@ function* changeProtection(vma: Vma, start: number, end: number): Task {
     const next = pmdAddrEnd(at, end);
     if (lanes[pmd] !== ENTRY_TABLE) {
       if (next - at === 512) {
-        changeHugePmd(vma, pmd);
+        if (pmdIsNonPresent(mm.system, pmd)) changeNonPresentHugePmd(mm.system, pmd);
+        else changeHugePmd(vma, pmd);
         continue;
       }
       yield* splitHugePmd(vma, at);
@@ -129,6 +131,13 @@ function canChangePteWritable(vma: Vma, pte: number, pfn: number): boolean {
   if ((vma.flags & (VM_WRITE | VM_SHARED)) !== VM_WRITE || (pte & PTE_SPECIAL) !== 0) return false;
   const { map } = vma.mm.system;
   return map.test(map.folio(pfn), PG_anon) && map.test(pfn, PG_anon_exclusive);
+}
+
+/** @kernel mm/huge_memory.c change_non_present_huge_pmd */
+function changeNonPresentHugePmd(system: MemorySystem, pmd: number): void {
+  const { lanes } = system.tables;
+  accessPte(system, pmd, true);
+  lanes[pmd] = protectNonpresent(system, lanes[pmd] ?? 0, lanes[pmd + 1] ?? 0);
 }
 
 /** A writable entry that is not present becomes a readable one; never the other way round. */

@@ -24,7 +24,9 @@ export function pagemapEntry(mm: MmStruct, vpn: number): number {
   const pmd = findPmd(mm, vpn);
   if (pmd < 0) return 0;
   const flags = lanes[pmd] ?? 0;
-  if ((flags & PTE_HUGE) !== 0) return presentBits(mm, (lanes[pmd + 1] ?? 0) + (vpn & 511));
+  const huge = (lanes[pmd + 1] ?? 0) + (vpn & 511);
+  if ((flags & PTE_HUGE) !== 0)
+    return (flags & PTE_PRESENT) !== 0 ? presentBits(mm, huge) : pteToPagemapEntry(mm, flags, huge);
   if (flags !== ENTRY_TABLE) return 0;
   const entry = (lanes[pmd + 1] ?? 0) + 2 * (vpn & 511);
   return pteToPagemapEntry(mm, lanes[entry] ?? 0, lanes[entry + 1] ?? 0);

@@ -24,7 +24,7 @@ export const PTE_WRITE = 1 << 1;
 export const PTE_DIRTY = 1 << 2;
 /** Accessed since it was mapped. */
 export const PTE_YOUNG = 1 << 3;
-/** A leaf at the PMD or PUD level. */
+/** A leaf at the PMD or PUD level, present or not. */
 export const PTE_HUGE = 1 << 4;
 /** No `struct page` accounting: the zero page, PFN maps. */
 export const PTE_SPECIAL = 1 << 5;
@@ -60,7 +60,7 @@ export const ptePresent = (flags: number): boolean => (flags & PTE_PRESENT) !== 
 export const pteWrite = (flags: number): boolean => (flags & PTE_WRITE) !== 0;
 /** Whether it links to a lower table. */
 export const isTable = (flags: number): boolean => flags === ENTRY_TABLE;
-/** Whether it is a present huge leaf. @kernel arch/x86/include/asm/pgtable.h pmd_trans_huge */
+/** Whether it is a leaf at the PMD or PUD level: present, being migrated, or in device memory. @kernel include/linux/huge_mm.h pmd_is_huge */
 export const isHuge = (flags: number): boolean => (flags & PTE_HUGE) !== 0;
 /** Whether it is an entry in a swap slot. */
 export const isSwapPte = (flags: number): boolean => (flags & PTE_TYPE_MASK) === PTE_TYPE_SWAP;

@@ -3,10 +3,13 @@ import { PG_anon, PG_dirty, PG_mlocked, PG_zone_device_private, ZERO_PFN } from 
 import type { MemorySystem } from './memory-system.js';
 import { mlockDrainLocal } from './mlock-folio.js';
 import { accessPte } from './observe.js';
+import { findPmd } from './page-walk.js';
 import {
+  isHuge,
   isMigrationPte,
   PTE_DIRTY,
   PTE_EXCLUSIVE,
+  PTE_HUGE,
   PTE_SOFT_DIRTY,
   PTE_SPECIAL,
   PTE_TYPE_DEVICE_PRIVATE,
@@ -15,7 +18,7 @@ import {
   PTE_YOUNG,
 } from './pte.js';
 import { mkPte } from './pte-make.js';
-import { folioAddAnonRmapPte, folioAddFileRmapPte } from './rmap.js';
+import { folioAddAnonRmapPmd, folioAddAnonRmapPte, folioAddFileRmapPte } from './rmap.js';
 import { folioNrPages, rmapTreeOf, vmaAddress, type RmapTree } from './rmap-walk.js';
 import { VM_LOCKED, VM_WRITE, type Vma } from './vma.js';
 
@@ -54,6 +57,11 @@ function restoreAll(system: MemorySystem, where: RmapTree, src: number, dst: num
     if (vpn < 0) continue;
     const skipped = (vma.pgoff + (vpn - vma.start) - index) | 0;
     const end = Math.min(vma.end, vpn + nr - skipped);
+    const pmd = nr > 1 && skipped === 0 ? findPmd(vma.mm, vpn) : -1;
+    if (pmd >= 0 && isMigrationPmdOf(system, pmd, src)) {
+      removeMigrationPmd(vma, pmd, dst);
+      continue;
+    }
     for (let at = vpn; at < end; at++) {
       const entry = tables.findPte(vma.mm.root, at);
       if (entry < 0) continue;
@@ -82,6 +90,27 @@ function removeMigrationPte(vma: Vma, entry: number, pfn: number, flags: number)
     folioAddAnonRmapPte(pfn, vma, (old & (PTE_WRITE | PTE_EXCLUSIVE)) !== 0);
   } else folioAddFileRmapPte(pfn, vma);
   if ((vma.flags & VM_LOCKED) !== 0) mlockDrainLocal(system);
+}
+
+/** Whether the entry at lane `pmd` is a migration entry of the large folio `src`. */
+function isMigrationPmdOf(system: MemorySystem, pmd: number, src: number): boolean {
+  const { lanes } = system.tables;
+  const flags = lanes[pmd] ?? 0;
+  return isHuge(flags) && isMigrationPte(flags) && lanes[pmd + 1] === src;
+}
+
+/** @kernel mm/huge_memory.c remove_migration_pmd */
+function removeMigrationPmd(vma: Vma, pmd: number, folio: number): void {
+  const { system } = vma.mm;
+  const { map } = system;
+  const { lanes } = system.tables;
+  accessPte(system, pmd, true);
+  const old = lanes[pmd] ?? 0;
+  const folioFlags = map.flags[folio] ?? 0;
+  map.get(folio);
+  lanes[pmd] = restoredFlags(vma, old, folioFlags, folioFlags) | PTE_HUGE;
+  lanes[pmd + 1] = folio;
+  folioAddAnonRmapPmd(system, folio, (old & (PTE_WRITE | PTE_EXCLUSIVE)) !== 0);
 }
 
 /** The entry that takes the place of a migration entry with flags `old`. */

@@ -86,6 +86,12 @@ export function folioAddAnonRmapPte(pfn: number, vma: Vma, exclusive: boolean): 
   addPte(system, pfn, vma);
 }
 
+/** Adds a PMD mapping of a large anonymous folio that has its identity. @kernel mm/rmap.c folio_add_anon_rmap_pmd */
+export function folioAddAnonRmapPmd(system: MemorySystem, folio: number, exclusive: boolean): void {
+  if (exclusive) system.map.set(folio, PG_anon_exclusive);
+  folioDupRmapPmd(system, folio);
+}
+
 /** Adds a PTE mapping of a file page. @kernel include/linux/rmap.h folio_add_file_rmap_pte */
 export function folioAddFileRmapPte(pfn: number, vma: Vma): void {
   addPte(vma.mm.system, pfn, vma);

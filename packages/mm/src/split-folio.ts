@@ -2,6 +2,7 @@ import { EAGAIN, EBUSY, type Task } from '@hmm/kernel';
 import { folioLikelyMappedShared, pmdTransHuge, splitHugePmdAddress } from './huge-memory.js';
 import {
   HUGE_ZERO_PFN,
+  NO_PFN,
   PG_active,
   PG_anon,
   PG_dirty,
@@ -13,8 +14,10 @@ import {
   PG_swapbacked,
   PG_unevictable,
   PG_uptodate,
+  PG_zone_device_private,
 } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
+import { pagePgmap } from './memremap.js';
 import { folioPut } from './page-alloc.js';
 import { PTE_DIRTY, PTE_YOUNG } from './pte.js';
 import {
@@ -42,15 +45,16 @@ const TAIL_FLAGS =
   PG_unevictable |
   PG_dirty |
   PG_lru |
-  PG_anon;
+  PG_anon |
+  PG_zone_device_private;
 
 /**
  * Splits a large folio into small pages, which its mappings then map one by one; parts that are all zeroes are replaced by
- * the zero page. The caller holds the folio's lock and one reference, which stay with the first page.
+ * the zero page (not in device memory). The caller holds the folio's lock and one reference, which stay with the page `keep`.
  * @returns 0; `-EAGAIN` when somebody else holds a reference: nothing was done, nothing announced; `-EBUSY` for the huge
  * zero page. @kernel include/linux/huge_mm.h split_folio
  */
-export function* splitFolio(system: MemorySystem, folio: number): Task<number> {
+export function* splitFolio(system: MemorySystem, folio: number, keep = folio): Task<number> {
   const { map } = system;
   if (folio === HUGE_ZERO_PFN) return -EBUSY;
   if (folioMapcount(system, folio) !== (map.refcount[folio] ?? 0) - 1) return -EAGAIN;
@@ -60,12 +64,25 @@ export function* splitFolio(system: MemorySystem, folio: number): Task<number> {
     return -EAGAIN;
   }
   splitParts(system, folio);
-  for (let pfn = folio; pfn < folio + NR; pfn++) yield* remap(system, pfn, RMP_USE_SHARED_ZEROPAGE);
-  for (let pfn = folio + 1; pfn < folio + NR; pfn++) {
+  const remapFlags = map.test(folio, PG_zone_device_private) ? 0 : RMP_USE_SHARED_ZEROPAGE;
+  for (let pfn = folio; pfn < folio + NR; pfn++) yield* remap(system, pfn, remapFlags);
+  for (let pfn = folio; pfn < folio + NR; pfn++) {
+    if (pfn === keep) continue;
     map.unlock(pfn);
     freeSwapCache(system, pfn);
     folioPut(system, pfn);
   }
+  return 0;
+}
+
+/**
+ * Splits a large folio that is locked and mapped nowhere, its mappings being migration entries, into pages that are locked
+ * and have one reference each. @param extra references beside the caller's, which stay with the first page.
+ * @returns 0, or `-EAGAIN` when somebody else holds a reference. @kernel mm/huge_memory.c folio_split_unmapped
+ */
+export function folioSplitUnmapped(system: MemorySystem, folio: number, extra: number): number {
+  if (folioMapped(system, folio) || system.map.refcount[folio] !== 1 + extra) return -EAGAIN;
+  splitParts(system, folio);
   return 0;
 }
 
@@ -84,6 +101,15 @@ function splitParts(system: MemorySystem, head: number): void {
     map.mapping[head + i] = mapping;
     map.index[head + i] = (index + i) | 0;
   }
+  if ((flags & PG_zone_device_private) !== 0) tellOwner(system, head);
+}
+
+/** @kernel include/linux/memremap.h zone_device_private_split_cb */
+function tellOwner(system: MemorySystem, head: number): void {
+  const { ops } = pagePgmap(system, head);
+  if (ops.folioSplit === undefined) return;
+  for (let tail = head + 1; tail < head + NR; tail++) ops.folioSplit(head, tail);
+  ops.folioSplit(head, NO_PFN);
 }
 
 /** @kernel mm/huge_memory.c remap_page */

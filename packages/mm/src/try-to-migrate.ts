@@ -1,15 +1,19 @@
 import type { Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
-import { PG_anon_exclusive, PG_dirty } from './mem-map.js';
+import { PG_anon_exclusive, PG_dirty, PG_head } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { mlockDrainLocal } from './mlock-folio.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { folioPut } from './page-alloc.js';
+import { findPmd } from './page-walk.js';
 import {
   isDevicePrivatePte,
+  isHuge,
+  isMigrationPte,
   PTE_DIRTY,
   PTE_EXCLUSIVE,
+  PTE_HUGE,
   PTE_PRESENT,
   PTE_SOFT_DIRTY,
   PTE_SPECIAL,
@@ -18,7 +22,7 @@ import {
   PTE_WRITE,
   PTE_YOUNG,
 } from './pte.js';
-import { folioMapped, folioRemoveRmapPte, folioTryShareAnonRmapPte } from './rmap.js';
+import { folioMapped, folioRemoveRmapPmd, folioRemoveRmapPte, folioTryShareAnonRmapPte } from './rmap.js';
 import { folioNrPages, rmapWalk } from './rmap-walk.js';
 import { VM_LOCKED, type Vma } from './vma.js';
 
@@ -53,6 +57,26 @@ export function* tryToMigrate(
   });
 }
 
+/**
+ * Replaces the huge entry at lane `pmd`, present or private, by a migration entry. False when the folio may not be shared.
+ * @kernel mm/huge_memory.c set_pmd_migration_entry
+ */
+export function setPmdMigrationEntry(vma: Vma, pmd: number): boolean {
+  const { system } = vma.mm;
+  const { map, tables } = system;
+  const { lanes } = tables;
+  const flags = lanes[pmd] ?? 0;
+  const head = lanes[pmd + 1] ?? 0;
+  const exclusive = map.test(head, PG_anon_exclusive);
+  if (exclusive && !folioTryShareAnonRmapPte(system, head)) return false;
+  accessPte(system, pmd, true);
+  if ((flags & PTE_DIRTY) !== 0) map.set(head, PG_dirty);
+  lanes[pmd] = migrationEntryFlags(flags, exclusive) | PTE_HUGE;
+  folioRemoveRmapPmd(head, vma);
+  folioPut(system, head);
+  return true;
+}
+
 /** @kernel mm/rmap.c try_to_migrate_one */
 function* tryToMigrateOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   const { mm } = vma;
@@ -62,12 +86,26 @@ function* tryToMigrateOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   const end = Math.min(vma.end, vpn + folio + folioNrPages(system, folio) - first);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, end) : undefined;
   let ok = true;
+  const pmd = map.test(folio, PG_head) ? findPmd(mm, vpn) : -1;
+  if (pmd >= 0 && mapsWhole(system, pmd, folio)) {
+    ok = setPmdMigrationEntry(vma, pmd);
+    notifyEnd(range);
+    return ok;
+  }
   for (let at = vpn; at < end && ok; at++) {
     const entry = tables.findPte(mm.root, at);
     if (entry >= 0) ok = migrateEntry(vma, entry, first + (at - vpn));
   }
   notifyEnd(range);
   return ok;
+}
+
+/** Whether the entry at lane `pmd` maps all of `folio`. @kernel mm/page_vma_mapped.c check_pmd */
+function mapsWhole(system: MemorySystem, pmd: number, folio: number): boolean {
+  const { lanes } = system.tables;
+  const flags = lanes[pmd] ?? 0;
+  accessPte(system, pmd, false);
+  return isHuge(flags) && !isMigrationPte(flags) && lanes[pmd + 1] === folio;
 }
 
 /** Replaces one entry if it maps `pfn`. False when the page may not be shared. */
