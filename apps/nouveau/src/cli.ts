@@ -10,6 +10,7 @@ await main({
     'hmm-nouveau run first-example.hmm',
     'hmm-nouveau run first-example.hmm --firmware none',
     'hmm-nouveau run first-example.hmm --kernel 6.1',
+    'hmm-nouveau run first-example.hmm --kernel 6.19',
     'hmm-nouveau run first-example.hmm --gpu h100',
     'hmm-nouveau firmware gp104 --firmware /lib/firmware',
   ],

@@ -5,7 +5,11 @@ import { firmwareDirectory } from './firmware-directory.js';
 /** Options of this driver alone, with the setting that each stands for. */
 const OPTIONS = [
   ['firmware', '--firmware <dir>', 'where the signed images are: a directory, all (default) or none'],
-  ['kernel', '--kernel <version>', 'whose nouveau: 6.12 (default), or 6.1 with its known defects'],
+  [
+    'kernel',
+    '--kernel <version>',
+    'whose nouveau: 6.12 (default), 6.1 with its known defects, or 6.19 with huge pages in device memory',
+  ],
 ] as const;
 
 /**

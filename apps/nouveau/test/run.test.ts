@@ -55,7 +55,7 @@ function install(name: string, suffix: string, without: readonly string[] = []):
 }
 
 interface RunJson {
-  run: { error: string | null; values: Record<string, number[]>; gpu: string };
+  run: { error: string | null; cpu_faults: number; values: Record<string, number[]>; gpu: string };
 }
 const json = (text: string): RunJson => JSON.parse(text) as RunJson;
 
@@ -96,6 +96,18 @@ describe('run', () => {
     expect(json((await run('run', file, '--json')).out).run.values).toEqual({ x: [9] });
     expect(json((await run('run', file, '--kernel', '6.1', '--json')).out).run.values).toEqual({ x: [5] });
     expect((await run('run', file, '--kernel', '5.4')).code).toBe(2);
+  });
+
+  test('--kernel 6.19 brings 2 MiB home by one CPU fault, 6.12 a page at a time', async () => {
+    const file = join(folder, 'huge.hmm');
+    writeFileSync(file, 'malloc a 2MiB madvise a hugepage cpu write a = 5 svm_bind a cpu read a');
+    const cpuFaults = async (kernel: string): Promise<unknown> => {
+      const { code, out } = await run('run', file, '--kernel', kernel, '--json');
+      expect([code, json(out).run.error]).toEqual([0, null]);
+      return json(out).run.cpu_faults;
+    };
+    expect(await cpuFaults('6.12')).toBe(512);
+    expect(await cpuFaults('6.19')).toBe(1);
   });
 
   test('on a Hopper it says that GSP-RM has the GPU', async () => {

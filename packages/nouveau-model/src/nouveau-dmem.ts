@@ -1,15 +1,16 @@
-import { SpinLock, type Task } from '@hmm/kernel';
+import { HPAGE_PMD_ORDER, SpinLock, type Task } from '@hmm/kernel';
 import { MEMORY_DEVICE_PRIVATE, NO_PFN, type DevPagemapOps } from '@hmm/mm';
-import { memremapPages, zoneDevicePageInit } from '@hmm/migrate';
+import { memremapPages, zoneDeviceFolioInit } from '@hmm/migrate';
 import { DMEM_CHUNK_NPAGES, type NouveauDmemChunk } from './nouveau-dmem-chunk.js';
-import { nouveauDmemEvictChunk, nouveauDmemMigrateToRam } from './nouveau-dmem-migrate.js';
+import { nouveauDmemEvictChunk, nouveauDmemMigrateToRam } from './nouveau-dmem-home.js';
 import type { NouveauDrm } from './nouveau-drv.js';
 import { TP_CHUNK } from './tracepoints.js';
 
 /**
  * The device memory of one GPU, as far as SVM uses it. Chunks of 2 MiB are added when the free list is empty and are
  * kept until the driver is unloaded; there is no reclaim and no eviction under pressure. Free pages are one stack for
- * the whole device, linked through the frames' `private` word, which for a page in use names its svmm.
+ * the whole device, linked through the frames' `private` word, which for a page in use names its svmm. Free folios of 2 MiB
+ * (from 6.19 on) are another; a folio that was split comes back page by page, and never becomes whole again.
  * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem
  */
 export class NouveauDmem {
@@ -19,6 +20,7 @@ export class NouveauDmem {
   /** Guards the free list. A plain spinlock: pages come back from under page-table locks. */
   private readonly lock: SpinLock;
   private freePages = NO_PFN;
+  private freeFolios = NO_PFN;
   private maxChunks: number;
   private readonly ops: DevPagemapOps;
   /** Number of the chunk, from 1, by frame divided by 512. */
@@ -31,7 +33,13 @@ export class NouveauDmem {
     this.maxChunks = Math.floor(drm.gpu.memoryPages / DMEM_CHUNK_NPAGES);
     this.ops = {
       pageFree: (pfn) => {
-        this.pageFree(pfn);
+        this.folioFree(pfn, 0);
+      },
+      folioFree: (folio, order) => {
+        this.folioFree(folio, order);
+      },
+      folioSplit: (head, tail) => {
+        this.folioSplit(head, tail);
       },
       migrateToRam: (vmf) => nouveauDmemMigrateToRam(this, vmf),
     };
@@ -51,20 +59,20 @@ export class NouveauDmem {
   }
 
   /**
-   * A page of device memory, locked and with one reference, for `svmm`; {@link NO_PFN} when there is none left.
+   * A page of device memory, or (order 9) a folio of 2 MiB, locked and with one reference, for `svmm`; {@link NO_PFN} when
+   * there is none left.
    * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_alloc_locked
    */
-  pageAllocLocked(svmm: number): number {
+  pageAllocLocked(svmm: number, order = 0): number {
     const { memory } = this.drm;
     this.lock.lock();
-    let pfn = this.freePages;
-    if (pfn !== NO_PFN) this.freePages = memory.map.private[pfn] ?? NO_PFN;
+    let pfn = this.popFree(order);
     this.lock.unlock();
-    if (pfn === NO_PFN) pfn = this.chunkAlloc();
+    if (pfn === NO_PFN) pfn = this.chunkAlloc(order);
     if (pfn === NO_PFN) return NO_PFN;
     const chunk = this.chunkOf(pfn);
-    if (chunk !== undefined) chunk.callocated++;
-    zoneDevicePageInit(memory, pfn);
+    if (chunk !== undefined) chunk.callocated += 2 ** order;
+    zoneDeviceFolioInit(memory, pfn, order);
     memory.map.private[pfn] = svmm;
     return pfn;
   }
@@ -81,10 +89,11 @@ export class NouveauDmem {
 
   /**
    * Adds a chunk: takes a range of the physical address space, allocates and pins 2 MiB of device memory, makes its
-   * struct pages. All of it but the last page goes on the free list, lowest first; the last is returned.
+   * struct pages. All of it but the last page goes on the free list, lowest first; the last is returned. For order 9 the
+   * whole chunk is.
    * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_chunk_alloc
    */
-  private chunkAlloc(): number {
+  private chunkAlloc(order: number): number {
     const { kernel, memory, owner } = this.drm;
     if (this.chunks.length >= this.maxChunks || kernel.shouldFail('nouveau_dmem_chunk')) return NO_PFN;
     const pagemap = memremapPages(memory, {
@@ -97,25 +106,43 @@ export class NouveauDmem {
     const first = pagemap.start;
     this.chunks.push({ first, pagemap, callocated: 0 });
     this.chunkNumbers[Math.floor(first / DMEM_CHUNK_NPAGES)] = this.chunks.length;
+    kernel.emit(TP_CHUNK, first, DMEM_CHUNK_NPAGES, this.chunks.length);
+    if (order > 0) return first;
     const last = first + DMEM_CHUNK_NPAGES - 1;
     this.lock.lock();
-    for (let pfn = first; pfn < last; pfn++) this.pushFree(pfn);
+    for (let pfn = first; pfn < last; pfn++) this.pushFree(pfn, 0);
     this.lock.unlock();
-    kernel.emit(TP_CHUNK, first, DMEM_CHUNK_NPAGES, this.chunks.length);
     return last;
   }
 
-  /** A page's last reference is gone. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_free */
-  private pageFree(pfn: number): void {
+  /** The last reference of a page, or of a folio, is gone. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_free */
+  private folioFree(pfn: number, order: number): void {
     const chunk = this.chunkOf(pfn);
     this.lock.lock();
-    this.pushFree(pfn);
-    if (chunk !== undefined) chunk.callocated--;
+    this.pushFree(pfn, order);
+    if (chunk !== undefined) chunk.callocated -= 2 ** order;
     this.lock.unlock();
   }
 
-  private pushFree(pfn: number): void {
-    this.drm.memory.map.private[pfn] = this.freePages;
-    this.freePages = pfn;
+  /** Each page of a folio that is split remembers its mirror. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_folio_split */
+  private folioSplit(head: number, tail: number): void {
+    const { map } = this.drm.memory;
+    if (tail !== NO_PFN) map.private[tail] = map.private[head] ?? 0;
+  }
+
+  private popFree(order: number): number {
+    const pfn = order === HPAGE_PMD_ORDER ? this.freeFolios : this.freePages;
+    if (pfn === NO_PFN) return NO_PFN;
+    const next = this.drm.memory.map.private[pfn] ?? NO_PFN;
+    if (order === HPAGE_PMD_ORDER) this.freeFolios = next;
+    else this.freePages = next;
+    return pfn;
+  }
+
+  private pushFree(pfn: number, order: number): void {
+    const { map } = this.drm.memory;
+    map.private[pfn] = order === HPAGE_PMD_ORDER ? this.freeFolios : this.freePages;
+    if (order === HPAGE_PMD_ORDER) this.freeFolios = pfn;
+    else this.freePages = pfn;
   }
 }

@@ -57,7 +57,8 @@ export class NouveauDrm {
     if (chip === undefined) throw new HmmError('NO_CHIP', `nouveau knows no family ${preset.architecture}`);
     this.chip = chip;
     this.options = options;
-    this.version = options.kernel ?? '6.12';
+    this.version = options.kernel ?? kernel.version;
+    if (this.version === '6.19') kernel.version = this.version;
     this.quirks = { ...nouveauQuirks(this.version), ...options.quirks };
     this.cost = nouveauCost(preset);
     const { vramPages } = options;

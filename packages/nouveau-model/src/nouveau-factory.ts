@@ -36,7 +36,7 @@ const RULES = {
     'maps the page where it is, in host memory, and moves nothing: only SVM_BIND migrates (nouveau_range_fault).',
   firstTouch: 'faults the page in as the CPU would, in host memory (hmm_range_fault with REQ_FAULT).',
   cpuFault:
-    'a CPU fault on a device page brings that one page home, and it stays there (nouveau_dmem_migrate_to_ram).',
+    'a CPU fault on a device page brings that one page home, from 6.19 on the 2 MiB that it was moved with, and it stays there (nouveau_dmem_migrate_to_ram).',
   granularity:
     'a fault brings one page, or what the CPU maps as one huge page; all faults in the ring are one work item with one replay; no prefetch (nouveau_svm_fault).',
   sharing:
@@ -57,7 +57,8 @@ export function nouveauFactory(directories: FirmwareDirectories = () => undefine
     title: 'nouveau SVM of Linux 6.12',
     gpus: ['p100', ...GPU_PRESETS.map(({ name }) => name).filter((name) => name !== 'p100')],
     settings: {
-      kernel: 'kernel whose nouveau is modelled: 6.1 with its defects, or 6.12',
+      kernel:
+        'kernel whose nouveau is modelled: 6.1 with its defects, 6.12, or 6.19 with huge pages in device memory',
       firmware: 'all signed images (default), none, or a directory that holds them',
       gsp: 'on: GSP-RM runs Turing and Ampere GPUs',
       vram: 'device memory, MiB',
@@ -91,7 +92,7 @@ function optionOf(key: string, value: string, directories: FirmwareDirectories):
   switch (key) {
     case 'kernel': {
       const kernel = NOUVEAU_KERNELS.find((known) => known === value);
-      return kernel === undefined ? `kernel is 6.1 or 6.12, not ${value}` : { kernel };
+      return kernel === undefined ? `kernel is 6.1, 6.12 or 6.19, not ${value}` : { kernel };
     }
     case 'firmware':
       return firmwareOf(value, directories);

@@ -1,8 +1,11 @@
 import type { NvkmChip } from './nvkm-device.js';
 import type { FirmwareSource } from './nvkm-firmware.js';
 
-/** Kernels whose nouveau can be modelled: 6.12 with the defects of {@link NouveauQuirks} mended, 6.1 with them. */
-export const NOUVEAU_KERNELS = ['6.12', '6.1'] as const;
+/**
+ * Kernels whose nouveau can be modelled: 6.12 with the defects of {@link NouveauQuirks} mended, 6.1 with them, and 6.19,
+ * which is 6.12 with huge pages in device memory.
+ */
+export const NOUVEAU_KERNELS = ['6.12', '6.1', '6.19'] as const;
 
 /** One of {@link NOUVEAU_KERNELS}. */
 export type NouveauKernel = (typeof NOUVEAU_KERNELS)[number];
@@ -47,6 +50,7 @@ export function nouveauQuirks(kernel: NouveauKernel): NouveauQuirks {
 
 /** What a nouveau is loaded with; every field has a default. */
 export interface NouveauOptions {
+  /** By default that of the core it is loaded into. 6.19 makes the core that of 6.19. */
   readonly kernel?: NouveauKernel;
   /** Which firmware images exist; all of them by default. */
   readonly firmware?: FirmwareSource;

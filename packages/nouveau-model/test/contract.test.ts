@@ -6,6 +6,7 @@ import { NouveauClient, type NouveauClientOptions } from '@hmm/nouveau-model';
 
 const VARIANTS: readonly [string, NouveauClientOptions][] = [
   ['nouveau', {}],
+  ['nouveau of 6.19', { kernel: '6.19' }],
   ['nouveau without room for a single chunk', { vramPages: 256 }],
 ];
 

@@ -1,5 +1,5 @@
 import { GPU_PTE_ATOMIC, GPU_PTE_SYSMEM, GPU_PTE_VALID, GPU_PTE_WRITE } from '@hmm/gpu';
-import { PTE_WRITE, isDeviceExclusivePte, isDevicePrivatePte, ptePresent } from '@hmm/mm';
+import { PTE_WRITE, findPmd, isDeviceExclusivePte, isDevicePrivatePte, isHuge, ptePresent } from '@hmm/mm';
 import type { Setup } from './setup.js';
 
 /** The GPU's entry of a page is no more than what the process's own entry allows. */
@@ -8,9 +8,11 @@ export function mirrorBroken(s: Setup, vpn: number): string | undefined {
   const gpu = table.flags(vpn);
   if ((gpu & GPU_PTE_VALID) === 0) return undefined;
   const { lanes } = s.memory.tables;
-  const entry = s.memory.tables.findPte(s.mm.root, vpn);
+  const small = s.memory.tables.findPte(s.mm.root, vpn);
+  const entry = small >= 0 ? small : findPmd(s.mm, vpn);
   const pte = lanes[entry] ?? 0;
-  if (table.frame(vpn) !== lanes[entry + 1]) return 'the GPU maps another frame';
+  const frame = (lanes[entry + 1] ?? 0) + (isHuge(pte) ? vpn & 511 : 0);
+  if (table.frame(vpn) !== frame) return 'the GPU maps another frame';
   const exclusive = isDeviceExclusivePte(pte);
   if (!ptePresent(pte) && !isDevicePrivatePte(pte) && !exclusive)
     return 'the GPU maps what the process has not';

@@ -53,7 +53,7 @@ describe('the factory', () => {
   });
 
   test('wrong settings are one line that names what was expected', () => {
-    expect(capability('p100', { kernel: '5.4' })).toBe('wrong: kernel is 6.1 or 6.12, not 5.4');
+    expect(capability('p100', { kernel: '5.4' })).toBe('wrong: kernel is 6.1, 6.12 or 6.19, not 5.4');
     expect(capability('p100', { gsp: 'maybe' })).toBe('wrong: gsp is on or off, not maybe');
     expect(capability('p100', { vram: '1.5' })).toBe('wrong: vram is a whole number of MiB, not 1.5');
     expect(capability('p100', { quirks: 'slow' })).toContain(

@@ -1,0 +1,289 @@
+import { describe, expect, test } from 'vitest';
+import { ENTRY_TABLE, Kernel, LEVEL_PMD, type Task } from '@hmm/kernel';
+import {
+  checkMm,
+  cpuReadByte,
+  cpuWriteByte,
+  dupMm,
+  findPmd,
+  isDevicePrivatePte,
+  isHuge,
+  mmput,
+  type MmStruct,
+  MemorySystem,
+  sysMunmap,
+} from '@hmm/mm';
+import { gpuPreset } from '@hmm/gpu';
+import { NouveauClient, type NouveauDmem } from '@hmm/nouveau-model';
+import { CPU, CPU_MAPPED, HOME, REMOTE, Setup, VRAM, upTo } from './setup.js';
+
+const NR = 512;
+/** A 2 MiB boundary. */
+const AT = 0x100000;
+
+/** A process on a kernel of 6.19 whose 4 MiB of huge pages at AT hold i % 200 + 1. */
+function huge(options = {}, pages = 2 * NR): Setup {
+  const s = new Setup({ kernel: '6.19', ...options }, 'p100', 'always');
+  expect(s.malloc(pages, AT)).toBe(AT);
+  for (let i = 0; i < pages; i++) s.run(cpuWriteByte(s.mm, AT + i, 0, (i % 200) + 1));
+  return s;
+}
+
+const bind = (s: Setup, start = AT, pages = NR): void => {
+  expect(s.run(s.process.prefetch(start, pages, 'gpu'))).toBe(0);
+};
+
+const dmem = (s: Setup): NouveauDmem => {
+  const { dmem: found } = s.client.drm;
+  if (found === undefined) throw new Error('no device memory');
+  return found;
+};
+
+/** Flags and frame of the CPU's entry for 2 MiB. */
+const pmd = (s: Setup, vpn = AT, mm = s.mm): [number, number] => {
+  const entry = findPmd(mm, vpn);
+  return [s.memory.tables.lanes[entry] ?? 0, s.memory.tables.lanes[entry + 1] ?? 0];
+};
+
+/** Whether the GPU maps the 2 MiB at `vpn` by one entry. */
+const gpuHuge = (s: Setup, vpn = AT): boolean => {
+  const { pool, root } = s.process.svmm.vmm.table;
+  const flags = pool.lanes[pool.find(root, vpn, LEVEL_PMD)] ?? 0;
+  return flags !== 0 && flags !== ENTRY_TABLE;
+};
+
+const holds = (s: Setup, pages = NR, mm = s.mm): void => {
+  for (let i = 0; i < pages; i += 37) expect(s.cpuRead(AT + i, mm), `page ${i}`).toBe((i % 200) + 1);
+};
+
+describe('the kernel version (nouveau.md 9.5)', () => {
+  test('nouveau of 6.19 makes the core that of 6.19; without a word it follows the core', () => {
+    const made = (version: '6.12' | '6.19', options = {}): string => {
+      const kernel = new Kernel();
+      kernel.version = version;
+      const memory = new MemorySystem(kernel, { frames: 16384, systemFrames: 8192, maxTables: 256 });
+      const { drm } = new NouveauClient(kernel, memory, gpuPreset('p100'), options);
+      return `${drm.version} on ${kernel.version}`;
+    };
+    expect(made('6.12')).toBe('6.12 on 6.12');
+    expect(made('6.12', { kernel: '6.19' })).toBe('6.19 on 6.19');
+    expect(made('6.19')).toBe('6.19 on 6.19');
+    expect(made('6.12', { kernel: '6.1' })).toBe('6.1 on 6.12');
+  });
+
+  test('6.12 splits a huge page, in pieces of 128 pages; 6.19 moves it whole', () => {
+    const s = huge({ kernel: '6.12' });
+    bind(s);
+    expect(s.events('nouveau:migrate_to_vram').map((e) => e.length)).toEqual([128, 128, 128, 128]);
+    expect([isDevicePrivatePte(pmd(s)[0]), s.client.drm.gpu.copyEngine.toDevice.copies]).toEqual([false, NR]);
+    expect(gpuHuge(s)).toBe(false);
+  });
+});
+
+describe('to device memory (nouveau.md 9.5)', () => {
+  test('one copy of 2 MiB, one private PMD, one GPU page of 2 MiB', () => {
+    const s = huge();
+    bind(s);
+    expect(s.client.drm.gpu.copyEngine.toDevice).toMatchObject({ copies: 1, bytes: NR * 4096 });
+    expect(s.events('nouveau:migrate_to_vram')).toMatchObject([{ page: AT, length: NR, value: NR * 4096 }]);
+    const [flags, folio] = pmd(s);
+    expect([isHuge(flags), isDevicePrivatePte(flags), gpuHuge(s)]).toEqual([true, true, true]);
+    expect(s.process.svmm.vmm.table.frame(AT + 9)).toBe(folio + 9);
+    expect(s.residency(AT, NR)).toEqual(upTo(NR).map(() => VRAM));
+    expect(s.counters.byCause.user.toDevice).toBe(NR * 4096);
+    expect(dmem(s).used).toBe(NR);
+    expect(s.gpu(AT, [0, 5, 511]).values).toEqual([1, 6, 112]);
+    expect(s.counters.faults).toBe(0);
+  });
+
+  test('two huge pages are two pieces', () => {
+    const s = huge();
+    bind(s, AT, 2 * NR);
+    expect(s.events('nouveau:migrate_to_vram').map((e) => [e.page - AT, e.length])).toEqual([
+      [0, NR],
+      [NR, NR],
+    ]);
+  });
+
+  test('pieces begin where the range does: off the boundary, no huge page is taken whole', () => {
+    const s = huge();
+    bind(s, AT + 1, 2 * NR - 1);
+    expect(s.events('nouveau:migrate_to_vram').map((e) => e.length)).toEqual([NR, NR - 1]);
+    expect([isHuge(pmd(s)[0]), isHuge(pmd(s, AT + NR)[0])]).toEqual([false, false]);
+    expect(s.residency(AT + 1, 1023)).toEqual(upTo(1023).map(() => VRAM));
+    holds(s);
+  });
+
+  test('untouched memory is one clear, and reads as zeroes', () => {
+    const s = new Setup({ kernel: '6.19' }, 'p100', 'always');
+    s.malloc(NR, AT);
+    bind(s);
+    expect(s.client.drm.gpu.copyEngine.toDevice.copies).toBe(0);
+    expect([isDevicePrivatePte(pmd(s)[0]), gpuHuge(s)]).toEqual([true, true]);
+    expect(s.gpu(AT, [0, 300]).values).toEqual([0, 0]);
+    expect(s.cpuRead(AT + 17)).toBe(0);
+  });
+
+  test('without 2 MiB of device memory it stays where it is, whole', () => {
+    const s = huge({ vramPages: NR });
+    bind(s, AT, 2 * NR);
+    expect(s.residency(AT + NR, 1)).toEqual([HOME]);
+    expect(isHuge(pmd(s, AT + NR)[0])).toBe(true);
+    holds(s, 2 * NR);
+  });
+
+  test('a copy that cannot be set up leaves it where it is, and the folio free', () => {
+    for (const site of ['dma_map_page', 'copy_engine']) {
+      const s = huge();
+      s.fail(site);
+      bind(s);
+      expect([dmem(s).used, s.residency(AT, 1)[0]]).toEqual([0, HOME]);
+      holds(s);
+    }
+  });
+
+  test('a fault of the GPU on it maps 2 MiB of device memory', () => {
+    const s = huge();
+    bind(s);
+    s.run(clearGpu(s));
+    expect(s.gpu(AT, [7, 8]).values).toEqual([8, 9]);
+    expect(gpuHuge(s)).toBe(true);
+    expect(s.residency(AT, 1)).toEqual([VRAM]);
+    expect(s.counters.remoteMaps).toBe(0);
+  });
+});
+
+describe('the two free lists (nouveau.md 9.5)', () => {
+  test('a folio comes back whole, and is the next one given', () => {
+    const s = huge();
+    bind(s);
+    const [, folio] = pmd(s);
+    s.run(sysMunmap(s.mm, AT, NR));
+    expect(dmem(s).used).toBe(0);
+    bind(s, AT + NR);
+    expect(pmd(s, AT + NR)[1]).toBe(folio);
+    expect(dmem(s).chunks).toHaveLength(1);
+  });
+
+  test('single pages come from chunks of their own; those of a split folio join them', () => {
+    const s = huge();
+    bind(s);
+    const a = s.malloc(4);
+    s.cpuWrite(a, 4, 1);
+    bind(s, a, 2);
+    expect(dmem(s).chunks).toHaveLength(2);
+    // A part unmapped: the folio is split when a page of it migrates, and the part is free.
+    const [, folio] = pmd(s);
+    s.run(sysMunmap(s.mm, AT, 100));
+    expect(dmem(s).used).toBe(NR + 2);
+    expect(s.cpuRead(AT + 100)).toBe(101);
+    expect(dmem(s).used).toBe(NR + 2 - 101);
+    bind(s, a + 2, 1);
+    expect(s.process.svmm.vmm.table.frame(a + 2)).toBe(folio + 100);
+    expect(dmem(s).chunks).toHaveLength(2);
+  });
+
+  test('the pages of a split folio remember the mirror that it was moved for', () => {
+    const s = huge();
+    bind(s);
+    s.run(sysMunmap(s.mm, AT, 1));
+    expect(s.gpu(AT, [300]).values).toEqual([101]);
+    expect(s.cpuRead(AT + 300)).toBe(101);
+    // The fault cleared the GPU's entry of the page.
+    expect(s.residency(AT + 300, 2)).toEqual([HOME, expect.anything()]);
+    expect(s.gpu(AT, [300]).values).toEqual([101]);
+    expect(s.residency(AT + 300, 1)).toEqual([REMOTE]);
+  });
+});
+
+describe('the CPU touches it (nouveau.md 9.5)', () => {
+  test('the whole folio comes home by one copy, off the GPU first', () => {
+    const s = huge();
+    bind(s);
+    expect(s.cpuRead(AT + 100)).toBe(101);
+    expect(s.client.drm.gpu.copyEngine.toHost).toMatchObject({ copies: 1, bytes: NR * 4096 });
+    expect(s.events('nouveau:migrate_to_ram')).toMatchObject([{ page: AT, length: NR }]);
+    expect(s.residency(AT, NR)).toEqual(upTo(NR).map(() => CPU | CPU_MAPPED));
+    expect(s.counters).toMatchObject({ cpuFaults: 1, byCause: { 'cpu-fault': { toHost: NR * 4096 } } });
+    expect([isHuge(pmd(s)[0]), dmem(s).used]).toEqual([true, 0]);
+    holds(s);
+    expect(s.counters.cpuFaults).toBe(1);
+  });
+
+  test('without a huge page at home it comes as single pages', () => {
+    const s = huge();
+    bind(s);
+    s.fail('alloc_huge_page');
+    expect(s.cpuRead(AT + 100)).toBe(101);
+    expect(s.client.drm.gpu.copyEngine.toHost).toMatchObject({ copies: NR, bytes: NR * 4096 });
+    expect([isHuge(pmd(s)[0]), dmem(s).used, s.counters.cpuFaults]).toEqual([false, 0, 1]);
+    holds(s);
+  });
+
+  test('a copy that cannot be set up is SIGBUS, and loses nothing', () => {
+    for (const failing of [['copy_engine'], ['copy_engine', 'alloc_huge_page']]) {
+      const s = huge();
+      bind(s);
+      s.kernel.injector = { shouldFail: (site) => failing.includes(site) };
+      expect(s.run(cpuReadByte(s.mm, AT, 0))).toBeLessThan(0);
+      s.kernel.injector = undefined;
+      expect(dmem(s).used).toBe(NR);
+      expect(isDevicePrivatePte(pmd(s)[0])).toBe(true);
+      holds(s);
+    }
+  });
+
+  test('with memory for a part only, that part comes home and the rest is single pages of the device', () => {
+    const s = huge();
+    bind(s);
+    let left = 200;
+    s.kernel.injector = {
+      shouldFail: (site) => site === 'alloc_huge_page' || (site === 'alloc_page' && left-- <= 0),
+    };
+    expect(s.cpuRead(AT + 100)).toBe(101);
+    expect(dmem(s).used).toBe(NR - 200);
+    s.kernel.injector = undefined;
+    holds(s);
+  });
+
+  test('a part of it unmapped: one page at a time', () => {
+    const s = huge();
+    bind(s);
+    s.run(sysMunmap(s.mm, AT, 1));
+    expect(s.cpuRead(AT + 3)).toBe(4);
+    expect(s.events('nouveau:migrate_to_ram')).toMatchObject([{ page: AT + 3, length: 1 }]);
+    expect(s.counters.byCause['cpu-fault'].toHost).toBe(4096);
+  });
+
+  test("a forked child brings it home for both, off its parent's GPU", () => {
+    const s = huge();
+    bind(s);
+    const child = s.run(dupMm(s.mm)) as MmStruct;
+    expect(s.cpuRead(AT + 5, child)).toBe(6);
+    expect(s.residency(AT, 1)).toEqual([HOME]);
+    s.run(cpuWriteByte(child, AT + 5, 0, 99));
+    expect([s.cpuRead(AT + 5), s.cpuRead(AT + 5, child)]).toEqual([6, 99]);
+    s.run(mmput(child));
+    expect(checkMm(s.memory)).toBeUndefined();
+  });
+});
+
+test('unloading brings folios home whole; one for which there is no huge page stays', () => {
+  const s = huge();
+  bind(s, AT, 2 * NR);
+  s.fail('alloc_huge_page', 1);
+  s.run(s.process.close());
+  expect(dmem(s).used).toBe(NR);
+  expect(s.counters.byCause.close.toHost).toBe(NR * 4096);
+  s.kernel.injector = undefined;
+  holds(s, 2 * NR);
+  expect(dmem(s).used).toBe(0);
+});
+
+/** Takes the 2 MiB at AT off the GPU, as an invalidation does. */
+function* clearGpu(s: Setup): Task {
+  const { svmm } = s.process;
+  yield* svmm.mutex.lock();
+  yield* svmm.invalidate(AT, AT + NR);
+  svmm.mutex.unlock();
+}
