@@ -1,27 +1,16 @@
 import { EINVAL, ENOMEM, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
+import { maskAnd, maskAndNot, maskCopy, maskFill, newMask, type UvmPageMask } from './uvm-page-mask.js';
 import {
-  maskAnd,
-  maskAndNot,
-  maskCopy,
-  maskEmpty,
-  maskFill,
-  maskOr,
-  newMask,
-  type UvmPageMask,
-} from './uvm-page-mask.js';
-import { uvmPerfThrashingReset } from './uvm-perf-thrashing.js';
-import {
-  UVM_ID_CPU,
+  otherProcessor,
   UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
-  UVM_PROT_READ_ONLY,
-  UVM_PROT_READ_WRITE,
   UVM_PROT_READ_WRITE_ATOMIC,
   UvmEventMapRemoteCausePolicy,
   type UvmProcessorId,
 } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
+import { uvmVaBlockAddMappings, uvmVaBlockAddMappingsAfterMigration } from './uvm-va-block-add-mappings.js';
 import { uvmVaBlockMakeResident, uvmVaBlockMakeResidentReadDuplicate } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockMap } from './uvm-va-block-map.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
@@ -29,6 +18,7 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 
 const region = newMask();
 const part = newMask();
+const unmapped = newMask();
 
 /**
  * Moves `pages` pages from `start` to `destination` on request: a first pass
@@ -112,15 +102,15 @@ function migrateBlock(
   const ctx = driver.cpuContext;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE, driver.kernel.sched.now);
   maskCopy(ctx.work3, selectRegion(block, start, pages));
-  uvmPerfThrashingReset(driver, block, 0, block.pages, ctx.migrationTime);
   if (block.range.policy.readDuplication)
     return uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, to, ctx.work3);
   return uvmVaBlockMakeResident(driver, ctx, block, to, ctx.work3);
 }
 
 /**
- * The second pass: what is at the destination and not mapped there gets mapped, and the accessed-by mappings are
- * renewed.
+ * The second pass: what is mapped nowhere gets mapped at the destination in full, and for those that keep a mapping by
+ * advice; what is mapped elsewhere only, as far as that takes no right from anybody.
+ * @uvm uvm_migrate.c block_migrate_add_mappings
  */
 function mapBlock(
   driver: UvmDriver,
@@ -130,32 +120,17 @@ function mapBlock(
   to: UvmProcessorId,
 ): void {
   const ctx = driver.cpuContext;
-  const { policy } = block.range;
-  selectRegion(block, start, pages);
-  maskAnd(region, block.masks(to).resident);
-  maskCopy(part, region);
-  maskAnd(part, block.readDuplicated);
   const cause = UvmEventMapRemoteCausePolicy;
-  uvmVaBlockMap(driver, ctx, block, to, to, part, UVM_PROT_READ_ONLY, cause);
-  maskAndNot(region, block.readDuplicated);
-  const prot = policy.readDuplication ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE_ATOMIC;
+  const prot = UVM_PROT_READ_WRITE_ATOMIC;
+  selectRegion(block, start, pages);
   maskCopy(part, region);
-  maskAndNot(part, block.masks(to).read);
-  uvmVaBlockMap(driver, ctx, block, to, to, part, prot, cause);
-  const other = to === UVM_ID_CPU ? UVM_ID_GPU : UVM_ID_CPU;
-  if (policyAccessedBy(policy, other) && policy.preferredLocation !== other && driver.canAccess(other, to)) {
-    const most = driver.nativeAtomics(other, to) ? prot : Math.min(prot, UVM_PROT_READ_WRITE);
-    uvmVaBlockMap(driver, ctx, block, other, to, region, most, cause);
-  }
-}
-
-/** All pages of a block that are resident anywhere, stored in `to`. */
-export function residentAnywhere(block: UvmVaBlock, to: UvmPageMask): void {
-  maskCopy(to, block.cpu.resident);
-  maskOr(to, block.gpu.resident);
-}
-
-/** Whether nothing of the block was ever populated. */
-export function neverPopulated(block: UvmVaBlock): boolean {
-  return maskEmpty(block.cpu.resident) && maskEmpty(block.gpu.resident);
+  maskAnd(part, block.masks(to).resident);
+  maskAndNot(part, block.cpu.read);
+  maskAndNot(part, block.gpu.read);
+  maskCopy(unmapped, part);
+  uvmVaBlockMap(driver, ctx, block, to, to, unmapped, prot, cause);
+  if (policyAccessedBy(block.range.policy, otherProcessor(to)))
+    uvmVaBlockAddMappingsAfterMigration(driver, ctx, block, to, to, unmapped, prot, cause);
+  maskAndNot(region, block.masks(to).read);
+  uvmVaBlockAddMappings(driver, ctx, block, to, region, cause);
 }

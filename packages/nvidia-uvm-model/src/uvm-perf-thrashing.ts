@@ -2,6 +2,7 @@ import type { UvmDriver } from './uvm-driver.js';
 import {
   maskClear,
   maskEmpty,
+  maskNext,
   maskSet,
   maskTest,
   newMask,
@@ -104,7 +105,7 @@ export function uvmPerfThrashingEvent(
   if (info.pages === undefined && !startPages(info, processor, now, params.lapse)) return 0;
   const pages = info.pages;
   if (pages === undefined) return 0;
-  if (allPinned(info.pinnedPages, first, outer)) return 0;
+  if (kind === 'migration' && allPinned(info.pinnedPages, first, outer)) return 0;
   let detected = 0;
   for (let page = first; page < outer; page++) {
     if (pageEvent(driver, block, info, pages, page, processor, kind, now)) detected++;
@@ -140,7 +141,6 @@ function pageEvent(
   const { threshold, lapse } = driver.thrashingParams;
   const last = pages.lastTime[page] ?? 0;
   pages.processors[page] = (pages.processors[page] ?? 0) | (1 << processor);
-  pages.kinds[page] = (pages.kinds[page] ?? 0) | (kind === 'migration' ? HAS_MIGRATION : HAS_REVOCATION);
   pages.lastTime[page] = now;
   if (last === 0) return false;
   const events = pages.events[page] ?? 0;
@@ -149,6 +149,7 @@ function pageEvent(
       uvmPerfThrashingResetPage(driver, block, page, now);
     return false;
   }
+  pages.kinds[page] = (pages.kinds[page] ?? 0) | (kind === 'migration' ? HAS_MIGRATION : HAS_REVOCATION);
   const count = Math.min(events + 1, MAX_EVENTS);
   pages.events[page] = count;
   if (count >= threshold) info.lastThrashing = now;
@@ -180,7 +181,11 @@ export function uvmPerfThrashingResetPage(
   maskClear(info.pinnedPages, page);
 }
 
-/** Forgets the pages `first` … `outer - 1`: they were moved by request, or are duplicated. */
+/**
+ * Forgets what thrashes among the pages `first` … `outer - 1`: they were moved by request, or are duplicated. Pages below the
+ * threshold keep their count.
+ * @uvm uvm_perf_thrashing.c thrashing_reset_pages_in_region
+ */
 export function uvmPerfThrashingReset(
   driver: UvmDriver,
   block: UvmVaBlock,
@@ -188,8 +193,12 @@ export function uvmPerfThrashingReset(
   outer: number,
   now: number,
 ): void {
-  if (block.thrashing?.pages === undefined) return;
-  for (let page = first; page < outer; page++) uvmPerfThrashingResetPage(driver, block, page, now);
+  const info = block.thrashing;
+  if (info?.pages === undefined) return;
+  for (let page = maskNext(info.thrashingPages, first); page < outer;) {
+    uvmPerfThrashingResetPage(driver, block, page, now);
+    page = maskNext(info.thrashingPages, page + 1);
+  }
 }
 
 /**
@@ -290,8 +299,9 @@ function pinPage(
   page: number,
   now: number,
 ): void {
+  const resident = block.masks(hint.residency).resident;
+  if (pages.pinnedAt[page] === 0 || !maskTest(resident, page)) endThrottling(driver, block, pages, page, now);
   if (pages.pinnedAt[page] === 0) {
-    endThrottling(driver, block, pages, page, now);
     pages.throttlings[page] = 0;
     maskSet(info.pinnedPages, page);
     driver.tools.counters.pinned++;

@@ -1,62 +1,75 @@
 import { EINVAL, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
-import { maskAnd, maskAndNot, maskCopy, maskEmpty, maskWeight, newMask } from './uvm-page-mask.js';
 import {
+  maskAnd,
+  maskAndNot,
+  maskCopy,
+  maskEmpty,
+  maskFill,
+  maskWeight,
+  maskZero,
+  newMask,
+} from './uvm-page-mask.js';
+import {
+  otherProcessor,
   UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_API_HINT,
-  UVM_PROT_READ_ONLY,
-  UVM_PROT_READ_WRITE,
-  UVM_PROT_READ_WRITE_ATOMIC,
   UvmEventMapRemoteCausePolicy,
   type UvmOptionalId,
   type UvmProcessorId,
 } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
-import { uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
-import { uvmVaBlockMap, uvmVaBlockRevokeProt, uvmVaBlockUnmap } from './uvm-va-block-map.js';
-import { policyAccessedBy } from './uvm-va-policy.js';
+import { uvmVaBlockAddMappings } from './uvm-va-block-add-mappings.js';
+import { uvmVaBlockMakeResident, uvmVaBlockMakeResidentReadDuplicate } from './uvm-va-block-make-resident.js';
+import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
+import { policyAccessedBy, type UvmVaPolicy } from './uvm-va-policy.js';
 import type { UvmVaRange } from './uvm-va-range.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 
 const pages = newMask();
 
 /**
- * Applies `change` to every range of an interval, under the VA space lock held for writing, and charges what it cost.
- * The interval splits the ranges at its ends. @returns 0, or -EINVAL where nothing is managed.
+ * Applies `change` to every range of an interval whose policy `differs`, under the VA space lock held for writing, and
+ * charges what it cost. The interval splits the ranges at its ends where they differ.
+ * @returns 0, or -EINVAL where nothing is managed.
  */
 function* changeRanges(
   space: UvmVaSpace,
   start: number,
   count: number,
+  differs: (policy: UvmVaPolicy) => boolean,
   change: (range: UvmVaRange) => number,
 ): Task<number> {
   if (!space.lock.tryWriteFast()) yield* space.lock.write();
-  const ranges = space.rangesSplit(start, count);
+  space.splitAsNeeded(start, count, differs);
   const { driver } = space;
   let ns = driver.costs.adviseEmpty;
   let populated = false;
-  for (const range of ranges) {
-    for (const block of range.existingBlocks()) {
-      beginBlock(driver, block);
-      populated = true;
-    }
-    ns += change(range);
+  let found = false;
+  for (const range of space.all()) {
+    if (range.end <= start || range.start >= start + count) continue;
+    found = true;
+    populated ||= range.populated;
+    if (differs(range.policy)) ns += change(range);
   }
   if (populated) ns += driver.costs.advisePopulated;
   yield* space.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
   space.lock.unlockWrite();
-  return ranges.length === 0 ? -EINVAL : 0;
+  return found ? 0 : -EINVAL;
 }
 
-function beginBlock(driver: UvmDriver, block: UvmVaBlock): void {
-  driver.cpuContext.begin(UVM_MAKE_RESIDENT_CAUSE_API_HINT, driver.kernel.sched.now);
-  if (block.thrashing !== undefined && block.thrashing.pages === undefined) block.thrashing = undefined;
+/** Calls `change` for each block of the range, with the context that a hint works in. */
+function forBlocks(driver: UvmDriver, range: UvmVaRange, change: (block: UvmVaBlock) => void): void {
+  for (const block of range.existingBlocks()) {
+    driver.cpuContext.begin(UVM_MAKE_RESIDENT_CAUSE_API_HINT, driver.kernel.sched.now);
+    change(block);
+  }
 }
 
 /**
- * Sets or unsets (-1) the preferred location. Data stays where it is until it is
- * touched; accessed-by mappings of the preferred processor to data elsewhere go.
+ * Sets or unsets (-1) the preferred location. Data stays where it is until it is touched. A preferred location that was
+ * in the accessed-by set before is mapped again to what it can reach; the new one loses its mappings of data elsewhere.
  * @uvm uvm_policy.c uvm_api_set_preferred_location
  */
 export function* uvmSetPreferredLocation(
@@ -65,17 +78,26 @@ export function* uvmSetPreferredLocation(
   count: number,
   id: UvmOptionalId,
 ): Task<number> {
-  return yield* changeRanges(space, start, count, (range) => {
-    range.policy.preferredLocation = id;
-    if (id < 0) return 0;
-    const at = id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
-    for (const block of range.existingBlocks()) unmapElsewhere(space.driver, block, at);
+  const { driver } = space;
+  const differs = (policy: UvmVaPolicy): boolean => policy.preferredLocation !== id;
+  return yield* changeRanges(space, start, count, differs, (range) => {
+    const { policy } = range;
+    const before = policy.preferredLocation;
+    policy.preferredLocation = id;
+    forBlocks(driver, range, (block) => {
+      if (before >= 0) {
+        const old = before === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
+        if (policyAccessedBy(policy, old)) mapAccessedBy(driver, block, old);
+      }
+      if (id >= 0) unmapElsewhere(block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
+    });
     return 0;
   });
 }
 
-/** The preferred processor shall fault on data that is not with it, so that it comes. */
-function unmapElsewhere(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): void {
+/** The preferred processor shall fault on data that is not with it, so that it comes. Copies are with it anyway. */
+function unmapElsewhere(block: UvmVaBlock, id: UvmProcessorId): void {
+  if (block.range.policy.readDuplication) return;
   maskCopy(pages, block.masks(id).read);
   maskAndNot(pages, block.masks(id).resident);
   uvmVaBlockUnmap(block, id, pages);
@@ -93,26 +115,29 @@ export function* uvmSetAccessedBy(
   id: UvmProcessorId,
 ): Task<number> {
   const { driver } = space;
-  return yield* changeRanges(space, start, count, (range) => {
+  const differs = (policy: UvmVaPolicy): boolean => !policyAccessedBy(policy, id);
+  return yield* changeRanges(space, start, count, differs, (range) => {
     range.policy.accessedBy |= 1 << id;
     let ns = 0;
-    for (const block of range.existingBlocks()) {
+    forBlocks(driver, range, (block) => {
       mapAccessedBy(driver, block, id);
       if (driver.cpuContext.remoteRuns > 0) ns += driver.costs.adviseAccessedByBlock;
-    }
+    });
     return ns;
   });
 }
 
+/** Maps a processor of the accessed-by set to the whole block; not where reading makes copies. @uvm uvm_policy.c uvm_va_block_set_accessed_by */
 function mapAccessedBy(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): void {
-  if (block.range.policy.preferredLocation === id) return;
-  for (const residency of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-    if (!driver.canAccess(id, residency)) continue;
-    maskCopy(pages, block.masks(residency).resident);
-    maskAndNot(pages, block.readDuplicated);
-    const prot = driver.nativeAtomics(id, residency) ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
-    uvmVaBlockMap(driver, driver.cpuContext, block, id, residency, pages, prot, UvmEventMapRemoteCausePolicy);
-  }
+  if (block.range.policy.readDuplication) return;
+  addMappings(driver, block, id);
+}
+
+function addMappings(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): void {
+  maskZero(pages);
+  maskFill(pages, 0, block.pages);
+  maskAndNot(pages, block.readDuplicated);
+  uvmVaBlockAddMappings(driver, driver.cpuContext, block, id, pages, UvmEventMapRemoteCausePolicy);
 }
 
 /** Takes a processor out of the accessed-by set; mappings stay until the next event. @uvm uvm_policy.c uvm_api_unset_accessed_by */
@@ -122,58 +147,59 @@ export function* uvmUnsetAccessedBy(
   count: number,
   id: UvmProcessorId,
 ): Task<number> {
-  return yield* changeRanges(space, start, count, (range) => {
+  const differs = (policy: UvmVaPolicy): boolean => policyAccessedBy(policy, id);
+  return yield* changeRanges(space, start, count, differs, (range) => {
     range.policy.accessedBy &= ~(1 << id);
     return 0;
   });
 }
 
 /**
- * Lets reads make copies: nothing moves, but who may write loses that, so that the
- * first write to each page faults.
+ * Lets reads make copies: nothing moves, but who may write loses that, so that the first write to each page faults, and
+ * mappings of data elsewhere go.
  * @uvm uvm_policy.c uvm_api_enable_read_duplication
  */
 export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   const { driver } = space;
-  return yield* changeRanges(space, start, count, (range) => {
-    range.policy.readDuplication = true;
+  const differs = (policy: UvmVaPolicy): boolean => !policy.readDuplication;
+  return yield* changeRanges(space, start, count, differs, (range) => {
     let ns = 0;
-    for (const block of range.existingBlocks()) {
-      maskCopy(pages, block.cpu.write);
-      ns += driver.costs.adviseReadMostlyPage * maskWeight(pages);
+    forBlocks(driver, range, (block) => {
+      ns += driver.costs.adviseReadMostlyPage * maskWeight(block.cpu.write);
       for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-        maskCopy(pages, block.masks(id).write);
-        uvmVaBlockRevokeProt(driver, block, id, pages, UVM_PROT_READ_ONLY);
-        dropRemote(driver, block, id);
+        maskCopy(pages, block.masks(id).resident);
+        uvmVaBlockMakeResidentReadDuplicate(driver, driver.cpuContext, block, id, pages);
       }
-    }
+    });
+    range.policy.readDuplication = true;
     return ns;
   });
-}
-
-/** A mapping of data elsewhere would keep the reader from getting a copy. */
-function dropRemote(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): void {
-  maskCopy(pages, block.masks(id).read);
-  maskAndNot(pages, block.masks(id).resident);
-  if (!policyAccessedBy(block.range.policy, id)) uvmVaBlockUnmap(block, id, pages);
 }
 
 /** Ends read duplication: pages in two places keep one copy. @uvm uvm_policy.c uvm_api_disable_read_duplication */
 export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   const { driver } = space;
-  return yield* changeRanges(space, start, count, (range) => {
+  const differs = (policy: UvmVaPolicy): boolean => policy.readDuplication;
+  return yield* changeRanges(space, start, count, differs, (range) => {
+    forBlocks(driver, range, (block) => {
+      collapse(driver, block);
+      for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+        if (policyAccessedBy(range.policy, id)) addMappings(driver, block, id);
+      }
+    });
     range.policy.readDuplication = false;
-    for (const block of range.existingBlocks()) collapse(driver, block);
     return 0;
   });
 }
 
-/** Copies collapse to the preferred location if that has them, else to the GPU. */
+/** Copies collapse to the preferred location if that has them, else to the first processor that has, the CPU. */
 function collapse(driver: UvmDriver, block: UvmVaBlock): void {
-  const ctx = driver.cpuContext;
-  maskCopy(ctx.work3, block.readDuplicated);
-  if (maskEmpty(ctx.work3)) return;
-  const keep = block.range.policy.preferredLocation === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
-  maskAnd(ctx.work3, block.masks(keep).resident);
-  uvmVaBlockMakeResident(driver, ctx, block, keep, ctx.work3);
+  const { preferredLocation } = block.range.policy;
+  const first: UvmProcessorId = preferredLocation === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  for (const keep of [first, otherProcessor(first)] as const) {
+    const { work3 } = driver.cpuContext;
+    maskCopy(work3, block.readDuplicated);
+    maskAnd(work3, block.masks(keep).resident);
+    if (!maskEmpty(work3)) uvmVaBlockMakeResident(driver, driver.cpuContext, block, keep, work3);
+  }
 }

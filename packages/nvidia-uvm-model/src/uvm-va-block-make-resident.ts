@@ -88,7 +88,7 @@ export function uvmVaBlockMakeResident(
   uvmVaBlockUnmap(block, UVM_ID_CPU, moving);
   uvmVaBlockUnmap(block, UVM_ID_GPU, moving);
   transfer(driver, ctx, block, destination);
-  feedDetector(driver, ctx, block, destination);
+  feedDetector(driver, ctx, block, destination, true);
   recordMigrations(driver, ctx, block, destination);
   maskOr(block.masks(destination).resident, moving);
   maskAndNot(block.masks(source).resident, moving);
@@ -111,18 +111,15 @@ export function uvmVaBlockMakeResidentReadDuplicate(
   mask: UvmPageMask,
 ): boolean {
   const source = otherProcessor(destination);
+  prepReadDuplicate(driver, ctx, block, mask);
   maskCopy(moving, mask);
   maskAndNot(moving, block.masks(destination).resident);
   if (!populate(driver, ctx, block, destination, moving)) return false;
   maskCopy(moving, mask);
   maskAndNot(moving, block.masks(destination).resident);
-  maskCopy(dropped, mask);
-  maskAnd(dropped, block.masks(source).resident);
-  uvmVaBlockRevokeProt(driver, block, source, dropped, UVM_PROT_READ_ONLY);
-  uvmVaBlockRevokeProt(driver, block, destination, dropped, UVM_PROT_READ_ONLY);
   if (maskEmpty(moving)) return true;
   transfer(driver, ctx, block, destination);
-  uvmPerfThrashingReset(driver, block, 0, block.pages, ctx.migrationTime);
+  feedDetector(driver, ctx, block, destination, false);
   recordMigrations(driver, ctx, block, destination);
   maskOr(block.masks(destination).resident, moving);
   maskOr(ctx.migrated, moving);
@@ -130,6 +127,27 @@ export function uvmVaBlockMakeResidentReadDuplicate(
   maskOr(block.readDuplicated, moving);
   recordRuns(driver, ctx, block, UvmEventTypeReadDuplicate, moving, destination);
   return true;
+}
+
+/**
+ * Pages that are to have copies can only be read from then on, also those that stay alone for the moment: whoever has the
+ * data loses the right to write, others lose their mapping.
+ * @uvm uvm_va_block.c block_prep_read_duplicate_mapping
+ */
+function prepReadDuplicate(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  mask: UvmPageMask,
+): void {
+  for (const holder of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+    maskCopy(dropped, mask);
+    maskAndNot(dropped, block.readDuplicated);
+    maskAnd(dropped, block.masks(holder).resident);
+    if (maskEmpty(dropped)) continue;
+    uvmVaBlockUnmap(block, otherProcessor(holder), dropped);
+    uvmVaBlockRevokeProt(driver, ctx, block, holder, dropped, UVM_PROT_READ_ONLY);
+  }
 }
 
 /** A page that is to live in one place only loses its other copy. */
@@ -286,19 +304,20 @@ function zeroFrames(
   else for (let page = first; page < outer; page++) driver.gpu.vidmem.fill(block.gpuFrame(page), 1, 0);
 }
 
-/** Migrations that faults cause feed the thrashing detector, run by run; a request starts the pages afresh. */
+/** Moves that faults cause feed the thrashing detector, run by run; a request or a copy starts the pages afresh. */
 function feedDetector(
   driver: UvmDriver,
   ctx: UvmServiceContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
+  move: boolean,
 ): void {
   if (ctx.cause === UVM_MAKE_RESIDENT_CAUSE_EVICTION) return;
   const counts =
     ctx.cause === UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT ||
     ctx.cause === UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER ||
     ctx.cause === UVM_MAKE_RESIDENT_CAUSE_PREFETCH;
-  const fed = counts && !block.range.policy.readDuplication;
+  const fed = counts && move && !block.range.policy.readDuplication;
   for (let run = 0; run < ctx.runs; run++) {
     const first = ctx.runFirst[run] ?? 0;
     const outer = ctx.runOuter[run] ?? 0;
@@ -325,7 +344,8 @@ function recordMigrations(
 ): void {
   const { counters } = driver.tools;
   const toDevice = destination === UVM_ID_GPU;
-  let at = ctx.migrationTime;
+  const from = ctx.migrationTime + ctx.copyNs;
+  let at = from;
   for (let run = 0; run < ctx.runs; run++) {
     const first = ctx.runFirst[run] ?? 0;
     const pages = (ctx.runOuter[run] ?? 0) - first;
@@ -341,7 +361,7 @@ function recordMigrations(
     ctx.copyNs += ns;
   }
   counters.transfers += ctx.runs;
-  counters.copyNs += at - ctx.migrationTime;
+  counters.copyNs += at - from;
 }
 
 /** The last page has left the GPU: a whole block's chunk stays as a cache, a short one's chunks are freed. */

@@ -32,11 +32,11 @@ import {
   UVM_PROT_READ_ONLY,
   UVM_PROT_READ_WRITE,
   UVM_PROT_READ_WRITE_ATOMIC,
+  UvmEventMapRemoteCauseOutOfMemory,
   type UvmProcessorId,
 } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 
-const fresh = newMask();
 const change = newMask();
 const remote = newMask();
 
@@ -65,7 +65,7 @@ function lacking(
 /**
  * Maps the pages of `mask`, whose data is on `residency`, on processor `id` with protection `prot`; mappings that
  * already allow as much stay. A GPU mapping of host memory is recorded as MapRemote with
- * `cause`, one event per run of pages that were not mapped before.
+ * `cause`, one event per run of pages whose mapping changes.
  * @uvm uvm_va_block.c uvm_va_block_map
  */
 export function uvmVaBlockMap(
@@ -78,11 +78,10 @@ export function uvmVaBlockMap(
   prot: number,
   cause: number,
 ): void {
+  if (id !== residency && cause !== UvmEventMapRemoteCauseOutOfMemory && mapsLocalOnly(block, id)) return;
   lacking(block, id, mask, prot, change);
   if (maskEmpty(change)) return;
   const masks = block.masks(id);
-  maskCopy(fresh, change);
-  maskAndNot(fresh, masks.read);
   maskOr(masks.read, change);
   if (prot >= UVM_PROT_READ_WRITE) maskOr(masks.write, change);
   if (prot >= UVM_PROT_READ_WRITE_ATOMIC) maskOr(masks.atomic, change);
@@ -90,6 +89,16 @@ export function uvmVaBlockMap(
   if (id === UVM_ID_CPU) return;
   writeGpuPtes(driver, block, residency, prot);
   if (residency === UVM_ID_CPU) recordMapRemote(driver, ctx, block, cause);
+}
+
+/**
+ * Where reading makes copies, and at its preferred location, a processor only maps what it has itself: it is to fault on the
+ * rest.
+ * @uvm uvm_va_block.c map_get_allowed_destinations
+ */
+function mapsLocalOnly(block: UvmVaBlock, id: UvmProcessorId): boolean {
+  const { policy } = block.range;
+  return block.hmm === undefined && (policy.readDuplication || policy.preferredLocation === id);
 }
 
 /** Writes the PTEs of the pages in `change`, as one 2 MiB leaf where the whole block is alike. */
@@ -132,12 +141,12 @@ function alike(block: UvmVaBlock, prot: number): boolean {
 function recordMapRemote(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVaBlock, cause: number): void {
   const value = packUvmEvent(cause, UVM_ID_GPU, UVM_ID_CPU);
   const time = ctx.transfers > 0 ? ctx.migrationTime + ctx.copyNs : ctx.mapTime;
-  for (let page = maskNext(fresh, 0); page < block.pages;) {
-    const outer = Math.min(maskNextClear(fresh, page), block.pages);
+  for (let page = maskNext(change, 0); page < block.pages;) {
+    const outer = Math.min(maskNextClear(change, page), block.pages);
     driver.tools.record(UvmEventTypeMapRemote, time, block.start + page, outer - page, value);
     driver.tools.counters.remoteMaps += outer - page;
     ctx.remoteRuns++;
-    page = maskNext(fresh, outer);
+    page = maskNext(change, outer);
   }
 }
 
@@ -171,20 +180,21 @@ export function forRuns(
 
 /**
  * Lowers the mappings of the pages in `mask` on processor `id` to at most `prot`: READ_WRITE takes the atomic right,
- * READ_ONLY also the right to write. @returns whether anything changed.
+ * READ_ONLY also the right to write. Each run of pages that change is an event for the thrashing detector.
  * @uvm uvm_va_block.c uvm_va_block_revoke_prot
  */
 export function uvmVaBlockRevokeProt(
   driver: UvmDriver,
+  ctx: UvmServiceContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   mask: UvmPageMask,
   prot: number,
-): boolean {
+): void {
   const masks = block.masks(id);
   maskCopy(change, mask);
   maskAnd(change, prot === UVM_PROT_READ_WRITE ? masks.atomic : masks.write);
-  if (maskEmpty(change)) return false;
+  if (maskEmpty(change)) return;
   maskAndNot(masks.atomic, change);
   if (prot === UVM_PROT_READ_ONLY) maskAndNot(masks.write, change);
   if (id === UVM_ID_GPU) {
@@ -193,11 +203,13 @@ export function uvmVaBlockRevokeProt(
       block.range.space.instance.table.protect(block.start + first, pages, keep);
     });
   }
-  return true;
+  forRuns(block, change, (first, pages) => {
+    uvmPerfThrashingEvent(driver, block, id, 'revocation', first, first + pages, ctx.migrationTime);
+  });
 }
 
 /**
- * Before `id` gets `prot` on pages whose data was on `residency` all along, the other processor's mappings fall. Each change is an event for the thrashing detector.
+ * Before `id` gets `prot` on pages whose data was on `residency` all along, the other processor's mappings fall.
  * @uvm uvm_va_block.c uvm_va_block_revoke_prot_mask
  */
 export function revokeOthers(
@@ -217,11 +229,7 @@ export function revokeOthers(
   if (victim === UVM_ID_CPU && level === UVM_PROT_READ_WRITE) return;
   maskCopy(remote, mask);
   maskAndNot(remote, ctx.migrated);
-  if (!uvmVaBlockRevokeProt(driver, block, victim, remote, level)) return;
-  maskAnd(remote, change);
-  forRuns(block, remote, (first, pages) => {
-    uvmPerfThrashingEvent(driver, block, victim, 'revocation', first, first + pages, ctx.migrationTime);
-  });
+  uvmVaBlockRevokeProt(driver, ctx, block, victim, remote, level);
 }
 
 /** Whether a page of `block` is mapped by `id` with `prot` at least. */

@@ -8,7 +8,6 @@ import {
   maskSet,
   maskTest,
   maskZero,
-  newMask,
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { uvmPerfPrefetchGetHint } from './uvm-perf-prefetch.js';
@@ -31,13 +30,12 @@ import {
   UVM_PROT_READ_WRITE,
   UVM_PROT_READ_WRITE_ATOMIC,
   UvmEventMapRemoteCauseOutOfMemory,
-  UvmEventMapRemoteCausePolicy,
-  UvmEventMapRemoteCauseThrashing,
   type UvmProcessorId,
 } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockMakeResident, uvmVaBlockMakeResidentReadDuplicate } from './uvm-va-block-make-resident.js';
-import { hasProt, revokeOthers, uvmVaBlockMap } from './uvm-va-block-map.js';
+import { hasProt } from './uvm-va-block-map.js';
+import { uvmVaBlockServiceFinish } from './uvm-va-block-service-finish.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
 
 /** The fault needs nothing: the mapping is there already. */
@@ -46,10 +44,6 @@ export const FAULT_SATISFIED = 0;
 export const FAULT_TAKEN = 1;
 /** The detector says to wait; see `ctx.throttleEnd`. */
 export const FAULT_THROTTLED = 2;
-
-const target = newMask();
-const bucket = newMask();
-const might = newMask();
 
 /** The protection that an access needs. */
 export function protOfAccess(access: number): number {
@@ -200,12 +194,19 @@ export function uvmVaBlockServiceLocked(
     const destination = cpu ? UVM_ID_CPU : UVM_ID_GPU;
     const faulted = cpu ? ctx.toCpu : ctx.toGpu;
     uvmPerfPrefetchGetHint(driver, block, destination, faulted, first, outer, ctx.prefetch);
-    if (block.range.policy.readDuplication) maskOr(ctx.duplicate, ctx.prefetch);
+    duplicatePrefetched(ctx, block);
   }
   let ok = true;
   if (cpu) ok = serveDestination(driver, ctx, block, id, UVM_ID_CPU, ctx.toCpu);
   if (gpu) ok = serveDestination(driver, ctx, block, id, UVM_ID_GPU, ctx.toGpu) && ok;
   return ok;
+}
+
+/** What is taken along is copied where reading makes copies, and where there is a copy already. */
+function duplicatePrefetched(ctx: UvmServiceContext, block: UvmVaBlock): void {
+  maskCopy(ctx.work, ctx.prefetch);
+  if (!block.range.policy.readDuplication) maskAnd(ctx.work, block.readDuplicated);
+  maskOr(ctx.duplicate, ctx.work);
 }
 
 /**
@@ -235,113 +236,17 @@ function serveDestination(
 ): boolean {
   maskOr(pages, ctx.prefetch);
   maskCopy(ctx.work, pages);
-  maskAndNot(ctx.work, ctx.duplicate);
-  if (!uvmVaBlockMakeResident(driver, ctx, block, destination, ctx.work)) return false;
-  maskCopy(ctx.work2, pages);
-  maskAnd(ctx.work2, ctx.duplicate);
+  maskAnd(ctx.work, ctx.duplicate);
   if (
-    !maskEmpty(ctx.work2) &&
-    !uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, destination, ctx.work2)
+    !maskEmpty(ctx.work) &&
+    !uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, destination, ctx.work)
   ) {
     return false;
   }
-  finish(driver, ctx, block, id, destination, pages);
+  maskCopy(ctx.work, pages);
+  maskAndNot(ctx.work, ctx.duplicate);
+  if (!maskEmpty(ctx.work) && !uvmVaBlockMakeResident(driver, ctx, block, destination, ctx.work))
+    return false;
+  uvmVaBlockServiceFinish(driver, ctx, block, id, destination, pages);
   return true;
-}
-
-/**
- * The mappings of a service: pages in buckets by their new protection, strongest first.
- * @uvm uvm_va_block.c uvm_va_block_service_finish
- */
-function finish(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-  residency: UvmProcessorId,
-  pages: UvmPageMask,
-): void {
-  const native = driver.nativeAtomics(id, residency);
-  computeWritable(driver, ctx, block, id, residency, pages);
-  maskCopy(bucket, native ? target : ctx.atomics);
-  maskAnd(bucket, pages);
-  mapBucket(driver, ctx, block, id, residency, UVM_PROT_READ_WRITE_ATOMIC);
-  if (!native) {
-    maskCopy(bucket, target);
-    maskAndNot(bucket, ctx.atomics);
-    mapBucket(driver, ctx, block, id, residency, UVM_PROT_READ_WRITE);
-  }
-  maskCopy(bucket, pages);
-  maskAndNot(bucket, target);
-  mapBucket(driver, ctx, block, id, residency, UVM_PROT_READ_ONLY);
-}
-
-/**
- * The pages that get write permission, stored in `target`: those written, and those read where
- * promotion revokes nothing, i.e. which cannot be duplicated and where the other processor has no right to atomics
- * that it would lose.
- * @uvm uvm_va_block.c compute_new_permission
- */
-function computeWritable(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-  residency: UvmProcessorId,
-  pages: UvmPageMask,
-): void {
-  const other = otherProcessor(id);
-  maskCopy(target, pages);
-  if (block.range.policy.readDuplication) maskAnd(target, ctx.writes);
-  else {
-    maskCopy(might, block.readDuplicated);
-    if (!driver.nativeAtomics(other, residency)) maskOr(might, block.masks(other).atomic);
-    maskAndNot(might, ctx.writes);
-    maskAndNot(target, might);
-  }
-}
-
-/** Revokes, maps the faulting processor, and maps those that keep a mapping by policy or because of a pin. */
-function mapBucket(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-  residency: UvmProcessorId,
-  prot: number,
-): void {
-  if (maskEmpty(bucket)) return;
-  if (prot >= UVM_PROT_READ_WRITE) revokeOthers(driver, ctx, block, id, residency, bucket, prot);
-  maskCopy(ctx.work, bucket);
-  maskAndNot(ctx.work, ctx.pinned);
-  uvmVaBlockMap(driver, ctx, block, id, residency, ctx.work, prot, ctx.remoteCause);
-  maskCopy(ctx.work, bucket);
-  maskAnd(ctx.work, ctx.pinned);
-  if (!maskEmpty(ctx.work)) {
-    uvmVaBlockMap(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCauseThrashing);
-    mapOther(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCauseThrashing);
-  }
-  const other = otherProcessor(id);
-  const { policy } = block.range;
-  if (!policyAccessedBy(policy, other) || policy.preferredLocation === other) return;
-  maskCopy(ctx.work, bucket);
-  maskAndNot(ctx.work, block.readDuplicated);
-  mapOther(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCausePolicy);
-}
-
-/** Maps the processor that did not fault, where it can reach the data, with what coherence leaves it. */
-function mapOther(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-  residency: UvmProcessorId,
-  pages: UvmPageMask,
-  prot: number,
-  cause: number,
-): void {
-  const other = otherProcessor(id);
-  if (!driver.canAccess(other, residency)) return;
-  const most = driver.nativeAtomics(other, residency) ? prot : Math.min(prot, UVM_PROT_READ_WRITE);
-  uvmVaBlockMap(driver, ctx, block, other, residency, pages, most, cause);
 }

@@ -39,6 +39,11 @@ export class UvmVaRange {
     return fresh;
   }
 
+  /** Whether any block exists. */
+  get populated(): boolean {
+    return this.blocks.some((block) => block !== undefined);
+  }
+
   /** The blocks that exist, ascending. */
   *existingBlocks(): Generator<UvmVaBlock> {
     for (const block of this.blocks) if (block !== undefined) yield block;

@@ -4,6 +4,7 @@ import type { UvmDriver } from './uvm-driver.js';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
 import type { UvmHmmVaSpace } from './uvm-hmm.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
+import type { UvmVaPolicy } from './uvm-va-policy.js';
 import { UvmVaRange } from './uvm-va-range.js';
 
 /** A managed allocation: what the program asked for; the range behind it may be larger. */
@@ -110,11 +111,10 @@ export class UvmVaSpace {
     return this.range(vpn)?.block(vpn);
   }
 
-  /** Ranges that lie in `pages` pages from `start`, each cut so that it lies inside (`uvm_va_space_range_split`). */
-  rangesSplit(start: number, pages: number): UvmVaRange[] {
-    this.splitAt(start);
-    this.splitAt(start + pages);
-    return this.ranges.filter((r) => r.start >= start && r.end <= start + pages);
+  /** Cuts the ranges at the ends of `pages` pages from `start`, where their policy `differs` from what is asked for. @uvm uvm_policy.c split_span_as_needed */
+  splitAsNeeded(start: number, pages: number, differs: (policy: UvmVaPolicy) => boolean): void {
+    this.splitAt(start, differs);
+    this.splitAt(start + pages, differs);
   }
 
   /** Every range, ascending. */
@@ -122,9 +122,9 @@ export class UvmVaSpace {
     return this.ranges;
   }
 
-  private splitAt(vpn: number): void {
+  private splitAt(vpn: number, differs: (policy: UvmVaPolicy) => boolean): void {
     const range = this.range(vpn);
-    if (range === undefined || range.start === vpn) return;
+    if (range === undefined || range.start === vpn || !differs(range.policy)) return;
     this.insert(range.split(vpn));
     this.last = undefined;
   }

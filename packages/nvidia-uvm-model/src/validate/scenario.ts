@@ -1,6 +1,6 @@
 import {
   Gpu,
-  GPU_ACCESS_ATOMIC_STRONG,
+  GPU_ACCESS_ATOMIC_WEAK,
   GPU_ACCESS_READ,
   GPU_ACCESS_WRITE,
   type GpuKernelShape,
@@ -105,10 +105,11 @@ function runStep(machine: Machine, step: CaptureStep): void {
   kernel.sched.runSync(stepTask(machine, step));
 }
 
+/** The capture's atomics are those of the device's scope: they need no more than the right to write. */
 const GPU_OPS: Readonly<Record<string, readonly [number, GpuKernelShape]>> = {
   gpu_chain_read: [GPU_ACCESS_READ, 'serial'],
   gpu_chain_write: [GPU_ACCESS_WRITE, 'serial'],
-  gpu_chain_atomic: [GPU_ACCESS_ATOMIC_STRONG, 'serial'],
+  gpu_chain_atomic: [GPU_ACCESS_ATOMIC_WEAK, 'serial'],
   gpu_par_read: [GPU_ACCESS_READ, 'parallel'],
   gpu_par_write: [GPU_ACCESS_WRITE, 'parallel'],
   gpu_stream_read: [GPU_ACCESS_READ, 'stream'],
