@@ -12,7 +12,7 @@ export interface UvmCosts {
   readonly cpuFaultCold: number;
   readonly cpuFaultColdFirst: number;
   readonly cpuFaultPaused: number;
-  /** A 2 MiB host chunk is zeroed; a shorter block takes base and per page. */
+  /** A 2 MiB host chunk is zeroed, unless all of it is on the GPU; a shorter block takes base and per page. */
   readonly cpuPopulateBlock: number;
   readonly cpuPopulateShort: number;
   readonly cpuPopulateShortPage: number;
@@ -22,11 +22,14 @@ export interface UvmCosts {
   readonly cpuCopyRun: number;
   readonly cpuCollapse: number;
   readonly cpuAccessedBy: number;
-  /** Touches inside what is mapped: after a fault of the same step, and in a step without faults. */
-  readonly cpuTouchWrite: number;
-  readonly cpuTouchRead: number;
-  readonly cpuTouchResident: number;
-  readonly cpuTouchResidentFirst: number;
+  /** The first write to a page since it was mapped, which sets its dirty bit; the first touch of any kind. */
+  readonly cpuDirty: number;
+  readonly cpuTouch: number;
+  /** A touch besides: of more pages than the caches hold, after other work, and a read and a write after another loop. */
+  readonly cpuTouchMany: number;
+  readonly cpuTouchCold: number;
+  readonly cpuReadWarm: number;
+  readonly cpuWriteWarm: number;
   readonly cpuStepFirst: number;
   readonly cpuStep: number;
   /** A throttled CPU sleeps `cpuSleepFactor` of the rest of the period and this. */
@@ -40,14 +43,18 @@ export interface UvmCosts {
   /** Entered by an interrupt: the GPU has worked longer than `gpuInterruptAfter` since the last replay. */
   readonly gpuInterrupt: number;
   readonly gpuInterruptAfter: number;
-  /** First fault of the second kernel, falling by e every three kernels, down to `gpuKernelWarm`. */
-  readonly gpuKernelFirst: number;
+  /** First fault of a later kernel. */
   readonly gpuKernelWarm: number;
   readonly gpuNewBlock: number;
+  /** Each page that the prefetcher names, there already or not; a service that takes rights from the GPU itself. */
+  readonly gpuHintPage: number;
+  readonly gpuRevoke: number;
   readonly gpuZeroPage: number;
   readonly gpuCopy: number;
   readonly gpuCopyPage: number;
   readonly gpuCopyRun: number;
+  /** The process's first copy to the GPU. */
+  readonly gpuCopyFirst: number;
   /** A fault that is refused; the service that ends a throttling. */
   readonly gpuRefused: number;
   readonly gpuRefusedFirst: number;
@@ -68,10 +75,16 @@ export interface UvmCosts {
   readonly parallelServiceEmpty: number;
   /** Eviction of a root chunk beside its copies. */
   readonly evict: number;
-  /** Launch to first access, after a pause and right behind another step; end of the kernel. */
+  /**
+   * Launch to first access: of the process's first kernel, and of one right behind another. The second kernel takes
+   * `launchWarm` more, falling by e with each, and what lies between two adds up to `launchIdle`, with the time constant
+   * `launchIdleAfter`. End of the kernel.
+   */
   readonly launch: number;
   readonly launchBusy: number;
-  readonly launchResident: number;
+  readonly launchWarm: number;
+  readonly launchIdle: number;
+  readonly launchIdleAfter: number;
   readonly kernelEnd: number;
 
   /** Moments inside a service: the hint, and the migration event after it. */
@@ -87,16 +100,24 @@ export interface UvmCosts {
   /** The mapping of a service that copies nothing, after its hint. */
   readonly map: number;
 
-  readonly adviseEmpty: number;
-  /** A range that is populated, and splits. */
-  readonly advisePopulated: number;
+  /** The process's first call for advice or an explicit prefetch. */
+  readonly callFirst: number;
+  /** Advice: each call, a populated block, and such at all in the process's first call. */
+  readonly advise: number;
+  readonly adviseBlock: number;
+  readonly advisePopulatedFirst: number;
+  /** Each page that the CPU may not write any more; a populated block that gets GPU mappings; each page mapped or unmapped. */
   readonly adviseReadMostlyPage: number;
   readonly adviseAccessedByBlock: number;
-  /** An explicit prefetch and its synchronisation: fixed, and for each page; few pages (128, 512) go cheaper or dearer. */
+  readonly adviseMapPage: number;
+  /**
+   * An explicit prefetch and its synchronisation: where all is there, fixed, and for each page; few pages (128, 512) go
+   * cheaper or dearer.
+   */
+  readonly prefetchToGpuEmpty: number;
   readonly prefetchToGpu: number;
   readonly prefetchToGpuFew: number;
   readonly prefetchToGpuPage: number;
-  /** A prefetch that finds all there. */
   readonly prefetchToCpuEmpty: number;
   readonly prefetchToCpu: number;
   readonly prefetchToCpuPage: number;
@@ -113,41 +134,45 @@ const US = 1000;
 
 /** With the recording of events switched on, as in the capture. */
 export const TRACED_COSTS: UvmCosts = {
-  cpuFault: 27.4 * US,
-  cpuFaultFirst: 60 * US,
-  cpuFaultWarm: 14.2 * US,
-  cpuFaultCold: 20 * US,
-  cpuFaultColdFirst: 70 * US,
-  cpuFaultPaused: 90 * US,
-  cpuPopulateBlock: 322 * US,
-  cpuPopulateShort: 4.6 * US,
-  cpuPopulateShortPage: 0.27 * US,
-  cpuFirstTouchPage: 0.35 * US,
-  cpuCopy: 9.5 * US,
-  cpuCopyPage: 0.7 * US,
-  cpuCopyRun: 3.2 * US,
-  cpuCollapse: 15 * US,
-  cpuAccessedBy: 30 * US,
-  cpuTouchWrite: 0.44 * US,
-  cpuTouchRead: 0.05 * US,
-  cpuTouchResident: 5.5,
-  cpuTouchResidentFirst: 12,
-  cpuStepFirst: 15 * US,
-  cpuStep: 4 * US,
+  cpuFault: 28.5 * US,
+  cpuFaultFirst: 87 * US,
+  cpuFaultWarm: 17.6 * US,
+  cpuFaultCold: 21 * US,
+  cpuFaultColdFirst: 60 * US,
+  cpuFaultPaused: 21 * US,
+  cpuPopulateBlock: 292 * US,
+  cpuPopulateShort: 5.3 * US,
+  cpuPopulateShortPage: 0.14 * US,
+  cpuFirstTouchPage: 0.51 * US,
+  cpuCopy: 12.3 * US,
+  cpuCopyPage: 0.6 * US,
+  cpuCopyRun: 2.3 * US,
+  cpuCollapse: 10.3 * US,
+  cpuAccessedBy: 10 * US,
+  cpuDirty: 0.37 * US,
+  cpuTouch: 3,
+  cpuTouchMany: 6.6,
+  cpuTouchCold: 6.5,
+  cpuReadWarm: 1.9,
+  cpuWriteWarm: 3.5,
+  cpuStepFirst: 16.7 * US,
+  cpuStep: 4.8 * US,
   cpuSleepFactor: 1.5,
   cpuSleep: 14 * US,
-  gpuService: 12.8 * US,
-  gpuServiceFirst: 187 * US,
-  gpuServiceWarm: 1.7 * US,
-  gpuInterrupt: 19.6 * US,
+  gpuService: 12.5 * US,
+  gpuServiceFirst: 117 * US,
+  gpuServiceWarm: 1.9 * US,
+  gpuInterrupt: 26.5 * US,
   gpuInterruptAfter: 2 * US,
-  gpuKernelFirst: 56 * US,
-  gpuKernelWarm: -12 * US,
-  gpuNewBlock: 9.6 * US,
-  gpuZeroPage: 0.16 * US,
-  gpuCopy: 10.1 * US,
-  gpuCopyPage: 0.16 * US,
-  gpuCopyRun: 6.5 * US,
+  gpuKernelWarm: 8 * US,
+  gpuNewBlock: 6.6 * US,
+  gpuHintPage: 30,
+  gpuRevoke: 4.2 * US,
+  gpuZeroPage: 0.25 * US,
+  gpuCopy: 9.4 * US,
+  gpuCopyPage: 0.08 * US,
+  gpuCopyRun: 7.8 * US,
+  gpuCopyFirst: 13 * US,
   gpuRefused: 7.45 * US,
   gpuRefusedFirst: 34 * US,
   gpuRefusedInterrupt: 19.5 * US,
@@ -162,28 +187,34 @@ export const TRACED_COSTS: UvmCosts = {
   parallelTransfer: 2.6 * US,
   parallelServiceEmpty: 20 * US,
   evict: 40 * US,
-  launch: 30 * US,
-  launchBusy: 10.8 * US,
-  launchResident: 30 * US,
-  kernelEnd: 4.2 * US,
+  launch: 33.5 * US,
+  launchBusy: 7.8 * US,
+  launchWarm: 2 * US,
+  launchIdle: 34 * US,
+  launchIdleAfter: 1500 * US,
+  kernelEnd: 3.4 * US,
   cpuHint: 1.9 * US,
   cpuMigration: 12 * US,
   gpuHint: 3 * US,
   gpuHintRefused: 1.5 * US,
   gpuMigration: 22 * US,
-  gpuMigrationRefused: 14 * US,
+  gpuMigrationRefused: 18 * US,
   firstThrashing: 18 * US,
   cpuMigrationSlept: 8 * US,
   map: 9 * US,
-  adviseEmpty: 42.5 * US,
-  advisePopulated: 25 * US,
-  adviseReadMostlyPage: 0.39 * US,
-  adviseAccessedByBlock: 99 * US,
-  prefetchToGpu: 145 * US,
-  prefetchToGpuFew: 145 * US,
+  callFirst: 40 * US,
+  advise: 2 * US,
+  adviseBlock: 5 * US,
+  advisePopulatedFirst: 22 * US,
+  adviseReadMostlyPage: 0.25 * US,
+  adviseAccessedByBlock: 28 * US,
+  adviseMapPage: 0.1 * US,
+  prefetchToGpuEmpty: 27 * US,
+  prefetchToGpu: 80 * US,
+  prefetchToGpuFew: 80 * US,
   prefetchToGpuPage: 90,
-  prefetchToCpuEmpty: 50 * US,
-  prefetchToCpu: 95 * US,
+  prefetchToCpuEmpty: 54 * US,
+  prefetchToCpu: 40 * US,
   prefetchToCpuPage: 390,
   prefetchToCpuFewPage: 390,
 };
@@ -199,14 +230,15 @@ export const UNTRACED_COSTS: UvmCosts = {
   cpuCopy: 6.8 * US,
   cpuCopyPage: 866,
   cpuCopyRun: 0,
-  cpuTouchRead: 0,
-  cpuTouchWrite: 0,
+  cpuTouch: 0,
+  cpuDirty: 0,
   cpuStep: 0,
   cpuStepFirst: 0,
   gpuServiceFirst: 0,
+  gpuCopyFirst: 0,
   gpuServiceWarm: 0,
-  gpuKernelFirst: 0,
   gpuKernelWarm: 0,
+  gpuHintPage: 0,
   parallelKernel: 62 * US,
   parallelBatch: 0,
   parallelEntry: 220,
@@ -215,7 +247,11 @@ export const UNTRACED_COSTS: UvmCosts = {
   parallelTransfer: 1.45 * US,
   launch: 6 * US,
   launchBusy: 6 * US,
+  launchWarm: 0,
+  launchIdle: 0,
   kernelEnd: 4 * US,
+  callFirst: 0,
+  prefetchToGpuEmpty: 10 * US,
   prefetchToGpu: 36 * US,
   prefetchToGpuFew: 26 * US,
   prefetchToGpuPage: 81.6,

@@ -1,14 +1,17 @@
 import { EIO, type Task } from '@hmm/kernel';
 import type { UvmCosts, UvmCpuWarmth } from './uvm-costs.js';
-import { maskTest } from './uvm-page-mask.js';
+import { maskSet, maskTest } from './uvm-page-mask.js';
 import { UVM_ID_CPU } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmVmFault } from './uvm-vm.js';
 
-/** Pages of a resident loop that miss the caches, and the loop's own time, ns. */
-const MISSES = 128;
-const LOOP_NS = 32;
+/** The loop's own time, ns, and the pages whose lines and translations the caches hold. */
+const LOOP_NS = 60;
+const CACHED_PAGES = 400;
+
+/** First writes and first touches of the last {@link cpuRun}. */
+const seen = { dirty: 0, touched: 0 };
 
 /** What a CPU thread does to managed memory. */
 export interface UvmCpuAccesses {
@@ -45,13 +48,13 @@ export function* uvmCpuAccess(
 ): Task<UvmCpuResult> {
   const { sched } = space.kernel;
   const { costs } = space.driver;
-  const { pages, write } = accesses;
-  const touch = accesses.touchNs ?? (write ? costs.cpuTouchWrite : costs.cpuTouchRead);
+  const { pages } = accesses;
+  const each = accesses.touchNs ?? touchTime(costs, accesses, cold);
   let faults = 0;
   for (let i = 0; i < pages.length;) {
     const begun = i;
     const stop = cpuRun(space, accesses, i);
-    if (stop > i && (faults > 0 || accesses.slice !== undefined)) yield* sched.delay((stop - i) * touch);
+    if (stop > i) yield* sched.delay((stop - i) * each + firsts(costs, accesses));
     i = stop;
     if (i === pages.length) break;
     if (stop - begun === accesses.slice) continue;
@@ -67,8 +70,21 @@ export function* uvmCpuAccess(
     if (errno !== 0) return { errno, done: i };
     if (space.instance.dead) return { errno: -EIO, done: i };
   }
-  if (faults === 0 && accesses.slice === undefined) yield* sched.delay(residentTime(costs, pages.length));
+  if (faults === 0 && accesses.slice === undefined) yield* sched.delay(LOOP_NS);
   return { errno: 0, done: pages.length };
+}
+
+/** ns of a touch of what has been touched before. */
+function touchTime(costs: UvmCosts, { pages, write }: UvmCpuAccesses, cold: UvmCpuWarmth): number {
+  if (pages.length > CACHED_PAGES) return costs.cpuTouchMany;
+  if (cold !== 'warm') return costs.cpuTouchCold;
+  return write ? costs.cpuWriteWarm : costs.cpuReadWarm;
+}
+
+/** ns that first writes and first touches of the last run take on top. */
+function firsts(costs: UvmCosts, accesses: UvmCpuAccesses): number {
+  if (accesses.touchNs !== undefined) return 0;
+  return costs.cpuDirty * seen.dirty + costs.cpuTouch * seen.touched;
 }
 
 /** Whether access `i` writes. */
@@ -78,16 +94,12 @@ function writes({ kinds, write }: UvmCpuAccesses, i: number): boolean {
   return kind === 2 || kind === 3;
 }
 
-/** ns of a loop over pages that are all mapped: the first ones miss the caches, and the loop itself takes some. */
-function residentTime(costs: UvmCosts, pages: number): number {
-  const first = Math.min(pages, MISSES);
-  return LOOP_NS + costs.cpuTouchResidentFirst * first + costs.cpuTouchResident * (pages - first);
-}
-
 /** Performs accesses from `from` as far as the CPU's mappings go; returns the index of the first that faults. */
 function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): number {
   const { base, pages, write, kinds, values } = accesses;
   let block: UvmVaBlock | undefined;
+  seen.dirty = 0;
+  seen.touched = 0;
   const to = Math.min(pages.length, from + (accesses.slice ?? Infinity));
   for (let i = from; i < to; i++) {
     const vpn = base + (pages[i] ?? 0);
@@ -96,11 +108,23 @@ function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): numb
       if (block === undefined) return i;
     }
     const page = vpn - block.start;
-    const allowed = (kinds === undefined ? write : writes(accesses, i)) ? block.cpu.write : block.cpu.read;
-    if (!maskTest(allowed, page)) return i;
+    const stores = kinds === undefined ? write : writes(accesses, i);
+    if (!maskTest(stores ? block.cpu.write : block.cpu.read, page)) return i;
+    note(block, page, stores);
     if (values !== undefined) cpuTransfer(space, block, page, accesses, i, values);
   }
   return to;
+}
+
+/** What the hardware notes in the PTE of a page. */
+function note(block: UvmVaBlock, page: number, stores: boolean): void {
+  if (!maskTest(block.cpuTouched, page)) {
+    maskSet(block.cpuTouched, page);
+    seen.touched++;
+  }
+  if (!stores || maskTest(block.cpuDirty, page)) return;
+  maskSet(block.cpuDirty, page);
+  seen.dirty++;
 }
 
 function cpuTransfer(

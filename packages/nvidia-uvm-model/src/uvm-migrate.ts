@@ -1,6 +1,7 @@
 import { EINVAL, ENOMEM, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
 import { maskAnd, maskAndNot, maskCopy, maskFill, newMask, type UvmPageMask } from './uvm-page-mask.js';
+import { firstCopy } from './uvm-service-time.js';
 import {
   otherProcessor,
   UVM_ID_GPU,
@@ -38,23 +39,25 @@ export function* uvmMigrate(
   const blocks = blocksIn(space, start, pages);
   if (blocks === undefined) return -EINVAL;
   if (!space.lock.tryReadFast()) yield* space.lock.read();
-  let moved = 0;
-  let evictions = 0;
+  const work = { copied: 0, zeroed: 0, chunks: 0, evictions: 0 };
   let errno = 0;
   for (const block of blocks) {
     if (!block.lock.tryFast()) yield* block.lock.lock();
     if (!migrateBlock(driver, block, start, pages, destination)) errno = -ENOMEM;
     block.lock.unlock();
-    moved += driver.cpuContext.copiedPages + driver.cpuContext.zeroedPages;
-    evictions += driver.cpuContext.evictions;
+    work.copied += driver.cpuContext.copiedPages;
+    work.zeroed += driver.cpuContext.zeroedPages;
+    work.chunks += driver.cpuContext.zeroedChunks;
+    work.evictions += driver.cpuContext.evictions;
   }
   for (const block of blocks) {
     if (!block.lock.tryFast()) yield* block.lock.lock();
     mapBlock(driver, block, start, pages, destination);
     block.lock.unlock();
   }
-  const ns = migrateTime(driver, destination, moved) + evictions * driver.costs.evict;
-  yield* sched.delay(ns * driver.gpu.preset.serviceScale.value);
+  let first = space.calls++ === 0 ? driver.costs.callFirst : 0;
+  if (destination === UVM_ID_GPU && work.copied + work.zeroed > 0) first += firstCopy(driver, space);
+  yield* sched.delay((first + migrateTime(driver, destination, work)) * driver.gpu.preset.serviceScale.value);
   space.lock.unlockRead();
   return errno;
 }
@@ -63,15 +66,26 @@ export function* uvmMigrate(
 const FEW_UP = 128;
 const FEW_DOWN = 512;
 
-function migrateTime(driver: UvmDriver, destination: UvmProcessorId, moved: number): number {
+/** What a migration did: pages copied and zeroed, 2 MiB host chunks zeroed, chunks evicted. */
+interface UvmMigrateWork {
+  readonly copied: number;
+  readonly zeroed: number;
+  readonly chunks: number;
+  readonly evictions: number;
+}
+
+function migrateTime(driver: UvmDriver, destination: UvmProcessorId, work: UvmMigrateWork): number {
   const { costs } = driver;
+  const evictions = work.evictions * costs.evict;
+  const moved = work.copied + work.zeroed;
   if (destination === UVM_ID_GPU) {
-    return moved <= FEW_UP ? costs.prefetchToGpuFew : costs.prefetchToGpu + costs.prefetchToGpuPage * moved;
+    if (moved === 0) return costs.prefetchToGpuEmpty;
+    const few = moved <= FEW_UP;
+    return evictions + (few ? costs.prefetchToGpuFew : costs.prefetchToGpu + costs.prefetchToGpuPage * moved);
   }
   if (moved === 0) return costs.prefetchToCpuEmpty;
-  return (
-    costs.prefetchToCpu + moved * (moved <= FEW_DOWN ? costs.prefetchToCpuFewPage : costs.prefetchToCpuPage)
-  );
+  const page = moved <= FEW_DOWN ? costs.prefetchToCpuFewPage : costs.prefetchToCpuPage;
+  return evictions + costs.prefetchToCpu + costs.cpuPopulateBlock * work.chunks + page * moved;
 }
 
 function blocksIn(space: UvmVaSpace, start: number, pages: number): UvmVaBlock[] | undefined {

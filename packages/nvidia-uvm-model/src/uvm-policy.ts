@@ -44,16 +44,19 @@ function* changeRanges(
   if (!space.lock.tryWriteFast()) yield* space.lock.write();
   space.splitAsNeeded(start, count, differs);
   const { driver } = space;
-  let ns = driver.costs.adviseEmpty;
-  let populated = false;
+  const { costs } = driver;
+  const first = space.calls++ === 0;
+  let ns = costs.advise + (first ? costs.callFirst : 0);
+  let blocks = 0;
   let found = false;
   for (const range of space.all()) {
     if (range.end <= start || range.start >= start + count) continue;
     found = true;
-    populated ||= range.populated;
+    blocks += range.blockCount;
     if (differs(range.policy)) ns += change(range);
   }
-  if (populated) ns += driver.costs.advisePopulated;
+  ns += costs.adviseBlock * blocks;
+  if (first && blocks > 0) ns += costs.advisePopulatedFirst;
   yield* space.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
   space.lock.unlockWrite();
   return found ? 0 : -EINVAL;
@@ -84,23 +87,26 @@ export function* uvmSetPreferredLocation(
     const { policy } = range;
     const before = policy.preferredLocation;
     policy.preferredLocation = id;
+    let changed = 0;
     forBlocks(driver, range, (block) => {
       if (before >= 0) {
         const old = before === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
         if (policyAccessedBy(policy, old)) mapAccessedBy(driver, block, old);
       }
-      if (id >= 0) unmapElsewhere(block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
+      changed += driver.cpuContext.mappedPages;
+      if (id >= 0) changed += unmapElsewhere(block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
     });
-    return 0;
+    return driver.costs.adviseMapPage * changed;
   });
 }
 
-/** The preferred processor shall fault on data that is not with it, so that it comes. Copies are with it anyway. */
-function unmapElsewhere(block: UvmVaBlock, id: UvmProcessorId): void {
-  if (block.range.policy.readDuplication) return;
+/** The preferred processor shall fault on data that is not with it, so that it comes. Copies are with it anyway. Returns the pages unmapped. */
+function unmapElsewhere(block: UvmVaBlock, id: UvmProcessorId): number {
+  if (block.range.policy.readDuplication) return 0;
   maskCopy(pages, block.masks(id).read);
   maskAndNot(pages, block.masks(id).resident);
   uvmVaBlockUnmap(block, id, pages);
+  return maskWeight(pages);
 }
 
 /**
@@ -121,7 +127,8 @@ export function* uvmSetAccessedBy(
     let ns = 0;
     forBlocks(driver, range, (block) => {
       mapAccessedBy(driver, block, id);
-      if (driver.cpuContext.remoteRuns > 0) ns += driver.costs.adviseAccessedByBlock;
+      if (id === UVM_ID_GPU) ns += driver.costs.adviseAccessedByBlock;
+      ns += driver.costs.adviseMapPage * driver.cpuContext.mappedPages;
     });
     return ns;
   });

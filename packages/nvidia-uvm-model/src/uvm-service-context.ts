@@ -59,8 +59,9 @@ export class UvmServiceContext {
   remoteRuns = 0;
   /** ns of the copies. */
   copyNs = 0;
-  /** A 2 MiB host chunk was allocated, duplicates were dropped, detection took place, chunks were evicted. */
-  populatedCpu = false;
+  /** 2 MiB host chunks zeroed; whether the GPU lost rights, duplicates were dropped; pages detected, chunks evicted. */
+  zeroedChunks = 0;
+  revokedGpu = false;
   collapsed = false;
   detected = 0;
   evictions = 0;
@@ -80,7 +81,8 @@ export class UvmServiceContext {
     this.mappedPages = 0;
     this.remoteRuns = 0;
     this.copyNs = 0;
-    this.populatedCpu = false;
+    this.zeroedChunks = 0;
+    this.revokedGpu = false;
     this.collapsed = false;
     this.detected = 0;
     this.evictions = 0;

@@ -1,7 +1,7 @@
 import type { UvmCpuWarmth } from './uvm-costs.js';
 import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
-import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import { maskWeight, PAGES_PER_BLOCK } from './uvm-page-mask.js';
 import type { UvmHmmFaults } from './uvm-hmm-gpu-fault.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
@@ -19,6 +19,13 @@ function copies(base: number, page: number, run: number, ctx: UvmServiceContext)
 
 function evictions(driver: UvmDriver, ctx: UvmServiceContext): number {
   return ctx.evictions === 0 ? 0 : ctx.evictions * driver.costs.evict + ctx.copyNs;
+}
+
+/** ns that the process's first copy to the GPU takes on top; 0 for later ones. */
+export function firstCopy(driver: UvmDriver, space: UvmVaSpace): number {
+  if (space.copiedToGpu) return 0;
+  space.copiedToGpu = true;
+  return driver.costs.gpuCopyFirst;
 }
 
 function scaled(driver: UvmDriver, ns: number): number {
@@ -41,12 +48,13 @@ export function serialServiceTime(
   const k = space.gpuFaults - 1;
   let ns = costs.gpuService + (k === 0 ? costs.gpuServiceFirst : warmUp(costs.gpuServiceWarm, k));
   if (state.interrupted) ns += costs.gpuInterrupt;
-  if (state.firstOfKernel && k > 0) {
-    ns += costs.gpuKernelWarm + costs.gpuKernelFirst * Math.exp((1 - (space.kernels - 1)) / 3);
-  }
+  if (state.firstOfKernel && k > 0) ns += costs.gpuKernelWarm;
   if (!block.gpuSeen) ns += costs.gpuNewBlock;
+  if (ctx.revokedGpu) ns += costs.gpuRevoke;
+  ns += costs.gpuHintPage * maskWeight(ctx.prefetch);
   ns += costs.gpuZeroPage * ctx.zeroedPages;
   ns += copies(costs.gpuCopy, costs.gpuCopyPage, costs.gpuCopyRun, ctx);
+  if (ctx.copiedPages > 0) ns += firstCopy(driver, space);
   state.firstOfKernel = false;
   return scaled(driver, ns + evictions(driver, ctx));
 }
@@ -103,9 +111,8 @@ export function cpuFaultTime(
   if (cold !== 'warm' && k > 0)
     ns += space.cpuColdSteps++ === 0 ? costs.cpuFaultColdFirst : costs.cpuFaultCold;
   if (cold === 'paused' && k > 0) ns += costs.cpuFaultPaused;
-  if (ctx.populatedCpu && ctx.zeroedPages > 0 && block.pages === PAGES_PER_BLOCK)
-    ns += costs.cpuPopulateBlock;
-  else if (ctx.zeroedPages > 0 && block.pages < PAGES_PER_BLOCK) {
+  ns += costs.cpuPopulateBlock * ctx.zeroedChunks;
+  if (ctx.zeroedPages > 0 && block.pages < PAGES_PER_BLOCK) {
     ns += costs.cpuPopulateShort + costs.cpuPopulateShortPage * ctx.zeroedPages;
   }
   ns += costs.cpuFirstTouchPage * ctx.zeroedPages;

@@ -5,6 +5,7 @@ import {
   maskAndNot,
   maskCopy,
   maskEmpty,
+  maskFull,
   maskNext,
   maskNextClear,
   maskOr,
@@ -194,7 +195,7 @@ function populate(
   if (destination === UVM_ID_CPU) {
     if (block.cpuBase < 0) {
       block.cpuBase = driver.cpuChunks.alloc(block.pages);
-      ctx.populatedCpu = true;
+      if (block.whole && !maskFull(block.gpu.resident)) ctx.zeroedChunks++;
     }
     maskOr(block.cpuAllocated, mask);
     return true;

@@ -159,7 +159,11 @@ export function uvmVaBlockUnmap(block: UvmVaBlock, id: UvmProcessorId, mask: Uvm
   maskAndNot(masks.read, change);
   maskAndNot(masks.write, change);
   maskAndNot(masks.atomic, change);
-  if (id === UVM_ID_CPU) return;
+  if (id === UVM_ID_CPU) {
+    maskAndNot(block.cpuDirty, change);
+    maskAndNot(block.cpuTouched, change);
+    return;
+  }
   forRuns(block, change, (first, pages) => {
     block.range.space.instance.table.unmap(block.start + first, pages);
   });
@@ -197,7 +201,9 @@ export function uvmVaBlockRevokeProt(
   if (maskEmpty(change)) return;
   maskAndNot(masks.atomic, change);
   if (prot === UVM_PROT_READ_ONLY) maskAndNot(masks.write, change);
-  if (id === UVM_ID_GPU) {
+  if (id === UVM_ID_CPU) maskAndNot(block.cpuDirty, change);
+  else {
+    ctx.revokedGpu = true;
     const keep = prot === UVM_PROT_READ_WRITE ? ~GPU_PTE_ATOMIC : ~(GPU_PTE_ATOMIC | GPU_PTE_WRITE);
     forRuns(block, change, (first, pages) => {
       block.range.space.instance.table.protect(block.start + first, pages, keep);

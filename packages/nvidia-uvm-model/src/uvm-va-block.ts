@@ -56,6 +56,9 @@ export class UvmVaBlock {
   readonly evicted = newMask();
   /** Pages resident on both processors. */
   readonly readDuplicated = newMask();
+  /** CPU pages written, and touched at all, since they were mapped: what the hardware notes in the PTEs. */
+  readonly cpuDirty = newMask();
+  readonly cpuTouched = newMask();
   /** Pages with a host frame; it stays allocated as a cache when the data moves away. */
   readonly cpuAllocated = newMask();
   /** First host frame, or -1 while the block has none. */
@@ -153,6 +156,8 @@ export class UvmVaBlock {
     return [
       [this.cpu.resident, upper.cpu.resident],
       [this.cpu.read, upper.cpu.read],
+      [this.cpuDirty, upper.cpuDirty],
+      [this.cpuTouched, upper.cpuTouched],
       [this.cpu.write, upper.cpu.write],
       [this.gpu.resident, upper.gpu.resident],
       [this.gpu.read, upper.gpu.read],

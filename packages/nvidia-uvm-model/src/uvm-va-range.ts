@@ -39,9 +39,9 @@ export class UvmVaRange {
     return fresh;
   }
 
-  /** Whether any block exists. */
-  get populated(): boolean {
-    return this.blocks.some((block) => block !== undefined);
+  /** Blocks that exist. */
+  get blockCount(): number {
+    return this.blocks.reduce((count, block) => count + (block === undefined ? 0 : 1), 0);
   }
 
   /** The blocks that exist, ascending. */

@@ -30,6 +30,10 @@ export class UvmVaSpace {
   gpuFaults = 0;
   /** CPU loops so far whose first fault came after other work. */
   cpuColdSteps = 0;
+  /** Something was copied to the GPU before. */
+  copiedToGpu = false;
+  /** Calls so far: advice and explicit prefetches. */
+  calls = 0;
   /** Kernels launched so far. */
   kernels = 0;
   /** Virtual time at which the last kernel ended, ns. */
