@@ -8,7 +8,7 @@ import { serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import { maskTest } from './uvm-page-mask.js';
 import { fetchBatch, flushFaultBuffer, flushModeOf, pushReplay } from './uvm-replay.js';
-import { batchTime, blockServiceTime, serialServiceTime } from './uvm-service-time.js';
+import { batchTime, blockServiceTime, interruptTime, serialServiceTime } from './uvm-service-time.js';
 import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
@@ -173,9 +173,11 @@ function* serviceFaultsOfBlock(
   block: UvmVaBlock,
   at: number,
 ): Task<number> {
+  const interrupt = batch.cached === 1 ? interruptTime(driver) : 0;
+  if (interrupt > 0) yield* driver.kernel.sched.delay(interrupt);
   if (!block.lock.tryFast()) yield* block.lock.lock();
   const ctx = driver.faultContext;
-  beginService(driver, block, batch, at);
+  beginService(driver, block, batch, at, interrupt);
   const end = gatherFaults(driver, batch, space, block, at);
   let outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
   // What is in the way may be system memory, whose eviction sleeps: with the block lock dropped, once more from the top.
@@ -199,10 +201,20 @@ function* serviceFaultsOfBlock(
   return end;
 }
 
-/** Starts the context's clock: the moments of the hint and of the migration inside the service. */
-function beginService(driver: UvmDriver, block: UvmVaBlock, batch: UvmFaultBatch, at: number): void {
+/**
+ * Starts the context's clock: the moments of the hint and of the migration inside the service, which an interrupt began
+ * `interrupt` ns before the lock was there.
+ */
+function beginService(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  batch: UvmFaultBatch,
+  at: number,
+  interrupt: number,
+): void {
   const { costs, faultContext: ctx, replayable: state } = driver;
-  const { now } = driver.kernel.sched;
+  const now = driver.kernel.sched.now - interrupt;
+  ctx.startTime = now;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
   ctx.hintTime = now + (state.refusing ? costs.gpuHintRefused : costs.gpuHint);
   ctx.migrationTime = ctx.hintTime + (state.refusing ? costs.gpuMigrationRefused : costs.gpuMigration);
@@ -244,7 +256,7 @@ function gatherFaults(
     }
     previous = vpn;
     const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
-    if (!batch.cancelling) driver.tools.record(UvmEventTypeGpuFault, driver.kernel.sched.now, vpn, 1, value);
+    if (!batch.cancelling) driver.tools.record(UvmEventTypeGpuFault, ctx.startTime, vpn, 1, value);
     const found = uvmVaBlockAddFault(driver, ctx, block, UVM_ID_GPU, vpn - block.start, access);
     if (found === FAULT_THROTTLED) batch.throttled++;
     else if (found === FAULT_TAKEN) space.gpuFaults++;

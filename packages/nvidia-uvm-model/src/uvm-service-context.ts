@@ -41,7 +41,8 @@ export class UvmServiceContext {
   runs = 0;
   /** Why pages are made resident. */
   cause: UvmMakeResidentCause = UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT;
-  /** Virtual times, ns: when the hint is asked for, when the migration is noted, when copies begin. */
+  /** Virtual times, ns: when the fault's service began, when the hint is asked for, when the migration is noted, when copies begin. */
+  startTime = 0;
   hintTime = 0;
   migrationTime = 0;
   /** When mappings are written if nothing was copied; else they follow the copies. */
@@ -69,6 +70,7 @@ export class UvmServiceContext {
   /** Begins a service at virtual time `now`. */
   begin(cause: UvmMakeResidentCause, now: number): void {
     this.cause = cause;
+    this.startTime = now;
     this.hintTime = now;
     this.migrationTime = now;
     this.mapTime = now;

@@ -32,7 +32,14 @@ function scaled(driver: UvmDriver, ns: number): number {
   return ns * driver.gpu.preset.serviceScale.value;
 }
 
-/** The time of a batch of one fault, from the start of service to the replay, ns. */
+/** The time from the interrupt that begins a service call to its taking the block's lock, ns; 0 where the call goes on. */
+export function interruptTime(driver: UvmDriver): number {
+  const { costs, replayable: state } = driver;
+  if (!state.interrupted) return 0;
+  return scaled(driver, state.refusing ? costs.gpuRefusedInterrupt - costs.gpuRefused : costs.gpuInterrupt);
+}
+
+/** The time of a batch of one fault, from the start of service, or from the end of {@link interruptTime}, to the replay, ns. */
 export function serialServiceTime(
   driver: UvmDriver,
   space: UvmVaSpace,
@@ -42,12 +49,11 @@ export function serialServiceTime(
   const { costs, faultContext: ctx, replayable: state } = driver;
   if (batch.throttled > 0) {
     if (!state.refusing) return scaled(driver, costs.gpuRefusedFirst);
-    return scaled(driver, state.interrupted ? costs.gpuRefusedInterrupt : costs.gpuRefused);
+    return scaled(driver, costs.gpuRefused);
   }
   if (state.refusing) return scaled(driver, costs.gpuResume);
   const k = space.gpuFaults - 1;
   let ns = costs.gpuService + (k === 0 ? costs.gpuServiceFirst : warmUp(costs.gpuServiceWarm, k));
-  if (state.interrupted) ns += costs.gpuInterrupt;
   if (state.firstOfKernel && k > 0) ns += costs.gpuKernelWarm;
   if (!block.gpuSeen) ns += costs.gpuNewBlock;
   if (ctx.revokedGpu) ns += costs.gpuRevoke;
@@ -56,7 +62,12 @@ export function serialServiceTime(
   ns += copies(costs.gpuCopy, costs.gpuCopyPage, costs.gpuCopyRun, ctx);
   if (ctx.copiedPages > 0) ns += firstCopy(driver, space);
   state.firstOfKernel = false;
-  return scaled(driver, ns + evictions(driver, ctx));
+  return Math.max(scaled(driver, ns + evictions(driver, ctx)), copiesEnd(driver, ctx));
+}
+
+/** ns from now to the end of the service's copies, which its replay waits for. */
+function copiesEnd(driver: UvmDriver, ctx: UvmServiceContext): number {
+  return ctx.transfers === 0 ? 0 : ctx.migrationTime + ctx.copyNs - driver.kernel.sched.now;
 }
 
 /** The time of a service of system memory, ns: as for managed memory, page by page instead of run by run. */

@@ -52,10 +52,14 @@ export function* uvmVmFault(
     }
     if (!block.lock.tryFast()) yield* block.lock.lock();
     const done = serveLocked(driver, space, block, vpn, access, cold, slept);
-    if (done.ns > 0 && done.sleep === 0) yield* sched.delay(done.ns);
+    const back = Math.min(done.ns, driver.costs.cpuReturn);
+    if (done.ns > back && done.sleep === 0) yield* sched.delay(done.ns - back);
     block.lock.unlock();
     space.lock.unlockRead();
-    if (done.sleep === 0) return done.errno;
+    if (done.sleep === 0) {
+      if (back > 0) yield* sched.delay(back);
+      return done.errno;
+    }
     yield* throttled(driver, vpn, done.sleep);
     slept = true;
   }
