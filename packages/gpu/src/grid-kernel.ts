@@ -4,7 +4,7 @@ import { GpuKernel, mapped } from './gpu-kernel.js';
 const GRID = 1056;
 /** Pages of the first batch, of the later ones, and how many of those come from anywhere in the window. */
 const FIRST_PAGES = 120;
-const PAGES = 42;
+const PAGES = 46;
 const STRAY = 2;
 /** Of the waiting pages, the lowest so many are asked for: in the first ten batches, and after. */
 const EARLY_WINDOW = 120;
@@ -16,7 +16,7 @@ const EARLY_ROUNDS = 10;
 /** Accesses to a page that access counters see: its lines of 128 bytes. An estimate: no recording counts them. */
 const LINES = 32;
 /** Warps that want one page, through different uTLBs. */
-const WARPS = 6;
+const WARPS = 5;
 
 /**
  * A grid-stride pass over every byte: thread block `c` works on pages `c`, `c + 1056`, … and each page is wanted by

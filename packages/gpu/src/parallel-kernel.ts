@@ -10,7 +10,12 @@ const FIRST_WARPS = 104;
 const LATER_SHARE = 7;
 const LATER_WARPS = 40;
 const LATER_PAGES = 150;
-/** Of a kernel whose uTLBs all fit into a batch: lanes of each thread block in a later batch, one of which is late. */
+/** A kernel of so few thread blocks is small: each has its share of every batch. */
+const SMALL_BLOCKS = 8;
+/** Where the uTLBs do not all fit into a batch, every other pair of thread blocks gets so much less, or more, than its share. */
+const UNEVEN = 0.36;
+/** Lanes of a warp that has its say for the second time, and of a warp that has it for the first. */
+const RETRIED_LANES = 16;
 const LATER_LANES = 8;
 
 /**
@@ -80,16 +85,18 @@ export class ParallelKernel extends GpuKernel {
     return remote > 0 ? this.remoteNs : this.localNs;
   }
 
-  /** All thread blocks' uTLBs fit into one batch. */
+  private get blocks(): number {
+    return Math.ceil(this.accesses.pages.length / BLOCK);
+  }
+
   private get small(): boolean {
-    const blocks = Math.ceil(this.accesses.pages.length / BLOCK);
-    return blocks * Math.min(this.gpu.preset.capability.utlbFaults, BLOCK) <= BATCH;
+    return this.blocks <= SMALL_BLOCKS;
   }
 
   private firstRound(): void {
     const threads = this.accesses.pages.length;
     if (this.small) {
-      for (let first = 0; first < threads; first += BLOCK) this.firstOfBlock(first);
+      for (let block = 0; block < this.blocks; block++) this.firstOfBlock(block);
       return;
     }
     const warps = Math.ceil(threads / WARP);
@@ -103,12 +110,25 @@ export class ParallelKernel extends GpuKernel {
     }
   }
 
-  /** A uTLB takes a whole warp of a thread block and part of the next; the upper warps come first. */
-  private firstOfBlock(first: number): void {
-    const limit = this.gpu.preset.capability.utlbFaults;
+  /**
+   * A uTLB takes a whole warp of a thread block and part of the next; the upper warps come first. Where that is too much for one
+   * batch, both warps of a thread block that comes late bring half of their lanes.
+   */
+  private firstOfBlock(block: number): void {
+    const first = block * BLOCK;
+    const limit = Math.min(this.gpu.preset.capability.utlbFaults, BLOCK);
     const end = Math.min(first + BLOCK, this.accesses.pages.length);
     const from = end - first > WARP * 2 ? first + WARP * 2 : first;
-    this.faultThreads(from, Math.min(limit, end - from));
+    const share = BATCH / this.blocks;
+    const late = share < limit && block % 4 < 2;
+    const uneven = share < limit ? share * (late ? 1 - UNEVEN : 1 + UNEVEN) : limit;
+    const count = Math.min(limit, Math.round(uneven), end - from);
+    if (!late) this.faultThreads(from, count);
+    else {
+      const half = Math.min(WARP / 4, count >> 1);
+      this.faultThreads(from, count - half);
+      this.faultThreads(from + WARP + WARP / 2, half);
+    }
   }
 
   /** A count by chance, from 1 to twice the mean, no more than `most`. */
@@ -127,7 +147,7 @@ export class ParallelKernel extends GpuKernel {
 
   private laterRound(): void {
     if (this.small) {
-      for (const start of this.starts(BLOCK)) this.faultLanes(start, BLOCK, LATER_LANES);
+      this.laterOfBlocks();
       return;
     }
     const starts = this.starts(WARP);
@@ -136,6 +156,20 @@ export class ParallelKernel extends GpuKernel {
       const start = starts[Math.floor(((i + this.gpu.prng.next()) * starts.length) / chosen)] ?? 0;
       this.faultLanes(start, WARP, this.around(LATER_PAGES / chosen, WARP));
     }
+  }
+
+  /** Upper warps of a thread block fault again as far as they still wait; only when none does, the others have their say. */
+  private laterOfBlocks(): void {
+    const { pending } = this;
+    let again = false;
+    for (const start of this.starts(WARP)) {
+      const warp = Math.floor((pending[start] ?? 0) / WARP) % (BLOCK / WARP);
+      if (warp < 2) continue;
+      again = true;
+      this.faultLanes(start, WARP, warp === 2 ? RETRIED_LANES : LATER_LANES);
+    }
+    if (again) return;
+    for (const start of this.starts(BLOCK)) this.faultLanes(start, BLOCK, LATER_LANES);
   }
 
   /** Positions in the list of waiting threads where another group of `size` threads begins. */
