@@ -24,7 +24,7 @@ export const GPU_LEAF_2M = 9;
 /**
  * A GPU's page table: the same radix as the CPU's, with five levels (57 bits of address), and leaves of 4 KiB,
  * 64 KiB (sixteen PTEs marked {@link GPU_PTE_BIG}) and 2 MiB. A leaf's flag lane holds `GPU_PTE_*`, its payload
- * lane the frame. Changes drop the translations that the TLB holds for the range.
+ * lane the frame.
  */
 export class GpuPageTable {
   /** The tables. */
@@ -52,19 +52,6 @@ export class GpuPageTable {
   flags(vpn: number): number {
     const at = this.leaf(vpn);
     return at < 0 ? 0 : (this.pool.lanes[at] ?? 0);
-  }
-
-  /** Writes the flags of `pages` pages from `vpn`, which lie in one 2 MiB, to `out[at …]`. */
-  flagsRun(vpn: number, pages: number, out: Int32Array, at: number): void {
-    const { lanes } = this.pool;
-    const pmd = this.pmd(vpn);
-    const flags = pmd < 0 ? 0 : (lanes[pmd] ?? 0);
-    if (flags !== ENTRY_TABLE) {
-      for (let i = 0; i < pages; i++) out[at + i] = flags;
-      return;
-    }
-    const first = (lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn);
-    for (let i = 0; i < pages; i++) out[at + i] = lanes[first + 2 * i] ?? 0;
   }
 
   /** The frame that `vpn` is mapped to; meaningless without a valid leaf. */
@@ -127,7 +114,7 @@ export class GpuPageTable {
   destroy(): void {
     this.pmdStarts.fill(-1);
     this.pool.freeTree(this.root);
-    this.tlb.invalidateAll();
+    this.tlb.dropAll();
   }
 
   /** Whether {@link GpuPageTable.change} still knows every change from number `at` on. */
@@ -151,7 +138,7 @@ export class GpuPageTable {
   }
 
   /** Lane of the PMD entry for `vpn`, -1 without its table. Such tables live as long as the page table: lanes stay true. */
-  private pmd(vpn: number): number {
+  pmd(vpn: number): number {
     const start = vpn - (vpn & 511);
     const slot = (vpn >>> 9) & (PMD_CACHE - 1);
     if (this.pmdStarts[slot] === start) return this.pmdLanes[slot] ?? 0;
@@ -167,12 +154,14 @@ export class GpuPageTable {
     const { lanes } = this.pool;
     const pmd = this.makeEntry(vpn, LEVEL_PMD);
     if (lanes[pmd] === ENTRY_TABLE) this.pool.free(lanes[pmd + 1] ?? 0);
+    this.tlb.drop(vpn);
     lanes[pmd] = flags;
     lanes[pmd + 1] = pfn;
   }
 
   private mapSmall(vpn: number, pages: number, pfn: number, flags: number, largest: number): void {
     this.splitHuge(vpn);
+    this.tlb.drop(vpn);
     const { lanes } = this.pool;
     const entry = this.makeEntry(vpn, LEVEL_PTE);
     const start = pteIndex(vpn);
@@ -235,6 +224,7 @@ export class GpuPageTable {
     }
     lanes[pmd] = ENTRY_TABLE;
     lanes[pmd + 1] = table;
+    this.tlb.drop(vpn);
   }
 
   private makeEntry(vpn: number, level: number): number {
@@ -256,6 +246,5 @@ export class GpuPageTable {
     const at = 2 * (this.invalidations++ % LOG_LENGTH);
     this.log[at] = vpn;
     this.log[at + 1] = vpn + pages;
-    this.tlb.invalidate(vpn, pages);
   }
 }

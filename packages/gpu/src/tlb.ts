@@ -1,33 +1,39 @@
+import { ENTRY_TABLE } from '@hmm/kernel';
 import { GPU_PTE_SYSMEM } from './access.js';
 import type { GpuPageTable } from './page-table.js';
 
-const ENTRIES = 4096;
-const MASK = ENTRIES - 1;
+/** 2 MiB pieces of address space that are known at a time: 2 GiB. */
+const SLOTS = 1024;
+/** Pages that a window holds, and how far the pages of a stream may lie beyond its base. */
 const WINDOW = 2 ** 32;
-/** Translations taken along when misses come in sequence. */
-const RUN = 64;
+const REACH = 2 ** 31;
+/** A tag that no piece has: those are 23 bits and a sign. */
+const NOTHING = 2 ** 30;
+/** Picks the lane of a PTE in its table from twice the page number; a 2 MiB leaf has the one lane. */
+const PTE_STEP = 1022;
 
 /** Most accesses that one call of {@link GpuTlb.access} takes. */
 export const TLB_BATCH = 16384;
 
 /**
- * A direct-mapped software TLB of 4,096 entries in front of a {@link GpuPageTable}: it makes replaying accesses fast
- * and decides nothing, since every change of the table drops the translations concerned. It caches PTE flags by the
- * low 32 bits of the VPN; all entries belong to one window of 2^32 pages, and moving to another empties it.
+ * A cache in front of a {@link GpuPageTable} of where the leaves of 2 MiB are: it makes replaying accesses fast and
+ * decides nothing. Leaves themselves are read where they stand, so their changes need no invalidation; the table drops
+ * a piece when its leaves move (a 2 MiB leaf splits, or takes the place of small ones). Pieces are told apart by the low
+ * 32 bits of the VPN; all belong to one window of 2^32 pages, and moving to another empties the cache.
  */
 export class GpuTlb {
   /** Accesses of the last batch that went to system memory. */
   remote = 0;
   private readonly table: GpuPageTable;
-  private readonly tags = new Int32Array(ENTRIES);
-  private readonly values = new Int32Array(ENTRIES);
+  private readonly lanes: Int32Array;
+  /** Four columns a slot: the tag, the lane of the first leaf, {@link PTE_STEP} or 0, nothing. */
+  private readonly slots = new Int32Array(4 * SLOTS);
   private window = -WINDOW;
-  /** Tag of the translation that was filled last. */
-  private last = 0;
 
   constructor(table: GpuPageTable) {
     this.table = table;
-    this.invalidateAll();
+    this.lanes = table.pool.lanes;
+    this.dropAll();
   }
 
   /**
@@ -37,24 +43,27 @@ export class GpuTlb {
    * @returns the index of the access that faults, or `to`.
    */
   access(base: number, pages: Int32Array, from: number, to: number, needs: number): number {
-    const { tags, values } = this;
+    const { slots, lanes } = this;
     const low = base | 0;
     const sysmem = GPU_PTE_SYSMEM;
     let remote = 0;
-    this.enter(base);
-    for (let i = from; i < to; i++) {
-      const page = pages[i] ?? 0;
-      const tag = (low + page) | 0;
-      const at = tag & 4095;
-      const flags = tags[at] === tag ? (values[at] ?? 0) : this.fill(base + page, tag);
-      if ((flags & needs) !== needs) {
-        this.remote = remote;
-        return i;
+    let i = from;
+    this.enter(base, REACH);
+    while (i < to) {
+      // No call in this loop: with one, every array's bounds would be read again for every access.
+      for (; i < to; i++) {
+        const tag = (low + (pages[i] ?? 0)) | 0;
+        const slot = (tag >>> 7) & 4092;
+        if (slots[slot] !== tag >> 9) break;
+        const flags = lanes[(slots[slot + 1] ?? 0) + ((tag << 1) & (slots[slot + 2] ?? 0))] ?? 0;
+        if ((flags & (needs | sysmem)) === needs) continue;
+        if ((flags & needs) !== needs) break;
+        remote++;
       }
-      if ((flags & sysmem) !== 0) remote++;
+      if (i === to || (this.flags(base + (pages[i] ?? 0)) & needs) !== needs) break;
     }
     this.remote = remote;
-    return to;
+    return i;
   }
 
   /** As {@link GpuTlb.access} for accesses of different kinds: access `i` needs the bits `needs[kinds[i]]`. */
@@ -66,68 +75,68 @@ export class GpuTlb {
     from: number,
     to: number,
   ): number {
-    const { tags, values } = this;
+    const { slots, lanes } = this;
     const low = base | 0;
     const sysmem = GPU_PTE_SYSMEM;
     let remote = 0;
-    this.enter(base);
-    for (let i = from; i < to; i++) {
-      const page = pages[i] ?? 0;
-      const tag = (low + page) | 0;
-      const at = tag & 4095;
-      const flags = tags[at] === tag ? (values[at] ?? 0) : this.fill(base + page, tag);
-      const need = needs[kinds[i] ?? 0] ?? 0;
-      if ((flags & need) !== need) {
-        this.remote = remote;
-        return i;
+    let i = from;
+    this.enter(base, REACH);
+    while (i < to) {
+      for (; i < to; i++) {
+        const tag = (low + (pages[i] ?? 0)) | 0;
+        const slot = (tag >>> 7) & 4092;
+        if (slots[slot] !== tag >> 9) break;
+        const flags = lanes[(slots[slot + 1] ?? 0) + ((tag << 1) & (slots[slot + 2] ?? 0))] ?? 0;
+        const need = needs[kinds[i] ?? 0] ?? 0;
+        if ((flags & (need | sysmem)) === need) continue;
+        if ((flags & need) !== need) break;
+        remote++;
       }
-      if ((flags & sysmem) !== 0) remote++;
+      if (i === to) break;
+      const need = needs[kinds[i] ?? 0] ?? 0;
+      if ((this.flags(base + (pages[i] ?? 0)) & need) !== need) break;
     }
     this.remote = remote;
-    return to;
+    return i;
   }
 
   /** The flags of the leaf for `vpn`, 0 without one: one access outside a batch. */
   flags(vpn: number): number {
-    this.enter(vpn);
+    this.enter(vpn, 1);
+    return this.lanes[this.fill(vpn)] ?? 0;
+  }
+
+  /** Forgets where the leaves of the 2 MiB around `vpn` are. */
+  drop(vpn: number): void {
+    this.slots[(vpn >>> 7) & 4092] = NOTHING;
+  }
+
+  /** Forgets everything. */
+  dropAll(): void {
+    const { slots } = this;
+    for (let slot = 0; slot < slots.length; slot += 4) slots[slot] = NOTHING;
+  }
+
+  /** Moves to a window that holds the `reach` pages from `vpn`. */
+  private enter(vpn: number, reach: number): void {
+    if (vpn >= this.window && vpn + reach <= this.window + WINDOW) return;
+    this.window = vpn - (vpn % REACH);
+    this.dropAll();
+  }
+
+  /** Lane of the leaf for `vpn`, kept for next time; lane 0, which is always empty, where there is none. */
+  private fill(vpn: number): number {
+    const { lanes, slots } = this;
+    const pmd = this.table.pmd(vpn);
+    if (pmd < 0 || lanes[pmd] === 0) return 0;
+    const small = lanes[pmd] === ENTRY_TABLE;
+    const first = small ? (lanes[pmd + 1] ?? 0) : pmd;
+    const step = small ? PTE_STEP : 0;
     const tag = vpn | 0;
-    const at = tag & MASK;
-    return this.tags[at] === tag ? (this.values[at] ?? 0) : this.fill(vpn, tag);
-  }
-
-  /** Forgets the translations of a range. */
-  invalidate(vpn: number, pages: number): void {
-    if (pages >= ENTRIES) {
-      this.invalidateAll();
-      return;
-    }
-    const { tags } = this;
-    for (let i = 0; i < pages; i++) {
-      const tag = ((vpn | 0) + i) | 0;
-      const at = tag & MASK;
-      if (tags[at] === tag) tags[at] = ~at;
-    }
-  }
-
-  /** Forgets everything. A tag that cannot stand in its slot marks an empty entry. */
-  invalidateAll(): void {
-    const { tags } = this;
-    for (let at = 0; at < ENTRIES; at++) tags[at] = ~at;
-  }
-
-  private enter(vpn: number): void {
-    if (vpn >= this.window && vpn < this.window + WINDOW) return;
-    this.window = vpn - (vpn % WINDOW);
-    this.invalidateAll();
-  }
-
-  private fill(vpn: number, tag: number): number {
-    if (vpn < this.window || vpn >= this.window + WINDOW) return this.table.flags(vpn);
-    const at = tag & MASK;
-    const run = tag === ((this.last + 1) | 0) ? RUN - (tag & (RUN - 1)) : 1;
-    this.table.flagsRun(vpn, run, this.values, at);
-    for (let i = 0; i < run; i++) this.tags[at + i] = (tag + i) | 0;
-    this.last = (tag + run - 1) | 0;
-    return this.values[at] ?? 0;
+    const slot = (tag >>> 7) & 4092;
+    slots[slot] = tag >> 9;
+    slots[slot + 1] = first;
+    slots[slot + 2] = step;
+    return first + ((tag << 1) & step);
   }
 }

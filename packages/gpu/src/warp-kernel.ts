@@ -21,9 +21,10 @@ export class WarpKernel extends GpuKernel {
   private readonly waitingPages: Int32Array;
   private readonly waitingKinds: Uint8Array;
   private waiting = 0;
-  /** The next access of the present piece, and the accesses of that piece. */
+  /** The next access of the present piece, the accesses of that piece, and the kind that all of them have, or -1. */
   private at = 0;
   private length: number;
+  private kind: number;
   /** No further piece will come. */
   private ended = false;
   private replays = 0;
@@ -40,6 +41,7 @@ export class WarpKernel extends GpuKernel {
     this.waitingPages = new Int32Array(window);
     this.waitingKinds = new Uint8Array(window);
     this.length = pages.length;
+    this.kind = this.kindOfPiece();
     this.localEach = Math.max(this.localNs / this.lanes, WARP_BYTES / access.localGBs.value);
     this.remoteEach = Math.max(this.remoteNs / this.lanes, WARP_BYTES / access.remoteGBs.value);
   }
@@ -85,9 +87,15 @@ export class WarpKernel extends GpuKernel {
     while (this.at === this.length && !this.ended) {
       this.at = 0;
       this.length = this.accesses.refill?.() ?? 0;
+      this.kind = this.kindOfPiece();
       this.ended = this.length === 0;
     }
     return this.at < this.length;
+  }
+
+  private kindOfPiece(): number {
+    const { kinds } = this.accesses;
+    return kinds === undefined ? -1 : sameByte(kinds, this.length);
   }
 
   private run(from: number, to: number): number {
@@ -95,6 +103,7 @@ export class WarpKernel extends GpuKernel {
     const { tlb } = instance.table;
     const { base, pages, kinds } = accesses;
     if (kinds === undefined) return tlb.access(base, pages, from, to, needs);
+    if (this.kind >= 0) return tlb.access(base, pages, from, to, NEEDS_OF_PROGRAM[this.kind] ?? 0);
     return tlb.accessKinds(base, pages, kinds, NEEDS_OF_PROGRAM, from, to);
   }
 
@@ -145,4 +154,15 @@ export class WarpKernel extends GpuKernel {
     this.waiting = kept;
     return remote;
   }
+}
+
+/** The byte that the first `length` are all equal to; -1 when they differ. Looks at a word at a time. */
+function sameByte(bytes: Uint8Array, length: number): number {
+  const first = bytes[0] ?? 0;
+  const words = bytes.byteOffset % 4 === 0 ? length >>> 2 : 0;
+  const view = new Int32Array(bytes.buffer, words === 0 ? 0 : bytes.byteOffset, words);
+  const word = Math.imul(first, 0x01010101);
+  for (let i = 0; i < words; i++) if (view[i] !== word) return -1;
+  for (let i = 4 * words; i < length; i++) if (bytes[i] !== first) return -1;
+  return first;
 }

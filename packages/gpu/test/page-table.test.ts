@@ -11,6 +11,8 @@ import {
 
 const BASE = 0x7f0000000;
 const RW = GPU_PTE_VALID | GPU_PTE_WRITE;
+/** Bits that accesses need, by kind: 0 reads, 1 writes. */
+const NEEDS = Int32Array.of(GPU_PTE_VALID, RW);
 
 describe('GPU page table', () => {
   it('maps a whole aligned block by one 2 MiB leaf, and splits it on the first partial change', () => {
@@ -66,7 +68,14 @@ describe('GPU page table', () => {
               model.set(page, { flags: sys ? RW | GPU_PTE_SYSMEM : RW, frame: frame + page - first });
             else if (old !== undefined) model.set(page, { ...old, flags: old.flags & ~GPU_PTE_WRITE });
           }
-          for (const page of [first, first + pages - 1, first + pages, Math.max(0, first - 1)]) {
+          const looked = [first, first + pages - 1, first + pages, Math.max(0, first - 1)];
+          const faulting = looked.findIndex((page) => ((model.get(page)?.flags ?? 0) & RW) !== RW);
+          const stop = faulting < 0 ? looked.length : faulting;
+          const batch = Int32Array.from(looked);
+          expect(table.tlb.access(BASE, batch, 0, looked.length, RW)).toBe(stop);
+          const kinds = new Uint8Array(looked.length).fill(1);
+          expect(table.tlb.accessKinds(BASE, batch, kinds, NEEDS, 0, looked.length)).toBe(stop);
+          for (const page of looked) {
             const want = model.get(page);
             const flags = table.tlb.flags(BASE + page) & (RW | GPU_PTE_SYSMEM);
             expect(flags).toBe(want?.flags ?? 0);
@@ -102,6 +111,29 @@ describe('batches through the TLB', () => {
     expect(table.tlb.access(BASE, pages, 0, 5, GPU_PTE_VALID)).toBe(5);
     expect(table.tlb.remote).toBe(4);
     expect(table.tlb.access(BASE, pages, 0, 5, RW)).toBe(3);
+  });
+
+  it('do not look where leaves were before they moved', () => {
+    const table = new GpuPageTable(64);
+    const first = Int32Array.of(0);
+    table.map(BASE, 1, 7, RW);
+    expect(table.tlb.access(BASE, first, 0, 1, RW)).toBe(1);
+    // One leaf takes the place of the table, which serves another 2 MiB from now on.
+    table.map(BASE, 512, 512, RW);
+    table.map(BASE + 1024, 1, 8, RW);
+    table.unmap(BASE, 512);
+    expect(table.tlb.access(BASE, first, 0, 1, RW)).toBe(0);
+  });
+
+  it('ask of each access what its kind needs', () => {
+    const table = new GpuPageTable(64);
+    table.map(BASE, 8, 0, RW | GPU_PTE_SYSMEM);
+    table.map(BASE + 8, 8, 8, GPU_PTE_VALID);
+    const pages = Int32Array.from([0, 8, 1, 9, 2]);
+    expect(table.tlb.accessKinds(BASE, pages, Uint8Array.of(1, 0, 1, 0, 1), NEEDS, 0, 5)).toBe(5);
+    expect(table.tlb.remote).toBe(3);
+    expect(table.tlb.accessKinds(BASE, pages, Uint8Array.of(1, 0, 1, 1, 1), NEEDS, 0, 5)).toBe(3);
+    expect(table.tlb.remote).toBe(2);
   });
 
   it('are right on both sides of a boundary of 2^32 pages', () => {
