@@ -1,4 +1,4 @@
-import { alignDown, HPAGE_PMD_ORDER } from '@hmm/kernel';
+import { alignDown, HmmError, HPAGE_PMD_ORDER } from '@hmm/kernel';
 import type { AccessBatch, PageRange } from '@hmm/workload/readers';
 import type { PlayPhase, PlayRegion, PlayScript } from './play-script.js';
 
@@ -8,6 +8,8 @@ export type TraceAgents = 'recorded' | 'gpu' | 'cpu';
 /** Warps of a GPU phase of a trace: a grid that fills a large GPU. */
 const TRACE_LANES = 8448;
 const AGENT_CPU = 0;
+/** Pages of a range that whole numbers of 32 bits can count; a play cannot have more. */
+const MOST_PAGES = 2 ** 31 - 1;
 
 /** What {@link traceScript} plays. */
 export interface TraceInput {
@@ -49,7 +51,6 @@ class TraceCursor {
   private readonly shift: Float64Array;
   private batch: AccessBatch | undefined;
   private at = 0;
-  private range = 0;
   private cpu = false;
 
   constructor(input: TraceInput, starts: Float64Array) {
@@ -101,22 +102,36 @@ class TraceCursor {
 
   /** Copies rows of the present batch, as far as the phase's agent goes on. */
   private copy(pages: Int32Array, kinds: Uint8Array, first: number): number {
-    const { batch, from, to, shift, cpu } = this;
+    const { batch, from, to, shift } = this;
     if (batch === undefined) return first;
-    const recorded = this.input.agents === 'recorded';
-    const end = Math.min(batch.length, this.at + pages.length - first);
-    let { at, range } = this;
+    const { page } = batch;
+    const end = this.agentEnd(batch, Math.min(batch.length, this.at + pages.length - first));
+    kinds.set(batch.kind.subarray(this.at, end), first);
+    let { at } = this;
     let count = first;
-    for (; at < end; at++) {
-      if (recorded && (batch.agent[at] === AGENT_CPU) !== cpu) break;
-      const page = batch.page[at] ?? 0;
-      if (page < (from[range] ?? 0) || page >= (to[range] ?? 0)) range = this.find(page);
-      pages[count] = page + (shift[range] ?? 0);
-      kinds[count++] = batch.kind[at] ?? 0;
+    while (at < end) {
+      const range = this.find(page[at] ?? 0);
+      const low = from[range] ?? 0;
+      const size = Math.min((to[range] ?? 0) - low, MOST_PAGES);
+      const start = (low + (shift[range] ?? 0)) | 0;
+      const next = placePages(page, at, end, low, size, start, pages, count);
+      if (next === at)
+        throw new HmmError('TRACE_RANGE', 'the trace leaves its ranges', { page: page[at] ?? 0 });
+      count += next - at;
+      at = next;
     }
     this.at = at;
-    this.range = range;
     return count;
+  }
+
+  /** The row before `end` at which another agent begins, or `end`. */
+  private agentEnd(batch: AccessBatch, end: number): number {
+    if (this.input.agents !== 'recorded') return end;
+    const { agent } = batch;
+    let { at } = this;
+    if (this.cpu) while (at < end && agent[at] === AGENT_CPU) at++;
+    else at = agent.indexOf(AGENT_CPU, at);
+    return at < 0 ? end : Math.min(at, end);
   }
 
   /** The range that holds `page`. */
@@ -130,4 +145,28 @@ class TraceCursor {
     }
     return low;
   }
+}
+
+/**
+ * Writes where the pages of rows `from` … `to - 1` are in the play to `places[count …]`, up to the first that is not in the
+ * range of `size` pages from `low`, which begins at `start`. Returns the row after the last.
+ */
+function placePages(
+  page: Float64Array,
+  from: number,
+  to: number,
+  low: number,
+  size: number,
+  start: number,
+  places: Int32Array,
+  count: number,
+): number {
+  const move = count - from;
+  for (let at = from; at < to; at++) {
+    const exact = (page[at] ?? 0) - low;
+    const index = exact | 0;
+    if (index !== exact || index >>> 0 >= size) return at;
+    places[at + move] = start + index;
+  }
+  return to;
 }

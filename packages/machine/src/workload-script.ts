@@ -24,21 +24,21 @@ function patternPhase(phase: WorkloadPhase, seed: number, starts: Float64Array):
     fill(pages, kinds) {
       columns ??= new PatternBatch({
         region: new Uint8Array(pages.length),
-        page: new Uint32Array(pages.length),
+        page: new Uint32Array(pages.buffer, pages.byteOffset, pages.length),
         kind: kinds,
       });
       columns.clear();
       const count = Math.min(pages.length, pattern.accesses - next);
       pattern.fill(columns, next, count, seed);
       next += count;
-      place(columns, starts, pages);
+      if (starts.length > 1) place(columns, starts);
       return count;
     },
   };
 }
 
-/** Pages of regions to pages of the play. */
-function place(batch: PatternBatch, starts: Float64Array, pages: Int32Array): void {
+/** Pages of regions to pages of the play, where they are; those of the first region count from its start. */
+function place(batch: PatternBatch, starts: Float64Array): void {
   const { region, page, length } = batch;
-  for (let i = 0; i < length; i++) pages[i] = (starts[region[i] ?? 0] ?? 0) + (page[i] ?? 0);
+  for (let i = 0; i < length; i++) page[i] = (starts[region[i] ?? 0] ?? 0) + (page[i] ?? 0);
 }
