@@ -1,5 +1,3 @@
-import { alignDown } from '@hmm/kernel';
-
 /** A notification of the access counters: this granule has been accessed across the link often enough. */
 export interface AccessCounterNotification {
   readonly instance: number;
@@ -15,6 +13,8 @@ export interface AccessCounterNotification {
 const PARTS = 32;
 /** Instance ids that share the number of a granule. */
 const INSTANCES = 4096;
+/** Counters that are found without a look-up. */
+const KNOWN = 1024;
 
 /**
  * Access counters: count the accesses of a GPU to memory across the link, per address space and granule of 2^order
@@ -23,16 +23,16 @@ const INSTANCES = 4096;
 export class AccessCounters {
   /** Accesses that raise a notification; 0 switches the counters off. */
   threshold = 0;
-  /** log2 of the pages of a granule. */
+  /** log2 of the pages of a granule; at most 26, so that a part's number stays a whole number of 32 bits. */
   readonly order: number;
   /** Notifications not yet fetched. */
   readonly notifications: AccessCounterNotification[] = [];
   private readonly slots = new Map<number, number>();
   private counts = new Int32Array(64);
   private parts = new Int32Array(64);
-  /** The counter used last: accesses come in runs. */
-  private lastKey = -1;
-  private lastSlot = 0;
+  /** Counters found before, by the low bits of the granule's number: the key of each, and its slot. */
+  private readonly knownKeys = new Float64Array(KNOWN).fill(-1);
+  private readonly knownSlots = new Int32Array(KNOWN);
 
   constructor(order = 9) {
     this.order = order;
@@ -43,12 +43,12 @@ export class AccessCounters {
     if (this.threshold === 0) return;
     const slot = this.slot(instance, vpn);
     const before = this.counts[slot] ?? 0;
-    const granule = alignDown(vpn, this.order);
+    const inGranule = vpn & ((1 << this.order) - 1);
     this.counts[slot] = before + accesses;
-    this.parts[slot] = (this.parts[slot] ?? 0) | (1 << (((vpn - granule) * PARTS) >> this.order));
+    this.parts[slot] = (this.parts[slot] ?? 0) | (1 << ((inGranule * PARTS) >> this.order));
     if (before >= this.threshold || before + accesses < this.threshold) return;
     const subGranules = this.parts[slot] ?? 0;
-    this.notifications.push({ instance, vpn: granule, pages: 2 ** this.order, subGranules });
+    this.notifications.push({ instance, vpn: vpn - inGranule, pages: 1 << this.order, subGranules });
   }
 
   /** Takes up to `max` notifications, oldest first: the driver's fetch. */
@@ -64,12 +64,14 @@ export class AccessCounters {
   }
 
   private slot(instance: number, vpn: number): number {
-    const key = Math.floor(vpn / 2 ** this.order) * INSTANCES + (instance % INSTANCES);
-    if (key !== this.lastKey) {
-      this.lastKey = key;
-      this.lastSlot = this.slots.get(key) ?? this.newSlot(key);
-    }
-    return this.lastSlot;
+    const granule = Math.floor(vpn / (1 << this.order));
+    const key = granule * INSTANCES + (instance & (INSTANCES - 1));
+    const at = granule & (KNOWN - 1);
+    if (this.knownKeys[at] === key) return this.knownSlots[at] ?? 0;
+    const slot = this.slots.get(key) ?? this.newSlot(key);
+    this.knownKeys[at] = key;
+    this.knownSlots[at] = slot;
+    return slot;
   }
 
   private newSlot(key: number): number {

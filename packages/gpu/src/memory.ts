@@ -1,6 +1,8 @@
 import { HmmError, PAGE_SIZE } from '@hmm/kernel';
 
 const FIRST_PAGE = 256;
+/** From here on one copy of columns is faster than page by page. */
+const MANY_PAGES = 32;
 
 /**
  * Contents of a physical memory, page by page. A frame whose bytes are all the same costs one integer; the first
@@ -71,8 +73,13 @@ export class PhysicalMemory {
   /** Copies `pages` frames from `source`; both memories keep a copy of their own afterwards. */
   copyFrom(pfn: number, source: PhysicalMemory, sourcePfn: number, pages: number): void {
     this.reach(pfn + pages);
+    source.reach(sourcePfn + pages);
     const to = this.contents;
     const from = source.contents;
+    if (pages >= MANY_PAGES && this.storage.length === 0 && source.storage.length === 0) {
+      to.set(from.subarray(sourcePfn, sourcePfn + pages), pfn);
+      return;
+    }
     for (let i = 0; i < pages; i++) {
       const old = to[pfn + i] ?? 0;
       const value = from[sourcePfn + i] ?? 0;

@@ -103,7 +103,10 @@ export class GpuTlb {
   /** The flags of the leaf for `vpn`, 0 without one: one access outside a batch. */
   flags(vpn: number): number {
     this.enter(vpn, 1);
-    return this.lanes[this.fill(vpn)] ?? 0;
+    const { slots, lanes } = this;
+    const slot = (vpn >>> 7) & 4092;
+    if (slots[slot] !== (vpn | 0) >> 9) return lanes[this.fill(vpn)] ?? 0;
+    return lanes[(slots[slot + 1] ?? 0) + ((vpn << 1) & (slots[slot + 2] ?? 0))] ?? 0;
   }
 
   /** Forgets where the leaves of the 2 MiB around `vpn` are. */
