@@ -1,7 +1,7 @@
 import type { AccessCounterNotification } from '@hmm/gpu';
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
-import { maskAnd, maskAndNot, maskEmpty, maskFill, maskNext, newMask } from './uvm-page-mask.js';
+import { maskAnd, maskAndNot, maskEmpty, maskFill, newMask } from './uvm-page-mask.js';
 import { UvmServiceContext } from './uvm-service-context.js';
 import { UvmEventTypeAccessCounter } from './uvm-tools.js';
 import { UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER } from './uvm-types.js';
@@ -91,10 +91,7 @@ function* serviceBlock(
   const { context: ctx } = driver.accessCounters;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER, driver.kernel.sched.now);
   expandNotification(driver, block, notification);
-  const { accessed } = driver.accessCounters;
-  for (let page = maskNext(accessed, 0); page < block.pages; page = maskNext(accessed, page + 1)) {
-    uvmVaBlockAddNotified(driver, ctx, block, UVM_ID_GPU, page);
-  }
+  uvmVaBlockAddNotified(driver, ctx, block, UVM_ID_GPU, driver.accessCounters.accessed);
   maskAndNot(ctx.toCpu, block.cpu.resident);
   maskAndNot(ctx.toGpu, block.gpu.resident);
   const idle = maskEmpty(ctx.toCpu) && maskEmpty(ctx.toGpu);

@@ -183,14 +183,20 @@ function treeHint(
   if (first === 0) tree.load(grown, outer, offset);
   else tree.load(shiftedDown(first, outer), outer - first, offset);
   const thrashing = block.thrashing?.thrashingPages;
-  for (let page = maskNext(faulted, first); page < outer; page = maskNext(faulted, page + 1)) {
-    if (thrashing !== undefined && maskTest(thrashing, page)) continue;
-    const node = tree.dense(page - first + offset, threshold);
-    if (node < 0) continue;
+  for (let page = maskNext(faulted, first); page < outer;) {
+    const node =
+      thrashing !== undefined && maskTest(thrashing, page)
+        ? -1
+        : tree.dense(page - first + offset, threshold);
+    if (node < 0) {
+      page = maskNext(faulted, page + 1);
+      continue;
+    }
     const low = Math.max(0, Math.floor(node / 1024) - offset) + first;
     const high = Math.min(outer, (node % 1024) - offset + first);
     maskFill(prefetch, low, high);
-    if (high === outer) return;
+    // The other pages of the largest dense node have no larger one either.
+    page = maskNext(faulted, high);
   }
 }
 

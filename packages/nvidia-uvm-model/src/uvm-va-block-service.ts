@@ -4,6 +4,7 @@ import {
   maskAndNot,
   maskCopy,
   maskEmpty,
+  maskNext,
   maskOr,
   maskSet,
   maskTest,
@@ -68,8 +69,8 @@ export function uvmVaBlockAddFault(
 }
 
 /**
- * Adds a page that access counters name to what the service does: the GPU has it mapped already, and the question is where
- * it is to live. @returns `FAULT_TAKEN` or `FAULT_THROTTLED`, which ignores the page.
+ * Adds the pages that access counters name to what the service does: the GPU has them mapped already, and the question is
+ * where they are to live. All of them are on the other processor and nowhere else. What the thrashing detector throttles is left out.
  * @uvm uvm_gpu_access_counters.c service_va_block_locked
  */
 export function uvmVaBlockAddNotified(
@@ -77,9 +78,24 @@ export function uvmVaBlockAddNotified(
   ctx: UvmServiceContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
-  page: number,
-): number {
-  return takePage(driver, ctx, block, id, page, UVM_FAULT_ACCESS_TYPE_PREFETCH);
+  pages: UvmPageMask,
+): void {
+  const first = maskNext(pages, 0);
+  if (first >= block.pages) return;
+  if (alike(driver, block)) {
+    const to = selectResidency(driver, ctx, block, first, id, UVM_FAULT_ACCESS_TYPE_PREFETCH, undefined);
+    maskOr(to === UVM_ID_CPU ? ctx.toCpu : ctx.toGpu, pages);
+    maskOr(ctx.faulted, pages);
+    return;
+  }
+  for (let page = first; page < block.pages; page = maskNext(pages, page + 1))
+    takePage(driver, ctx, block, id, page, UVM_FAULT_ACCESS_TYPE_PREFETCH);
+}
+
+/** Whether pages that are in one place go to one place: nothing that decides is kept, or asked, page by page. */
+function alike(driver: UvmDriver, block: UvmVaBlock): boolean {
+  if (driver.policy.selectResidency !== undefined || block.thrashing?.pages !== undefined) return false;
+  return !block.range.policy.readDuplication && maskEmpty(block.readDuplicated);
 }
 
 /**

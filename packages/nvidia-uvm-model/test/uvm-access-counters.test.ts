@@ -47,6 +47,20 @@ describe('access counters', () => {
     expect(bench.events(UvmEventTypeGpuFault)).toEqual([]);
   });
 
+  it('pages that a policy is asked about one by one go where they go all at once', () => {
+    const asks = {
+      name: 'as proposed',
+      selectResidency: (_block: object, _page: number, _faulting: number, proposed: 0 | 1) => proposed,
+    };
+    const all = remotely({ params: ON, release: 570 });
+    const each = remotely({ params: ON, release: 570, policy: asks });
+    const pages = Array.from({ length: 200 }, (_, i) => (i * 37) % 300);
+    for (const bench of [all, each]) bench.gpu(pages);
+    expect(all.events(UvmEventTypeMigration).length).toBeGreaterThan(0);
+    expect(all.events(UvmEventTypeMigration)).toEqual(each.events(UvmEventTypeMigration));
+    expect(all.onGpu(512)).toEqual(each.onGpu(512));
+  });
+
   it('are cleared when served, and notify again', () => {
     const bench = remotely({ params: ON, release: 570 });
     bench.gpu(often(3, 64));
