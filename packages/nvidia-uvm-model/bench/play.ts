@@ -1,5 +1,5 @@
 import { GPU_ACCESS_NEEDS, GPU_PTE_VALID } from '@hmm/gpu';
-import { Machine, playScript, workloadScript } from '@hmm/machine';
+import { Machine, type PlayScript, playScript, traceScript, workloadScript } from '@hmm/machine';
 import { uvmFactory } from '@hmm/nvidia-uvm-model';
 import {
   type AccessPattern,
@@ -12,6 +12,7 @@ import {
   UniformRandom,
   type Workload,
 } from '@hmm/workload/patterns';
+import { AccessBatch, ACCESS_READ, AGENT_GPU, NO_TIME } from '@hmm/workload/readers';
 
 /** Pages of the paged trace: 1 GiB. */
 const PAGES = 262_144;
@@ -26,13 +27,38 @@ export function oneKernel(pages: number, pattern: AccessPattern): Workload {
   };
 }
 
-/** A third in sequence, a third skewed (u⁴), a third uniform, `accesses` each. */
+/** A third in sequence, a third skewed (u⁴), a third uniform: `accesses` in all. */
 export function thirds(accesses: number): AccessPattern {
+  const third = Math.round(accesses / 3);
   return new InOrder([
-    new Streaming({ pages: PAGES, passes: Math.ceil(accesses / PAGES) }),
-    new Skewed({ pages: PAGES, accesses, exponent: 4 }),
-    new UniformRandom({ pages: PAGES, accesses }),
+    new Streaming({ pages: PAGES, passes: Math.ceil(third / PAGES) }),
+    new Skewed({ pages: PAGES, accesses: third, exponent: 4 }),
+    new UniformRandom({ pages: PAGES, accesses: third }),
   ]);
+}
+
+/** Where the addresses of the recorded traces begin. */
+const TRACE_BASE = 0x7f0000000;
+
+/** A recorded trace of `pages` pages: the rows of `pattern`, played `times` times over. */
+export function recorded(pages: number, pattern: AccessPattern, times: number): PlayScript {
+  const rows = new PatternBatch();
+  const batches: AccessBatch[] = [];
+  for (let at = 0; at < pattern.accesses; at += rows.length) {
+    rows.clear();
+    pattern.fill(rows, at, Math.min(rows.capacity, pattern.accesses - at), 1);
+    const batch = new AccessBatch();
+    for (let i = 0; i < rows.length; i++)
+      batch.push(TRACE_BASE + (rows.page[i] ?? 0), 0, 4, ACCESS_READ, AGENT_GPU, 0, NO_TIME);
+    batches.push(batch);
+  }
+  let next = 0;
+  return traceScript({
+    name: pattern.name,
+    ranges: [{ page: TRACE_BASE, pages }],
+    agents: 'recorded',
+    next: () => (next < times * batches.length ? batches[next++ % batches.length] : undefined),
+  });
 }
 
 /** What a play did and how long that took here. */
@@ -43,24 +69,35 @@ export interface Played {
   readonly faults: number;
 }
 
-/** Plays a workload on an H100 with `memoryMib` of device memory, all policies on. */
-export function played(workload: Workload, memoryMib: number): Played {
-  const pages = workload.regions.reduce((sum, region) => sum + region.pages, 0);
+/** Plays a script on an H100 with `memoryMib` of device memory and module parameters of one's own. */
+export function played(
+  script: PlayScript,
+  memoryMib: number,
+  parameters: Readonly<Record<string, number>> = {},
+): Played {
+  const pages = script.regions.reduce((sum, region) => sum + region.pages, 0);
   const maxTables = Math.max(65_536, Math.ceil(pages / 512) + 4096);
   const frames = 1024 * 1024 + Math.ceil(memoryMib / MIB);
   const machine = new Machine({ memory: { frames, maxTables } });
   const { kernel, memory } = machine;
   const settings = new Map([['vram', String(memoryMib)]]);
+  for (const [name, value] of Object.entries(parameters)) settings.set(name, String(value));
   const made = uvmFactory().create({ kernel, memory, seed: 1 }, 'h100', settings);
   if (!made.ok) throw new Error(made.message);
   machine.addDevice('D0', made.client);
   const begun = performance.now();
-  const { accesses, problem } = playScript(machine, workloadScript(workload, 1), { memory: 'managed' });
+  const { accesses, problem } = playScript(machine, script, { memory: 'managed' });
   const ms = performance.now() - begun;
   if (problem !== undefined) throw new Error(problem);
   const { movedPages } = made.client.driver.tools.counters;
   return { ms, accesses, movedPages, faults: made.client.counters().faults };
 }
+
+/**
+ * Every policy on: prefetching and thrashing detection, as by default, and access counters, with a release that migrates
+ * what they name.
+ */
+const ALL_POLICIES = { uvm_perf_access_counter_migration_enable: 1, release: 550 };
 
 /** A bare loop: make the same accesses, look their flags up in a flat table, test them. M accesses/s. */
 function bareLoop(workload: Workload): number {
@@ -88,10 +125,36 @@ function missing(flags: Int32Array, batch: PatternBatch, needs: number): number 
   return faults;
 }
 
-function rate(make: () => Workload, memoryMib: number): () => { value: number; reference: number } {
-  return () => {
-    const { accesses, ms } = played(make(), memoryMib);
+/** A bare loop over a trace: read each page number, look its flags up in a flat table, test them. M accesses/s. */
+function bareReplay(pages: number, pattern: AccessPattern, times: number): number {
+  const needs = GPU_ACCESS_NEEDS[ACCESS_READ] ?? 0;
+  const flags = new Int32Array(pages).fill(GPU_PTE_VALID);
+  const batch = new PatternBatch(pattern.accesses);
+  pattern.fill(batch, 0, pattern.accesses, 1);
+  let faults = 0;
+  const begun = performance.now();
+  for (let i = 0; i < times; i++) faults += missing(flags, batch, needs);
+  return faults === 0 ? (times * batch.length) / (performance.now() - begun) / 1000 : 0;
+}
+
+function rate(make: () => Workload, memoryMib: number, parameters?: Readonly<Record<string, number>>) {
+  return (): { value: number; reference: number } => {
+    const { accesses, ms } = played(workloadScript(make(), 1), memoryMib, parameters);
     return { value: accesses / ms / 1000, reference: bareLoop(make()) };
+  };
+}
+
+function replay(pages: number, pattern: AccessPattern, times: number) {
+  return (): { value: number; reference: number } => {
+    const { accesses, ms } = played(recorded(pages, pattern, times), 4096);
+    return { value: accesses / ms / 1000, reference: bareReplay(pages, pattern, times) };
+  };
+}
+
+function moves(pattern: AccessPattern) {
+  return (): { value: number } => {
+    const { movedPages, ms } = played(workloadScript(oneKernel(PAGES, pattern), 1), 512);
+    return { value: movedPages / ms / 1000 };
   };
 }
 
@@ -103,35 +166,43 @@ export const benchmarks: readonly {
   run(): { value: number; reference?: number };
 }[] = [
   {
-    name: 'play of resident pages, 2,048 pages at random',
+    name: 'replay of a resident trace, 2,048 pages at random',
     unit: 'M/s',
     goal: 50,
-    run: rate(() => oneKernel(2048, new UniformRandom({ pages: 2048, accesses: 20e6 })), 4096),
+    run: replay(2048, new UniformRandom({ pages: 2048, accesses: 2 ** 20 }), 40),
   },
   {
-    name: 'play of resident pages, 1 GiB in sequence, 200 times',
+    name: 'replay of a resident trace, 1 GiB in sequence',
     unit: 'M/s',
     goal: 50,
+    run: replay(PAGES, new Streaming({ pages: PAGES, passes: 4 }), 100),
+  },
+  {
+    name: 'replay of a resident trace, 1 GiB at random',
+    unit: 'M/s',
+    run: replay(PAGES, new UniformRandom({ pages: PAGES, accesses: 2 ** 20 }), 100),
+  },
+  {
+    name: 'play of a workload, made as it runs, resident, 1 GiB in sequence',
+    unit: 'M/s',
     run: rate(() => oneKernel(PAGES, new Streaming({ pages: PAGES, passes: 200 })), 4096),
   },
   {
-    name: 'play of resident pages, 1 GiB at random',
-    unit: 'M/s',
-    run: rate(() => oneKernel(PAGES, new UniformRandom({ pages: PAGES, accesses: 20e6 })), 4096),
-  },
-  {
-    name: 'play of thirds in sequence, skewed and uniform, memory for half of 1 GiB',
+    name: 'play of 20 M accesses in sequence, skewed and uniform, memory for half of 1 GiB, all policies',
     unit: 'M/s',
     goal: 5,
-    run: rate(() => oneKernel(PAGES, thirds(200_000)), 512),
+    run: rate(() => oneKernel(PAGES, thirds(20e6)), 512, ALL_POLICIES),
   },
   {
     name: 'play in sequence over twice the device memory, pages moved',
     unit: 'M/s',
     goal: 2,
-    run: () => {
-      const { movedPages, ms } = played(oneKernel(PAGES, new Streaming({ pages: PAGES, passes: 4 })), 512);
-      return { value: movedPages / ms / 1000 };
-    },
+    run: moves(new Streaming({ pages: PAGES, passes: 8 })),
+  },
+  {
+    name: 'play at random over twice the device memory, a fault an access, pages moved',
+    unit: 'M/s',
+    goal: 2,
+    run: moves(new UniformRandom({ pages: PAGES, accesses: 200_000 })),
   },
 ];
