@@ -1,5 +1,14 @@
 import { EBUSY, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { allocPage, folioLock, folioPut, type MemorySystem, NO_PFN, PG_head, copyHighpage } from '@hmm/mm';
+import {
+  accessFolio,
+  allocPage,
+  folioLock,
+  folioPut,
+  type MemorySystem,
+  NO_PFN,
+  PG_head,
+  copyHighpage,
+} from '@hmm/mm';
 import { migrateDeviceFinalizeSlots } from './finalize.js';
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfn } from './migrate-pfn.js';
 import { migrateDevicePageSlots } from './pages.js';
@@ -21,6 +30,7 @@ export function* migrateDeviceRange(
   for (let i = 0; i < npages; i++) {
     const pfn = start + i;
     src[i] = 0;
+    accessFolio(system, pfn, false);
     if (map.refcount[pfn] === 0) continue;
     map.get(pfn);
     const compound = map.test(pfn, PG_head) ? MIGRATE_PFN_COMPOUND : 0;

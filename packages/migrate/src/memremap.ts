@@ -1,5 +1,6 @@
 import { alignUp, EINVAL, ENOMEM, HmmError, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
 import {
+  accessFolio,
   type DevPagemap,
   type DevPagemapOps,
   MEMORY_DEVICE_COHERENT,
@@ -106,6 +107,7 @@ export function zoneDeviceFolioInit(system: MemorySystem, folio: number, order: 
 export function zoneDevicePageInit(system: MemorySystem, pfn: number): void {
   const { map } = system;
   const used = map.refcount[pfn] !== 0;
+  accessFolio(system, pfn, true);
   map.refcount[pfn] = 1;
   if (used || !map.tryLock(pfn)) {
     throw new HmmError('PAGE_IN_USE', `device frame ${pfn} is handed out while it is in use`, { pfn });

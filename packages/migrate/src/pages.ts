@@ -133,7 +133,7 @@ function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
   const { lanes } = tables;
   if (!vma.isAnonymous()) return false;
   if (mm.kernel.version !== '6.12') yield* splitHugeZeroPmd(vma, vpn);
-  if (mm.kernel.sched.exploring && tables.findPte(mm.root, vpn) < 0) accessTables(mm, true);
+  if (mm.kernel.sched.exploring) accessTables(mm, tables.findPte(mm.root, vpn) < 0);
   const entry = tables.make(mm.root, vpn, LEVEL_PTE);
   if (entry < 0) return false;
   if (vma.anonVma === null) yield* anonVmaPrepare(vma);

@@ -1,5 +1,6 @@
 import { RwSemaphore, type Task } from '@hmm/kernel';
 import type { MemorySystem } from './memory-system.js';
+import { accessTables } from './observe.js';
 import { vmaNext, vmaPrev } from './vma-set.js';
 import { insertByPgoff, removeFrom } from './vma-tree.js';
 import { VM_READ, VM_WRITE, type Vma } from './vma.js';
@@ -64,6 +65,7 @@ export function* anonVmaPrepare(vma: Vma): Task {
   yield* anonVmaLockWrite(anonVma);
   // Another thread of this mm may have been faster: it holds mmap_lock for reading, too.
   if (!hasAnonVma(vma)) {
+    accessTables(vma.mm, true);
     vma.anonVma = anonVma;
     anonVma.activeVmas++;
     anonVmaChainLink(vma, anonVma);
@@ -73,6 +75,7 @@ export function* anonVmaPrepare(vma: Vma): Task {
 }
 
 function hasAnonVma(vma: Vma): boolean {
+  accessTables(vma.mm, false);
   return vma.anonVma !== null;
 }
 

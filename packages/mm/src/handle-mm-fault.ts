@@ -56,7 +56,7 @@ export function* handleMmFault(vma: Vma, vpn: number, flags: number): Task<numbe
     const ret = yield* doHugePmdFault(vma, vpn, pmd, flags);
     if (ret !== VM_FAULT_FALLBACK) return ret;
   }
-  if (vma.mm.kernel.sched.exploring && tables.findPte(vma.mm.root, vpn) < 0) accessTables(vma.mm, true);
+  if (vma.mm.kernel.sched.exploring) accessTables(vma.mm, tables.findPte(vma.mm.root, vpn) < 0);
   const entry = tables.make(vma.mm.root, vpn, LEVEL_PTE);
   if (entry < 0) return tables.lanes[pmd] === 0 ? VM_FAULT_OOM : 0;
   return yield* handlePteFault(vma, vpn, entry, flags);

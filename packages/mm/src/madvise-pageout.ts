@@ -1,7 +1,7 @@
 import { ENTRY_TABLE, type Task } from '@hmm/kernel';
 import { splitFolioOfPmd } from './split-folio.js';
 import { PG_active, PG_head, PG_lru, PG_referenced, PG_unevictable, PG_zone_device } from './mem-map.js';
-import { accessPte } from './observe.js';
+import { accessFolio, accessPte } from './observe.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
 import { PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './pte.js';
 import { folioMapcount } from './rmap.js';
@@ -36,9 +36,11 @@ function candidates(vma: Vma, first: number, count: number, pageout: boolean): r
   const isolated: number[] = [];
   for (let entry = first; entry < first + 2 * count; entry += 2) {
     const pte = lanes[entry] ?? 0;
-    if ((pte & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT) continue;
-    accessPte(system, entry, true);
+    const present = (pte & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT;
+    accessPte(system, entry, present);
+    if (!present) continue;
     const folio = map.folio(lanes[entry + 1] ?? 0);
+    accessFolio(system, folio, true);
     const flags = map.flags[folio] ?? 0;
     if ((flags & (PG_zone_device | PG_head)) !== 0 || (flags & PG_lru) === 0) continue;
     if (folioMapcount(system, folio) !== 1) continue;

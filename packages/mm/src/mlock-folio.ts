@@ -1,5 +1,6 @@
 import { PG_active, PG_head, PG_lru, PG_mlocked, PG_unevictable } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
+import { accessFolio, accessLruAdd } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { FOLIO_BATCH_SIZE, takeAll } from './lru-batches.js';
 import { VM_LOCKED, VM_SPECIAL, type Vma } from './vma.js';
@@ -47,6 +48,7 @@ export function mlockDrainLocal(system: MemorySystem): void {
   for (const entry of takeAll(system.lru.mlock)) {
     const folio = entry >>> 2;
     const kind = entry & 3;
+    accessFolio(system, folio, true);
     if (kind === MLOCK_LRU) mlockOnLru(system, folio);
     else if (kind === MLOCK_NEW) mlockNew(system, folio);
     else munlock(system, folio);
@@ -57,6 +59,8 @@ export function mlockDrainLocal(system: MemorySystem): void {
 function push(system: MemorySystem, folio: number, kind: number): void {
   const { map, lru } = system;
   map.get(folio);
+  accessFolio(system, folio, true);
+  accessLruAdd(system);
   lru.mlock.push(4 * folio + kind);
   if (lru.mlock.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) mlockDrainLocal(system);
 }

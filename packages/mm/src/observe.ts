@@ -39,8 +39,9 @@ export function accessLruAdd(system: MemorySystem): void {
 export function accessLruDrain(system: MemorySystem): void {
   const { sched } = system.kernel;
   if (sched.observer === undefined) return;
-  const write = system.lru.add.length > 0;
-  for (let agent = 0; agent < MAX_OBSERVED_AGENTS; agent++)
+  const { add, lazyfree, activate, mlock } = system.lru;
+  const write = add.length + lazyfree.length + activate.length + mlock.length > 0;
+  for (let agent = 1; agent < sched.agents.length; agent++)
     sched.observer.access(system.lruObjects + agent, write);
 }
 
@@ -57,9 +58,9 @@ export function accessTables(mm: MmStruct, write: boolean): void {
 export function accessWalk(mm: MmStruct, start: number, end: number): void {
   const { system } = mm;
   if (system.kernel.sched.observer === undefined) return;
+  accessTables(mm, false);
   for (let vpn = start; vpn < end; vpn++) {
     const entry = system.tables.findPte(mm.root, vpn);
-    if (entry < 0) accessTables(mm, false);
-    else accessPte(system, entry, false);
+    if (entry >= 0) accessPte(system, entry, false);
   }
 }

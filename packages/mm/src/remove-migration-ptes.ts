@@ -65,6 +65,7 @@ function restoreAll(system: MemorySystem, where: RmapTree, src: number, dst: num
     for (let at = vpn; at < end; at++) {
       const entry = tables.findPte(vma.mm.root, at);
       if (entry < 0) continue;
+      accessPte(system, entry, false);
       const page = skipped + (at - vpn);
       if (tables.lanes[entry + 1] !== src + page || !isMigrationPte(tables.lanes[entry] ?? 0)) continue;
       removeMigrationPte(vma, entry, dst + page, flags);

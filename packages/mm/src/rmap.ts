@@ -3,11 +3,13 @@ import type { AnonVma } from './anon-vma.js';
 import { PG_anon, PG_anon_exclusive, PG_head, PG_swapbacked } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { mlockVmaFolio, munlockVmaFolio } from './mlock-folio.js';
+import { accessFolio } from './observe.js';
 import type { Vma } from './vma.js';
 
 /**
  * Map counts and the identity by which rmap finds a page's mappings. Functions that take a `pfn` take the very page;
- * functions that take a `folio` take its head.
+ * functions that take a `folio` take its head. Adding and removing mappings commute: whoever looks at their number reports
+ * a write of the folio.
  *
  * @packageDocumentation
  */
@@ -101,6 +103,7 @@ function addPte(system: MemorySystem, pfn: number, vma: Vma): void {
   const { map } = system;
   map.mapcount[pfn] = (map.mapcount[pfn] ?? 0) + 1;
   const folio = map.folio(pfn);
+  accessFolio(system, folio, false);
   if (map.test(folio, PG_head)) map.private[folio + 2] = (map.private[folio + 2] ?? 0) + 1;
   else mlockVmaFolio(vma, folio);
 }
@@ -110,6 +113,7 @@ export function folioDupRmapPte(system: MemorySystem, pfn: number): void {
   const { map } = system;
   map.mapcount[pfn] = (map.mapcount[pfn] ?? 0) + 1;
   const folio = map.folio(pfn);
+  accessFolio(system, folio, false);
   if (map.test(folio, PG_head)) map.private[folio + 2] = (map.private[folio + 2] ?? 0) + 1;
 }
 
@@ -131,6 +135,7 @@ export function folioRemoveRmapPte(pfn: number, vma: Vma): void {
   if (left < 0) throw new HmmError('MAPCOUNT_UNDERFLOW', `frame ${pfn} has no mapping to remove`, { pfn });
   map.mapcount[pfn] = left;
   const folio = map.folio(pfn);
+  accessFolio(vma.mm.system, folio, false);
   if (map.test(folio, PG_head)) map.private[folio + 2] = (map.private[folio + 2] ?? 0) - 1;
   munlockVmaFolio(vma, folio);
 }

@@ -65,6 +65,7 @@ export function* lruAddDrainTask(system: MemorySystem): Task {
 export function folioMarkAccessed(system: MemorySystem, folio: number): void {
   const { map } = system;
   const flags = map.flags[folio] ?? 0;
+  accessFolio(system, folio, true);
   if ((flags & PG_referenced) === 0) {
     map.set(folio, PG_referenced);
     return;
@@ -78,6 +79,7 @@ export function folioMarkAccessed(system: MemorySystem, folio: number): void {
 function folioActivate(system: MemorySystem, folio: number): void {
   const { map, lru } = system;
   map.get(folio);
+  accessLruAdd(system);
   lru.activate.push(folio);
   if (lru.activate.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushActivate(system);
 }
@@ -90,8 +92,10 @@ export function folioMarkLazyfree(system: MemorySystem, folio: number): void {
   const { map, lru } = system;
   const flags = map.flags[folio] ?? 0;
   const wanted = PG_anon | PG_swapbacked | PG_lru;
+  accessFolio(system, folio, true);
   if ((flags & (wanted | PG_swapcache | PG_unevictable)) !== wanted) return;
   map.get(folio);
+  accessLruAdd(system);
   lru.lazyfree.push(folio);
   if (lru.lazyfree.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushLazyfree(system);
 }
@@ -120,6 +124,7 @@ function addToLru(system: MemorySystem, folios: readonly number[]): void {
 function flushLazyfree(system: MemorySystem): void {
   const { map } = system;
   for (const folio of takeAll(system.lru.lazyfree)) {
+    accessFolio(system, folio, true);
     const flags = map.flags[folio] ?? 0;
     const wanted = PG_anon | PG_swapbacked | PG_lru;
     if ((flags & (wanted | PG_swapcache | PG_unevictable)) === wanted)
@@ -132,6 +137,7 @@ function flushLazyfree(system: MemorySystem): void {
 function flushActivate(system: MemorySystem): void {
   const { map } = system;
   for (const folio of takeAll(system.lru.activate)) {
+    accessFolio(system, folio, true);
     const flags = map.flags[folio] ?? 0;
     if ((flags & PG_lru) !== 0 && (flags & (PG_active | PG_unevictable)) === 0) map.set(folio, PG_active);
     folioPut(system, folio);

@@ -4,7 +4,7 @@ import { PG_anon, PG_anon_exclusive, PG_dirty, PG_swapbacked } from './mem-map.j
 import type { MemorySystem } from './memory-system.js';
 import { mlockDrainLocal, mlockVmaFolio } from './mlock-folio.js';
 import { notifyEnd, notifyStart } from './notify.js';
-import { accessPte } from './observe.js';
+import { accessFolio, accessPte, accessTables } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import {
   PTE_DIRTY,
@@ -26,6 +26,7 @@ import { VM_LOCKED, type Vma } from './vma.js';
 export function* tryToUnmap(system: MemorySystem, folio: number): Task {
   yield* rmapWalk(system, folio, function* (vma, vpn): Task<boolean> {
     const going = yield* tryToUnmapOne(vma, folio, vpn);
+    accessFolio(system, folio, true);
     return going && folioMapped(system, folio);
   });
 }
@@ -37,7 +38,9 @@ function* tryToUnmapOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   const { tables } = mm.system;
   const entry = tables.findPte(mm.root, vpn);
   let going = true;
-  if (entry >= 0) {
+  if (entry < 0) accessTables(mm, false);
+  else {
+    accessPte(mm.system, entry, false);
     const flags = tables.lanes[entry] ?? 0;
     const taken = mm.kernel.mutant === 'B37' && isDeviceExclusivePte(flags);
     const present = (flags & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT || taken;

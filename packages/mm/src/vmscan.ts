@@ -62,6 +62,7 @@ export function* reclaimPages(system: MemorySystem, folios: readonly number[]): 
 /** @kernel mm/vmscan.c shrink_folio_list */
 function* shrinkFolio(system: MemorySystem, folio: number): Task<number> {
   const { map } = system;
+  accessFolio(system, folio, true);
   if (map.test(folio, PG_mlocked)) return ACTIVATE;
   if (map.test(folio, PG_anon | PG_swapbacked) && !map.test(folio, PG_swapcache)) {
     if (folioMaybeDmaPinned(system, folio)) return KEEP;
@@ -69,6 +70,7 @@ function* shrinkFolio(system: MemorySystem, folio: number): Task<number> {
   }
   if (folioMapped(system, folio) || system.kernel.mutant === 'B37') {
     yield* tryToUnmap(system, folio);
+    accessFolio(system, folio, true);
     if (folioMapped(system, folio)) return ACTIVATE;
   }
   if (folioMaybeDmaPinned(system, folio)) return ACTIVATE;

@@ -54,6 +54,7 @@ function* zapPtesStepwise(tlb: MmuGather, vma: Vma, first: number, count: number
   const { system } = vma.mm;
   for (let i = 0; i < count; i++) {
     const entry = first + 2 * i;
+    accessPte(system, entry, false);
     if (system.tables.lanes[entry] !== 0) yield SP_PREEMPT;
     zapPteRange(tlb, vma, entry, 1);
   }

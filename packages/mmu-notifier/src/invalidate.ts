@@ -61,7 +61,7 @@ export function mmuNotifierInvalidateRangeEnd(range: MmuNotifierRange): void {
 export function itreeInvStart(subs: MmuNotifierSubscriptions, range: MmuNotifierRange): number[] | undefined {
   let hit: number[] | undefined;
   subs.lock.lock();
-  subs.accessCount();
+  subs.accessCount(false);
   subs.activeInvalidateRanges++;
   range.counted = true;
   if (range.end > range.start && subs.tree.overlaps(range.start, range.end - 1)) {
@@ -82,7 +82,7 @@ export function itreeInvEnd(subs: MmuNotifierSubscriptions, range: MmuNotifierRa
   const { sched } = subs.kernel;
   subs.lock.lock();
   if (subs.deferred.length > 0) subs.accessState(true);
-  else subs.accessCount();
+  else subs.accessCount(true);
   range.counted = false;
   subs.activeInvalidateRanges--;
   if (subs.activeInvalidateRanges > 0 || (subs.invalidateSeq & 1) === 0) {

@@ -73,7 +73,7 @@ export class MmuNotifierSubscriptions {
   readonly dying: MmuNotifier[] = [];
   /** `subs.lock`. */
   readonly lock: SpinLock;
-  /** First of the ids under which invalidations are observed, by agent. */
+  /** First of the ids under which invalidations are observed: starts by agent, then ends by agent. */
   private readonly counts: number;
   private readonly freeSlots: number[] = [];
   private readonly wrap: number;
@@ -84,27 +84,34 @@ export class MmuNotifierSubscriptions {
       throw new HmmError('SEQ_BITS', 'sequence numbers have 2 to 32 bits', { seqBits });
     this.kernel = kernel;
     this.id = kernel.allocIds(1);
-    this.counts = kernel.allocIds(OBSERVED_AGENTS);
+    this.counts = kernel.allocIds(2 * OBSERVED_AGENTS);
     this.lock = new SpinLock(kernel.sched, 'notifier_subscriptions.lock');
     this.wrap = 32 - seqBits;
     this.invalidateSeq = this.seqPlus(seq, 0);
   }
 
   /**
-   * Reports that the running agent counts an invalidation, in or out. How many run is only of interest to those who
-   * read or change the subscriptions: two invalidations are independent of each other.
+   * Reports that the running agent counts an invalidation in or, with `end`, out. Two starts commute, and so do two ends; a
+   * start and an end do not, since the sequence moves on when nothing runs between them.
    */
-  accessCount(): void {
-    const { sched } = this.kernel;
-    if (sched.observer !== undefined) sched.observer.access(this.counts + sched.current.id, true);
+  accessCount(end: boolean): void {
+    const { observer, current, agents } = this.kernel.sched;
+    if (observer === undefined) return;
+    const own = this.counts + (end ? OBSERVED_AGENTS : 0);
+    const opposite = this.counts + (end ? 0 : OBSERVED_AGENTS);
+    observer.access(own + current.id, true);
+    for (let agent = 1; agent < agents.length; agent++) observer.access(opposite + agent, false);
   }
 
   /** Reports that the state of the subscriptions is read or, with `write`, changed: that depends on what is running. */
   accessState(write: boolean): void {
-    const { observer } = this.kernel.sched;
+    const { observer, agents } = this.kernel.sched;
     if (observer === undefined) return;
     observer.access(this.id, write);
-    for (let agent = 0; agent < OBSERVED_AGENTS; agent++) observer.access(this.counts + agent, write);
+    for (let agent = 1; agent < agents.length; agent++) {
+      observer.access(this.counts + agent, write);
+      observer.access(this.counts + OBSERVED_AGENTS + agent, write);
+    }
   }
 
   /** `seq + step`, wrapped to the width of the sequence numbers. */

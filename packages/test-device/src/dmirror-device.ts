@@ -62,6 +62,8 @@ export class DmirrorDevice implements DevPagemapOps {
   readonly mirrors: (Dmirror | undefined)[];
   /** Destination slots that are kept from one migration to the next, where that mistake is planted. */
   readonly keptSlots = new Int32Array(64);
+  /** Under which {@link mirrors} is observed. */
+  readonly mirrorsObject: number;
   private readonly lock: SpinLock;
 
   constructor(
@@ -77,6 +79,7 @@ export class DmirrorDevice implements DevPagemapOps {
     this.zoneDeviceType = zoneDeviceType;
     this.owner = system.kernel.allocIds(1);
     this.mirrors = mirrors;
+    this.mirrorsObject = system.kernel.allocIds(1);
     this.lock = new SpinLock(system.kernel.sched, 'dmirror_device.lock');
     this.allocateChunk();
   }

@@ -235,11 +235,12 @@ function devmemFaultAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
  * @returns 0 or VM_FAULT_SIGBUS. @kernel lib/test_hmm.c dmirror_devmem_fault
  */
 export function* dmirrorDevmemFault(mdevice: DmirrorDevice, vmf: VmFault): Task<number> {
-  const { map } = mdevice.system;
+  const { map, kernel } = mdevice.system;
+  kernel.sched.access(mdevice.mirrorsObject, false);
   const dmirror = mdevice.mirrors[map.private[mdevice.backingPage(vmf.page)] ?? 0];
   if (dmirror === undefined) return VM_FAULT_SIGBUS;
   const select = selectDevice(dmirror.mdevice);
-  const { mutant } = mdevice.system.kernel;
+  const { mutant } = kernel;
   const faultPage = mutant === 'B43' ? NO_PFN : vmf.page;
   const args = migrationOf(dmirror.mdevice, vmf.vma, vmf.vpn, vmf.vpn + 1, select, faultPage);
   if ((yield* migrateVmaSetup(args)) !== 0) return VM_FAULT_SIGBUS;

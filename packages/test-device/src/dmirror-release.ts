@@ -9,14 +9,22 @@ import {
   migratePfn,
   migratePfnToPage,
 } from '@hmm/migrate';
-import { allocPage, NO_PFN, copyHighpage } from '@hmm/mm';
+import { accessFolio, allocPage, NO_PFN, copyHighpage } from '@hmm/mm';
 import type { DmirrorChunk, DmirrorDevice } from './dmirror-device.js';
+
+/** Whether any page of a chunk is in use. */
+export function inUse({ system }: DmirrorDevice, { pagemap }: DmirrorChunk): boolean {
+  if (system.kernel.sched.observer !== undefined) {
+    for (let i = 0; i < pagemap.nr; i++) accessFolio(system, pagemap.start + i, false);
+  }
+  return pagemap.live > 0;
+}
 
 /** Brings all pages of a chunk home, wherever they are mapped. @kernel lib/test_hmm.c dmirror_device_evict_chunk */
 export function* dmirrorDeviceEvictChunk(mdevice: DmirrorDevice, chunk: DmirrorChunk): Task {
   const { system } = mdevice;
   const { start, nr } = chunk.pagemap;
-  if (chunk.pagemap.live === 0) return;
+  if (!inUse(mdevice, chunk)) return;
   const src = new Int32Array(nr);
   const dst = new Int32Array(nr);
   yield* migrateDeviceRange(system, src, start, nr);

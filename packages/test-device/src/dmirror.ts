@@ -13,7 +13,7 @@ import {
 import { mmgetNotZero, mmput, type MmStruct } from '@hmm/mm';
 import { DeviceTable } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
-import { dmirrorDeviceEvictChunk } from './dmirror-release.js';
+import { dmirrorDeviceEvictChunk, inUse } from './dmirror-release.js';
 
 /** Between two attempts of the corrected device to evict a page that is busy, ns. */
 const EVICT_REPEAT_NS = 1000;
@@ -114,11 +114,12 @@ export function* dmirrorFopsRelease(dmirror: Dmirror): Task {
     if (mutant === 'B48') break;
     yield* dmirrorDeviceEvictChunk(mdevice, chunk);
     // The real device lets a page be that a CPU fault was busy with, which then faults on a mirror that is gone.
-    while (mdevice.options.corrected && chunk.pagemap.live > 0) {
+    while (mdevice.options.corrected && inUse(mdevice, chunk)) {
       yield* dmirror.mm.kernel.sched.delay(EVICT_REPEAT_NS);
       yield* dmirrorDeviceEvictChunk(mdevice, chunk);
     }
   }
+  dmirror.mm.kernel.sched.access(mdevice.mirrorsObject, true);
   mdevice.mirrors[dmirror.id] = undefined;
   if (!early) dmirror.pt.free();
 }

@@ -1,5 +1,5 @@
 import { HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { type MmStruct, dupMm, mmCreate, mmput } from '@hmm/mm';
+import { type MmStruct, dupMm, mmCreate } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import {
   evaluate,
@@ -13,7 +13,7 @@ import {
 import type { Outcome, Violation } from '../engine/model.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { type Operation, pagesOf } from '../world/operation.js';
-import { runOperation } from '../world/run-operation.js';
+import { endProcess, runOperation } from '../world/run-operation.js';
 import { assertInit, WorldModel, type WorldThread } from '../world/world-model.js';
 import { firstPage, World } from '../world/world.js';
 import { countSetting, kswapd, oomReaper } from './background.js';
@@ -27,6 +27,8 @@ interface Observed {
   /** By `thread:name`: an errno, or values. */
   readonly results: Map<string, number | readonly number[]>;
   readonly processes: Map<string, MmStruct>;
+  /** Those that have ended; what they had open still names them. */
+  readonly ended: Set<MmStruct>;
   /** Assertions that did not hold. */
   readonly failed: string[];
 }
@@ -40,11 +42,14 @@ class LitmusRun implements Scope {
   readonly program: LitmusProgram;
   private readonly notifiers: PlainNotifier[] = [];
   private registered: RegisteredMemory | undefined;
-  readonly observed: Observed = { results: new Map(), processes: new Map(), failed: [] };
+  /** Under which the processes are observed. */
+  private readonly processes: number;
+  readonly observed: Observed = { results: new Map(), processes: new Map(), ended: new Set(), failed: [] };
 
   constructor(program: LitmusProgram, devices: MirrorDevicesFactory) {
     this.program = program;
     this.world = new World(devices, program.settings);
+    this.processes = this.world.kernel.allocIds(1);
     this.observed.processes.set(MAIN_PROCESS, this.world.main);
     this.world.runSync(this.run(ALONE, this.world.main, program.init, true));
     this.world.runSync(this.subscribe());
@@ -94,20 +99,25 @@ class LitmusRun implements Scope {
         yield* this.operation(thread, mm, instruction, init);
         break;
       case 'process':
+        this.accessProcesses(true);
         this.observed.processes.set(instruction.process, mmCreate(this.world.system));
         break;
       case 'fork': {
         const child = yield* dupMm(mm);
+        this.accessProcesses(true);
         if (typeof child !== 'number') this.observed.processes.set(instruction.child, child);
         break;
       }
       case 'exit': {
+        this.accessProcesses(false);
         const child = this.observed.processes.get(instruction.child);
-        this.observed.processes.delete(instruction.child);
-        if (child !== undefined) yield* mmput(child);
+        if (child === undefined || this.observed.ended.has(child)) break;
+        this.observed.ended.add(child);
+        yield* endProcess(child);
         break;
       }
       case 'in': {
+        this.accessProcesses(false);
         const process = this.observed.processes.get(instruction.process);
         if (process !== undefined) yield* this.run(thread, process, instruction.body, init);
         break;
@@ -115,6 +125,11 @@ class LitmusRun implements Scope {
       case 'assert':
         if (!this.holds(instruction.condition)) this.observed.failed.push(thread);
     }
+  }
+
+  /** An access to which processes there are. */
+  private accessProcesses(write: boolean): void {
+    this.world.kernel.sched.access(this.processes, write);
   }
 
   private *operation(

@@ -96,8 +96,14 @@ function* inChild(mm: MmStruct, body: (child: MmStruct) => Task<number[]>): Task
   const child = yield* dupMm(mm);
   if (typeof child === 'number') return NOTHING;
   const values = yield* body(child);
-  yield* mmput(child);
+  yield* endProcess(child);
   return values;
+}
+
+/** A process's own use of its memory ends. Unlike others' uses, it does not come after one of its own: it commutes with none. */
+export function* endProcess(mm: MmStruct): Task {
+  mm.kernel.sched.access(mm.usersObject, true);
+  yield* mmput(mm);
 }
 
 /** Byte 0 of each page, -1 where a signal was raised. */
