@@ -12,25 +12,14 @@ import {
   sweepCommand,
   validateCommand,
 } from '@hmm/cli';
-import type { MirrorDevicesFactory } from '@hmm/explore';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
-import { MirrorOperations, testDeviceFactory } from '@hmm/test-device';
+import { litmusDevices, testDeviceFactory } from '@hmm/test-device';
 import * as corpora from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
 import { clients } from './clients.js';
 import { recordedDemo } from './recorded-demo.js';
 import { viewCommand } from './view-command.js';
-
-/** Device memory of each of the four test devices of a litmus test, pages. */
-const CHUNK_PAGES = 64;
-
-const testDevices: MirrorDevicesFactory = (memory, settings) =>
-  new MirrorOperations(memory, {
-    chunkPages: CHUNK_PAGES,
-    maxTables: 64,
-    corrected: settings.get('corrected') === '1',
-  });
 
 await main({
   name: 'hmm',
@@ -52,8 +41,8 @@ await main({
     sweepCommand(new URL('sweep-worker.js', import.meta.url)),
     validateCommand(captures),
     conformCommand(corpora),
-    litmusCommand(testDevices),
-    mutantsCommand(testDevices),
+    litmusCommand({ create: litmusDevices, from: '@hmm/test-device', name: 'litmusDevices' }),
+    mutantsCommand(litmusDevices),
     benchCommand,
     viewCommand,
   ],

@@ -5,7 +5,6 @@ import {
   findNondeterminism,
   litmusModel,
   type LitmusProgram,
-  type MirrorDevicesFactory,
   parseRecordedTests,
   recordedModel,
   runLitmus,
@@ -13,7 +12,7 @@ import {
   runObserved,
   search,
 } from '@hmm/explore';
-import { MirrorOperations } from '@hmm/test-device';
+import { litmusDevices } from '@hmm/test-device';
 import { parseProgram } from '@hmm/workload';
 import { describe, expect, test } from 'vitest';
 
@@ -25,12 +24,7 @@ const LONG = new Set(['three-way-migration', 'home-vs-fork', 'cow-survives-migra
 const MANY = new Set(['cpu-read-vs-cpu-write-home', 'read-vs-pageout']);
 const now = (): number => performance.now() / 1000;
 
-const devices: MirrorDevicesFactory = (memory, settings) =>
-  new MirrorOperations(memory, {
-    chunkPages: 64,
-    maxTables: 64,
-    corrected: settings.get('corrected') === '1',
-  });
+const devices = litmusDevices;
 
 function program(name: string): LitmusProgram {
   const parsed = parseProgram(readFileSync(LIBRARY + name, 'utf8'), name);

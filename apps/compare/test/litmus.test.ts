@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { litmusCommand, type Output, runApplication } from '@hmm/cli';
-import { MirrorOperations } from '@hmm/test-device';
+import { litmusDevices } from '@hmm/test-device';
 
 const folder = mkdtempSync(join(tmpdir(), 'hmm-litmus-'));
 const file = (name: string, content: string): string => {
@@ -21,13 +21,7 @@ const litmus = async (...argv: string[]): Promise<{ code: number; data: string; 
     say: (line) => (said += `${line}\n`),
     progress: () => undefined,
   };
-  const command = litmusCommand((memory, settings) => {
-    return new MirrorOperations(memory, {
-      chunkPages: 64,
-      maxTables: 64,
-      corrected: settings.get('corrected') === '1',
-    });
-  });
+  const command = litmusCommand({ create: litmusDevices, from: '@hmm/test-device', name: 'litmusDevices' });
   const app = { name: 'hmm', version: '1', description: '', examples: [], commands: [command] };
   const code = await runApplication(app, ['litmus', ...argv], output);
   return { code, data, said };

@@ -14,7 +14,7 @@ export {
   type ValidationReport,
 } from './validate-command.js';
 export { demoCommand, type DemoRecording, type ReplayedScenario } from './demo-command.js';
-export { litmusCommand } from './litmus-command.js';
+export { litmusCommand, type LitmusDevices } from './litmus-command.js';
 export { mutantsCommand } from './mutants-command.js';
 export { exportCommand } from './export-command.js';
 export { importCommand } from './import-command.js';

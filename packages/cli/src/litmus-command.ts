@@ -1,25 +1,28 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import {
-  compileLitmus,
+  DEFAULT_MAX_STEPS,
   formatStory,
+  litmusModel,
+  LitmusSearch,
   type LitmusReport,
-  type LitmusResult,
   type MirrorDevicesFactory,
-  type ObservedReport,
+  ObservedSearch,
   parseRecordedTests,
-  runLitmus,
-  runObserved,
   type SearchOptions,
+  type Story,
   STRATEGIES,
   type StrategyName,
+  tell,
 } from '@hmm/explore';
 import { HmmError } from '@hmm/kernel';
-import { formatCount, formatTable } from '@hmm/report';
-import { formatSourceError, parseProgram } from '@hmm/workload';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { fileReason, readInput } from './input.js';
+import { Checkpoint } from './litmus/checkpoint.js';
+import { exploreEach } from './litmus/explore-each.js';
+import { type DevicesImport, vitestFile } from './litmus/export-test.js';
+import { type LitmusSource, readLitmus } from './litmus/input.js';
+import { formatLibrary, formatObserved } from './litmus/text.js';
 import { addSetting, jsonOption, wholeNumber } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
 import { failAll } from './run-command.js';
@@ -29,28 +32,37 @@ interface LitmusOptions {
   readonly observed?: string;
   readonly strategy: StrategyName;
   readonly seed: number;
+  readonly bound?: number;
   readonly maxSeconds?: number;
+  readonly maxExecutions?: number;
+  readonly checkpoint?: string;
+  readonly replay?: string;
+  readonly export?: 'test';
   readonly set: ReadonlyMap<string, string>;
 }
 
+/** The devices of litmus tests, and where an exported test gets them from. */
+export interface LitmusDevices extends DevicesImport {
+  readonly create: MirrorDevicesFactory;
+}
+
 /** `litmus FILE…`: every outcome that small concurrent tests can have. */
-export function litmusCommand(devices: MirrorDevicesFactory): CommandBuilder {
+export function litmusCommand(devices: LitmusDevices): CommandBuilder {
   return (parent, host, done) => {
     const cmd = litmusOptions(
       subcommand(parent, host, 'litmus', [
         'litmus fault-vs-munmap.litmus',
         'litmus packages/explore/litmus --json',
         'litmus --observed tools/golden/linux-6.12/races.jsonl',
+        'litmus big.litmus --max-seconds 600 --checkpoint big.json',
+        'litmus broken.litmus --replay hmm1-a3b12a',
+        'litmus broken.litmus --export test',
       ]),
     )
       .description('explore every interleaving of small concurrent tests')
       .argument('[files...]', 'litmus tests, or directories of them');
     cmd.action(async (paths: string[]) => {
-      const options = cmd.opts<LitmusOptions>();
-      if (options.observed !== undefined) done(await observed(options.observed, options, devices, host));
-      else if (paths.length === 0)
-        done(fail(host.output, 'a litmus test is needed, or --observed and a recording'));
-      else done(await library(paths, options, devices, host));
+      done(await litmus(paths, cmd.opts<LitmusOptions>(), devices, host));
     });
   };
 }
@@ -60,7 +72,14 @@ function litmusOptions(cmd: Command): Command {
     .option('--observed <file>', 'compare what the model allows with what a real kernel showed')
     .addOption(new Option('--strategy <name>', 'how to search').choices(STRATEGIES).default('dpor'))
     .option('--seed <n>', 'seed of the strategies that roll dice', wholeNumber, 1)
+    .option('--bound <n>', 'preemptions (bounded), ordering constraints (pct)', wholeNumber)
     .option('--max-seconds <n>', 'give up on a test after this long', seconds)
+    .option('--max-executions <n>', 'give up on a test after so many executions', wholeNumber)
+    .option('--checkpoint <file>', 'go on from this file, and leave there how far it got')
+    .option('--replay <string>', 'run one schedule of one test, and tell its story')
+    .addOption(
+      new Option('--export <what>', 'write a vitest file for each test that breaks').choices(['test']),
+    )
     .option('--set <key=value>', 'a setting of the devices', addSetting, new Map());
 }
 
@@ -70,103 +89,141 @@ function seconds(text: string): number {
   return value;
 }
 
-function searchOptions({ strategy, seed, maxSeconds }: LitmusOptions): SearchOptions {
-  const now = (): number => performance.now() / 1000;
-  return { strategy, seed, now, ...(maxSeconds === undefined ? {} : { maxSeconds }) };
+function searchOptions(options: LitmusOptions): SearchOptions {
+  const { strategy, seed, bound, maxSeconds, maxExecutions } = options;
+  return {
+    strategy,
+    seed,
+    now: () => performance.now() / 1000,
+    ...(bound === undefined ? {} : { bound }),
+    ...(maxSeconds === undefined ? {} : { maxSeconds }),
+    ...(maxExecutions === undefined ? {} : { maxExecutions }),
+  };
 }
 
-/** Explores all tests of the files and directories given. */
-async function library(
+async function litmus(
   paths: readonly string[],
   options: LitmusOptions,
-  devices: MirrorDevicesFactory,
+  devices: LitmusDevices,
   host: CommandHost,
 ): Promise<number> {
   const { output } = host;
-  const files: string[] = [];
-  for (const path of paths) {
-    const found = await litmusFiles(path);
-    if (typeof found === 'string') return fail(output, found);
-    files.push(...found);
+  const { strategy, maxSeconds, maxExecutions } = options;
+  if (['random', 'pct'].includes(strategy) && maxSeconds === undefined && maxExecutions === undefined)
+    return fail(output, `--strategy ${strategy} has no end: say --max-seconds or --max-executions`);
+  let checkpoint: Checkpoint | undefined;
+  if (options.checkpoint !== undefined) {
+    if (strategy !== 'dpor') return fail(output, `--checkpoint is for --strategy dpor, not ${strategy}`);
+    checkpoint = new Checkpoint(options.checkpoint);
+    const problem = checkpoint.read();
+    if (problem !== undefined) return fail(output, problem);
   }
-  const programs = [];
-  for (const file of files) {
-    const input = await readInput(file);
-    if (!input.ok) return fail(output, input.message);
-    const parsed = parseProgram(input.text, file);
-    if (!parsed.ok) return failAll(output, parsed.errors.map(formatSourceError));
-    const compiled = compileLitmus(parsed.program, file);
-    if (!compiled.ok) return failAll(output, compiled.errors.map(formatSourceError));
-    programs.push({ file, program: compiled.program });
-  }
-  const results: LitmusResult[] = [];
-  for (const [at, { file, program }] of programs.entries()) {
-    output.progress(`${at + 1} of ${programs.length}: ${program.name}`);
-    try {
-      results.push(runLitmus(program, devices, searchOptions(options)));
-    } catch (error) {
-      if (error instanceof HmmError) return fail(output, `${file}: ${error.message}`);
-      throw error;
-    }
-  }
-  output.progress('');
+  if (options.observed !== undefined)
+    return await observed(options.observed, options, devices, checkpoint, host);
+  if (paths.length === 0) return fail(output, 'a litmus test is needed, or --observed and a recording');
+  const read = await readLitmus(paths);
+  if (!read.ok) return failAll(output, read.messages);
+  const sources = read.sources.map((source) => withSettings(source, options.set));
+  if (options.replay === undefined) return await library(sources, options, devices, checkpoint, host);
+  const [source] = sources;
+  if (source === undefined || sources.length > 1) return fail(output, '--replay is for one litmus test');
+  return replayed(source, options.replay, options, devices, host);
+}
+
+/** A test with settings from the command line, which win. */
+function withSettings(source: LitmusSource, set: ReadonlyMap<string, string>): LitmusSource {
+  const settings = new Map([...source.program.settings, ...set]);
+  return { ...source, program: { ...source.program, settings } };
+}
+
+/** What a checkpoint must agree with, besides the test's own text. */
+const settingsText = (set: ReadonlyMap<string, string>): string =>
+  [...set].map(([key, value]) => `${key}=${value};`).join('');
+
+/** Explores all tests of the files and directories given. */
+async function library(
+  sources: readonly LitmusSource[],
+  options: LitmusOptions,
+  devices: LitmusDevices,
+  checkpoint: Checkpoint | undefined,
+  { output }: CommandHost,
+): Promise<number> {
+  const jobs = sources.map(({ file, text, program }) => ({
+    name: program.name,
+    text: settingsText(options.set) + text,
+    start: () => named(file, () => new LitmusSearch(program, devices.create, searchOptions(options))),
+  }));
+  const { results, interrupted, problem } = await exploreEach(jobs, checkpoint, output);
+  if (problem !== undefined) return fail(output, problem);
   const tests = results.map(({ report }) => report);
+  if (options.export === 'test') exportTests(sources, tests, devices, output);
   output.data(options.json ? `${JSON.stringify({ version: 1, tests })}\n` : formatLibrary(results));
-  return tests.every(({ verdict }) => verdict === 'ok') ? EXIT_OK : EXIT_FAILED;
+  return !interrupted && tests.every(({ verdict }) => verdict === 'ok') ? EXIT_OK : EXIT_FAILED;
 }
 
-/** A file itself, or the litmus tests in a directory, by name; a text is what is wrong with the path. */
-async function litmusFiles(path: string): Promise<string[] | string> {
+/** Runs `body`; what it throws names the file. */
+function named<T>(file: string, body: () => T): T {
   try {
-    if (!(await stat(path)).isDirectory()) return [path];
-    const names = await readdir(path, { recursive: true });
-    const files = names.filter((name) => name.endsWith('.litmus')).sort();
-    return files.length === 0
-      ? `${path}: no .litmus file is in there`
-      : files.map((name) => join(path, name));
+    return body();
   } catch (error) {
-    return `${path}: ${fileReason(error)}`;
+    if (!(error instanceof HmmError)) throw error;
+    throw new HmmError(error.code, `${file}: ${error.message}`, { file });
   }
 }
 
-function formatLibrary(results: readonly LitmusResult[]): string {
-  const rows = results.map(({ report: r }) => [
-    r.name,
-    r.verdict,
-    formatCount(r.schedules),
-    String(r.outcomes.length),
-    r.seconds.toFixed(2),
-  ]);
-  const right = (title: string): { title: string; align: 'right' } => ({ title, align: 'right' });
-  const columns = [
-    { title: 'test' },
-    { title: 'verdict' },
-    right('schedules'),
-    right('outcomes'),
-    right('seconds'),
-  ];
-  const stories = results.flatMap(({ report, story }) =>
-    story === undefined ? [] : [`${report.name}\n\n${formatStory(story)}`],
-  );
-  return `${[summary(results), formatTable(columns, rows), SCOPE, ...stories].join('\n\n')}\n`;
+/** Writes a vitest file into the present directory for each test that breaks. */
+function exportTests(
+  sources: readonly LitmusSource[],
+  reports: readonly LitmusReport[],
+  devices: LitmusDevices,
+  output: CommandHost['output'],
+): void {
+  for (const [i, { name, counterexample }] of reports.entries()) {
+    const source = sources[i];
+    if (source === undefined || counterexample === null) continue;
+    const path = `${name}.test.ts`;
+    try {
+      writeFileSync(path, vitestFile(source, counterexample, devices));
+    } catch (error) {
+      fail(output, `${path}: ${fileReason(error)}`);
+      continue;
+    }
+    output.say(`wrote ${path}`);
+  }
 }
 
-function summary(results: readonly LitmusResult[]): string {
-  const count = (verdict: LitmusReport['verdict']): number =>
-    results.filter(({ report }) => report.verdict === verdict).length;
-  return `${count('ok')} hold in every interleaving, ${count('violated')} do not, ${count('incomplete')} were not finished.`;
+/** Runs one schedule. */
+function replayed(
+  { file, program }: LitmusSource,
+  replay: string,
+  options: LitmusOptions,
+  devices: LitmusDevices,
+  { output }: CommandHost,
+): number {
+  let story: Story;
+  try {
+    story = tell(litmusModel(program, devices.create), replay, DEFAULT_MAX_STEPS);
+  } catch (error) {
+    if (error instanceof HmmError) return fail(output, `${file}: ${error.message}`);
+    throw error;
+  }
+  const { violation, outcome, steps } = story;
+  if (violation?.invariant === 'REPLAY_DIVERGED')
+    return fail(output, `${file}: the schedule is of another test or version: ${violation.detail}`);
+  const { invariant = null, detail = null } = violation ?? {};
+  const json = { version: 1, name: program.name, replay: story.replay, invariant, detail, outcome, steps };
+  output.data(options.json ? `${JSON.stringify(json)}\n` : `${formatStory(story)}\n`);
+  return violation === undefined ? EXIT_OK : EXIT_FAILED;
 }
-
-const SCOPE = 'Not explored: the order of memory accesses within a step (sequentially consistent).';
 
 /** Explores each test of a recording, and compares. */
 async function observed(
   file: string,
   options: LitmusOptions,
-  devices: MirrorDevicesFactory,
-  host: CommandHost,
+  devices: LitmusDevices,
+  checkpoint: Checkpoint | undefined,
+  { output }: CommandHost,
 ): Promise<number> {
-  const { output } = host;
   const input = await readInput(file);
   if (!input.ok) return fail(output, input.message);
   let recorded;
@@ -176,36 +233,16 @@ async function observed(
     if (error instanceof HmmError) return fail(output, error.message);
     throw error;
   }
-  const tests: ObservedReport[] = [];
-  for (const [at, test] of recorded.entries()) {
-    output.progress(`${at + 1} of ${recorded.length}: ${test.name}`);
-    tests.push(runObserved(test, devices, searchOptions(options), options.set).report);
-  }
-  output.progress('');
-  output.data(options.json ? `${JSON.stringify({ version: 1, tests })}\n` : formatObserved(tests));
-  return tests.every((test) => test.covered === test.observed) ? EXIT_OK : EXIT_FAILED;
-}
-
-function formatObserved(tests: readonly ObservedReport[]): string {
-  const sum = (of: (test: ObservedReport) => number): number =>
-    tests.reduce((total, test) => total + of(test), 0);
-  const rows = tests.map((t) => [
-    t.name,
-    `${t.covered} of ${t.observed}`,
-    String(t.never_seen),
-    formatCount(t.schedules),
-    t.seconds.toFixed(2),
-    t.violations.join(', '),
-  ]);
-  const right = (title: string): { title: string; align: 'right' } => ({ title, align: 'right' });
-  const columns = [
-    { title: 'test' },
-    right('seen, allowed'),
-    right('never seen'),
-    right('schedules'),
-    right('seconds'),
-    { title: 'violations' },
-  ];
-  const total = `${sum((t) => t.covered)} of ${sum((t) => t.observed)} outcomes that the real kernel showed are allowed by the model.`;
-  return `${total}\n\n${formatTable(columns, rows)}\n\n${SCOPE}\n`;
+  const jobs = recorded.map((test) => ({
+    name: test.name,
+    text: settingsText(options.set) + JSON.stringify({ ...test, outcomes: [] }),
+    start: () =>
+      named(file, () => new ObservedSearch(test, devices.create, searchOptions(options), options.set)),
+  }));
+  const { results, interrupted, problem } = await exploreEach(jobs, checkpoint, output);
+  if (problem !== undefined) return fail(output, problem);
+  const tests = results.map(({ report }) => report);
+  output.data(options.json ? `${JSON.stringify({ version: 1, tests })}\n` : formatObserved(results));
+  const allowed = tests.every((test) => test.covered === test.observed);
+  return allowed && !interrupted ? EXIT_OK : EXIT_FAILED;
 }

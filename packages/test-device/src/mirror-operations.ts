@@ -167,6 +167,18 @@ export class MirrorOperations {
   }
 }
 
+/** Device memory of each of the four devices of a litmus test, pages. */
+const LITMUS_CHUNK_PAGES = 64;
+
+/**
+ * The devices of litmus tests: small ones, of which `corrected = 1` makes such as are free of the real one's races. A
+ * `MirrorDevicesFactory` of `@hmm/explore`.
+ */
+export function litmusDevices(system: MemorySystem, settings: ReadonlyMap<string, string>): MirrorOperations {
+  const corrected = settings.get('corrected') === '1';
+  return new MirrorOperations(system, { chunkPages: LITMUS_CHUNK_PAGES, maxTables: 64, corrected });
+}
+
 function valuesOf(call: MirrorCall, ptr: Uint8Array, pages: number): number[] {
   if (call === 'snap') return [...ptr.subarray(0, pages)];
   const values: number[] = [];

@@ -1,9 +1,9 @@
 import { Bounded } from '../strategies/bounded.js';
-import { Dpor } from '../strategies/dpor.js';
+import { Dpor, type DporState } from '../strategies/dpor.js';
 import { Full } from '../strategies/full.js';
 import { Pct } from '../strategies/pct.js';
 import { RandomWalk } from '../strategies/random.js';
-import { DEFAULT_MAX_STEPS, Explorer } from './explorer.js';
+import { DEFAULT_MAX_STEPS, Explorer, type ExplorerState } from './explorer.js';
 import { minimise } from './minimise.js';
 import type { Model } from './model.js';
 import { type Story, tell } from './story.js';
@@ -32,8 +32,6 @@ export interface SearchOptions {
   readonly keepGoing?: boolean;
   /** A clock, seconds. */
   readonly now?: () => number;
-  /** Asked between slices of work; true ends the search with what it has. */
-  readonly interrupted?: () => boolean;
   /** Executions to spend on making a counterexample short. */
   readonly minimiseExecutions?: number;
 }
@@ -69,21 +67,76 @@ export function makeStrategy(options: SearchOptions): Strategy & { readonly stat
   }
 }
 
+/** A search in the middle, as plain data. */
+export interface SavedSearch {
+  readonly explorer: ExplorerState;
+  readonly strategy: DporState;
+  readonly seconds: number;
+}
+
+/**
+ * A search that is done in slices, so that whoever runs it can see to other things, stop it with what it has, or save it
+ * and go on another day.
+ */
+export class Search {
+  readonly explorer: Explorer;
+  private readonly model: Model;
+  private readonly options: SearchOptions;
+  private readonly strategy: Strategy & { readonly states?: number };
+  private readonly maxSteps: number;
+  private readonly now: () => number;
+  private seconds = 0;
+
+  constructor(model: Model, options: SearchOptions = {}) {
+    const { maxSteps = DEFAULT_MAX_STEPS, keepGoing = false, now = () => 0 } = options;
+    this.model = model;
+    this.options = options;
+    this.maxSteps = maxSteps;
+    this.now = now;
+    this.strategy = makeStrategy(options);
+    this.explorer = new Explorer(model, this.strategy, { maxSteps, keepGoing });
+  }
+
+  /** Runs some executions. @returns whether there is more to run within the limits. */
+  advance(): boolean {
+    const { explorer } = this;
+    const { maxExecutions = Infinity, maxSeconds = Infinity } = this.options;
+    const begin = this.now();
+    const more = explorer.run(Math.min(SLICE, maxExecutions - explorer.executions));
+    this.seconds += this.now() - begin;
+    return more && explorer.executions < maxExecutions && this.seconds < maxSeconds;
+  }
+
+  /** What was found so far; the counterexample is made short first. */
+  result(): SearchResult {
+    const { explorer, model, maxSteps } = this;
+    const begin = this.now();
+    const counterexample = shortest(model, explorer, maxSteps, this.options.minimiseExecutions ?? 2000);
+    const states = this.strategy.states ?? explorer.executions;
+    const seconds = this.seconds + this.now() - begin;
+    return { complete: explorer.finished, explorer, states, seconds, counterexample };
+  }
+
+  /** A copy of where it is; undefined for strategies that cannot go on later. */
+  save(): SavedSearch | undefined {
+    const { strategy, explorer, seconds } = this;
+    if (!(strategy instanceof Dpor)) return undefined;
+    return { explorer: explorer.save(), strategy: strategy.save(), seconds };
+  }
+
+  /** Goes on from a saved search of the same model with the same options; before anything was run. */
+  resume(saved: SavedSearch): void {
+    if (this.strategy instanceof Dpor) this.strategy.resume(saved.strategy);
+    this.explorer.resume(saved.explorer);
+    this.seconds = saved.seconds;
+  }
+}
+
 /** Explores `model` within the limits of `options`. */
 export function search(model: Model, options: SearchOptions = {}): SearchResult {
-  const { maxSteps = DEFAULT_MAX_STEPS, maxExecutions = Infinity, maxSeconds = Infinity } = options;
-  const now = options.now ?? (() => 0);
-  const begin = now();
-  const strategy = makeStrategy(options);
-  const explorer = new Explorer(model, strategy, { maxSteps, keepGoing: options.keepGoing ?? false });
-  for (;;) {
-    const more = explorer.run(Math.min(SLICE, maxExecutions - explorer.executions));
-    if (!more || explorer.executions >= maxExecutions || now() - begin >= maxSeconds) break;
-    if (options.interrupted?.() === true) break;
-  }
-  const counterexample = shortest(model, explorer, maxSteps, options.minimiseExecutions ?? 2000);
-  const states = strategy.states ?? explorer.executions;
-  return { complete: explorer.finished, explorer, states, seconds: now() - begin, counterexample };
+  const running = new Search(model, options);
+  while (running.advance());
+  return running.result();
 }
 
 function shortest(model: Model, explorer: Explorer, maxSteps: number, budget: number): Story | undefined {

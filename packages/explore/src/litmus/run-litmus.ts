@@ -1,4 +1,4 @@
-import { type SearchOptions, search } from '../engine/search.js';
+import { Search, type SearchOptions } from '../engine/search.js';
 import type { Story } from '../engine/story.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { litmusModel } from './litmus-model.js';
@@ -34,30 +34,47 @@ export interface LitmusResult {
   readonly story: Story | undefined;
 }
 
+/** The exploration of one litmus test, in slices. */
+export class LitmusSearch {
+  readonly search: Search;
+  private readonly program: LitmusProgram;
+
+  /** @throws HmmError `INIT` when the initial state cannot be set up. */
+  constructor(program: LitmusProgram, devices: MirrorDevicesFactory, options: SearchOptions = {}) {
+    this.program = program;
+    this.search = new Search(litmusModel(program, devices), options);
+  }
+
+  /** What was found so far. */
+  result(): LitmusResult {
+    const { name, quantifier } = this.program;
+    const { explorer, states, seconds, complete, counterexample: story } = this.search.result();
+    const outcomes = [...explorer.outcomes.keys()];
+    const witnessed = quantifier !== 'exists' || outcomes.some((text) => text.endsWith('exists'));
+    const broken = explorer.violations.size > 0 || (complete && !witnessed);
+    const report: LitmusReport = {
+      name,
+      verdict: broken ? 'violated' : complete ? 'ok' : 'incomplete',
+      schedules: explorer.schedules,
+      states,
+      steps: explorer.steps,
+      outcomes,
+      seconds,
+      counterexample: story === undefined ? null : counterexampleOf(story),
+    };
+    return { report, story };
+  }
+}
+
 /** Explores a litmus test. @throws HmmError `INIT` when its initial state cannot be set up. */
 export function runLitmus(
   program: LitmusProgram,
   devices: MirrorDevicesFactory,
   options: SearchOptions = {},
 ): LitmusResult {
-  const model = litmusModel(program, devices);
-  const result = search(model, options);
-  const { explorer, counterexample: story } = result;
-  const outcomes = [...explorer.outcomes.keys()];
-  const witnessed = program.quantifier !== 'exists' || outcomes.some((text) => text.endsWith('exists'));
-  const broken = explorer.violations.size > 0 || (result.complete && !witnessed);
-  const verdict = broken ? 'violated' : result.complete ? 'ok' : 'incomplete';
-  const report: LitmusReport = {
-    name: program.name,
-    verdict,
-    schedules: explorer.schedules,
-    states: result.states,
-    steps: explorer.steps,
-    outcomes,
-    seconds: result.seconds,
-    counterexample: story === undefined ? null : counterexampleOf(story),
-  };
-  return { report, story };
+  const running = new LitmusSearch(program, devices, options);
+  while (running.search.advance());
+  return running.result();
 }
 
 function counterexampleOf(story: Story): LitmusCounterexample {

@@ -1,4 +1,4 @@
-import { type SearchOptions, search } from '../engine/search.js';
+import { Search, type SearchOptions } from '../engine/search.js';
 import type { Story } from '../engine/story.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { ANY_VALUE } from '../world/recorded-operation.js';
@@ -24,12 +24,54 @@ export interface ObservedReport {
   readonly seconds: number;
   /** Whether every interleaving was looked at. */
   readonly exhaustive: boolean;
+  /** The outcomes that were never seen, as the recordings write them. */
+  readonly unseen: readonly string[];
 }
 
 /** A report and, for people, the story of the first violation. */
 export interface ObservedResult {
   readonly report: ObservedReport;
   readonly story: Story | undefined;
+}
+
+/** The exploration of one recorded test, in slices. */
+export class ObservedSearch {
+  readonly search: Search;
+  private readonly test: RecordedTest;
+
+  /** @throws HmmError `INIT` when the initial state cannot be set up. */
+  constructor(
+    test: RecordedTest,
+    devices: MirrorDevicesFactory,
+    options: SearchOptions = {},
+    settings: ReadonlyMap<string, string> = new Map(),
+  ) {
+    this.test = test;
+    this.search = new Search(recordedModel(test, devices, settings), { ...options, keepGoing: true });
+  }
+
+  /** What was found so far, compared with what was seen. */
+  result(): ObservedResult {
+    const { name, outcomes } = this.test;
+    const { explorer, seconds, complete, counterexample } = this.search.result();
+    const allowed = [...explorer.outcomes.keys()].map((text) => new AllowedOutcome(text));
+    const missing = outcomes.filter((outcome) => !allowed.some((each) => each.covers(outcome)));
+    const unseen = allowed.filter((each) => !outcomes.some((outcome) => each.covers(outcome)));
+    const report: ObservedReport = {
+      name,
+      observed: outcomes.length,
+      covered: outcomes.length - missing.length,
+      missing,
+      allowed: allowed.length,
+      never_seen: unseen.length,
+      violations: [...explorer.violations.keys()],
+      schedules: explorer.schedules,
+      seconds,
+      exhaustive: complete,
+      unseen: unseen.map(({ text }) => text),
+    };
+    return { report, story: counterexample };
+  }
 }
 
 /** Explores a recorded test and compares what it allows with what was seen. Outcomes come from exploration alone. */
@@ -39,28 +81,14 @@ export function runObserved(
   options: SearchOptions = {},
   settings: ReadonlyMap<string, string> = new Map(),
 ): ObservedResult {
-  const result = search(recordedModel(test, devices, settings), { ...options, keepGoing: true });
-  const { explorer } = result;
-  const allowed = [...explorer.outcomes.keys()].map((text) => new AllowedOutcome(text));
-  const missing = test.outcomes.filter((outcome) => !allowed.some((each) => each.covers(outcome)));
-  const report: ObservedReport = {
-    name: test.name,
-    observed: test.outcomes.length,
-    covered: test.outcomes.length - missing.length,
-    missing,
-    allowed: allowed.length,
-    never_seen: allowed.filter((each) => !test.outcomes.some((outcome) => each.covers(outcome))).length,
-    violations: [...explorer.violations.keys()],
-    schedules: explorer.schedules,
-    seconds: result.seconds,
-    exhaustive: result.complete,
-  };
-  return { report, story: result.counterexample };
+  const running = new ObservedSearch(test, devices, options, settings);
+  while (running.search.advance());
+  return running.result();
 }
 
 /** An outcome of the model; where it read a freed page, any value is one that it allows. */
 class AllowedOutcome {
-  private readonly text: string;
+  readonly text: string;
   private readonly pattern: RegExp | undefined;
 
   constructor(text: string) {
