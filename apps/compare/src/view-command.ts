@@ -117,8 +117,8 @@ function pathOf(request: IncomingMessage, folder: string, file: string | undefin
   if (request.method !== 'GET' || !/^(?:127\.0\.0\.1|localhost)(?::\d+)?$/.test(request.headers.host ?? '')) {
     return undefined;
   }
-  const asked = decoded(new URL(request.url ?? '/', 'http://localhost').pathname);
-  if (asked === undefined) return undefined;
+  const asked = decoded((request.url ?? '/').replace(/[?#].*$/, ''));
+  if (asked?.startsWith('/') !== true || asked.includes('\0')) return undefined;
   if (file !== undefined && asked === `/opened/${basename(file)}`) return file;
   const path = normalize(join(folder, asked === '/' ? 'index.html' : asked));
   return path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`) ? path : undefined;

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ let port = 0;
 
 beforeAll(async () => {
   writeFileSync(join(folder, 'index.html'), '<p>page');
+  mkdirSync(join(folder, 'assets'));
   writeFileSync(join(folder, 'given.hmm'), 'malloc a 4KiB');
   writeFileSync(secret, 'secret');
   server = createServer(pageHandler(folder, join(folder, 'given.hmm')));
@@ -53,6 +54,10 @@ test('nothing outside of the page can be reached, by no other name of this compu
     `/opened/../../${name}`,
     '/missing',
     '/%zz',
+    '/%00',
+    '//',
+    '//[',
+    '/assets',
   ]) {
     expect((await get(path)).status).toBe(404);
   }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -8,32 +8,9 @@ import { gzipSync } from 'node:zlib';
 import { type Browser, chromium } from 'playwright-core';
 import { build } from 'vite';
 import { CHROMIUM_FLAGS, chromiumPath, serveFolder } from '../test/e2e/chromium.js';
+import { atLeast, atMost, type BudgetResult } from './budget-result.js';
+import { largeTrace } from './large-trace.js';
 import type { Measured } from './measure.js';
-
-/** One budget: what was measured, and whether it is kept. */
-export interface BudgetResult {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly limit: string;
-  readonly kept: boolean;
-}
-
-const atMost = (name: string, value: number, unit: string, limit: number): BudgetResult => ({
-  name,
-  value,
-  unit,
-  limit: `< ${limit}`,
-  kept: value < limit,
-});
-
-const atLeast = (name: string, value: number, unit: string, limit: number): BudgetResult => ({
-  name,
-  value,
-  unit,
-  limit: `>= ${limit}`,
-  kept: value >= limit,
-});
 
 /** Builds the page and the measuring page below `folder`, and measures every budget in Chromium. */
 export async function measureBudgets(root: string, folder: string): Promise<BudgetResult[]> {
@@ -52,7 +29,11 @@ export async function measureBudgets(root: string, folder: string): Promise<Budg
   });
   const browser = await chromium.launch({ executablePath: chromiumPath ?? '', args: [...CHROMIUM_FLAGS] });
   try {
-    return [...(await firstPaint(browser, page)), ...(await drawing(browser, measuring, node))];
+    return [
+      ...(await firstPaint(browser, page)),
+      ...(await drawing(browser, measuring, node)),
+      ...(await largeTrace(browser, page, folder)),
+    ];
   } finally {
     await browser.close();
   }
@@ -75,7 +56,7 @@ async function firstPaint(browser: Browser, folder: string): Promise<BudgetResul
         () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity,
       ),
     );
-    await page.locator('.summary').first().waitFor();
+    await page.locator('.sentence').first().waitFor();
     await context.close();
   }
   server.close();
@@ -99,12 +80,8 @@ async function drawing(browser: Browser, folder: string, node: string): Promise<
   const { server, url } = await serveFolder(folder);
   const page = await browser.newPage();
   await page.goto(`${url}budgets/measure.html`);
-  let memory = 0;
-  const timer = setInterval(() => {
-    void residentMemory(browser).then((bytes) => (memory = Math.max(memory, bytes)));
-  }, 250);
   const measured: Measured = await page.evaluate(() => window.measured);
-  clearInterval(timer);
+  await page.close();
   server.close();
   const [file] = (await readdir(node)).filter((name) => name.endsWith('.js'));
   const nodeMs = await inNode(join(node, file ?? ''));
@@ -112,8 +89,6 @@ async function drawing(browser: Browser, folder: string, node: string): Promise<
     atMost('1 M events drawn', measured.drawMs, 'ms', 100),
     atLeast('lanes built in the worker', measured.lanes / 1e6, 'M events/s', 10),
     atLeast('map built in the worker', measured.raster / 1e6, 'M events/s', 10),
-    atLeast('scrubbing over 10 M events', measured.framesPerSecond, 'frames/s', 30),
-    atMost('memory of the page meanwhile', memory / 2 ** 20, 'MiB', 2048),
     atLeast('engine in the worker, of its speed in Node', (100 * nodeMs) / measured.engineMs, '%', 70),
   ];
 }
@@ -123,20 +98,4 @@ async function inNode(file: string): Promise<number> {
   const code = `import(${JSON.stringify(pathToFileURL(file).href)}).then((m) => console.log(m.engineWork()))`;
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', code]);
   return Number(stdout);
-}
-
-/** Resident memory of the largest renderer, bytes: what the page and its workers take. */
-async function residentMemory(browser: Browser): Promise<number> {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  await session.detach();
-  const sizes = await Promise.all(
-    processInfo
-      .filter(({ type }) => type === 'renderer')
-      .map(async ({ id }) => {
-        const status = await readFile(`/proc/${id}/status`, 'utf8').catch(() => '');
-        return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
-      }),
-  );
-  return Math.max(0, ...sizes);
 }

@@ -18,9 +18,9 @@ function eventsPerSecond(events: number, work: () => void): number {
 }
 
 self.addEventListener('message', () => {
-  const { time, end, lane } = syntheticEvents(TILE_EVENTS, 12);
+  const events = syntheticEvents(TILE_EVENTS, 12);
   const lanes = eventsPerSecond(TILE_EVENTS, () => {
-    buildLanes(time, end, lane, TILE_EVENTS, 12);
+    buildLanes(events, events.lane, TILE_EVENTS, 12);
   });
   const changes = syntheticChanges(TILE_EVENTS, ROWS);
   const view = { from: 0, to: TILE_EVENTS * 10, firstRow: 0, lastRow: ROWS, width: 900, height: 180 };

@@ -7,7 +7,7 @@ import { keepUrl, restorePage } from './state/page-state.js';
 import { App } from './views/app.js';
 
 restorePage(location.hash.slice(1));
-const engine = new Engine(new EngineWorker());
+const engine = new Engine(() => new EngineWorker());
 const host = document.getElementById('app');
 if (host !== null) render(<App engine={engine} />, host);
 keepUrl();

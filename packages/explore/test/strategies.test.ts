@@ -77,6 +77,21 @@ describe('a counterexample', () => {
     expect(text).toContain(`replay: ${found?.replay}`);
   });
 
+  test('names, at each step, who could have run instead, and how to see that', () => {
+    const model = new NotifierRetry(FAULTS, 'no-retry');
+    const story = tell(model, minimise(model, 'I1', MAX_STEPS, 100_000)?.replay ?? '', MAX_STEPS);
+    const ways = story.steps.flatMap(({ instead }, at) => instead.map((way) => ({ ...way, at })));
+    expect(ways.length).toBeGreaterThan(2);
+    for (const { agent, replay, at } of ways) {
+      const other = tell(model, replay, MAX_STEPS);
+      expect(other.violation?.invariant).not.toBe('REPLAY_DIVERGED');
+      const names = other.steps.map((step) => step.agent);
+      expect(names.slice(0, at)).toEqual(story.steps.slice(0, at).map((step) => step.agent));
+      expect(names[at]).toBe(agent);
+      expect(agent).not.toBe(story.steps[at]?.agent);
+    }
+  });
+
   test('is not invented for a driver without mistake', () => {
     expect(minimise(new NotifierRetry(FAULTS), 'I1', MAX_STEPS, 3000)).toBeUndefined();
   });

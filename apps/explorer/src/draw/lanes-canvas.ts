@@ -1,11 +1,21 @@
-import { density, type Lane, visible } from '../tiles/lane-index.js';
-import type { Palette } from './palette.js';
+import { density, type EventTimes, type Lane, visible } from '../tiles/lane-index.js';
+import type { LaneRole, Palette } from './palette.js';
 
 /** Height of one lane, CSS pixels. */
-export const LANE_HEIGHT = 16;
+export const LANE_HEIGHT = 17;
 
 /** More spans than this in view are drawn as a density, fewer one by one. */
 export const BARS_AT_MOST = 2000;
+
+/** How a lane's events are drawn: as bars, as arrows back in time, or as a line that is up while they last. */
+export type LaneShape = 'bars' | 'arrows' | 'level';
+
+/** A lane with its looks. */
+export interface DrawnLane {
+  readonly lane: Lane;
+  readonly role: LaneRole;
+  readonly shape: LaneShape;
+}
 
 /** What a lane drawing needs to know. */
 export interface LanesView {
@@ -15,98 +25,141 @@ export interface LanesView {
   readonly width: number;
   /** Event drawn as selected, or -1. */
   readonly selected: number;
-  /** Lanes whose events go back to an earlier point: drawn as arrows. */
-  readonly arrows: ReadonlySet<number>;
+  /** What is written on the bar of an event, where there is room; '' for nothing. */
+  readonly label?: (event: number) => string;
 }
 
-/** Draws the lanes below each other: bars while few enough are in view, else how many there are, as darkness. */
+const BAR_TOP = 2;
+const BAR_HEIGHT = LANE_HEIGHT - 5;
+/** A bar narrower than that has nothing written on it. */
+const LABEL_FROM = 28;
+
+interface Drawing {
+  readonly ctx: CanvasRenderingContext2D;
+  readonly times: EventTimes;
+  readonly view: LanesView;
+  readonly palette: Palette;
+  /** Pixels a ns. */
+  readonly scale: number;
+}
+
+/** Draws the lanes below each other: one by one while few enough are in view, else how many there are, as darkness. */
 export function drawLanes(
   ctx: CanvasRenderingContext2D,
-  lanes: readonly Lane[],
+  lanes: readonly DrawnLane[],
+  times: EventTimes,
   view: LanesView,
   palette: Palette,
 ): void {
-  const scale = view.width / (view.to - view.from);
+  const drawing: Drawing = { ctx, times, view, palette, scale: view.width / (view.to - view.from) };
   ctx.clearRect(0, 0, view.width, lanes.length * LANE_HEIGHT);
-  for (const [index, lane] of lanes.entries()) {
+  ctx.font = '10px system-ui, sans-serif';
+  for (const [index, drawn] of lanes.entries()) {
     const top = index * LANE_HEIGHT;
     ctx.globalAlpha = 1;
     ctx.fillStyle = palette.grid;
     ctx.fillRect(0, top + LANE_HEIGHT - 1, view.width, 1);
-    ctx.fillStyle = palette.lane;
-    const { first, last } = visible(lane, view.from, view.to);
-    if (view.arrows.has(index)) drawArrows(ctx, lane, first, last, top, view, scale, palette);
-    else if (last - first <= BARS_AT_MOST) drawBars(ctx, lane, first, last, top, view, scale, palette);
-    else drawDensity(ctx, lane, top, view);
+    const { first, last } = visible(drawn.lane, times, view.from, view.to);
+    if (last - first > BARS_AT_MOST) drawDensity(drawing, drawn, top);
+    else if (drawn.shape === 'arrows') drawArrows(drawing, drawn, first, last, top);
+    else drawBars(drawing, drawn, first, last, top);
   }
   ctx.globalAlpha = 1;
 }
 
-function drawBars(
-  ctx: CanvasRenderingContext2D,
-  lane: Lane,
-  first: number,
-  last: number,
-  top: number,
-  view: LanesView,
-  scale: number,
-  palette: Palette,
-): void {
+function colourOf({ view, palette }: Drawing, { role }: DrawnLane, event: number): string {
+  return event === view.selected ? palette.mark : palette.lanes[role];
+}
+
+function drawBars(drawing: Drawing, drawn: DrawnLane, first: number, last: number, top: number): void {
+  const { ctx, times, view, scale } = drawing;
+  const level = drawn.shape === 'level';
+  if (level) {
+    ctx.fillStyle = drawing.palette.lanes[drawn.role];
+    ctx.fillRect(0, top + BAR_TOP + BAR_HEIGHT - 1, view.width, 1);
+  }
   for (let i = first; i < last; i++) {
-    const x = ((lane.start[i] ?? 0) - view.from) * scale;
-    const width = Math.max(1.5, ((lane.end[i] ?? 0) - (lane.start[i] ?? 0)) * scale);
-    if (x + width < 0) continue;
-    const selected = lane.event[i] === view.selected;
-    ctx.fillStyle = selected ? palette.mark : palette.lane;
-    ctx.fillRect(x, top + 2, width, LANE_HEIGHT - 5);
+    const event = drawn.lane.event[i] ?? 0;
+    const begin = times.time[event] ?? 0;
+    const left = (begin - view.from) * scale;
+    const x = Math.max(left, 0);
+    const right = Math.min(((times.end[event] ?? 0) - view.from) * scale, view.width);
+    if (right < 0) continue;
+    const width = Math.max(1.5, right - x);
+    ctx.fillStyle = colourOf(drawing, drawn, event);
+    ctx.fillRect(x, top + BAR_TOP, width, BAR_HEIGHT);
+    // Neighbours that touch stay two bars.
+    if (left > 0 && width > 3) ctx.clearRect(x, top + BAR_TOP, 0.5, BAR_HEIGHT);
+    if (width > LABEL_FROM) writeLabel(drawing, drawn, event, { x, top, width });
   }
 }
 
-/** Each event as an arrow that points back in time. */
-function drawArrows(
-  ctx: CanvasRenderingContext2D,
-  lane: Lane,
-  first: number,
-  last: number,
-  top: number,
-  view: LanesView,
-  scale: number,
-  palette: Palette,
+function writeLabel(
+  { ctx, view, palette }: Drawing,
+  { role }: DrawnLane,
+  event: number,
+  { x, top, width }: { readonly x: number; readonly top: number; readonly width: number },
 ): void {
-  const middle = top + LANE_HEIGHT / 2 - 1;
-  for (let i = first; i < Math.min(last, first + BARS_AT_MOST); i++) {
-    const x = ((lane.start[i] ?? 0) - view.from) * scale;
-    ctx.fillStyle = lane.event[i] === view.selected ? palette.mark : palette.lane;
-    ctx.fillRect(x - 9, middle - 1, 9, 2);
+  const text = view.label?.(event) ?? '';
+  if (text === '') return;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(x, top, width - 3, LANE_HEIGHT);
+  ctx.clip();
+  ctx.fillStyle = event === view.selected ? palette.paper : palette.onLanes[role];
+  ctx.fillText(text, x + 4, top + BAR_TOP + BAR_HEIGHT - 3);
+  ctx.restore();
+}
+
+/** An arrow back from the end of each event to where it begins, and a dot at its end. */
+function drawArrows(drawing: Drawing, drawn: DrawnLane, first: number, last: number, top: number): void {
+  const { ctx, times, view, scale } = drawing;
+  const middle = top + BAR_TOP + BAR_HEIGHT / 2;
+  for (let i = first; i < last; i++) {
+    const event = drawn.lane.event[i] ?? 0;
+    const end = ((times.end[event] ?? 0) - view.from) * scale;
+    const tip = Math.min(((times.time[event] ?? 0) - view.from) * scale, end - 12);
+    ctx.fillStyle = colourOf(drawing, drawn, event);
+    ctx.fillRect(tip + 4, middle - 1, end - tip - 4, 2);
+    ctx.fillRect(end - 2, middle - 4, 3, 8);
     ctx.beginPath();
-    ctx.moveTo(x - 13, middle);
-    ctx.lineTo(x - 8, middle - 4);
-    ctx.lineTo(x - 8, middle + 4);
+    ctx.moveTo(tip, middle);
+    ctx.lineTo(tip + 6, middle - 5);
+    ctx.lineTo(tip + 6, middle + 5);
     ctx.fill();
   }
 }
 
-function drawDensity(ctx: CanvasRenderingContext2D, lane: Lane, top: number, view: LanesView): void {
-  const counts = density(lane, view.from, view.to, view.width);
+function drawDensity(drawing: Drawing, drawn: DrawnLane, top: number): void {
+  const { ctx, times, view, palette } = drawing;
+  const counts = density(drawn.lane, times, view.from, view.to, view.width);
   let most = 1;
   for (const count of counts) if (count > most) most = count;
+  ctx.fillStyle = palette.lanes[drawn.role];
   for (let x = 0; x < counts.length; x++) {
     const count = counts[x] ?? 0;
     if (count === 0) continue;
     ctx.globalAlpha = 0.25 + 0.75 * (Math.log1p(count) / Math.log1p(most));
-    ctx.fillRect(x, top + 2, 1, LANE_HEIGHT - 5);
+    ctx.fillRect(x, top + BAR_TOP, 1, BAR_HEIGHT);
   }
 }
 
 /** The event whose span is at (x, y) of a lanes drawing, or -1; a tick can be hit 4 px beside. */
-export function hitLane(lanes: readonly Lane[], view: LanesView, x: number, y: number): number {
-  const lane = lanes[Math.floor(y / LANE_HEIGHT)];
+export function hitLane(
+  lanes: readonly DrawnLane[],
+  times: EventTimes,
+  view: LanesView,
+  x: number,
+  y: number,
+): number {
+  const lane = lanes[Math.floor(y / LANE_HEIGHT)]?.lane;
   if (lane === undefined) return -1;
   const ns = (view.to - view.from) / view.width;
   const at = view.from + x * ns;
-  const { first, last } = visible(lane, at - 4 * ns, at + 4 * ns);
+  const { first, last } = visible(lane, times, at - 4 * ns, at + 4 * ns);
   for (let i = last - 1; i >= first; i--) {
-    if ((lane.start[i] ?? 0) <= at + 4 * ns && (lane.end[i] ?? 0) >= at - 4 * ns) return lane.event[i] ?? -1;
+    const event = lane.event[i] ?? 0;
+    if ((times.time[event] ?? 0) <= at + 4 * ns && (times.end[event] ?? 0) >= at - 4 * ns) return event;
   }
   return -1;
 }

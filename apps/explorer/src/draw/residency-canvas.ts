@@ -1,3 +1,4 @@
+import type { RegionView } from '../engine/run-view.js';
 import { ON_BOTH, ON_DEVICE } from '../tiles/residency-raster.js';
 import type { Palette } from './palette.js';
 
@@ -59,4 +60,32 @@ export function drawEnd(
   ctx.fillStyle = palette.ink;
   ctx.font = '11px system-ui, sans-serif';
   if (width - begin > 60) ctx.fillText('end of run', begin + 6, 14);
+}
+
+const BLOCK_ROWS = 512;
+/** Lines closer than that would hide what is between them, pixels. */
+const LINE_GAP = 8;
+
+/** Thin lines where regions begin, and 2 MiB blocks of them where there is room. */
+export function drawRowLines(
+  ctx: CanvasRenderingContext2D,
+  regions: readonly RegionView[],
+  rows: number,
+  width: number,
+  height: number,
+  palette: Palette,
+): void {
+  const scale = height / rows;
+  ctx.fillStyle = palette.paper;
+  let last = 0;
+  for (const { row, pages } of regions) {
+    for (let first = row; first < row + pages; first += BLOCK_ROWS) {
+      const y = Math.round(first * scale);
+      if (y < last + LINE_GAP) continue;
+      ctx.globalAlpha = first === row ? 1 : 0.55;
+      ctx.fillRect(0, y, width, 1);
+      last = y;
+    }
+  }
+  ctx.globalAlpha = 1;
 }

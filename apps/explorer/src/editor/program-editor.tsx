@@ -1,7 +1,7 @@
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { lintGutter, setDiagnostics } from '@codemirror/lint';
-import { EditorState } from '@codemirror/state';
-import { EditorView, keymap, lineNumbers } from '@codemirror/view';
+import { EditorState, StateEffect, StateField } from '@codemirror/state';
+import { Decoration, EditorView, keymap, lineNumbers } from '@codemirror/view';
 import { useEffect, useRef } from 'preact/hooks';
 import { programHighlight } from './highlight.js';
 
@@ -12,12 +12,39 @@ export interface EditorProblem {
   readonly message: string;
 }
 
+const setLines = StateEffect.define<ReadonlyMap<number, string>>();
+
+/** Marks lines, with what is at them written behind. */
+const markedLines = StateField.define({
+  create: () => Decoration.none,
+  update: (marks, { effects, state }) => {
+    let now = marks;
+    for (const effect of effects) {
+      if (!effect.is(setLines)) continue;
+      const lines = [...effect.value].filter(([line]) => line >= 1 && line <= state.doc.lines);
+      now = Decoration.set(
+        lines
+          .sort(([a], [b]) => a - b)
+          .map(([line, text]) =>
+            Decoration.line({ class: 'cm-at-line', attributes: { 'data-at': text } }).range(
+              state.doc.line(line).from,
+            ),
+          ),
+      );
+    }
+    return now;
+  },
+  provide: (field) => EditorView.decorations.from(field),
+});
+
 /** The program's editor. `onRun` is Ctrl+Enter; Escape then Tab leaves it by keyboard. */
 export function ProgramEditor(props: {
   /** Its name for who cannot see it. */
   readonly label: string;
   readonly text: string;
   readonly problems: readonly EditorProblem[];
+  /** Lines to mark, with what is at them. */
+  readonly lines?: ReadonlyMap<number, string>;
   readonly onChange: (text: string) => void;
   readonly onRun: () => void;
 }): preact.JSX.Element {
@@ -42,6 +69,8 @@ export function ProgramEditor(props: {
             ...historyKeymap,
           ]),
           programHighlight,
+          markedLines,
+          EditorView.lineWrapping,
           EditorView.contentAttributes.of({ 'aria-label': latest.current.label, tabindex: '0' }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current.onChange(update.state.doc.toString());
@@ -72,6 +101,10 @@ export function ProgramEditor(props: {
     });
     editor.dispatch(setDiagnostics(editor.state, diagnostics));
   }, [props.problems]);
+
+  useEffect(() => {
+    view.current?.dispatch({ effects: setLines.of(props.lines ?? new Map<number, string>()) });
+  }, [props.lines, props.text]);
 
   return <div class="editor" ref={host} />;
 }

@@ -2,8 +2,8 @@ import { findDifferences } from '@hmm/report';
 import { parseProgram } from '@hmm/workload';
 import { residencyRaster } from '../tiles/residency-raster.js';
 import { CLIENTS } from './clients.js';
-import { eventText } from './event-text.js';
 import { exploreLitmus, tellLitmus } from './litmus-run.js';
+import type { PaneResult } from './run-view.js';
 import type {
   EngineAnswers,
   EngineCall,
@@ -13,20 +13,14 @@ import type {
   RunAnswer,
 } from './protocol.js';
 import { type PaneRun, runPane } from './run-pane.js';
-import type { PaneRefusal, RunView } from './run-view.js';
+import type { PaneRefusal } from './run-view.js';
 import { recordSteps } from './step-recorder.js';
 import type { StepRun } from './step-view.js';
-import { traceView } from './trace-view.js';
+import { type OpenedTrace, openTrace } from './trace-view.js';
 import { whyChain } from './why.js';
 
 /** The panes of the latest run: rasters and chains are made from them. */
 let latest: readonly (PaneRun | OpenedTrace | PaneRefusal)[] = [];
-
-/** A recorded trace in a pane: there is no machine behind it. */
-interface OpenedTrace {
-  readonly ok: true;
-  readonly run: RunView;
-}
 
 function runAll(text: string, panes: readonly PaneSpec[], keep: boolean): RunAnswer {
   const parsed = parseProgram(text, 'program');
@@ -65,26 +59,31 @@ function paneAt(index: number): PaneRun | OpenedTrace {
   return pane;
 }
 
-function answer(call: EngineCall): EngineAnswers[keyof EngineAnswers] {
+async function open(name: string, file: Blob): Promise<PaneResult> {
+  const opened = await openTrace(name, file);
+  latest = [opened];
+  return opened.ok ? { ok: true, run: opened.run } : opened;
+}
+
+type Answer = EngineAnswers[keyof EngineAnswers];
+
+function answer(call: EngineCall): Answer | Promise<Answer> {
   switch (call.kind) {
     case 'clients':
       return CLIENTS.map(({ name, title, gpus, settings }) => ({ name, title, gpus, settings }));
     case 'run':
       return runAll(call.program, call.panes, call.keep);
     case 'raster': {
-      const { run } = paneAt(call.pane);
-      return residencyRaster(run.residency, run.rows, call.view);
+      const pane = paneAt(call.pane);
+      const changes = 'residency' in pane ? pane.residency : pane.run.residency;
+      return residencyRaster(changes, pane.run.rows, call.view);
     }
     case 'why': {
       const pane = paneAt(call.pane);
-      if ('pane' in pane) return whyChain(pane, call.event);
-      return [{ title: 'recorded', text: eventText(pane.run, call.event), rule: '', event: call.event }];
+      return 'pane' in pane ? whyChain(pane, call.event) : [];
     }
-    case 'open': {
-      const opened = traceView(call.name, call.bytes);
-      latest = [opened];
-      return opened;
-    }
+    case 'open':
+      return open(call.name, call.file);
     case 'steps':
       return stepsOf(call.program, call.pane);
     case 'litmus':
@@ -94,13 +93,31 @@ function answer(call: EngineCall): EngineAnswers[keyof EngineAnswers] {
   }
 }
 
-self.addEventListener('message', (event: MessageEvent<EngineRequest>) => {
-  const { id, call } = event.data;
-  let reply: EngineReply;
+/** The buffers that go to the page for good: those of a recorded trace, which are large and of no more use here. */
+function transfers(call: EngineCall, answered: Answer): ArrayBufferLike[] {
+  if (call.kind === 'raster' && answered instanceof Uint8Array) return [answered.buffer];
+  const [pane] = latest;
+  if (call.kind !== 'open' || pane?.ok !== true) return [];
+  const { events, laneIndex } = pane.run;
+  const columns = [events.time, events.end, events.agent, events.kind, events.lane, events.row, events.pages];
+  return [...columns, ...laneIndex.map(({ event }) => event)].map(({ buffer }) => buffer);
+}
+
+async function serve({ id, call }: EngineRequest): Promise<void> {
   try {
-    reply = { id, ok: true, answer: answer(call) };
+    const answered = await answer(call);
+    const reply: EngineReply = { id, ok: true, answer: answered };
+    self.postMessage(reply, { transfer: transfers(call, answered) });
   } catch (error) {
-    reply = { id, ok: false, message: error instanceof Error ? error.message : String(error) };
+    const reply: EngineReply = {
+      id,
+      ok: false,
+      message: error instanceof Error ? error.message : String(error),
+    };
+    self.postMessage(reply);
   }
-  self.postMessage(reply);
+}
+
+self.addEventListener('message', (event: MessageEvent<EngineRequest>) => {
+  void serve(event.data);
 });

@@ -1,41 +1,43 @@
 import { tracepoint } from '@hmm/kernel';
 import type { Machine } from '@hmm/machine';
-import { endKindOf, laneOfKind, laneOfStatement, sortLanes } from './lanes.js';
-import type { LockHold } from './lock-log.js';
+import { laneOfKind, laneOfStatement, sortLanes } from './lanes.js';
 import { type EventColumns, type RegionView, STATEMENT_KIND, type StatementView } from './run-view.js';
+import type { Bars, Span } from './spans.js';
+import { timeOrder } from './time-order.js';
+import { buildLanes, type Lane, NO_LANE } from '../tiles/lane-index.js';
 
 /** The events of a run with the names that its numbers stand for. */
 export interface NamedEvents {
   readonly events: EventColumns;
   readonly kinds: readonly string[];
   readonly lanes: readonly string[];
+  readonly laneIndex: readonly Lane[];
   readonly agents: readonly string[];
 }
 
-/** Puts tracepoints, statements and lock holds into one time order. */
+/** Puts tracepoints, with their bars, statements and other spans into one time order. */
 export function eventColumns(
   machine: Machine,
   regions: readonly RegionView[],
   statements: readonly StatementView[],
-  holds: readonly LockHold[],
+  spans: readonly Span[],
+  bars: Bars,
 ): NamedEvents {
   const { trace, sched } = machine.kernel;
   const traced = trace.length;
-  const length = traced + statements.length + holds.length;
+  const length = traced + statements.length + spans.length;
   const kinds = new Names();
   const kindOfTracepoint = tracepointKinds(trace.kind, traced, kinds);
   const raw = newColumns(length);
   const laneNames: string[] = [];
   const laneOfTracepoint = kinds.list.map(laneOfKind);
-  const ends = spanEnds(trace.kind, trace.value, trace.time, traced);
   for (let i = 0; i < traced; i++) {
     const kind = kindOfTracepoint[trace.kind[i] ?? 0] ?? 0;
-    const time = trace.time[i] ?? 0;
     put(
       raw,
       i,
-      time,
-      ends[i] ?? time,
+      bars.begin[i] ?? 0,
+      bars.end[i] ?? 0,
       trace.agent[i] ?? 0,
       kind,
       trace.page[i] ?? 0,
@@ -49,15 +51,22 @@ export function eventColumns(
     put(raw, traced + i, from, to, 0, statement, -1, 0, i);
     laneNames[traced + i] = laneOfStatement(side, agent);
   }
-  for (const [i, { from, to, agent, lock }] of holds.entries()) {
-    put(raw, traced + statements.length + i, from, to, agent, kinds.id(`lock:${lock}`), -1, 0, 0);
-    laneNames[traced + statements.length + i] = `lock ${lock}`;
+  for (const [i, { from, to, agent, kind, lane, pages }] of spans.entries()) {
+    put(raw, traced + statements.length + i, from, to, agent, kinds.id(kind), -1, pages, 0);
+    laneNames[traced + statements.length + i] = lane;
   }
   const lanes = sortLanes(laneNames);
   const laneIds = new Map(lanes.map((name, id) => [name, id]));
-  for (let i = 0; i < length; i++) raw.lane[i] = laneIds.get(laneNames[i] ?? '') ?? 255;
+  for (let i = 0; i < length; i++) raw.lane[i] = laneIds.get(laneNames[i] ?? '') ?? NO_LANE;
   rowsOf(raw, machine, regions);
-  return { events: inTimeOrder(raw), kinds: kinds.list, lanes, agents: sched.agents.map(({ name }) => name) };
+  const events = inTimeOrder(raw);
+  return {
+    events,
+    kinds: kinds.list,
+    lanes,
+    laneIndex: buildLanes(events, events.lane, length, lanes.length),
+    agents: sched.agents.map(({ name }) => name),
+  };
 }
 
 /** Names in the order of their first use. */
@@ -80,23 +89,6 @@ function tracepointKinds(kind: Uint16Array, length: number, names: Names): numbe
     ids[at] ??= names.id(tracepoint(at).name);
   }
   return ids;
-}
-
-/** When each start event's end event came: the next of the same range value. */
-function spanEnds(kind: Uint16Array, value: Float64Array, time: Float64Array, length: number): Float64Array {
-  const ends = Float64Array.from(time.subarray(0, length));
-  const open = new Map<string, number[]>();
-  for (let i = 0; i < length; i++) {
-    const { name } = tracepoint(kind[i] ?? 0);
-    const ending = endKindOf(name);
-    const key = `${ending ?? name} ${value[i] ?? 0}`;
-    if (ending !== undefined) open.set(key, [...(open.get(key) ?? []), i]);
-    else {
-      const start = open.get(key)?.pop();
-      if (start !== undefined) ends[start] = time[i] ?? 0;
-    }
-  }
-  return ends;
 }
 
 type MutableColumns = { -readonly [K in keyof EventColumns]: EventColumns[K] };
@@ -146,9 +138,9 @@ function rowsOf(into: MutableColumns, machine: Machine, regions: readonly Region
   }
 }
 
-function inTimeOrder(raw: EventColumns): EventColumns {
-  const order = Uint32Array.from({ length: raw.length }, (_, i) => i);
-  order.sort((a, b) => (raw.time[a] ?? 0) - (raw.time[b] ?? 0) || a - b);
+function inTimeOrder(raw: MutableColumns): EventColumns {
+  const order = timeOrder(raw.time, raw.length);
+  if (order === undefined) return raw;
   const sorted = newColumns(raw.length);
   for (const [at, from] of order.entries()) {
     put(
@@ -162,7 +154,7 @@ function inTimeOrder(raw: EventColumns): EventColumns {
       raw.pages[from] ?? 0,
       raw.value[from] ?? 0,
     );
-    sorted.lane[at] = raw.lane[from] ?? 255;
+    sorted.lane[at] = raw.lane[from] ?? NO_LANE;
     sorted.row[at] = raw.row[from] ?? -1;
   }
   return sorted;

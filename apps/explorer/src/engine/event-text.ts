@@ -1,22 +1,13 @@
 import { decodeRangeValue, mmuNotifierEventName } from '@hmm/mmu-notifier';
 import { unpackUvmEvent } from '@hmm/nvidia-uvm-model';
 import { formatBytes, formatTime } from '@hmm/report';
+import { placeOf } from './page-name.js';
 import { type RunView, STATEMENT_KIND } from './run-view.js';
 
 const NOUVEAU_ACCESS = ['read', 'write', 'atomic', 'prefetch'];
 const UVM_ACCESS = ['', 'read', 'write', 'atomic', 'prefetch'];
 const UVM_CAUSE = ['', 'user', 'coherence', 'prefetch', 'eviction', 'access counters'];
 const PROCESSOR = ['CPU', 'GPU'];
-
-/** `a[3]`, `a[3..8]` (8 not included), or '' where the event is about no page of the program. */
-export function placeOf(regions: RunView['regions'], row: number, pages: number): string {
-  const region = regions.find((r) => row >= r.row && row < r.row + r.pages);
-  if (region === undefined) return '';
-  const first = row - region.row;
-  return pages > 1
-    ? `${region.name}[${first}..${Math.min(first + pages, region.pages)}]`
-    : `${region.name}[${first}]`;
-}
 
 /** What the value of a tracepoint says, in words; '' for nothing worth saying. */
 export function valueText(kind: string, value: number, pages: number): string {

@@ -1,14 +1,21 @@
+import type { LaneShape } from '../draw/lanes-canvas.js';
+import type { LaneRole } from '../draw/palette.js';
+
+/** The lane of invalidations: up while an interval notifier's sequence is odd. */
+export const NOTIFIER_LANE = 'notifier (raised: odd)';
+const RETRY_LANE = 'retries';
+
 /** Which lane a tracepoint belongs to; the first rule that fits. */
 const RULES: readonly (readonly [RegExp, string])[] = [
-  [/^mmu_notifier:/, 'notifier (sequence odd)'],
-  [/retry/i, 'retries'],
+  [/^mmu_notifier:/, NOTIFIER_LANE],
+  [/retry/i, RETRY_LANE],
   [/replay|cancel/i, 'replay, cancel'],
   [/^uvm:CpuFault|page_fault/, 'CPU faults'],
   [/thrash|throttl/i, 'thrashing'],
-  [/fault_batch/i, 'fault worker'],
+  [/fault_batch|fault_service/i, 'fault worker'],
   [/fault/i, 'GPU faults'],
   [/evict/i, 'eviction'],
-  [/migrat|duplicate/i, 'migration (copy engine)'],
+  [/migrat|duplicate/i, 'copy engines'],
   [/pfnmap|map|pagesize/i, 'device page table'],
 ];
 
@@ -17,15 +24,31 @@ const ORDER: readonly string[] = [
   'GPU',
   'GPU faults',
   'fault worker',
+  RETRY_LANE,
   'CPU faults',
-  'migration (copy engine)',
+  'copy engines',
   'eviction',
   'thrashing',
   'device page table',
-  'notifier (sequence odd)',
-  'retries',
+  NOTIFIER_LANE,
   'replay, cancel',
 ];
+
+/** The colour of each kind of lane; a rule by name. */
+const ROLES: readonly (readonly [RegExp, LaneRole])[] = [
+  [/^lock /, 'lock'],
+  [/faults$|fault worker|^retries$|replay|thrash|^faults?\b/, 'fault'],
+  [/^CPU /, 'cpu'],
+  [/^GPU/, 'gpu'],
+  [/copy|evict|htod|dtoh/, 'move'],
+  [/^notifier/, 'order'],
+];
+
+/** How a lane looks. */
+export function looksOf(lane: string): { readonly role: LaneRole; readonly shape: LaneShape } {
+  const role = ROLES.find(([pattern]) => pattern.test(lane))?.[1] ?? 'other';
+  return { role, shape: lane === RETRY_LANE ? 'arrows' : lane === NOTIFIER_LANE ? 'level' : 'bars' };
+}
 
 /** The lane of an event of `kind`; a statement's and a lock's are told by the caller. */
 export function laneOfKind(kind: string): string {
@@ -45,9 +68,4 @@ export function sortLanes(names: Iterable<string>): string[] {
     return at < 0 ? ORDER.length : at;
   };
   return [...new Set(names)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-}
-
-/** Whether events of `kind` are spans between a start and an end event, and which end. */
-export function endKindOf(kind: string): string | undefined {
-  return kind === 'mmu_notifier:invalidate_range_start' ? 'mmu_notifier:invalidate_range_end' : undefined;
 }

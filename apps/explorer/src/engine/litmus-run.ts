@@ -78,14 +78,21 @@ export function tellLitmus(text: string, replay: string): LitmusStory {
   const compiled = compile(text);
   if (!compiled.ok) return compiled;
   try {
-    return { ok: true, story: tell(compiled.model(), replay, DEFAULT_MAX_STEPS) };
+    const story = tell(compiled.model(), replay, DEFAULT_MAX_STEPS);
+    const { violation } = story;
+    return violation?.invariant === DIVERGED ? misfit(violation.detail) : { ok: true, story };
   } catch (error) {
     if (!(error instanceof HmmError)) throw error;
-    return {
-      ok: false,
-      problems: [{ line: 1, column: 1, message: `this replay string does not fit: ${error.message}` }],
-    };
+    return misfit(error.message);
   }
+}
+
+/** What a replay string of another test breaks. */
+const DIVERGED = 'REPLAY_DIVERGED';
+
+function misfit(reason: string): LitmusStory {
+  const message = `this replay string does not fit: ${reason}`;
+  return { ok: false, problems: [{ line: 1, column: 1, message }] };
 }
 
 function compile(text: string): Compiled {

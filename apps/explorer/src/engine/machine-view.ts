@@ -70,5 +70,5 @@ function folioText(mm: MmStruct, vpn: number): string {
   const folio = map.folio(pfn);
   const pins = map.pincount[folio] ?? 0;
   const pinned = pins === 0 ? '' : `, pins ${pins}`;
-  return `frame ${folio}: refcount ${map.refcount[folio] ?? 0}, mapcount ${map.mapcount[pfn] ?? 0}${pinned}`;
+  return `${folio}: refs ${map.refcount[folio] ?? 0}, maps ${map.mapcount[pfn] ?? 0}${pinned}`;
 }

@@ -23,6 +23,8 @@ export interface PaneMachine {
   readonly factory: ClientFactory;
   readonly program: ProgramFile;
   readonly parameters: ReadonlyMap<string, number>;
+  /** The driver's settings that the program or the pane names. */
+  readonly settings: ReadonlyMap<string, string>;
   /** What was changed in the program so that it could run, one clause each. */
   readonly changed: readonly string[];
 }
@@ -56,7 +58,8 @@ export function buildPane(
     return { ok: false, title, message };
   }
   const adapted = adapt(program, capability.features);
-  return { ok: true, machine, client, factory, parameters: chosen.parameters, ...adapted };
+  const { parameters, settings } = chosen;
+  return { ok: true, machine, client, factory, parameters, settings, ...adapted };
 }
 
 interface Chosen {

@@ -7,7 +7,7 @@ const BLOCK_PAGES = 512;
 /** Pages of a region that is always fetched whole: 64 KiB. */
 const BIG_PAGES = 16;
 /** `uvm_perf_prefetch_threshold`, percent, as the driver has it by default. */
-const THRESHOLD = 51;
+const DEFAULT_THRESHOLD = 51;
 
 const RESIDENT = 1;
 const FAULTED = 2;
@@ -23,7 +23,10 @@ export function treeOf(
   fault: number,
   since: number,
   until: number,
+  settings: ReadonlyMap<string, string>,
 ): PrefetchTreeView | undefined {
+  if (settings.get('uvm_perf_prefetch_enable') === '0') return undefined;
+  const threshold = Number(settings.get('uvm_perf_prefetch_threshold') ?? DEFAULT_THRESHOLD);
   const { events, regions } = run;
   const row = events.row[fault] ?? -1;
   const region = regions.find((r) => row >= r.row && row < r.row + r.pages);
@@ -36,7 +39,8 @@ export function treeOf(
   paintBatch(run, since, until, start, leaves);
   const faulted = row - start;
   if (leaves[faulted] === 0) leaves[faulted] = FAULTED;
-  return { threshold: THRESHOLD, pages, faulted, leaves, levels: levelsOf(grown(before, leaves), faulted) };
+  const levels = levelsOf(grown(before, leaves), faulted, threshold);
+  return { threshold, pages, faulted, leaves, levels };
 }
 
 /** What had moved to the GPU, and not back, when the batch began. */
@@ -82,14 +86,14 @@ function grown(before: Uint8Array, leaves: Uint8Array): Uint8Array {
   return bitmap;
 }
 
-function levelsOf(bitmap: Uint8Array, faulted: number): TreeLevel[] {
+function levelsOf(bitmap: Uint8Array, faulted: number, threshold: number): TreeLevel[] {
   const levels: TreeLevel[] = [];
   for (let size = 1; ; size *= 2) {
     const first = faulted - (faulted % size);
     const outer = Math.min(first + size, bitmap.length);
     let set = 0;
     for (let page = first; page < outer; page++) set += bitmap[page] ?? 0;
-    levels.push({ first, pages: outer - first, set, dense: set * 100 > (outer - first) * THRESHOLD });
+    levels.push({ first, pages: outer - first, set, dense: set * 100 > (outer - first) * threshold });
     if (size >= bitmap.length) return levels;
   }
 }

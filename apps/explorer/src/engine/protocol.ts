@@ -43,7 +43,8 @@ export type EngineCall =
     }
   | { readonly kind: 'raster'; readonly pane: number; readonly view: RasterView }
   | { readonly kind: 'why'; readonly pane: number; readonly event: number }
-  | { readonly kind: 'open'; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** Only the file's handle goes to the worker, which reads it piece by piece. */
+  | { readonly kind: 'open'; readonly name: string; readonly file: Blob }
   | { readonly kind: 'steps'; readonly program: string; readonly pane: PaneSpec }
   | { readonly kind: 'litmus'; readonly test: string; readonly budgetMs: number }
   | { readonly kind: 'story'; readonly test: string; readonly replay: string };

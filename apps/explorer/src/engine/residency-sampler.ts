@@ -9,16 +9,15 @@ import {
   RES_DEVICE,
 } from '@hmm/machine';
 import type { ResidencyChanges } from '../tiles/residency-raster.js';
+import { ChangeLog } from './change-log.js';
 import type { CounterView, RegionView } from './run-view.js';
 
-const INITIAL_CAPACITY = 1024;
-
 /** The counters that are plotted over time. */
-const PLOTTED: readonly { readonly label: string; readonly of: (c: DeviceCounters) => number }[] = [
-  { label: 'GPU faults', of: (c) => c.faults },
-  { label: 'KiB to device', of: (c) => bytesMoved(c, 'toDevice') / 1024 },
-  { label: 'KiB to host', of: (c) => bytesMoved(c, 'toHost') / 1024 },
-  { label: 'remote accesses', of: (c) => c.remoteAccesses },
+const PLOTTED: readonly (Pick<CounterView, 'label' | 'unit'> & { of: (c: DeviceCounters) => number })[] = [
+  { label: 'GPU faults', unit: 'count', of: (c) => c.faults },
+  { label: 'remote accesses', unit: 'count', of: (c) => c.remoteAccesses },
+  { label: 'to device', unit: 'KiB', of: (c) => bytesMoved(c, 'toDevice') / 1024 },
+  { label: 'to host', unit: 'KiB', of: (c) => bytesMoved(c, 'toHost') / 1024 },
 ];
 
 /**
@@ -32,11 +31,7 @@ export class ResidencySampler {
   private readonly period: number;
   private readonly known = new Map<string, Uint8Array>();
   private now = new Uint8Array(0);
-  private length = 0;
-  private time = new Float64Array(INITIAL_CAPACITY);
-  private row = new Uint32Array(INITIAL_CAPACITY);
-  private rows = new Uint32Array(INITIAL_CAPACITY);
-  private state = new Uint8Array(INITIAL_CAPACITY);
+  private readonly log = new ChangeLog();
   private nextRow = 0;
   private readonly client: DeviceClient;
   private readonly looked: number[] = [];
@@ -80,8 +75,9 @@ export class ResidencySampler {
   /** The counters at each look. */
   counters(): CounterView[] {
     const time = Float64Array.from(this.looked);
-    return PLOTTED.map(({ label }, at) => ({
+    return PLOTTED.map(({ label, unit }, at) => ({
       label,
+      unit,
       time,
       value: Float64Array.from(this.plotted[at] ?? []),
     }));
@@ -93,16 +89,9 @@ export class ResidencySampler {
     for (const [at, { of }] of PLOTTED.entries()) this.plotted[at]?.push(of(counters));
   }
 
-  /** What was noted, trimmed. */
+  /** What was noted. */
   changes(): ResidencyChanges {
-    const n = this.length;
-    return {
-      length: n,
-      time: this.time.slice(0, n),
-      row: this.row.slice(0, n),
-      rows: this.rows.slice(0, n),
-      state: this.state.slice(0, n),
-    };
+    return this.log.changes();
   }
 
   /** Rows of the map: pages of all regions. */
@@ -131,30 +120,7 @@ export class ResidencySampler {
       const begin = page;
       while (page < pages && ((this.now[page] ?? 0) & bits) === state && known[page] !== state)
         known[page++] = state;
-      this.note(firstRow + begin, page - begin, state);
+      this.log.note(this.machine.kernel.sched.now, firstRow + begin, page - begin, state);
     }
-  }
-
-  private note(row: number, rows: number, state: number): void {
-    const at = this.length;
-    if (at === this.time.length) this.grow();
-    this.time[at] = this.machine.kernel.sched.now;
-    this.row[at] = row;
-    this.rows[at] = rows;
-    this.state[at] = state;
-    this.length = at + 1;
-  }
-
-  private grow(): void {
-    const capacity = this.time.length * 2;
-    const { time, row, rows, state } = this;
-    this.time = new Float64Array(capacity);
-    this.row = new Uint32Array(capacity);
-    this.rows = new Uint32Array(capacity);
-    this.state = new Uint8Array(capacity);
-    this.time.set(time);
-    this.row.set(row);
-    this.rows.set(rows);
-    this.state.set(state);
   }
 }

@@ -8,6 +8,7 @@ import { buildPane, type PaneMachine } from './pane-machine.js';
 import type { PaneSpec } from './protocol.js';
 import { ResidencySampler } from './residency-sampler.js';
 import type { PaneRefusal, RunView } from './run-view.js';
+import { barsOf, lockSpans, serviceSpans } from './spans.js';
 import { StatementLog } from './statement-log.js';
 import { reportOf, summaryOf } from './summary.js';
 
@@ -64,8 +65,10 @@ function viewOf(
   sampler: ResidencySampler,
 ): PaneRun {
   const { factory, client, changed, machine } = pane;
-  const named = eventColumns(machine, sampler.regions, log.statements, locks.holds);
   const report = reportOf(factory.name, machine, client, run, changed);
+  const spans = [...lockSpans(locks.holds), ...serviceSpans(machine)];
+  const bars = barsOf(machine, report.time_by_part.copying);
+  const named = eventColumns(machine, sampler.regions, log.statements, spans, bars);
   const view: RunView = {
     client: factory.name,
     title: factory.title,

@@ -1,4 +1,5 @@
 import type { ClientReport } from '@hmm/report';
+import type { Lane } from '../tiles/lane-index.js';
 import type { ResidencyChanges } from '../tiles/residency-raster.js';
 
 /** A named range of a program's memory, in display order; its rows in the map are [row, row + pages). */
@@ -26,9 +27,10 @@ export interface EventColumns {
   readonly lane: Uint8Array;
   /** Row in the map, or -1. */
   readonly row: Int32Array;
-  /** Page number as the tracepoint gave it. */
+  /** Page number as the tracepoint gave it; may be empty: of a recorded trace nobody asks for it. */
   readonly page: Float64Array;
-  readonly pages: Float64Array;
+  readonly pages: Float64Array | Uint32Array;
+  /** As the tracepoint says; may be empty, for all 0. */
   readonly value: Float64Array;
 }
 
@@ -56,6 +58,8 @@ export interface FigureView {
 /** A series for the counter plots, sampled at its own times. */
 export interface CounterView {
   readonly label: string;
+  /** What is plotted together has the same unit. */
+  readonly unit: 'count' | 'KiB';
   /** ns. */
   readonly time: Float64Array;
   readonly value: Float64Array;
@@ -85,6 +89,9 @@ export interface RunView {
   readonly kinds: readonly string[];
   readonly lanes: readonly string[];
   readonly events: EventColumns;
+  /** Which events are on each of {@link RunView.lanes}. */
+  readonly laneIndex: readonly Lane[];
+  /** Where pages went; empty of a recorded trace, whose map is drawn from what the worker keeps. */
   readonly residency: ResidencyChanges;
   /** In the order in which they began; the value of a statement's event is its index here. */
   readonly statements: readonly StatementView[];

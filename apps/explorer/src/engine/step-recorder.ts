@@ -3,7 +3,8 @@ import { type Agent, type Sched, SP_BLOCK, SP_DELAY, tracepoint } from '@hmm/ker
 import { type ClientFactory, type Machine, prepareProgram, type PreparedProgram } from '@hmm/machine';
 import { mmuNotifierInvariants } from '@hmm/mmu-notifier';
 import type { ProgramFile } from '@hmm/workload';
-import { placeOf, valueText } from './event-text.js';
+import { valueText } from './event-text.js';
+import { placeOf } from './page-name.js';
 import { FiveSteps } from './five-steps.js';
 import { machineView } from './machine-view.js';
 import { buildPane, type PaneMachine } from './pane-machine.js';

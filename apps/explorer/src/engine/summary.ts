@@ -9,6 +9,7 @@ import {
   summarySentence,
 } from '@hmm/report';
 import type { NamedEvents } from './event-columns.js';
+import { NOTIFIER_LANE } from './lanes.js';
 import type { RunView } from './run-view.js';
 
 /** The report of a run, as the command line makes it. */
@@ -42,9 +43,9 @@ export function summaryOf(
 /** What shows each part of the time: the longest or first event of one of these lanes. */
 const SHOWN_BY: Readonly<Record<keyof ClientReport['time_by_part'], readonly string[]>> = {
   running: ['GPU', 'device page table'],
-  fault_wait: ['GPU faults', 'fault worker'],
-  copying: ['migration (copy engine)'],
-  invalidating: ['notifier (sequence odd)'],
+  fault_wait: ['fault worker', 'GPU faults'],
+  copying: ['copy engines'],
+  invalidating: [NOTIFIER_LANE],
 };
 
 function causesOf(report: ClientReport, named: NamedEvents): { text: string; event: number }[] {
@@ -63,7 +64,8 @@ function causesOf(report: ClientReport, named: NamedEvents): { text: string; eve
   }
   if (report.throttled + report.pinned > 0) {
     const event = biggestEvent(named, ['thrashing']);
-    if (event >= 0) causes.unshift({ text: `thrashing: ${countOf(report.pinned, 'page')} pinned`, event });
+    const text = `thrashing: ${countOf(report.throttled, 'throttling')}, ${countOf(report.pinned, 'page')} pinned`;
+    if (event >= 0) causes.unshift({ text, event });
   }
   return causes.slice(0, 3);
 }

@@ -1,5 +1,6 @@
 import { countOf, formatBytes, formatTime } from '@hmm/report';
-import { eventText, placeOf } from './event-text.js';
+import { eventText } from './event-text.js';
+import { placeOf } from './page-name.js';
 import type { PaneRun } from './run-pane.js';
 import { type RunView, STATEMENT_KIND } from './run-view.js';
 import { treeOf } from './prefetch-tree.js';
@@ -99,7 +100,7 @@ export function whyChain({ run, pane }: PaneRun, event: number): WhyLink[] {
     event: fault,
   });
   if (!onCpu) links.push(batchLink(find, since, fault, until));
-  links.push(decisionLink(find, pane.factory.rules, { fault, since, until, onCpu }));
+  links.push(decisionLink(find, pane, { fault, since, until, onCpu }));
   links.push(...moveLinks(find, since, onCpu ? lastWithin(find, fault) : until, faultRow, pages));
   for (const retry of find.between(since, until, RETRY)) {
     links.push({
@@ -175,7 +176,7 @@ function batchLink(find: Finder, since: number, fault: number, until: number): W
 
 function decisionLink(
   find: Finder,
-  rules: PaneRun['pane']['factory']['rules'],
+  { factory: { rules }, settings }: PaneRun['pane'],
   at: { readonly fault: number; readonly since: number; readonly until: number; readonly onCpu: boolean },
 ): WhyLink {
   const { run } = find;
@@ -188,7 +189,7 @@ function decisionLink(
       : maps.length > 0
         ? 'mapped where it is'
         : 'nothing moved';
-  const tree = run.client === 'nvidia' ? treeOf(run, at.fault, at.since, at.until) : undefined;
+  const tree = run.client === 'nvidia' ? treeOf(run, at.fault, at.since, at.until, settings) : undefined;
   const link = {
     title: 'decision',
     text: what,

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.js';
+import { defaultPanes } from './page-state.js';
 import {
   busy,
   clients,
@@ -17,9 +18,15 @@ import {
 /** Asks the engine which drivers there are, and fills the panes with the first two where the URL named none. */
 export async function loadClients(engine: Engine): Promise<void> {
   clients.value = await engine.call({ kind: 'clients' });
-  if (panes.value.length > 0) return;
-  const names = clients.value.slice(0, 2).map(({ name }) => name);
-  panes.value = names.map((client) => ({ client, gpu: '', settings: [] }));
+  if (panes.value.length === 0) panes.value = defaultPanes();
+}
+
+/** Ends the run under way, however long it would go on. What was shown of runs before goes too: the worker had it. */
+export function stopRun(engine: Engine): void {
+  results.value = [];
+  differences.value = [];
+  selection.value = undefined;
+  engine.stop();
 }
 
 /** Runs the editor's program on all panes. Cursor, zoom and selection stay where they still mean something. */

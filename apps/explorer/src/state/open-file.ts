@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine.js';
 import { guarded, runProgram } from './actions.js';
-import { differences, litmusTest, mode, program, replay, results } from './store.js';
+import { differences, litmusTest, mode, program, replay, results, selection, zoom } from './store.js';
 
 const MAX_TEXT_BYTES = 1 << 20;
 
@@ -8,9 +8,9 @@ const MAX_TEXT_BYTES = 1 << 20;
  * Opens a local file: a program or a litmus test goes into its editor, anything else is read as a recorded trace and
  * becomes a pane. Files stay in the browser and are data only.
  */
-export async function openFile(engine: Engine, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-  if (/\.(?:hmm|litmus)$/.test(name) && bytes.length <= MAX_TEXT_BYTES) {
-    const text = new TextDecoder().decode(bytes);
+export async function openFile(engine: Engine, name: string, file: Blob): Promise<void> {
+  if (/\.(?:hmm|litmus)$/.test(name) && file.size <= MAX_TEXT_BYTES) {
+    const text = await file.text();
     if (name.endsWith('.litmus')) {
       litmusTest.value = text;
       replay.value = '';
@@ -23,8 +23,10 @@ export async function openFile(engine: Engine, name: string, bytes: Uint8Array<A
     return;
   }
   await guarded(async () => {
-    const pane = await engine.call({ kind: 'open', name, bytes });
+    const pane = await engine.call({ kind: 'open', name, file });
     differences.value = [];
+    selection.value = undefined;
+    zoom.value = undefined;
     results.value = [pane];
     mode.value = 'compare';
   });
@@ -38,8 +40,7 @@ export function acceptDrops(engine: Engine): void {
   window.addEventListener('drop', (event) => {
     event.preventDefault();
     const file = event.dataTransfer?.files[0];
-    if (file === undefined) return;
-    void file.arrayBuffer().then((buffer) => openFile(engine, file.name, new Uint8Array(buffer)));
+    if (file !== undefined) void openFile(engine, file.name, file);
   });
 }
 
@@ -47,6 +48,9 @@ export function acceptDrops(engine: Engine): void {
 export async function openServed(engine: Engine): Promise<void> {
   const name = new URLSearchParams(location.search).get('open');
   if (name === null) return;
-  const response = await fetch(`opened/${encodeURIComponent(name)}`);
-  if (response.ok) await openFile(engine, name, new Uint8Array(await response.arrayBuffer()));
+  await guarded(async () => {
+    const response = await fetch(`opened/${encodeURIComponent(name)}`);
+    if (!response.ok) throw new Error(`${name} cannot be had from the server that shows this page.`);
+    await openFile(engine, name, await response.blob());
+  });
 }

@@ -2,7 +2,9 @@ import { effect } from '@preact/signals';
 import type { PaneSpec } from '../engine/protocol.js';
 import { FIRST_EXAMPLE, RACE } from '../examples/programs.js';
 import {
+  clients,
   cursor,
+  finished,
   lesson,
   litmusTest,
   mode,
@@ -10,11 +12,15 @@ import {
   panes,
   program,
   replay,
+  restored,
   selection,
   stepAt,
   zoom,
 } from './store.js';
 import { decodeFragment, encodeFragment } from './view-url.js';
+
+/** Panes of a page whose URL names none. */
+const DEFAULT_PANES = 2;
 
 const MODES: readonly Mode[] = ['compare', 'step', 'litmus', 'lessons'];
 const MAX_PANES = 4;
@@ -32,6 +38,7 @@ export interface PageState {
   readonly s?: readonly [number, number];
   readonly t?: readonly number[];
   readonly q?: number;
+  readonly d?: readonly number[];
 }
 
 /** Takes over what a URL's fragment says; anything that is not ours, or of the wrong kind, is left out. */
@@ -42,14 +49,22 @@ export function restorePage(fragment: string): void {
   program.value = textOr(state['p'], FIRST_EXAMPLE);
   litmusTest.value = textOr(state['l'], RACE);
   replay.value = textOr(state['r'], '');
-  panes.value = Array.isArray(state['n']) ? state['n'].filter(isPane).slice(0, MAX_PANES) : [];
+  const named = Array.isArray(state['n']) ? state['n'].filter(isPane).slice(0, MAX_PANES) : [];
+  panes.value = named.length > 0 ? named : defaultPanes();
   cursor.value = numberOr(state['c'], 0);
   const [from, to] = numbers(state['z']);
   zoom.value = from !== undefined && to !== undefined && from < to ? { from, to } : undefined;
   const [pane, event] = numbers(state['s']);
   selection.value = pane !== undefined && event !== undefined ? { pane, event } : undefined;
   stepAt.value = numbers(state['t']);
-  lesson.value = numberOr(state['q'], 0);
+  lesson.value = Math.floor(numberOr(state['q'], 0));
+  finished.value = numbers(state['d']);
+  restored.value++;
+}
+
+/** The first drivers that there are; none before the engine has said which. */
+export function defaultPanes(): readonly PaneSpec[] {
+  return clients.value.slice(0, DEFAULT_PANES).map(({ name }) => ({ client: name, gpu: '', settings: [] }));
 }
 
 /** The page as a fragment. */
@@ -64,6 +79,7 @@ export function pageFragment(): string {
     ...(selection.value === undefined ? {} : { s: [selection.value.pane, selection.value.event] }),
     ...(mode.value === 'step' ? { t: stepAt.value } : {}),
     ...(mode.value === 'lessons' ? { q: lesson.value } : {}),
+    ...(finished.value.length === 0 ? {} : { d: finished.value }),
   };
   return encodeFragment(state);
 }

@@ -36,6 +36,12 @@ export const busy = signal(false);
 export const mode = signal<Mode>('compare');
 /** The open lesson. */
 export const lesson = signal(0);
+/** Counts how often the page was taken over from a URL. */
+export const restored = signal(0);
+/** Lessons that were answered rightly. */
+export const finished = signal<readonly number[]>([]);
+/** Lines of the program that the panes of step mode are at, with the names of those panes. */
+export const stepLines = signal<ReadonlyMap<number, string>>(new Map());
 /** Step that each pane is at in step mode. */
 export const stepAt = signal<readonly number[]>([]);
 /** The shared cursor, ns. */

@@ -1,6 +1,8 @@
 import { deflateSync, inflateSync, strFromU8, strToU8 } from 'fflate';
 
 const MAX_STATE_BYTES = 1 << 20;
+/** A longer fragment is none of ours; unpacking it could take long. */
+const MAX_FRAGMENT = 1 << 18;
 
 /** `value` as text for a URL's fragment: JSON, deflated, base64url. */
 export function encodeFragment(value: unknown): string {
@@ -12,6 +14,7 @@ export function encodeFragment(value: unknown): string {
 
 /** The value in a fragment made by {@link encodeFragment}; undefined for anything else, however large or broken. */
 export function decodeFragment(fragment: string): unknown {
+  if (fragment.length > MAX_FRAGMENT) return undefined;
   try {
     const binary = atob(fragment.replaceAll('-', '+').replaceAll('_', '/'));
     const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));

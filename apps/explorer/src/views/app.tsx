@@ -3,10 +3,13 @@ import { useEffect } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
 import { EXAMPLES } from '../examples/programs.js';
 import { loadClients, runProgram } from '../state/actions.js';
-import { busy, failure, mode, type Mode, panes, problems, program } from '../state/store.js';
+import { busy, failure, mode, type Mode, panes, problems, program, stepLines } from '../state/store.js';
 import { dark, theme, type ThemeChoice } from '../state/theme.js';
 import { ExportMenu } from './export-menu.js';
+import { Help } from './help.js';
+import { OpenButton } from './open-button.js';
 import { PanePicker } from './pane-picker.js';
+import { StopButton } from './stop-button.js';
 
 const ProgramEditor = lazy(async () => ({
   default: (await import('../editor/program-editor.js')).ProgramEditor,
@@ -15,6 +18,8 @@ const Compare = lazy(async () => ({ default: (await import('./compare.js')).Comp
 const StepMode = lazy(async () => ({ default: (await import('./step-mode.js')).StepMode }));
 const LitmusMode = lazy(async () => ({ default: (await import('./litmus-mode.js')).LitmusMode }));
 const Lessons = lazy(async () => ({ default: (await import('./lessons.js')).Lessons }));
+
+const NO_LINES: ReadonlyMap<number, string> = new Map();
 
 const MODES: readonly { readonly mode: Mode; readonly label: string }[] = [
   { mode: 'compare', label: 'Side by side' },
@@ -37,7 +42,7 @@ export function App({ engine }: { readonly engine: Engine }): preact.JSX.Element
   const withProgram = mode.value === 'compare' || mode.value === 'step';
   return (
     <>
-      <Header />
+      <Header engine={engine} />
       <main class={withProgram ? 'columns' : 'single'}>
         {withProgram && <ProgramPanel engine={engine} />}
         <section class="view" aria-label={MODES.find((m) => m.mode === mode.value)?.label ?? ''}>
@@ -53,7 +58,7 @@ export function App({ engine }: { readonly engine: Engine }): preact.JSX.Element
   );
 }
 
-function Header(): preact.JSX.Element {
+function Header({ engine }: { readonly engine: Engine }): preact.JSX.Element {
   return (
     <header class="bar">
       <h1>
@@ -74,7 +79,11 @@ function Header(): preact.JSX.Element {
           </button>
         ))}
       </nav>
-      <ExportMenu />
+      <div class="tools">
+        <OpenButton engine={engine} />
+        <ExportMenu />
+        <Help />
+      </div>
       <label class="theme">
         Theme{' '}
         <select
@@ -83,7 +92,7 @@ function Header(): preact.JSX.Element {
             theme.value = themeOf(event.currentTarget.value);
           }}
         >
-          <option value="auto">as the system</option>
+          <option value="auto">system</option>
           <option value="light">light</option>
           <option value="dark">dark</option>
         </select>
@@ -125,15 +134,19 @@ function ProgramPanel({ engine }: { readonly engine: Engine }): preact.JSX.Eleme
           label="Program"
           text={program.value}
           problems={problems.value}
+          lines={mode.value === 'step' ? stepLines.value : NO_LINES}
           onChange={(text) => {
             program.value = text;
           }}
           onRun={() => void runProgram(engine)}
         />
       </Suspense>
-      <button type="button" class="primary" disabled={busy.value} onClick={() => void runProgram(engine)}>
-        {busy.value ? 'Running …' : 'Run'} <kbd>Ctrl Enter</kbd>
-      </button>
+      <div class="run-row">
+        <button type="button" class="primary" disabled={busy.value} onClick={() => void runProgram(engine)}>
+          {busy.value ? 'Running …' : 'Run'} <kbd>Ctrl Enter</kbd>
+        </button>
+        <StopButton engine={engine} />
+      </div>
       <p role="alert" class="problem">
         {failure.value}
         {problems.value.map((p) => `Line ${p.line}, column ${p.column}: ${p.message}`).join('\n')}

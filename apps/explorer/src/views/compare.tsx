@@ -1,19 +1,24 @@
+import { Fragment } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
-import type { PaneResult, RunView } from '../engine/run-view.js';
-import { results, selectEvent } from '../state/store.js';
+import type { PaneResult } from '../engine/run-view.js';
+import { cursor, results } from '../state/store.js';
 import { Counters } from './counters.js';
+import { Differences } from './differences.js';
 import { DifferenceStrip } from './difference-strip.js';
 import { Lanes } from './lanes.js';
 import { GUTTER } from './layout.js';
 import { ResidencyMap } from './residency-map.js';
+import { Summaries } from './summaries.js';
 import { TimeAxis } from './time-axis.js';
+import { xOf } from './time-gestures.js';
 import { WhyPanel } from './why-panel.js';
 
 /** Padding and border of a card, both sides, CSS pixels. */
 const CARD_PADDING = 34;
+const LEAST_WIDTH = 200;
 
-/** All panes below each other on one time axis, what differs between them, and the chain behind the selected event. */
+/** The summaries, all panes below each other on one time axis, what differs, and the chain behind the selected event. */
 export function Compare({ engine }: { readonly engine: Engine }): preact.JSX.Element {
   const host = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
@@ -21,7 +26,7 @@ export function Compare({ engine }: { readonly engine: Engine }): preact.JSX.Ele
     if (host.current === null) return;
     const observer = new ResizeObserver(([entry]) => {
       if (entry !== undefined)
-        setWidth(Math.max(200, Math.floor(entry.contentRect.width) - CARD_PADDING - GUTTER));
+        setWidth(Math.max(LEAST_WIDTH, Math.floor(entry.contentRect.width) - CARD_PADDING - GUTTER));
     });
     observer.observe(host.current);
     return () => {
@@ -32,16 +37,21 @@ export function Compare({ engine }: { readonly engine: Engine }): preact.JSX.Ele
   return (
     <div ref={host} class="compare">
       {ran && (
-        <div class="time-axis-bar">
-          <TimeAxis width={width} />
-        </div>
+        <>
+          <Summaries />
+          <div class="time-axis-bar">
+            <TimeAxis width={width} />
+          </div>
+          {results.value.map((result, pane) => (
+            <Fragment key={pane}>
+              {pane === 1 && <DifferenceStrip engine={engine} width={width} />}
+              <Pane result={result} pane={pane} engine={engine} width={width} />
+            </Fragment>
+          ))}
+          <Differences />
+          <WhyPanel engine={engine} />
+        </>
       )}
-      {ran &&
-        results.value.map((result, pane) => (
-          <Pane key={pane} result={result} pane={pane} engine={engine} width={width} />
-        ))}
-      {ran && <DifferenceStrip engine={engine} width={width} />}
-      {ran && <WhyPanel engine={engine} />}
     </div>
   );
 }
@@ -72,46 +82,26 @@ function Pane(props: {
             {text}
           </span>
         ))}
+        {run.report === undefined &&
+          run.figures.map(({ label, value }) => (
+            <span key={label} class="soft">
+              {label} {value}
+            </span>
+          ))}
       </header>
-      <Summary run={run} pane={pane} />
-      <ResidencyMap run={run} pane={pane} engine={engine} width={width} />
-      <Lanes run={run} pane={pane} width={width} />
-      <Counters run={run} width={width} />
+      <div class="pane-body">
+        <ResidencyMap run={run} pane={pane} engine={engine} width={width} />
+        <Lanes run={run} pane={pane} width={width} />
+        {run.counters.length > 0 && <Counters run={run} width={width} />}
+        <CursorLine width={width} />
+      </div>
     </article>
   );
 }
 
-function Summary({ run, pane }: { readonly run: RunView; readonly pane: number }): preact.JSX.Element {
-  return (
-    <>
-      <p class="summary">
-        {run.summary}{' '}
-        {run.causes.map(({ text, event }) => (
-          <button
-            key={text}
-            type="button"
-            class="cause"
-            onClick={() => {
-              selectEvent(pane, event);
-            }}
-          >
-            {text}
-          </button>
-        ))}
-      </p>
-      {run.failures.map(({ line, seen }) => (
-        <p key={line} class="problem">
-          The assertion in line {line} does not hold: {seen}
-        </p>
-      ))}
-      <dl class="figures">
-        {run.figures.map(({ label, value }) => (
-          <div key={label}>
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-    </>
-  );
+/** The shared cursor, through everything of a pane. */
+function CursorLine({ width }: { readonly width: number }): preact.JSX.Element {
+  const x = xOf(cursor.value, width);
+  const seen = x >= 0 && x <= width;
+  return <div class="cursor-line" aria-hidden="true" hidden={!seen} style={{ left: `${GUTTER + x}px` }} />;
 }

@@ -1,14 +1,15 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
 import { differenceColumns } from '../draw/residency-canvas.js';
-import { cursor, differences, results, timeWindow } from '../state/store.js';
+import { moveCursor, results, timeWindow } from '../state/store.js';
 import { palette } from '../state/theme.js';
 import { GUTTER } from './layout.js';
+import { timeAt } from './time-gestures.js';
 
-const HEIGHT = 28;
+const HEIGHT = 22;
 const ROWS = 128;
 
-/** At which times the first two panes have how many of their pages in different places; and what they do differently. */
+/** At which times the first two panes have which share of their pages in different places. */
 export function DifferenceStrip(props: {
   readonly engine: Engine;
   readonly width: number;
@@ -19,6 +20,7 @@ export function DifferenceStrip(props: {
   const { from, to } = timeWindow.value;
   const [a, b] = results.value;
   const comparable = a?.ok === true && b?.ok === true && a.run.rows === b.run.rows;
+  const until = comparable ? Math.min(a.run.duration, b.run.duration) : 0;
 
   useEffect(() => {
     if (!comparable) return;
@@ -26,10 +28,15 @@ export function DifferenceStrip(props: {
     const height = Math.min(ROWS, a.run.rows);
     const view = { from, to, firstRow: 0, lastRow: a.run.rows, width, height };
     const both = [0, 1].map((pane) => engine.call({ kind: 'raster', pane, view }));
-    void Promise.all(both).then(([first, second]) => {
-      if (live && first !== undefined && second !== undefined)
-        setShare(differenceColumns(first, second, width, height));
-    });
+    Promise.all(both).then(
+      ([first, second]) => {
+        if (live && first !== undefined && second !== undefined)
+          setShare(differenceColumns(first, second, width, height));
+      },
+      () => {
+        // The engine was stopped, or runs something else by now: a new run asks again.
+      },
+    );
     return () => {
       live = false;
     };
@@ -39,42 +46,32 @@ export function DifferenceStrip(props: {
     const ctx = canvas.current?.getContext('2d');
     if (ctx === null || ctx === undefined || share?.length !== width) return;
     ctx.clearRect(0, 0, width, HEIGHT);
+    const end = Math.min(width, ((until - from) / (to - from)) * width);
     ctx.fillStyle = palette.value.differ;
-    for (let x = 0; x < width; x++) {
+    for (let x = 0; x < end; x++) {
       const high = Math.round((share[x] ?? 0) * HEIGHT);
       ctx.fillRect(x, HEIGHT - high, 1, high);
     }
-    ctx.fillStyle = palette.value.mark;
-    ctx.fillRect(((cursor.value - from) / (to - from)) * width, 0, 1, HEIGHT);
-  }, [share, width, cursor.value, palette.value]);
+    ctx.fillStyle = palette.value.grid;
+    ctx.fillRect(0, HEIGHT - 1, width, 1);
+  }, [share, width, palette.value]);
 
   if (!comparable) return null;
   return (
-    <section class="card differences" aria-label="What differs">
-      <h2>What differs, and why</h2>
-      <div class="strip">
-        <span class="gutter" style={{ width: `${GUTTER}px` }}>
-          pages elsewhere, %
-        </span>
-        <canvas
-          ref={canvas}
-          width={width}
-          height={HEIGHT}
-          role="img"
-          aria-label={`Share of pages that ${a.run.client} and ${b.run.client} have in different places, over time`}
-        />
-      </div>
-      {differences.value.length === 0 ? (
-        <p>Nothing that is measured.</p>
-      ) : (
-        <ol>
-          {differences.value.map(({ what, why }) => (
-            <li key={what}>
-              <strong>{what}.</strong> <span class="soft">{why}</span>
-            </li>
-          ))}
-        </ol>
-      )}
-    </section>
+    <div class="strip difference-strip">
+      <span class="gutter" style={{ width: `${GUTTER}px` }}>
+        ↑ differ ↓ <small>0–100 % of pages</small>
+      </span>
+      <canvas
+        ref={canvas}
+        width={width}
+        height={HEIGHT}
+        role="img"
+        aria-label={`Share of pages that ${a.run.client} and ${b.run.client} have in different places, over time`}
+        onPointerDown={(event) => {
+          moveCursor(timeAt(event, width));
+        }}
+      />
+    </div>
   );
 }

@@ -3,11 +3,14 @@ import type { Engine } from '../engine/engine.js';
 import { LESSONS } from '../lessons/lessons.js';
 import type { Lesson } from '../lessons/lesson.js';
 import { guarded } from '../state/actions.js';
-import { busy, failure, lesson, litmusTest, mode, panes, program, replay } from '../state/store.js';
+import { busy, failure, finished, lesson, litmusTest, mode, panes, program, replay } from '../state/store.js';
+import type { RunView } from '../engine/run-view.js';
+import { SmallMap } from './small-map.js';
+import { MapLegend } from './summaries.js';
 
 /** Questions in order; the run decides each answer. */
 export function Lessons({ engine }: { readonly engine: Engine }): preact.JSX.Element {
-  const [done, setDone] = useState<ReadonlySet<number>>(new Set());
+  const done = new Set(finished.value.filter((i) => i < LESSONS.length));
   const at = Math.min(lesson.value, LESSONS.length - 1);
   const current = LESSONS[at];
   return (
@@ -30,7 +33,8 @@ export function Lessons({ engine }: { readonly engine: Engine }): preact.JSX.Ele
           ))}
         </ol>
         <p class="soft">
-          {done.size} of {LESSONS.length} done
+          <progress value={done.size} max={LESSONS.length} aria-label="Lessons done" /> {done.size} of{' '}
+          {LESSONS.length} done
         </p>
       </nav>
       {current !== undefined && (
@@ -40,7 +44,7 @@ export function Lessons({ engine }: { readonly engine: Engine }): preact.JSX.Ele
           at={at}
           engine={engine}
           onDone={() => {
-            setDone(new Set([...done, at]));
+            finished.value = [...new Set([...done, at])].sort((a, b) => a - b);
           }}
         />
       )}
@@ -51,6 +55,8 @@ export function Lessons({ engine }: { readonly engine: Engine }): preact.JSX.Ele
 interface Judged {
   readonly chosen: number;
   readonly right: number;
+  /** What was run, where it has maps to show. */
+  readonly runs: readonly RunView[];
 }
 
 function LessonCard(props: {
@@ -67,9 +73,9 @@ function LessonCard(props: {
   }, [chosen]);
   const check = (): Promise<void> =>
     guarded(async () => {
-      const right = await rightOption(current, engine);
-      setJudged({ chosen, right });
-      if (right === chosen) onDone();
+      const seen = await runLesson(current, engine);
+      setJudged({ chosen, ...seen });
+      if (seen.right === chosen) onDone();
     });
   return (
     <article class="card lesson" aria-label={`Lesson ${at + 1}: ${current.title}`}>
@@ -98,6 +104,8 @@ function LessonCard(props: {
             </label>
           ))}
         </fieldset>
+        <p class="soft what">What is run{underWhat(current)}:</p>
+        <pre class="code">{current.run.kind === 'program' ? current.run.program : current.run.test}</pre>
         <button type="submit" class="primary" disabled={chosen < 0 || busy.value}>
           {busy.value ? 'Running …' : 'Run it and check'}
         </button>
@@ -106,10 +114,6 @@ function LessonCard(props: {
         {failure.value}
       </p>
       <div role="status">{judged !== undefined && <Judgement judged={judged} lesson={current} />}</div>
-      <details>
-        <summary>What is run</summary>
-        <pre class="code">{current.run.kind === 'program' ? current.run.program : current.run.test}</pre>
-      </details>
       {judged !== undefined && (
         <p class="onward">
           <button
@@ -136,6 +140,10 @@ function LessonCard(props: {
   );
 }
 
+function underWhat({ run }: Lesson): string {
+  return run.kind === 'program' ? `, under ${run.clients.join(' and ')}` : ', in every interleaving';
+}
+
 function Judgement({
   judged,
   lesson: current,
@@ -152,21 +160,28 @@ function Judgement({
           : `✗ The run says otherwise: ${current.options[judged.right] ?? ''}.`}
       </p>
       <p>{current.explanation}</p>
+      {judged.runs.map((run) => (
+        <SmallMap
+          key={run.client}
+          run={run}
+          duration={Math.max(...judged.runs.map(({ duration }) => duration))}
+        />
+      ))}
+      {judged.runs.length > 0 && <MapLegend />}
     </>
   );
 }
 
 /** Runs what the lesson runs, and reads the right option off it; -1 where it could not be run. */
-async function rightOption({ run }: Lesson, engine: Engine): Promise<number> {
+async function runLesson({ run }: Lesson, engine: Engine): Promise<Omit<Judged, 'chosen'>> {
   if (run.kind === 'litmus') {
     const view = await engine.call({ kind: 'litmus', test: run.test, budgetMs: 10_000 });
-    return view.ok ? run.answer(view) : -1;
+    return { right: view.ok ? run.answer(view) : -1, runs: [] };
   }
   const specs = run.clients.map((client) => ({ client, gpu: '', settings: run.settings ?? [] }));
   const answer = await engine.call({ kind: 'run', program: run.program, panes: specs, keep: false });
-  if (!answer.ok) return -1;
-  const runs = answer.panes.flatMap((pane) => (pane.ok ? [pane.run] : []));
-  return runs.length === specs.length ? run.answer(runs) : -1;
+  const runs = answer.ok ? answer.panes.flatMap((pane) => (pane.ok ? [pane.run] : [])) : [];
+  return { right: runs.length === specs.length ? run.answer(runs) : -1, runs };
 }
 
 /** Opens the lesson's run in the part of the page that shows it. */

@@ -5,7 +5,8 @@ import type { LitmusStory, LitmusView } from '../engine/litmus-view.js';
 import type { ProblemView } from '../engine/protocol.js';
 import { LITMUS_GROUPS } from '../examples/litmus.js';
 import { guarded } from '../state/actions.js';
-import { busy, failure, litmusTest, replay } from '../state/store.js';
+import { busy, failure, litmusTest, replay, restored } from '../state/store.js';
+import { StopButton } from './stop-button.js';
 import { StoryView } from './story-view.js';
 
 const ProgramEditor = lazy(async () => ({
@@ -27,7 +28,7 @@ export function LitmusMode({ engine }: { readonly engine: Engine }): preact.JSX.
     });
   useEffect(() => {
     void explore();
-  }, []);
+  }, [restored.value]);
   useEffect(() => {
     if (replay.value === '') {
       setTold(undefined);
@@ -57,17 +58,20 @@ export function LitmusMode({ engine }: { readonly engine: Engine }): preact.JSX.
             }}
           />
         </Suspense>
-        <button
-          type="button"
-          class="primary"
-          disabled={busy.value}
-          onClick={() => {
-            replay.value = '';
-            void explore();
-          }}
-        >
-          {busy.value ? 'Exploring …' : 'Explore every interleaving'}
-        </button>
+        <div class="run-row">
+          <button
+            type="button"
+            class="primary"
+            disabled={busy.value}
+            onClick={() => {
+              replay.value = '';
+              void explore();
+            }}
+          >
+            {busy.value ? 'Exploring …' : 'Explore every interleaving'}
+          </button>
+          <StopButton engine={engine} />
+        </div>
         <p role="alert" class="problem">
           {failure.value}
           {problems.map((p) => `Line ${p.line}, column ${p.column}: ${p.message}`).join('\n')}

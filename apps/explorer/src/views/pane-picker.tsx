@@ -46,7 +46,8 @@ function PaneRow(props: {
 }): preact.JSX.Element {
   const { at, pane, alone, onChange } = props;
   const client = clients.value.find(({ name }) => name === pane.client);
-  const known = Object.entries(client?.settings ?? {}).map(([name, text]) => `${name}: ${text}`);
+  const known = Object.entries(client?.settings ?? {});
+  const list = `settings-${at}`;
   return (
     <div class="pane-row">
       <select
@@ -62,42 +63,55 @@ function PaneRow(props: {
           </option>
         ))}
       </select>
-      <select
-        aria-label={`GPU of pane ${at + 1}`}
-        value={pane.gpu}
-        onChange={(event) => {
-          onChange({ ...pane, gpu: event.currentTarget.value });
+      <button
+        type="button"
+        class="quiet"
+        aria-label={`Remove pane ${at + 1}`}
+        disabled={alone}
+        onClick={() => {
+          onChange(undefined);
         }}
       >
-        <option value="">GPU: as the program says</option>
-        {client?.gpus.map((gpu) => (
-          <option key={gpu} value={gpu}>
-            {gpu}
-          </option>
-        ))}
-      </select>
-      <input
-        aria-label={`Settings of pane ${at + 1}, name=value`}
-        placeholder="name=value …"
-        title={known.join('\n')}
-        value={pane.settings.join(' ')}
-        onChange={(event) => {
-          const settings = event.currentTarget.value.split(/\s+/).filter((word) => word !== '');
-          onChange({ ...pane, settings });
-        }}
-      />
-      {!alone && (
-        <button
-          type="button"
-          class="quiet"
-          aria-label={`Remove pane ${at + 1}`}
-          onClick={() => {
-            onChange(undefined);
+        ×
+      </button>
+      <label>
+        <span>GPU</span>
+        <select
+          aria-label={`GPU of pane ${at + 1}`}
+          value={pane.gpu}
+          onChange={(event) => {
+            onChange({ ...pane, gpu: event.currentTarget.value });
           }}
         >
-          ×
-        </button>
-      )}
+          <option value="">as the program says</option>
+          {client?.gpus.map((gpu) => (
+            <option key={gpu} value={gpu}>
+              {gpu}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Settings</span>
+        <input
+          aria-label={`Settings of pane ${at + 1}, name=value`}
+          placeholder={known[0] === undefined ? 'name=value …' : `${known[0][0]}=… or rounds=8`}
+          title={known.map(([name, text]) => `${name}: ${text}`).join('\n')}
+          list={list}
+          value={pane.settings.join(' ')}
+          onChange={(event) => {
+            const settings = event.currentTarget.value.split(/\s+/).filter((word) => word !== '');
+            onChange({ ...pane, settings });
+          }}
+        />
+      </label>
+      <datalist id={list}>
+        {known.map(([name, text]) => (
+          <option key={name} value={`${name}=`}>
+            {text}
+          </option>
+        ))}
+      </datalist>
     </div>
   );
 }

@@ -1,15 +1,23 @@
-import { useEffect, useRef } from 'preact/hooks';
-import type { Engine } from '../engine/engine.js';
-import type { RunView } from '../engine/run-view.js';
-import { drawEnd, paintResidency } from '../draw/residency-canvas.js';
-import { cursor, cursorRow, moveCursor, panBy, selectEvent, timeWindow, zoomBy } from '../state/store.js';
-import { palette } from '../state/theme.js';
 import { formatBytes, formatTime } from '@hmm/report';
+import { useEffect, useRef } from 'preact/hooks';
+import { drawEnd, drawRowLines, paintResidency } from '../draw/residency-canvas.js';
+import type { Engine } from '../engine/engine.js';
+import { placeOf } from '../engine/page-name.js';
+import type { RunView } from '../engine/run-view.js';
+import { cursor, cursorRow, moveCursor, selectEvent, timeWindow } from '../state/store.js';
+import { palette } from '../state/theme.js';
 import { GUTTER } from './layout.js';
+import { onTimeKey, onTimeWheel, timeAt, xOf } from './time-gestures.js';
 import { useRaster } from './use-raster.js';
 
-const HEIGHT = 180;
-const STATE_NAMES = ['nowhere', 'CPU', 'GPU', 'both'] as const;
+const MOST_HEIGHT = 150;
+const LEAST_HEIGHT = 24;
+const ROW_HEIGHT = 6;
+/** Names of regions closer than that would be written over each other, pixels. */
+const NAME_HEIGHT = 14;
+/** Share of the axis that an arrow key moves the cursor by. */
+const ARROW_STEP = 1 / 200;
+const STATE_NAMES = ['nowhere', 'CPU memory', 'GPU memory', 'both'] as const;
 
 /** Pages × time, coloured by where the data is. Arrow keys move the cursor, + and − zoom; so do wheel and pointer. */
 export function ResidencyMap(props: {
@@ -21,9 +29,8 @@ export function ResidencyMap(props: {
   const { run, pane, engine, width } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const { from, to } = timeWindow.value;
-  const height = Math.min(HEIGHT, Math.max(24, run.rows * 8));
+  const height = mapHeight(run);
   const rasterRows = Math.min(height, run.rows);
-
   const raster = useRaster(engine, pane, run, {
     from,
     to,
@@ -32,27 +39,34 @@ export function ResidencyMap(props: {
     width,
     height: rasterRows,
   });
-
   useEffect(() => {
     const ctx = canvas.current?.getContext('2d');
-    if (raster?.length !== width * rasterRows || ctx === null || ctx === undefined) return;
-    ctx.putImageData(paintResidency(raster, width, rasterRows, height, palette.value), 0, 0);
-    drawEnd(ctx, ((run.duration - from) / (to - from)) * width, width, height, palette.value);
-    const x = ((cursor.value - from) / (to - from)) * width;
-    ctx.fillStyle = palette.value.mark;
-    ctx.fillRect(x, 0, 1, height);
-  }, [raster, cursor.value, palette.value, width, height]);
+    if (raster === undefined || ctx === null || ctx === undefined) return;
+    const { view } = raster;
+    const image = paintResidency(raster.cells, view.width, view.height, height, palette.value);
+    // Until the bitmap of a new view is there, the one before is shown where it belongs.
+    const sketch = new OffscreenCanvas(view.width, height);
+    sketch.getContext('2d')?.putImageData(image, 0, 0);
+    ctx.clearRect(0, 0, width, height);
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(sketch, xOf(view.from, width), 0, xOf(view.to, width) - xOf(view.from, width), height);
+    drawRowLines(ctx, run.regions, run.rows, width, height, palette.value);
+    drawEnd(ctx, xOf(run.duration, width), width, height, palette.value);
+  }, [raster, from, to, palette.value, width, height]);
 
-  const timeAt = (event: MouseEvent): number => from + (event.offsetX / width) * (to - from);
   const row = Math.min(cursorRow.value, run.rows - 1);
-  const x = Math.min(width - 1, Math.max(0, Math.floor(((cursor.value - from) / (to - from)) * width)));
-  const state = raster?.[Math.floor((row / run.rows) * rasterRows) * width + x] ?? 0;
-  const readout = `At ${formatTime(cursor.value)}, ${pageName(run, row)}: ${STATE_NAMES[state] ?? ''}`;
-
+  const readout = useReadout(run, raster, row);
+  const ask = (): void => {
+    selectEvent(pane, eventOfPage(run, cursorRow.value, cursor.value));
+  };
+  const point = (event: PointerEvent): void => {
+    moveCursor(timeAt(event, width));
+    cursorRow.value = Math.min(run.rows - 1, Math.max(0, Math.floor((event.offsetY / height) * run.rows)));
+  };
   return (
     <figure class="map">
       <div class="strip">
-        <RegionNames run={run} height={height} />
+        <RegionNames run={run} height={height} row={row} />
         <canvas
           ref={canvas}
           width={width}
@@ -61,81 +75,82 @@ export function ResidencyMap(props: {
           role="application"
           aria-label={`Residency map, ${run.client}. ${readout}. Arrow keys move, plus and minus zoom, Enter tells why.`}
           onPointerDown={(event) => {
-            moveCursor(timeAt(event));
-            cursorRow.value = Math.floor((event.offsetY / height) * run.rows);
-            selectEvent(pane, eventOfPage(run, cursorRow.value, cursor.value));
+            point(event);
+            ask();
+          }}
+          onPointerMove={(event) => {
+            if ((event.buttons & 1) !== 0) point(event);
           }}
           onWheel={(event) => {
-            event.preventDefault();
-            if (event.shiftKey) panBy(event.deltaY / 1000);
-            else zoomBy(event.deltaY > 0 ? 1.25 : 0.8, timeAt(event));
+            onTimeWheel(event, width);
           }}
           onKeyDown={(event) => {
-            if (event.key === 'Enter') selectEvent(pane, eventOfPage(run, cursorRow.value, cursor.value));
-            else if (onMapKey(event.key, (to - from) / width, run.rows)) event.preventDefault();
+            if (event.key === 'Enter') ask();
+            else if (event.ctrlKey || event.metaKey || !onMapKey(event.key, run.rows)) return;
+            event.preventDefault();
           }}
         />
       </div>
-      <figcaption>
-        <span>{readout}</span>
-        <Legend />
-      </figcaption>
+      <figcaption>{readout}</figcaption>
     </figure>
   );
 }
 
-/** The regions' names beside their rows. */
-function RegionNames({
-  run,
-  height,
-}: {
+/** Height of a pane's map, CSS pixels. */
+export function mapHeight({ rows }: RunView): number {
+  return Math.min(MOST_HEIGHT, Math.max(LEAST_HEIGHT, rows * ROW_HEIGHT));
+}
+
+function useReadout(run: RunView, raster: ReturnType<typeof useRaster>, row: number): string {
+  const page = placeOf(run.regions, row, 1);
+  const where = `At ${formatTime(cursor.value)}, ${page === '' ? `page ${row}` : page}`;
+  if (cursor.value > run.duration) return `${where}: after the run`;
+  if (raster === undefined) return where;
+  const { view, cells } = raster;
+  const x = Math.floor(((cursor.value - view.from) / (view.to - view.from)) * view.width);
+  const column = Math.min(view.width - 1, Math.max(0, x));
+  const state = cells[Math.floor((row / run.rows) * view.height) * view.width + column] ?? 0;
+  return `${where}: ${STATE_NAMES[state] ?? ''}`;
+}
+
+/** The regions' names beside their rows, as far as there is room, and a mark at the row of the cursor. */
+function RegionNames(props: {
   readonly run: RunView;
   readonly height: number;
+  readonly row: number;
 }): preact.JSX.Element {
+  const { run, height, row } = props;
+  let below = -NAME_HEIGHT;
+  const named = run.regions.filter((region) => {
+    const top = (region.row / run.rows) * height;
+    if (top < below + NAME_HEIGHT || top > height - NAME_HEIGHT + 2) return false;
+    below = top;
+    return true;
+  });
   return (
     <div
       class="gutter region-names"
       style={{ width: `${GUTTER}px`, height: `${height}px` }}
       aria-hidden="true"
     >
-      {run.regions.map(({ name, row, pages }) => (
-        <span key={name} style={{ top: `${(row / run.rows) * height}px` }}>
+      {named.map(({ name, row: first, pages }) => (
+        <span key={name} style={{ top: `${(first / run.rows) * height}px` }}>
           {name} <small>{formatBytes(pages * 4096)}</small>
         </span>
       ))}
+      <i class="row-mark" style={{ top: `${((row + 0.5) / run.rows) * height}px` }} />
     </div>
   );
 }
 
-/** What the colours and patterns of the map mean. */
-function Legend(): preact.JSX.Element {
-  return (
-    <ul class="legend" aria-label="Legend">
-      <li>
-        <i class="cpu" /> CPU memory
-      </li>
-      <li>
-        <i class="gpu" /> GPU memory (hatched)
-      </li>
-      <li>
-        <i class="both" /> both (dotted)
-      </li>
-      <li>
-        <i class="nowhere" /> nowhere yet
-      </li>
-    </ul>
-  );
-}
-
-function onMapKey(key: string, nsPerPixel: number, rows: number): boolean {
+function onMapKey(key: string, rows: number): boolean {
+  const { from, to } = timeWindow.value;
   switch (key) {
     case 'ArrowLeft':
-    case 'a':
-      moveCursor(cursor.value - 4 * nsPerPixel);
+      moveCursor(cursor.value - ARROW_STEP * (to - from));
       return true;
     case 'ArrowRight':
-    case 'd':
-      moveCursor(cursor.value + 4 * nsPerPixel);
+      moveCursor(cursor.value + ARROW_STEP * (to - from));
       return true;
     case 'ArrowUp':
       cursorRow.value = Math.max(0, cursorRow.value - 1);
@@ -143,23 +158,9 @@ function onMapKey(key: string, nsPerPixel: number, rows: number): boolean {
     case 'ArrowDown':
       cursorRow.value = Math.min(rows - 1, cursorRow.value + 1);
       return true;
-    case '+':
-    case 'w':
-      zoomBy(0.5, cursor.value);
-      return true;
-    case '-':
-    case 's':
-      zoomBy(2, cursor.value);
-      return true;
     default:
-      return false;
+      return onTimeKey(key);
   }
-}
-
-/** `a[17]`: the page of a map row by its region's name. */
-export function pageName(run: RunView, row: number): string {
-  const region = run.regions.find((r) => row >= r.row && row < r.row + r.pages);
-  return region === undefined ? `page ${row}` : `${region.name}[${row - region.row}]`;
 }
 
 /** The last event up to `time` that is about the page of a map row, or -1. */

@@ -2,15 +2,13 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
 import { FIVE_STEPS, type StepRun } from '../engine/step-view.js';
 import { guarded } from '../state/actions.js';
-import { panes, program, results, stepAt } from '../state/store.js';
+import { panes, program, results, stepAt, stepLines } from '../state/store.js';
 import { StepPane } from './step-pane.js';
 
-const SHOWN_PANES = 2;
-
-/** The program step by step, forwards and back, on the first two panes beside each other. */
+/** The program step by step, forwards and back, on all panes beside each other. */
 export function StepMode({ engine }: { readonly engine: Engine }): preact.JSX.Element {
   const [tracks, setTracks] = useState<readonly StepRun[]>([]);
-  const shown = panes.value.slice(0, SHOWN_PANES);
+  const shown = panes.value;
   useEffect(() => {
     let live = true;
     void guarded(async () => {
@@ -22,6 +20,10 @@ export function StepMode({ engine }: { readonly engine: Engine }): preact.JSX.El
       live = false;
     };
   }, [results.value, panes.value]);
+
+  useEffect(() => {
+    stepLines.value = linesOf(tracks, stepAt.value);
+  }, [tracks, stepAt.value]);
 
   const move = (pane: number, at: number): void => {
     stepAt.value = shown.map((_, i) => (i === pane ? at : (stepAt.value[i] ?? 0)));
@@ -51,7 +53,7 @@ export function StepMode({ engine }: { readonly engine: Engine }): preact.JSX.El
             <StepPane
               key={pane}
               track={track}
-              at={Math.min(stepAt.value[pane] ?? 0, track.steps.length - 1)}
+              at={clampStep(track, stepAt.value[pane])}
               onMove={(at) => {
                 move(pane, at);
               }}
@@ -72,4 +74,22 @@ export function StepMode({ engine }: { readonly engine: Engine }): preact.JSX.El
 function firstOf(track: Extract<StepRun, { ok: true }>, five: number): number {
   const at = track.steps.findIndex((step) => step.five === five);
   return Math.max(at, 0);
+}
+
+/** A step that a track has, whatever a URL says. */
+function clampStep({ steps }: Extract<StepRun, { ok: true }>, at: number | undefined): number {
+  return Math.min(Math.max(Math.floor(at ?? 0), 0), steps.length - 1);
+}
+
+/** Which panes are at which line of the program. */
+function linesOf(tracks: readonly StepRun[], at: readonly number[]): ReadonlyMap<number, string> {
+  const lines = new Map<number, string[]>();
+  for (const [pane, track] of tracks.entries()) {
+    if (!track.ok) continue;
+    const line = track.steps[clampStep(track, at[pane])]?.line ?? 0;
+    if (line > 0) lines.set(line, [...(lines.get(line) ?? []), track.client]);
+  }
+  return new Map(
+    [...lines].map(([line, names]) => [line, names.length === tracks.length ? 'all' : names.join(', ')]),
+  );
 }

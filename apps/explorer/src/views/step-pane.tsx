@@ -85,8 +85,8 @@ export function StepPane(props: {
       </div>
       <Breakpoints points={points} client={track.client} onChange={setPoints} />
       <Narration track={track} at={at} />
-      {step !== undefined && <StepFacts track={track} step={step} />}
       <StateTable track={track} at={at} />
+      {step !== undefined && <StepFacts track={track} at={at} step={step} />}
     </article>
   );
 }
@@ -117,8 +117,8 @@ function Breakpoints(props: {
         setText('');
       }}
     >
-      <span class="soft">Continue stops at</span>
-      {points.length === 0 && <span>each of the five steps, or</span>}
+      <span class="soft">Stops at</span>
+      {points.length === 0 && <span>the five steps, or</span>}
       {points.map((point, i) => (
         <button
           key={`${point.kind} ${point.text}`}
@@ -186,9 +186,11 @@ function Narration({ track, at }: { readonly track: StepTrack; readonly at: numb
 
 function StepFacts({
   track,
+  at,
   step,
 }: {
   readonly track: StepTrack;
+  readonly at: number;
   readonly step: StepRecord;
 }): preact.JSX.Element {
   return (
@@ -203,12 +205,39 @@ function StepFacts({
       <dt>Events</dt>
       <dd class="code">{step.events.join('; ') || '–'}</dd>
       <dt>Locks held</dt>
-      <dd class="code">{step.locks.join(', ') || 'none'}</dd>
+      <dd class="code">
+        <Locks now={step.locks} before={track.steps[at - 1]?.locks ?? []} />
+      </dd>
       <dt>Invariants</dt>
       <dd class={step.broken === '' ? 'good' : 'problem'}>
         {step.broken === '' ? '✓ hold' : `✗ ${step.broken}`}
       </dd>
     </dl>
+  );
+}
+
+/** Locks held, and what this step took and released. */
+function Locks(props: {
+  readonly now: readonly string[];
+  readonly before: readonly string[];
+}): preact.JSX.Element {
+  const { now, before } = props;
+  const released = before.filter((lock) => !now.includes(lock));
+  if (now.length + released.length === 0) return <>none</>;
+  return (
+    <>
+      {now.map((lock) => (
+        <span key={lock} class={before.includes(lock) ? 'lock' : 'lock changed'}>
+          {before.includes(lock) ? '' : '● taken '}
+          {lock}
+        </span>
+      ))}
+      {released.map((lock) => (
+        <span key={lock} class="lock changed">
+          ○ released {lock}
+        </span>
+      ))}
+    </>
   );
 }
 

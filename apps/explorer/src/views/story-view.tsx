@@ -5,10 +5,10 @@ import { replay } from '../state/store.js';
 /** One execution: a column an agent, a row a step; a row can be chosen to see what it changed. */
 export function StoryView({ story }: { readonly story: Story }): preact.JSX.Element {
   const [chosen, setChosen] = useState(0);
+  const { violation, agents, steps } = story;
   useEffect(() => {
     setChosen(0);
-  }, [story]);
-  const { violation, agents, steps } = story;
+  }, [story.replay]);
   return (
     <section class="card story" aria-label="Execution">
       <h2>
@@ -36,7 +36,23 @@ export function StoryView({ story }: { readonly story: Story }): preact.JSX.Elem
           }}
         >
           {story.replay}
-        </button>
+        </button>{' '}
+        {replay.value === '' ? (
+          <span class="soft">
+            In a step, “▷” lets that agent run there instead: another execution, of which the rest follows by
+            itself.
+          </span>
+        ) : (
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => {
+              replay.value = '';
+            }}
+          >
+            Back to what exploring found
+          </button>
+        )}
       </p>
       <table
         onKeyDown={(event) => {
@@ -45,7 +61,7 @@ export function StoryView({ story }: { readonly story: Story }): preact.JSX.Elem
           event.preventDefault();
           const to = Math.min(Math.max(chosen + move, 0), steps.length - 1);
           setChosen(to);
-          event.currentTarget.querySelectorAll<HTMLButtonElement>('tbody button')[to]?.focus();
+          event.currentTarget.querySelectorAll<HTMLButtonElement>('tbody td:first-child button')[to]?.focus();
         }}
       >
         <thead>
@@ -65,31 +81,64 @@ export function StoryView({ story }: { readonly story: Story }): preact.JSX.Elem
               key={at}
               class={at === chosen ? 'chosen' : ''}
               aria-current={at === chosen ? 'step' : undefined}
+              onClick={() => {
+                setChosen(at);
+              }}
             >
               <td>
-                <button
-                  type="button"
-                  class="quiet"
-                  aria-label={`Step ${at + 1}, ${step.agent}`}
-                  onClick={() => {
-                    setChosen(at);
-                  }}
-                >
+                <button type="button" class="quiet" aria-label={`Step ${at + 1}, ${step.agent}`}>
                   {at + 1}
                 </button>
               </td>
               {agents.map((agent) => (
                 <td key={agent} class="code">
-                  {agent === step.agent ? step.functions.join(' → ') || 'goes on' : ''}
+                  {agent === step.agent ? (
+                    step.functions.join(' → ') || <span class="soft">goes on</span>
+                  ) : (
+                    <Instead step={step} agent={agent} at={at} />
+                  )}
                 </td>
               ))}
               <td class={step.changes.length > 0 ? 'code changed' : 'code'}>{step.changes.join('; ')}</td>
             </tr>
           ))}
+          {violation !== undefined && (
+            <tr class="broken">
+              <td>✗</td>
+              <td colSpan={agents.length + 1} class="problem">
+                {violation.invariant} is broken here: {violation.detail}
+              </td>
+            </tr>
+          )}
         </tbody>
       </table>
       <Chosen step={steps[chosen]} at={chosen} />
     </section>
+  );
+}
+
+/** The transition that an agent could have made at a step of another one. */
+function Instead(props: {
+  readonly step: StoryStep;
+  readonly agent: string;
+  readonly at: number;
+}): preact.JSX.Element | null {
+  const { step, agent, at } = props;
+  const way = step.instead.find((other) => other.agent === agent);
+  if (way === undefined) return null;
+  return (
+    <button
+      type="button"
+      class="quiet instead"
+      aria-label={`Let ${agent} run instead, at step ${at + 1}`}
+      title={`Let ${agent} run here instead: ${way.replay}`}
+      onClick={(event) => {
+        event.stopPropagation();
+        replay.value = way.replay;
+      }}
+    >
+      ▷
+    </button>
   );
 }
 

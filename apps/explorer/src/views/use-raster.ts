@@ -3,6 +3,13 @@ import type { Engine } from '../engine/engine.js';
 import type { RunView } from '../engine/run-view.js';
 import type { RasterView } from '../tiles/residency-raster.js';
 
+/** A bitmap and what it is of. */
+export interface ViewedRaster {
+  readonly view: RasterView;
+  /** A state for each cell. */
+  readonly cells: Uint8Array;
+}
+
 /**
  * The bitmap of a pane's map for a view; the one before until it is there. While one is being made, only the latest view
  * that was asked for meanwhile is made next: scrubbing does not queue up.
@@ -12,8 +19,8 @@ export function useRaster(
   pane: number,
   run: RunView,
   view: RasterView,
-): Uint8Array | undefined {
-  const [raster, setRaster] = useState<Uint8Array>();
+): ViewedRaster | undefined {
+  const [raster, setRaster] = useState<ViewedRaster & { readonly run: RunView }>();
   const wanted = useRef<RasterView>(undefined);
   const busy = useRef(false);
   const mounted = useRef(true);
@@ -33,9 +40,11 @@ export function useRaster(
       try {
         for (let asked = wanted.current; asked !== undefined && mounted.current; asked = wanted.current) {
           wanted.current = undefined;
-          const made = await engine.call({ kind: 'raster', pane, view: asked });
-          setRaster(made);
+          const cells = await engine.call({ kind: 'raster', pane, view: asked });
+          setRaster({ view: asked, cells, run });
         }
+      } catch {
+        // The engine was stopped, or runs something else by now: a new run asks again.
       } finally {
         busy.current = false;
       }
@@ -43,5 +52,5 @@ export function useRaster(
     void makeAll();
   }, [run, pane, from, to, width, height]);
 
-  return raster;
+  return raster?.run === run ? raster : undefined;
 }

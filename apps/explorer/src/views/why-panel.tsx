@@ -1,9 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
+import { formatTime } from '@hmm/report';
 import type { Engine } from '../engine/engine.js';
+import { placeOf } from '../engine/page-name.js';
+import type { RunView } from '../engine/run-view.js';
 import type { PrefetchTreeView, WhyLink } from '../engine/why-view.js';
 import { results, selectEvent, selection } from '../state/store.js';
+import { eventName } from './lanes.js';
 
-/** The chain behind the selected event: each link names what happened and by which rule. */
+/** The chain behind the selected event, at the foot of the window: each link names what happened and by which rule. */
 export function WhyPanel({ engine }: { readonly engine: Engine }): preact.JSX.Element {
   const chosen = selection.value;
   const [links, setLinks] = useState<readonly WhyLink[]>([]);
@@ -16,21 +20,58 @@ export function WhyPanel({ engine }: { readonly engine: Engine }): preact.JSX.El
       setLinks([]);
       return;
     }
+    if (run.report === undefined) {
+      setLinks([recordedLink(run, chosen.event)]);
+      return;
+    }
     let live = true;
-    void engine.call({ kind: 'why', pane: chosen.pane, event: chosen.event }).then((answer) => {
-      if (live) setLinks(answer);
-    });
+    engine.call({ kind: 'why', pane: chosen.pane, event: chosen.event }).then(
+      (answer) => {
+        if (live) setLinks(answer);
+      },
+      () => {
+        if (live) setLinks([]);
+      },
+    );
     return () => {
       live = false;
     };
   }, [run, chosen?.pane, event]);
 
+  if (run === undefined || links.length === 0) {
+    return (
+      <section class="card why hint" aria-label="Why">
+        <h2>Why?</h2>
+        <p class="soft">
+          Select a bar of the lanes, a page of a map, or a cause above: the chain behind it is told here.
+        </p>
+      </section>
+    );
+  }
   return (
-    <section class="card why" aria-label="Why" aria-live="polite">
-      <h2>Why{run === undefined ? '' : ` (${run.client})`}</h2>
-      {run === undefined || links.length === 0 ? (
-        <p class="soft">Select an event in the lanes, or a page of the map, to see the chain behind it.</p>
-      ) : (
+    <section
+      class="card why"
+      aria-label="Why"
+      onKeyDown={(pressed) => {
+        if (pressed.key === 'Escape') selection.value = undefined;
+      }}
+    >
+      <header>
+        <h2>
+          Why <span class="soft">under {run.title}</span>
+        </h2>
+        <button
+          type="button"
+          class="quiet"
+          aria-label="Close"
+          onClick={() => {
+            selection.value = undefined;
+          }}
+        >
+          ×
+        </button>
+      </header>
+      <div class="why-scroll" role="region" aria-label="Chain" aria-live="polite" tabIndex={0}>
         <ol class="chain">
           {links.map((link, at) => (
             <li key={`${at} ${link.title}`} aria-current={link.event === event ? 'true' : undefined}>
@@ -52,9 +93,17 @@ export function WhyPanel({ engine }: { readonly engine: Engine }): preact.JSX.El
             </li>
           ))}
         </ol>
-      )}
+      </div>
     </section>
   );
+}
+
+/** All that is known of an event of a recorded trace. */
+function recordedLink(run: RunView, event: number): WhyLink {
+  const { events } = run;
+  const place = placeOf(run.regions, events.row[event] ?? -1, events.pages[event] ?? 0);
+  const text = `${eventName(run, event)} ${place} at ${formatTime(events.time[event] ?? 0)}`;
+  return { title: 'recorded', text, rule: '', event };
 }
 
 const LEAF_WIDTH = 512;
@@ -115,7 +164,20 @@ export function PrefetchTree({ tree }: { readonly tree: PrefetchTreeView }): pre
           {pages} pages of the block
         </text>
       </svg>
-      <figcaption>{sentence}</figcaption>
+      <figcaption>
+        <ul class="legend" aria-label="Legend of the tree">
+          <li>
+            <i class="leaf-2" /> faulted now
+          </li>
+          <li>
+            <i class="leaf-3" /> taken along
+          </li>
+          <li>
+            <i class="leaf-1" /> resident before
+          </li>
+        </ul>
+        {sentence}
+      </figcaption>
     </figure>
   );
 }

@@ -1,4 +1,5 @@
 import type { AccessObserver } from '@hmm/kernel';
+import { agentsOf } from '../strategies/agent-set.js';
 import { Replay } from '../strategies/replay.js';
 import { Execution } from './execution.js';
 import type { Model, Violation } from './model.js';
@@ -12,6 +13,14 @@ export interface StoryStep {
   readonly functions: readonly string[];
   /** What of the model's view changed: `name: before → after`. */
   readonly changes: readonly string[];
+  /** Who could have run instead, each with the replay string of the execution that goes on with it. */
+  readonly instead: readonly Transition[];
+}
+
+/** A way on from a state that a story did not take. */
+export interface Transition {
+  readonly agent: string;
+  readonly replay: string;
 }
 
 /** An execution, told. */
@@ -81,19 +90,51 @@ export class FunctionNames implements AccessObserver {
   }
 }
 
+/** A replay that remembers between whom there was a choice. */
+class WatchedReplay extends Replay {
+  /** The agents that could make the next step, as a set. */
+  ready = 0;
+
+  /** @inheritdoc */
+  override pick(ready: number, last: number): number {
+    this.ready = ready;
+    return super.pick(ready, last);
+  }
+}
+
+/** The other ways on from the state before the last step of `execution`, with the `decisions` made up to there. */
+function insteadOf(
+  execution: Execution,
+  ready: number,
+  decisions: readonly number[],
+  model: Model,
+): Transition[] {
+  const before = execution.agents.slice(0, -1);
+  const taken = execution.agents.at(-1);
+  return agentsOf(ready)
+    .filter((agent) => agent !== taken)
+    .map((agent) => ({
+      agent: model.sched.agents[agent]?.name ?? '',
+      replay: encodeSchedule({ agents: [...before, agent], decisions }),
+    }));
+}
+
 /** Runs the schedule `replay` and tells, step by step, what happened. */
 export function tell(model: Model, replay: string, maxSteps: number): Story {
   const names = new FunctionNames();
-  const strategy = new Replay(decodeSchedule(replay), names);
+  const strategy = new WatchedReplay(decodeSchedule(replay), names);
   const execution = new Execution(model, strategy, maxSteps);
   const steps: StoryStep[] = [];
   let before: ReadonlyMap<string, string> | undefined;
+  let decisions: readonly number[] = [];
   execution.onStart = () => {
     before = model.view?.();
   };
   execution.listener = (agent) => {
     const after = model.view?.();
-    steps.push({ agent: agent.name, functions: names.take(), changes: changes(before, after) });
+    const instead = insteadOf(execution, strategy.ready, decisions, model);
+    decisions = execution.decisions.slice();
+    steps.push({ agent: agent.name, functions: names.take(), changes: changes(before, after), instead });
     before = after;
   };
   strategy.begin();
@@ -101,7 +142,7 @@ export function tell(model: Model, replay: string, maxSteps: number): Story {
   const rest = names.take();
   const torn = model.sched.current;
   if (rest.length > 0) {
-    steps.push({ agent: torn.name, functions: rest, changes: changes(before, model.view?.()) });
+    steps.push({ agent: torn.name, functions: rest, changes: changes(before, model.view?.()), instead: [] });
   }
   return {
     agents: model.sched.agents.slice(1).map((agent) => agent.name),

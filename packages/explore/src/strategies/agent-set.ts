@@ -4,6 +4,13 @@ export const lowestAgent = (set: number): number => 31 - Math.clz32(set & -set);
 /** Whether `agent` is in `set`. */
 export const hasAgent = (set: number, agent: number): boolean => ((set >>> agent) & 1) !== 0;
 
+/** The agents of `set`, the lowest first. */
+export function agentsOf(set: number): number[] {
+  const agents: number[] = [];
+  for (let rest = set; rest !== 0; rest &= rest - 1) agents.push(lowestAgent(rest));
+  return agents;
+}
+
 /** How many agents are in `set`. */
 export function countAgents(set: number): number {
   let count = 0;
