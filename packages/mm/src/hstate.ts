@@ -1,10 +1,8 @@
+import { HPAGE_PMD_NR } from '@hmm/kernel';
 import type { MmStruct } from './mm-struct.js';
 import { NO_PFN, PG_free } from './mem-map.js';
 import type { PageAllocator } from './page-alloc.js';
 import type { MemMap } from './mem-map.js';
-
-/** Pages of a huge page. */
-export const HPAGE_NR = 512;
 
 /**
  * Which huge pages of one mapping were promised to the process that made it, and which of them it has taken.
@@ -41,7 +39,7 @@ export class Hstate {
     for (let i = 0; i < wanted; i++) {
       const head = pages.takeBlock();
       if (head === NO_PFN) break;
-      map.flags.fill(PG_free, head, head + HPAGE_NR);
+      map.flags.fill(PG_free, head, head + HPAGE_PMD_NR);
       this.freeList.push(head);
     }
     this.freeList.reverse();

@@ -1,9 +1,9 @@
-import { ENOMEM, LEVEL_PMD, EINVAL, type Task } from '@hmm/kernel';
+import { EINVAL, ENOMEM, HPAGE_PMD_NR, LEVEL_PMD, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_VMA, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { anonVmaPrepare } from './anon-vma.js';
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault.js';
 import { copyHighpage } from './highmem.js';
-import { HPAGE_NR, type HugetlbReservation } from './hstate.js';
+import type { HugetlbReservation } from './hstate.js';
 import { NO_PFN, PG_anon_exclusive, PG_uptodate } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmuGather } from './mmu-gather.js';
@@ -51,7 +51,7 @@ export class HugetlbVmOps implements VmOperations {
   /** For a mapping of `pages` pages, promised unless `noreserve`; `-ENOMEM` when the pool cannot. @kernel fs/hugetlbfs/inode.c hugetlbfs_file_mmap */
   static create(mm: MmStruct, pages: number, noreserve: boolean): HugetlbVmOps | number {
     if (noreserve) return new HugetlbVmOps(undefined);
-    const reservation = mm.system.hugetlb.reserve(mm, pages / HPAGE_NR);
+    const reservation = mm.system.hugetlb.reserve(mm, pages / HPAGE_PMD_NR);
     return reservation === undefined ? -ENOMEM : new HugetlbVmOps(reservation);
   }
 
@@ -62,7 +62,7 @@ export class HugetlbVmOps implements VmOperations {
 
   /** @inheritdoc */
   maySplit(_vma: Vma, vpn: number): number {
-    return vpn % HPAGE_NR === 0 ? 0 : -EINVAL;
+    return vpn % HPAGE_PMD_NR === 0 ? 0 : -EINVAL;
   }
 
   /** @inheritdoc */
@@ -78,7 +78,8 @@ export class HugetlbVmOps implements VmOperations {
 
   /** The mapping of `pages` pages was not made after all. */
   cancel(mm: MmStruct, pages: number): void {
-    if (this.reservation !== undefined) mm.system.hugetlb.unreserve(this.reservation, 0, pages / HPAGE_NR);
+    if (this.reservation !== undefined)
+      mm.system.hugetlb.unreserve(this.reservation, 0, pages / HPAGE_PMD_NR);
   }
 
   /** Whether `vma` belongs to the process to which pages were promised. */
@@ -104,7 +105,7 @@ const NO_RESERVATION = { taken: new Uint8Array(0) };
 
 /** Which huge page of its mapping `vpn` is. */
 function indexOf(vma: Vma, vpn: number): number {
-  return (vma.pgoff + (vpn - vma.start)) / HPAGE_NR;
+  return (vma.pgoff + (vpn - vma.start)) / HPAGE_PMD_NR;
 }
 
 function opsOf(vma: Vma): HugetlbVmOps | undefined {
@@ -119,7 +120,7 @@ export function* hugetlbFault(vma: Vma, vpn: number, flags: number): Task<number
   if (pmd < 0) return VM_FAULT_OOM;
   yield* anonVmaPrepare(vma);
   accessPte(system, pmd, true);
-  const start = vpn - (vpn % HPAGE_NR);
+  const start = vpn - (vpn % HPAGE_PMD_NR);
   if (lanes[pmd] === 0) return yield* hugetlbNoPage(vma, start, pmd, flags);
   const entry = lanes[pmd] ?? 0;
   if ((flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) !== 0 && (entry & PTE_WRITE) === 0)
@@ -171,10 +172,10 @@ function* replaceHugePage(vma: Vma, start: number, old: number, fresh: number, w
   const { mm } = vma;
   const { system } = mm;
   const { lanes } = system.tables;
-  for (let i = 0; i < HPAGE_NR; i++) copyHighpage(system, fresh + i, old + i);
+  for (let i = 0; i < HPAGE_PMD_NR; i++) copyHighpage(system, fresh + i, old + i);
   system.map.set(fresh, PG_uptodate);
   const range = mmHasNotifiers(mm)
-    ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + HPAGE_NR)
+    ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + HPAGE_PMD_NR)
     : undefined;
   const pmd = findPmd(mm, start);
   const same = pmd >= 0 && lanes[pmd + 1] === old;
@@ -205,7 +206,7 @@ function* unmapRefPrivate(vma: Vma, head: number): Task {
 /** @kernel mm/hugetlb.c unmap_hugepage_range */
 function* unmapHugepageRange(vma: Vma, start: number): Task {
   const { mm } = vma;
-  const end = start + HPAGE_NR;
+  const end = start + HPAGE_PMD_NR;
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
   const tlb = new MmuGather(mm);
   yield* unmapPageRange(tlb, vma, start, end);
@@ -218,7 +219,7 @@ export function* copyHugetlbPageRange(dst: Vma, src: Vma): Task<number> {
   const { mm, start, end } = src;
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
   let ret = 0;
-  for (let at = nextPmd(mm, start, end); at < end && ret === 0; at = nextPmd(mm, at + HPAGE_NR, end))
+  for (let at = nextPmd(mm, start, end); at < end && ret === 0; at = nextPmd(mm, at + HPAGE_PMD_NR, end))
     ret = copyHugePage(dst, src, at);
   notifyEnd(range);
   return ret;
@@ -236,7 +237,7 @@ function copyHugePage(dst: Vma, src: Vma, at: number): number {
   if (map.test(head, PG_anon_exclusive) && folioMaybeDmaPinned(system, head)) {
     const fresh = opsOf(dst)?.alloc(dst, at) ?? NO_PFN;
     if (fresh === NO_PFN) return -ENOMEM;
-    for (let i = 0; i < HPAGE_NR; i++) copyHighpage(system, fresh + i, head + i);
+    for (let i = 0; i < HPAGE_PMD_NR; i++) copyHighpage(system, fresh + i, head + i);
     map.set(fresh, PG_uptodate);
     folioAddNewAnonRmapPmd(fresh, dst, at);
     lanes[to] = mkPteForWrite(dst) | PTE_HUGE;
@@ -261,7 +262,7 @@ export function* hugetlbChangeProtection(vma: Vma, start: number, end: number): 
     ? yield* notifyStart(mm, MMU_NOTIFY_PROTECTION_VMA, start, end)
     : undefined;
   const protection = mkPte(vma) & (PTE_WRITE | PTE_PROTNONE);
-  for (let at = nextPmd(mm, start, end); at < end; at = nextPmd(mm, at + HPAGE_NR, end)) {
+  for (let at = nextPmd(mm, start, end); at < end; at = nextPmd(mm, at + HPAGE_PMD_NR, end)) {
     const pmd = findPmd(mm, at);
     accessPte(system, pmd, true);
     lanes[pmd] = ((lanes[pmd] ?? 0) & ~(PTE_WRITE | PTE_PROTNONE)) | protection;

@@ -1,5 +1,4 @@
-import { EINVAL, ENOMEM, type Task } from '@hmm/kernel';
-import { HPAGE_NR } from './hstate.js';
+import { EINVAL, ENOMEM, HPAGE_PMD_NR, type Task } from '@hmm/kernel';
 import { madviseColdOrPageout } from './madvise-pageout.js';
 import { madviseFree } from './madvise-free.js';
 import { madvisePopulate } from './madvise-populate.js';
@@ -134,8 +133,8 @@ function* madviseVmaBehavior(vma: Vma, start: number, end: number, advice: numbe
 function* madviseDontneed(vma: Vma, start: number, end: number): Task<number> {
   if ((vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
   const hugetlb = (vma.flags & VM_HUGETLB) !== 0;
-  if (hugetlb && start % HPAGE_NR !== 0) return -EINVAL;
-  const stop = hugetlb ? end - (end % HPAGE_NR) : end;
+  if (hugetlb && start % HPAGE_PMD_NR !== 0) return -EINVAL;
+  const stop = hugetlb ? end - (end % HPAGE_PMD_NR) : end;
   if (stop > start) yield* zapPageRangeSingle(vma, start, stop);
   return 0;
 }

@@ -1,7 +1,6 @@
-import { EEXIST, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
+import { EEXIST, EINVAL, ENOMEM, HPAGE_PMD_NR, type Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { MmStruct } from './mm-struct.js';
-import { HPAGE_NR } from './hstate.js';
 import { HugetlbVmOps } from './hugetlb.js';
 import { mmPopulate } from './mlock.js';
 import { doMunmap } from './munmap.js';
@@ -98,13 +97,13 @@ function* mmapHugetlb(mm: MmStruct, addr: number, wanted: number, prot: number, 
   const kind = flags & (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS);
   if (kind !== (MAP_PRIVATE | MAP_ANONYMOUS)) return -EINVAL;
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
-  if (fixed && addr % HPAGE_NR !== 0) return -EINVAL;
-  const pages = HPAGE_NR * Math.ceil(wanted / HPAGE_NR);
+  if (fixed && addr % HPAGE_PMD_NR !== 0) return -EINVAL;
+  const pages = HPAGE_PMD_NR * Math.ceil(wanted / HPAGE_PMD_NR);
   const ops = HugetlbVmOps.create(mm, pages, (flags & MAP_NORESERVE) !== 0);
   if (typeof ops === 'number') return ops;
   const source = { ops, vmFlags: VM_HUGETLB | VM_DONTEXPAND };
-  const hint = HPAGE_NR * Math.ceil(addr / HPAGE_NR);
-  const start = yield* mmapAligned(mm, hint, pages, prot, flags, source, HPAGE_NR);
+  const hint = HPAGE_PMD_NR * Math.ceil(addr / HPAGE_PMD_NR);
+  const start = yield* mmapAligned(mm, hint, pages, prot, flags, source, HPAGE_PMD_NR);
   if (start < 0) ops.cancel(mm, pages);
   return start;
 }

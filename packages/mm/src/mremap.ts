@@ -1,6 +1,5 @@
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, HPAGE_PMD_NR, type Task } from '@hmm/kernel';
 import { anonVmaClone, unlinkAnonVmas } from './anon-vma.js';
-import { HPAGE_NR } from './hstate.js';
 import { mmPopulate } from './mlock.js';
 import type { MmStruct } from './mm-struct.js';
 import { getUnmappedArea } from './mmap.js';
@@ -75,9 +74,9 @@ function* mremapLocked(mm: MmStruct, wanted: Move): Task<number> {
 /** Whole huge pages, which cannot become more. @kernel mm/mremap.c mremap (partly: of hugetlb) */
 function hugetlbMove(move: Move): Move | number {
   const fixed = (move.flags & MREMAP_FIXED) !== 0;
-  if (move.addr % HPAGE_NR !== 0 || (fixed && move.newAddr % HPAGE_NR !== 0)) return -EINVAL;
-  const oldPages = HPAGE_NR * Math.ceil(move.oldPages / HPAGE_NR);
-  const newPages = HPAGE_NR * Math.ceil(move.newPages / HPAGE_NR);
+  if (move.addr % HPAGE_PMD_NR !== 0 || (fixed && move.newAddr % HPAGE_PMD_NR !== 0)) return -EINVAL;
+  const oldPages = HPAGE_PMD_NR * Math.ceil(move.oldPages / HPAGE_PMD_NR);
+  const newPages = HPAGE_PMD_NR * Math.ceil(move.newPages / HPAGE_PMD_NR);
   return newPages > oldPages ? -EINVAL : { ...move, oldPages, newPages };
 }
 
