@@ -26,7 +26,9 @@ export function summarySentence(report: ClientReport): string {
 
 /** A run for people: the sentence, the counts, the traffic by cause, the values. */
 export function formatRun({ program, run, diagnosis }: RunReport): string {
-  const parts = [wrapText(diagnosis?.summary ?? summarySentence(run)), counts([run])];
+  const parts = [wrapText(diagnosis?.summary ?? summarySentence(run))];
+  // A driver that refuses the GPU has nothing to count.
+  if (run.error === null || run.time_ns > 0) parts.push(counts([run]));
   const causes = traffic([run]);
   if (causes !== '') parts.push(causes);
   if (diagnosis !== undefined) parts.push(formatDiagnosis(diagnosis));
@@ -60,6 +62,7 @@ function counts(clients: readonly ClientReport[]): string {
     ...(['running', 'fault_wait', 'copying', 'invalidating'] as const).map((part) =>
       row(`  ${PART_TEXT[part].replace(/ \(.*/, '')}`, (c) => formatTime(c.time_by_part[part])),
     ),
+    row('  CPU and launches', (c) => formatTime(outsideOfDevice(c))),
     row('GPU faults', (c) => formatCount(c.faults)),
     row('fault batches', (c) => formatCount(c.batches)),
     row('CPU faults served', (c) => formatCount(c.cpu_faults)),
@@ -71,6 +74,12 @@ function counts(clients: readonly ClientReport[]): string {
     row('retries', (c) => formatCount(c.retries)),
   ];
   return formatTable(columns('', clients), rows);
+}
+
+/** Time in which no kernel of the program ran, moved or waited: that of the CPU, its faults, and of starting kernels. */
+function outsideOfDevice({ time_ns: time, time_by_part: parts }: ClientReport): number {
+  const { running, fault_wait: wait, copying, invalidating } = parts;
+  return Math.max(0, time - running - wait - copying - invalidating);
 }
 
 function traffic(clients: readonly ClientReport[]): string {
