@@ -19,6 +19,11 @@ export class LruBatches {
   /** To be mlocked or munlocked: 4 * pfn + `MLOCK_*` of mlock-folio.ts. */
   readonly mlock: number[] = [];
 
+  /** The batches of frames; `mlock` holds more than that. */
+  lists(): readonly (readonly number[])[] {
+    return [this.add, this.lazyfree, this.activate];
+  }
+
   /** A copy of the state. */
   save(): LruBatchesState {
     return [[...this.add], [...this.lazyfree], [...this.activate], [...this.mlock]];

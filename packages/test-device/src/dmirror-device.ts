@@ -132,6 +132,17 @@ export class DmirrorDevice implements DevPagemapOps {
     return page;
   }
 
+  /** The device's memory as numbers: pages in use, and the stack of free ones. See `MirrorOperations.foldState`. */
+  foldState(fold: (word: number) => void, name: (pfn: number) => number): void {
+    const { map } = this.system;
+    fold(-2);
+    for (const { pagemap, remove } of this.chunks) {
+      fold(remove ? 1 : 0);
+      fold(pagemap.live);
+    }
+    for (let page = this.freePages; page !== NO_PFN; page = map.private[page] ?? NO_PFN) fold(name(page));
+  }
+
   /** The page that holds the data of a page of any device. @kernel lib/test_hmm.c BACKING_PAGE */
   backingPage(page: number): number {
     const { map } = this.system;

@@ -136,6 +136,25 @@ export class MirrorOperations {
     return entries;
   }
 
+  /**
+   * Calls `fold` with all of the devices' state between two operations, as numbers; `name` gives frames their names there.
+   */
+  foldState(fold: (word: number) => void, name: (pfn: number) => number): void {
+    for (const { device, mm, dmirror } of this.files) {
+      fold(-1);
+      fold(device);
+      fold(mm.id);
+      fold(dmirror.id);
+      dmirror.pt.forEach((vpn, pfn, tag) => {
+        fold(vpn | 0);
+        fold(Math.floor(vpn / 2 ** 32));
+        fold(name(pfn));
+        fold(tag);
+      });
+    }
+    for (const device of this.device.devices) device.foldState(fold, name);
+  }
+
   /** The open files: which device, of which process. */
   get mirrors(): readonly { readonly device: number; readonly mm: MmStruct }[] {
     return this.files;

@@ -20,15 +20,20 @@ const PLOTTED: readonly (Pick<CounterView, 'label' | 'unit'> & { of: (c: DeviceC
   { label: 'to host', unit: 'KiB', of: (c) => bytesMoved(c, 'toHost') / 1024 },
 ];
 
+/** Virtual time between the first looks, ns. */
+const FIRST_PERIOD = 250;
+/** Looks after which the time between them doubles: a run of any length is looked at about 512 times or more. */
+const LOOKS_PER_PERIOD = 512;
+
 /**
- * Watches where the pages of a machine's regions are: a daemon that looks every `period` ns of virtual time and notes
- * what changed, as runs of pages. It only looks, so the run is the same with and without it.
+ * Watches where the pages of a machine's regions are: a daemon that looks again and again in virtual time and notes what
+ * changed, as runs of pages. It only looks, so the run is the same with and without it.
  */
 export class ResidencySampler {
   /** The regions seen so far, in display order. */
   readonly regions: RegionView[] = [];
   private readonly machine: Machine;
-  private readonly period: number;
+  private traced = -1;
   private readonly known = new Map<string, Uint8Array>();
   private now = new Uint8Array(0);
   private readonly log = new ChangeLog();
@@ -37,23 +42,29 @@ export class ResidencySampler {
   private readonly looked: number[] = [];
   private readonly plotted: number[][] = PLOTTED.map(() => []);
 
-  constructor(machine: Machine, client: DeviceClient, period: number) {
+  constructor(machine: Machine, client: DeviceClient) {
     this.machine = machine;
     this.client = client;
-    this.period = period;
   }
 
   /** The daemon's task. */
   *watch(): Task {
+    let period = FIRST_PERIOD;
     for (;;) {
-      this.sample();
-      yield* this.machine.kernel.sched.delay(this.period);
+      for (let look = 0; look < LOOKS_PER_PERIOD; look++) {
+        // Nothing goes to another place without an event.
+        if (this.traced === this.machine.kernel.trace.length) this.count();
+        else this.sample();
+        yield* this.machine.kernel.sched.delay(period);
+      }
+      period *= 2;
     }
   }
 
   /** Looks once, now. */
   sample(): void {
     const { machine } = this;
+    this.traced = machine.kernel.trace.length;
     this.count();
     for (const region of machine.regions.values()) {
       const known = this.knownOf(region.name, region.pages);

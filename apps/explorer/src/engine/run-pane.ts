@@ -12,9 +12,6 @@ import { barsOf, lockSpans, serviceSpans } from './spans.js';
 import { StatementLog } from './statement-log.js';
 import { reportOf, summaryOf } from './summary.js';
 
-/** How often a run is looked at for the residency map, besides at the ends of its statements. */
-const SAMPLES = 512;
-
 /** A pane's run, and what the worker keeps of it. */
 export interface PaneRun {
   readonly ok: true;
@@ -23,30 +20,24 @@ export interface PaneRun {
   readonly pane: PaneMachine;
 }
 
-/**
- * Runs a program on one pane's client: once without looking, to learn how long it takes, and once more with a look
- * every 512th of that time. Both runs are the same, since looking changes nothing.
- */
+/** Runs a program on one pane's client, with a sampler that looks on and at each statement's ends. */
 export function runPane(
   program: ProgramFile,
   spec: PaneSpec,
   factories: readonly ClientFactory[],
 ): PaneRun | PaneRefusal {
-  const first = buildPane(program, spec, factories, false);
-  if (!first.ok) return first;
-  const untraced = runProgram(first.machine, first.program, first.parameters);
-  const refused = refusalOf(first, untraced);
-  if (refused !== undefined) return refused;
   const pane = buildPane(program, spec, factories, true);
   if (!pane.ok) return pane;
   const log = new StatementLog();
   const locks = new LockLog(pane.machine.kernel.sched);
-  const sampler = new ResidencySampler(pane.machine, pane.client, Math.max(1, untraced.timeNs / SAMPLES));
+  const sampler = new ResidencySampler(pane.machine, pane.client);
   pane.machine.kernel.sched.spawnDaemon('residency', sampler.watch());
   log.onChange = () => {
     sampler.sample();
   };
   const run = runProgram(pane.machine, pane.program, pane.parameters, log);
+  const refused = refusalOf(pane, run);
+  if (refused !== undefined) return refused;
   sampler.sample();
   return viewOf(pane, run, log, locks, sampler);
 }

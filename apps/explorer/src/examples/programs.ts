@@ -66,7 +66,7 @@ assert first == second
   },
   {
     title: 'Asked for: prefetch to the GPU',
-    text: `program prefetch "The program asks for its data to be on the GPU; the CPU then takes one page."
+    text: `program asked-for "The program asks for its data to be on the GPU; the CPU then takes one page."
 set gpu = p100-2016
 
 malloc a 2MiB
@@ -79,7 +79,7 @@ gpu read a -> again
   },
   {
     title: 'Fork and copy on write',
-    text: `program fork "A process whose data is on the GPU forks; the child reads, the parent writes."
+    text: `program fork-and-write "A process whose data is on the GPU forks; the child reads, the parent writes."
 set gpu = p100-2016
 
 malloc a 64KiB
@@ -90,6 +90,19 @@ in child { cpu read a -> in_child }
 cpu write a = 8
 in child { cpu read a -> later }
 cpu read a -> in_parent
+`,
+  },
+  {
+    title: 'A retry: the CPU unmaps during a GPU fault',
+    text: `program retry "The CPU unmaps a page while the driver fills in its entry: the driver begins again."
+set gpu = p100-2016
+
+malloc a 64KiB
+cpu write a = 2
+together {
+  thread kernel { gpu write a = 7 rc gpu_rc }
+  thread other { sleep 896us munmap a[8..9] }
+}
 `,
   },
   {

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.js';
+import type { PaneSpec } from '../engine/protocol.js';
 import { defaultPanes } from './page-state.js';
 import {
   busy,
@@ -29,8 +30,17 @@ export function stopRun(engine: Engine): void {
   engine.stop();
 }
 
+/** What the latest results are of. */
+let ran: { readonly program: string; readonly panes: readonly PaneSpec[] } | undefined;
+
+/** Runs the program unless what is shown is of it already. */
+export async function runIfChanged(engine: Engine): Promise<void> {
+  if (ran?.program !== program.value || ran.panes !== panes.value) await runProgram(engine);
+}
+
 /** Runs the editor's program on all panes. Cursor, zoom and selection stay where they still mean something. */
 export async function runProgram(engine: Engine): Promise<void> {
+  ran = { program: program.value, panes: panes.value };
   await guarded(async () => {
     const answer = await engine.call({ kind: 'run', program: program.value, panes: panes.value, keep: true });
     if (!answer.ok) {

@@ -2,8 +2,18 @@ import { lazy, Suspense } from 'preact/compat';
 import { useEffect } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
 import { EXAMPLES } from '../examples/programs.js';
-import { loadClients, runProgram } from '../state/actions.js';
-import { busy, failure, mode, type Mode, panes, problems, program, stepLines } from '../state/store.js';
+import { loadClients, runIfChanged, runProgram } from '../state/actions.js';
+import {
+  busy,
+  failure,
+  mode,
+  type Mode,
+  panes,
+  problems,
+  program,
+  restored,
+  stepLines,
+} from '../state/store.js';
 import { dark, theme, type ThemeChoice } from '../state/theme.js';
 import { ExportMenu } from './export-menu.js';
 import { Help } from './help.js';
@@ -36,10 +46,10 @@ export function App({ engine }: { readonly engine: Engine }): preact.JSX.Element
   useEffect(() => {
     void loadClients(engine);
   }, []);
-  useEffect(() => {
-    if (panes.value.length > 0) void runProgram(engine);
-  }, [panes.value]);
   const withProgram = mode.value === 'compare' || mode.value === 'step';
+  useEffect(() => {
+    if (withProgram && panes.value.length > 0) void runIfChanged(engine);
+  }, [panes.value, withProgram, restored.value]);
   return (
     <>
       <Header engine={engine} />

@@ -1,3 +1,4 @@
+import { formatCount } from '@hmm/report';
 import { download, pictureOf, pngOf } from '../export/picture.js';
 import { traceEvents } from '../export/trace-events.js';
 import { guarded } from '../state/actions.js';
@@ -5,6 +6,8 @@ import { litmusTest, mode, program, replay, results } from '../state/store.js';
 
 /** The seed of everything that hardware does by chance, in every run of the page. */
 const SEED = 1;
+/** More events than that would make a file that neither the browser nor Perfetto can take. */
+const MAX_EXPORTED = 1_000_000;
 
 /** What a picture shows, so that it can be made again. */
 export function captionOf(): string {
@@ -60,13 +63,19 @@ export function ExportMenu(): preact.JSX.Element {
         type="button"
         class="quiet"
         title="A file that ui.perfetto.dev opens; nothing is uploaded"
-        onClick={() => {
-          const runs = results.value.flatMap((result) => (result.ok ? [result.run] : []));
-          download(
-            'hmm-trace.json',
-            new Blob([JSON.stringify(traceEvents(runs))], { type: 'application/json' }),
-          );
-        }}
+        onClick={() =>
+          void guarded(() => {
+            const runs = results.value.flatMap((result) => (result.ok ? [result.run] : []));
+            const events = runs.reduce((sum, run) => sum + run.events.length, 0);
+            if (events > MAX_EXPORTED)
+              throw new Error(`${formatCount(events)} events are too many for a JSON file.`);
+            download(
+              'hmm-trace.json',
+              new Blob([JSON.stringify(traceEvents(runs))], { type: 'application/json' }),
+            );
+            return Promise.resolve();
+          })
+        }
       >
         Perfetto
       </button>

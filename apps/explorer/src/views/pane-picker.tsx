@@ -22,12 +22,12 @@ export function PanePicker(): preact.JSX.Element {
           }}
         />
       ))}
-      {panes.value.length < MAX_PANES && (
+      {panes.value.length > 0 && panes.value.length < MAX_PANES && (
         <button
           type="button"
           class="quiet"
           onClick={() => {
-            const client = clients.value[0]?.name ?? 'nouveau';
+            const client = clients.value[0]?.name ?? '';
             panes.value = [...panes.value, { client, gpu: '', settings: [] }];
           }}
         >

@@ -77,6 +77,7 @@ export class Execution implements Choices {
     this.strategy = strategy;
     this.maxSteps = maxSteps;
     this.keepGoing = keepGoing;
+    if (model.states !== undefined) strategy.watch?.(model.states);
   }
 
   /** Runs one execution; the strategy's `begin` has been called. @returns one of `EXECUTION_*`. */

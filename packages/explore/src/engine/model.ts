@@ -25,8 +25,21 @@ export interface Model {
   finish(): Outcome;
   /** Counts what agents have got done: while it stands still, an agent that backs off again and again gets nowhere. */
   progress?(): number;
+  /** For searches that recognise a state which they have seen. */
+  readonly states?: States;
   /** What a story shows of the present state: page-table entries and the like, by name. */
   view?(): ReadonlyMap<string, string>;
+}
+
+/** What a model says of its states. */
+export interface States {
+  /**
+   * A hash of all state, where no agent is in the middle of anything: what follows depends on it alone. Undefined elsewhere,
+   * and where it cannot be told.
+   */
+  key(): number | undefined;
+  /** The agent of the set `candidates` that is the first to run if such points are to come soon. `last` ran before. */
+  prefer(candidates: number, last: number): number;
 }
 
 /** How an execution ended, as seen from outside. */

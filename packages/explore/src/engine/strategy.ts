@@ -1,4 +1,5 @@
 import type { AccessObserver } from '@hmm/kernel';
+import type { States } from './model.js';
 
 /** Returned by {@link Strategy.pick}: what would follow was explored already. */
 export const PRUNED = -1;
@@ -20,6 +21,8 @@ export interface Strategy {
   readonly accesses: AccessObserver | undefined;
   /** Whether all that the strategy wants to run has been run. */
   readonly exhausted: boolean;
+  /** Gets the states of the model, where it tells of them, before the first execution. */
+  watch?(states: States): void;
   /** Prepares the next execution; false when there is none. */
   begin(): boolean;
   /** The agent of the set `ready` to run next, or {@link PRUNED}. `last` ran before (0 at the start). */

@@ -1,4 +1,4 @@
-import { HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { HmmError, type Task } from '@hmm/kernel';
 import { type MmStruct, dupMm, mmCreate } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import {
@@ -15,7 +15,7 @@ import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { type Operation, pagesOf } from '../world/operation.js';
 import { endProcess, runOperation } from '../world/run-operation.js';
 import { assertInit, WorldModel, type WorldThread } from '../world/world-model.js';
-import { firstPage, World } from '../world/world.js';
+import { firstPage, place, World } from '../world/world.js';
 import { countSetting, kswapd, oomReaper } from './background.js';
 import { pageMapped, pageValue, pageWhere } from './page-state.js';
 import { checkPlainNotifiers, PlainNotifier } from './plain-notifier.js';
@@ -87,7 +87,8 @@ class LitmusRun implements Scope {
   /** Runs instructions in the name of `thread` as part of process `mm`. */
   *run(thread: string, mm: MmStruct, body: readonly Instruction[], init = false): Task {
     for (const instruction of body) {
-      if (this.world.kernel.sched.exploring) yield SP_PREEMPT;
+      yield* place(this.world);
+      this.world.places.begin(this.world.kernel.sched.current.id);
       yield* this.step(thread, mm, instruction, init);
       this.world.done++;
     }

@@ -1,10 +1,10 @@
-import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import type { Task } from '@hmm/kernel';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { type Operation, pagesOf } from '../world/operation.js';
 import { formatResult } from '../world/recorded-operation.js';
 import { runOperation } from '../world/run-operation.js';
 import { assertInit, WorldModel } from '../world/world-model.js';
-import { firstPage, World } from '../world/world.js';
+import { firstPage, place, World } from '../world/world.js';
 import type { RecordedTest } from './recorded-test.js';
 
 /**
@@ -42,7 +42,8 @@ export function recordedModel(
 
 function* runThread(world: World, operations: readonly Operation[], results: string[]): Task {
   for (const operation of operations) {
-    if (world.kernel.sched.exploring) yield SP_PREEMPT;
+    yield* place(world);
+    world.places.begin(world.kernel.sched.current.id);
     results.push(formatResult(operation, yield* runOperation(world, world.main, operation)));
     world.done++;
   }

@@ -1,10 +1,12 @@
 import { HmmError } from '@hmm/kernel';
 import { AccessLog } from '../engine/access-log.js';
+import type { States } from '../engine/model.js';
 import { PRUNED, type Strategy } from '../engine/strategy.js';
 import { continuing, hasAgent, lowestAgent } from './agent-set.js';
 import { Clocks } from './clocks.js';
 import { Decisions, type DecisionsState } from './decisions.js';
 import { Races } from './races.js';
+import { forEachTouch, SeenStates } from './seen-states.js';
 import { SleepingSteps, type SleepingState } from './sleeping-steps.js';
 
 /** What a saved {@link Dpor} holds: one entry a node, and what its nodes share. */
@@ -59,6 +61,8 @@ export class Dpor implements Strategy {
   private started = false;
   private prepared = false;
   private resuming = false;
+  private watched: States | undefined;
+  private readonly seen = new SeenStates();
 
   /** @param maxSteps the longest execution that will be run. */
   constructor(maxSteps: number) {
@@ -74,6 +78,11 @@ export class Dpor implements Strategy {
     this.clocks = new Clocks(MAX_AGENTS, maxSteps + 1);
     this.races = new Races(this.accesses, this.clocks, this.agent);
     this.sleeping = new SleepingSteps(MAX_AGENTS, maxSteps + 2);
+  }
+
+  /** @inheritdoc */
+  watch(watched: States): void {
+    this.watched = watched;
   }
 
   /** @inheritdoc */
@@ -99,7 +108,7 @@ export class Dpor implements Strategy {
       return agent === 0 ? PRUNED : this.repick(depth, ready);
     }
     const candidates = ready & ~this.sleeping.at(depth);
-    if (candidates === 0) return PRUNED;
+    if (candidates === 0 || this.known(depth)) return PRUNED;
     this.makeNode(depth, ready, candidates, last);
     return this.agent[depth] ?? 0;
   }
@@ -137,6 +146,7 @@ export class Dpor implements Strategy {
     this.accesses.truncate(0);
     this.decisions.restore({ values: [], options: [] });
     this.sleeping.close(0);
+    this.seen.clear();
     this.nodes = 0;
     this.states = 0;
     this.started = false;
@@ -206,7 +216,7 @@ export class Dpor implements Strategy {
 
   private makeNode(depth: number, ready: number, candidates: number, last: number): void {
     if (depth > this.limit) throw new HmmError('MAX_STEPS', 'an execution is longer than said', { depth });
-    const agent = continuing(candidates, last);
+    const agent = this.watched?.prefer(candidates, last) ?? continuing(candidates, last);
     this.agent[depth] = agent;
     this.enabled[depth] = ready;
     this.backtrack[depth] = 1 << agent;
@@ -217,6 +227,22 @@ export class Dpor implements Strategy {
     this.sleeping.open(depth);
     this.nodes = depth + 1;
     this.states++;
+  }
+
+  /** Whether everything that can follow was explored before. What conflicts with it is then seen to. */
+  private known(depth: number): boolean {
+    const key = this.watched?.key();
+    if (key === undefined) return false;
+    const footprint = this.seen.visit(key, depth, this.sleeping.at(depth));
+    if (footprint === undefined) return false;
+    forEachTouch(footprint, (object, agent, mode) => {
+      const { found } = this.races.findLater(depth, object, agent, mode);
+      for (let i = 0; i < found.count; i++) {
+        const event = found.at(i);
+        this.backtrack[event] = (this.backtrack[event] ?? 0) | (this.enabled[event] ?? 0);
+      }
+    });
+    return true;
   }
 
   /** Another choice at the last node, whose choice turned out not to be able to run. */
@@ -285,6 +311,7 @@ export class Dpor implements Strategy {
       const node = this.nodes - 1;
       if (this.advanceAt(node)) return true;
       this.sleeping.close(node);
+      this.seen.close(node);
       this.nodes = node;
     }
     return false;
@@ -296,6 +323,10 @@ export class Dpor implements Strategy {
     const from = this.logStart[node] ?? 0;
     if (agent !== 0) {
       sleeping.record(node, agent, accesses, from);
+      if (this.watched !== undefined) {
+        for (let i = from; i < accesses.length; i++)
+          this.seen.note(accesses.object[i] ?? 0, agent, accesses.mode[i] ?? 0);
+      }
       accesses.truncate(from);
       if (this.decisions.advance(this.decisionStart[node] ?? 0)) return true;
       this.done[node] = (this.done[node] ?? 0) | (1 << agent);

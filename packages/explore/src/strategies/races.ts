@@ -41,6 +41,8 @@ export class Races {
   readonly row: Int32Array;
   /** As {@link row}, with what the event would not have to wait for if it took the lock first. */
   readonly lockRow: Int32Array;
+  /** What {@link findLater} has found. */
+  readonly found = new EventList();
   private readonly conflicts = new EventList();
   private readonly takings = new EventList();
   private readonly droppings = new EventList();
@@ -74,6 +76,24 @@ export class Races {
     this.begin(event, agent);
     this.conflictsOf(ACCESS_WRITE | ACCESS_ACQUIRE, this.log.latestOf(lock), agent);
     this.resolve();
+  }
+
+  /**
+   * Finds the events before `event` that an access of `agent` at some later time races with, as far as nothing orders them
+   * yet: an access to the object with the dense number `object`.
+   */
+  findLater(event: number, object: number, agent: number, mode: number): this {
+    this.begin(event, agent);
+    this.found.count = 0;
+    this.conflictsOf(mode, this.log.latest[object] ?? -1, agent);
+    for (const list of [this.conflicts, this.takings]) {
+      for (let i = 0; i < list.count; i++) {
+        const earlier = list.at(i);
+        const other = this.agentOf(earlier);
+        if ((this.row[other] ?? 0) < this.clocks.sequence(earlier, other)) this.found.add(earlier);
+      }
+    }
+    return this;
   }
 
   /** Computes {@link lockRow} for the race with the taking of a lock at `taking`. */

@@ -10,7 +10,8 @@ export class FailureBudget implements FaultInjector {
   private readonly budget: number;
   private readonly site: string | undefined;
   private readonly object: number;
-  private left = 0;
+  /** Steps that may still fail in this execution. */
+  left = 0;
   private choices: Choices | undefined;
 
   /** @param site the only kind of step that fails; every kind without. */

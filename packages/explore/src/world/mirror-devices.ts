@@ -47,6 +47,11 @@ export interface MirrorDevices {
   ): Task<DeviceReply>;
   /** All entries of all devices' tables. */
   entries(): Iterable<DeviceEntry>;
+  /**
+   * Calls `fold` with all of the devices' state, as numbers; frames are named by `name`. For searches that recognise states:
+   * devices that hold frames under other names may be in the same state.
+   */
+  foldState(fold: (word: number) => void, name: (pfn: number) => number): void;
   /** The mirrors that are open: which device, of which process. */
   readonly mirrors: readonly { readonly device: number; readonly mm: MmStruct }[];
   /**

@@ -43,7 +43,7 @@ import type {
   PageRange,
   ProtectionWord,
 } from './operation.js';
-import { firstPage, type World } from './world.js';
+import { firstPage, place, type World } from './world.js';
 
 const ADVICE: Readonly<Record<AdviceWord, number>> = {
   dontneed: MADV_DONTNEED,
@@ -111,7 +111,7 @@ function* cpuReads(world: World, mm: MmStruct, range: PageRange): Task<number[]>
   const first = firstPage(range);
   const values: number[] = [];
   for (let i = 0; i < range.pages; i++) {
-    if (mm.kernel.sched.exploring) yield SP_PREEMPT;
+    yield* place(world, values);
     const value = yield* cpuReadByte(mm, first + i, 0);
     values.push(value < 0 ? -1 : value);
     world.done++;
@@ -130,7 +130,7 @@ function* cpuWrites(
   const first = firstPage(range);
   const values: number[] = [];
   for (let i = 0; i < range.pages; i++) {
-    if (mm.kernel.sched.exploring) yield SP_PREEMPT;
+    yield* place(world, values);
     const ret = yield* cpuWriteByte(mm, first + i, 0, (value + i * step) & 255);
     values.push(ret < 0 ? -1 : 0);
     world.done++;

@@ -4,6 +4,7 @@ import { Snapshot } from '../engine/snapshot.js';
 import { FailureBudget } from './failure-budget.js';
 import { worldView } from './view.js';
 import { checkWorld, checkWorldAtEnd } from './world-invariants.js';
+import { WorldStates } from './world-states.js';
 import type { World } from './world.js';
 
 /** One agent of a program on a world. */
@@ -35,6 +36,8 @@ export class WorldModel implements Model {
   private readonly program: WorldProgram;
   private readonly initial: Snapshot;
   private readonly failures: FailureBudget;
+  /** @inheritdoc */
+  readonly states: WorldStates;
 
   constructor(world: World, program: WorldProgram) {
     this.name = program.name;
@@ -43,6 +46,7 @@ export class WorldModel implements Model {
     const { kernel, devices } = world;
     this.failures = new FailureBudget(kernel, program.failures, program.failureSite);
     kernel.sched.lockdep.enabled = true;
+    this.states = new WorldStates(world, program.state, this.failures);
     this.initial = new Snapshot(
       [world, ...devices.roots, ...program.state],
       [kernel.sched, kernel.trace, world.census],

@@ -1,4 +1,4 @@
-import { HmmError, Kernel, type Task } from '@hmm/kernel';
+import { HASH_SEED, hashWords, HmmError, Kernel, SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
   CensusMemory,
   isDeviceExclusivePte,
@@ -37,6 +37,53 @@ export function pageName(vpn: number): string {
   return `${Math.floor(page / REGION_PAGES)}[${page % REGION_PAGES}]`;
 }
 
+/** Agents whose places are kept. */
+const MAX_AGENTS = 16;
+
+/**
+ * Where agents are that are between two accesses or operations, in the middle of nothing: what they do next depends on their
+ * place and on the state of the world alone.
+ */
+export class Places {
+  /** The agents that are at such a place. */
+  parked = 0;
+  /** By agent: operations begun. */
+  readonly operations = new Int32Array(MAX_AGENTS);
+  /** By agent: a hash of what it has got done of the present operation. */
+  readonly done = new Int32Array(MAX_AGENTS);
+  /** By agent: places it has been at. */
+  readonly passed = new Int32Array(MAX_AGENTS);
+
+  /** The agent begins an operation. */
+  begin(agent: number): void {
+    this.operations[agent] = (this.operations[agent] ?? 0) + 1;
+  }
+
+  /** The agent comes to a place, with the values `values` of the present operation. */
+  park(agent: number, values: readonly number[]): void {
+    this.parked |= 1 << agent;
+    this.done[agent] = hashWords(HASH_SEED, values, 0, values.length) ^ values.length;
+    this.passed[agent] = (this.passed[agent] ?? 0) + 1;
+  }
+
+  /** It goes on. */
+  leave(agent: number): void {
+    this.parked &= ~(1 << agent);
+  }
+}
+
+/** A point between two accesses or operations, at which others may run; the agent has the values `values` so far. */
+export function* place(world: World, values: readonly number[] = NOTHING): Task {
+  const { sched } = world.kernel;
+  if (!sched.exploring) return;
+  const { id } = sched.current;
+  world.places.park(id, values);
+  yield SP_PREEMPT;
+  world.places.leave(id);
+}
+
+const NOTHING: readonly number[] = [];
+
 /** A small machine with one process and mirror devices: what a litmus test runs on. */
 export class World {
   readonly kernel = new Kernel();
@@ -46,6 +93,8 @@ export class World {
   readonly main: MmStruct;
   /** Accesses and operations completed. */
   done = 0;
+  /** Where the agents are. */
+  readonly places = new Places();
   /** Pins held, by the process that took them: frames. */
   readonly pins = new Map<MmStruct, number[]>();
   /** Where the counts of checks go. */

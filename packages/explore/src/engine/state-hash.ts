@@ -1,0 +1,130 @@
+const SEED_LOW = 0x811c9dc5 | 0;
+const SEED_HIGH = 0x1b873593 | 0;
+
+/** Fields of a class that are no methods; all objects of a class have the same. */
+type Fields = readonly string[];
+
+/**
+ * A hash of 53 bits of everything that can be reached from some objects. Objects count by what they hold and where they are
+ * found, not by their identity: states that are built alike are equal.
+ *
+ * Functions and generators are taken to have no state of their own.
+ */
+export class StateHash {
+  private low = SEED_LOW;
+  private high = SEED_HIGH;
+  private readonly numbers = new Map<object, number>();
+  private readonly queue: object[] = [];
+  private readonly fields = new Map<object, Fields>();
+  private readonly except: ReadonlySet<object>;
+  private readonly skipped: ReadonlySet<string>;
+
+  /** @param except objects not to enter. @param skipped names of fields that say nothing. */
+  constructor(except: readonly object[], skipped: readonly string[]) {
+    this.except = new Set(except);
+    this.skipped = new Set(skipped);
+  }
+
+  /** Begins a hash. */
+  begin(): void {
+    this.low = SEED_LOW;
+    this.high = SEED_HIGH;
+    this.numbers.clear();
+  }
+
+  /** Folds all that can be reached from `roots` into it. */
+  add(roots: readonly object[]): void {
+    for (const root of roots) this.value(root);
+    for (let at = this.queue.pop(); at !== undefined; at = this.queue.pop()) this.enter(at);
+  }
+
+  /** The hash. */
+  end(): number {
+    return (this.low >>> 0) + (this.high >>> 11) * 0x100000000;
+  }
+
+  /** Folds a number of 32 bits into it. */
+  word(word: number): void {
+    let low = Math.imul(this.low ^ word, 0x01000193);
+    low ^= low >>> 15;
+    this.low = low;
+    let high = Math.imul(this.high ^ word, 0x85ebca6b | 0);
+    high ^= high >>> 13;
+    this.high = high;
+  }
+
+  private value(value: unknown): void {
+    switch (typeof value) {
+      case 'number':
+        this.word(value | 0);
+        if (value !== (value | 0)) this.word(Math.floor(value / 0x100000000));
+        break;
+      case 'boolean':
+        this.word(value ? 3 : 5);
+        break;
+      case 'string':
+        for (let i = 0; i < value.length; i++) this.word(value.charCodeAt(i));
+        this.word(value.length);
+        break;
+      case 'object':
+        if (value === null) this.word(7);
+        else this.object(value);
+        break;
+      default:
+        this.word(11);
+    }
+  }
+
+  private object(value: object): void {
+    let number = this.numbers.get(value);
+    if (number === undefined) {
+      number = this.numbers.size;
+      this.numbers.set(value, number);
+      if (!this.except.has(value)) this.queue.push(value);
+    }
+    this.word(number);
+  }
+
+  private enter(value: object): void {
+    this.word(this.numbers.get(value) ?? 0);
+    if (ArrayBuffer.isView(value)) {
+      if (!(value instanceof DataView)) this.words(value as Int32Array);
+    } else if (Array.isArray(value)) {
+      this.word(value.length);
+      for (const item of value) this.value(item);
+    } else if (value instanceof Map) {
+      for (const [key, item] of value) {
+        this.value(key);
+        this.value(item);
+      }
+      this.word(value.size);
+    } else if (value instanceof Set) {
+      for (const item of value) this.value(item);
+      this.word(value.size);
+    } else if (Object.prototype.toString.call(value) === '[object Object]') this.record(value);
+  }
+
+  private record(object: object): void {
+    const held = object as Record<string, unknown>;
+    for (const field of this.fieldsOf(object)) this.value(held[field]);
+  }
+
+  private fieldsOf(object: object): Fields {
+    const prototype = Object.getPrototypeOf(object) as object | null;
+    const known = prototype === null || prototype === Object.prototype ? undefined : this.fields.get(prototype);
+    if (known !== undefined) return known;
+    const fields = Object.keys(object).filter((name) => !this.skipped.has(name));
+    if (prototype !== null && prototype !== Object.prototype) this.fields.set(prototype, fields);
+    return fields;
+  }
+
+  /** The words that are not 0, and where they are. */
+  private words(words: Int32Array): void {
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i] ?? 0;
+      if (word === 0) continue;
+      this.word(i);
+      this.word(word);
+    }
+  }
+}

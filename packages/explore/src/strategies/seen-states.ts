@@ -1,0 +1,101 @@
+import { ACCESS_ACQUIRE, ACCESS_WRITE } from '../engine/access-log.js';
+
+/** What the steps that follow a state touch: by object and agent, the union of the modes. */
+export type Footprint = Map<number, number>;
+
+/** Agents that a footprint tells apart. */
+const WIDTH = 8;
+
+/** A state from which everything was explored, but for what the agents asleep there begin with. */
+interface SeenState {
+  readonly asleep: number;
+  readonly footprint: Footprint;
+}
+
+/** A state on the stack, from which something is still to be explored. */
+interface OpenState extends SeenState {
+  readonly key: number;
+  readonly node: number;
+}
+
+/**
+ * The states, at points where no agent is in the middle of anything, from which a search has explored all that can follow.
+ * An execution that comes to one of them again is given up: its outcomes are known. What followed then is kept as a
+ * footprint, since steps of the new way that conflict with it must be run the other way round as well (stateful dynamic
+ * partial-order reduction, Yang, Chen, Gopalakrishnan, Kirby, SPIN 2008).
+ */
+export class SeenStates {
+  private readonly seen = new Map<number, SeenState>();
+  private readonly open: OpenState[] = [];
+
+  /** States known. */
+  get size(): number {
+    return this.seen.size;
+  }
+
+  /**
+   * The search comes to the state `key` at `node`, with the agents of the set `asleep` asleep.
+   * @returns what follows, when all of it was explored before; else undefined, and the state is open until it is closed.
+   */
+  visit(key: number, node: number, asleep: number): Footprint | undefined {
+    const before = this.seen.get(key);
+    if (before !== undefined && (before.asleep & ~asleep) === 0) {
+      const inner = this.open.at(-1);
+      if (inner !== undefined) merge(inner.footprint, before.footprint);
+      return before.footprint;
+    }
+    this.open.push({ key, node, asleep, footprint: new Map(before?.footprint) });
+    return undefined;
+  }
+
+  /** A step that is taken back had touched `object`. */
+  note(object: number, agent: number, mode: number): void {
+    const inner = this.open.at(-1);
+    if (inner === undefined) return;
+    const cell = object * WIDTH + agent;
+    inner.footprint.set(cell, (inner.footprint.get(cell) ?? 0) | modeBits(mode));
+  }
+
+  /** All was explored from `node` on. */
+  close(node: number): void {
+    const inner = this.open.at(-1);
+    if (inner?.node !== node) return;
+    this.open.pop();
+    const before = this.seen.get(inner.key);
+    const asleep = before === undefined ? inner.asleep : before.asleep & inner.asleep;
+    this.seen.set(inner.key, { asleep, footprint: inner.footprint });
+    const outer = this.open.at(-1);
+    if (outer !== undefined) merge(outer.footprint, inner.footprint);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.seen.clear();
+    this.open.length = 0;
+  }
+}
+
+/** Calls `visit` with each object, agent and mode of a footprint; a lock that was taken and touched otherwise comes twice. */
+export function forEachTouch(
+  footprint: Footprint,
+  visit: (object: number, agent: number, mode: number) => void,
+): void {
+  for (const [cell, bits] of footprint) {
+    const object = Math.floor(cell / WIDTH);
+    const agent = cell % WIDTH;
+    if ((bits & 3) !== 0) visit(object, agent, (bits & 2) !== 0 ? ACCESS_WRITE : 0);
+    if ((bits & 12) === 0) continue;
+    visit(object, agent, (bits & 8) !== 0 ? ACCESS_WRITE | ACCESS_ACQUIRE : ACCESS_ACQUIRE);
+  }
+}
+
+/** Plain read 1, plain write 2, lock taken by a reader 4, by a writer 8. Dropping a lock follows its taking: it adds nothing. */
+function modeBits(mode: number): number {
+  const write = (mode & ACCESS_WRITE) !== 0;
+  if ((mode & ACCESS_ACQUIRE) !== 0) return write ? 8 : 4;
+  return write ? 2 : 1;
+}
+
+function merge(into: Footprint, from: Footprint): void {
+  for (const [cell, bits] of from) into.set(cell, (into.get(cell) ?? 0) | bits);
+}

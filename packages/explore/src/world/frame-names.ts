@@ -1,0 +1,99 @@
+import { ENTRY_TABLE } from '@hmm/kernel';
+import {
+  FIRST_PFN,
+  framesInUse,
+  isSwapPte,
+  type MemorySystem,
+  PG_anon,
+  PG_head,
+  PG_swapcache,
+  PG_zone_device,
+  PTE_TYPE_MARKER,
+  PTE_TYPE_MASK,
+  PTE_PRESENT,
+} from '@hmm/mm';
+
+/** What the names of frames with names of their own begin at. */
+const FIXED = 1 << 20;
+
+/**
+ * Names of frames that do not depend on which frames were handed out, but on where they are found: frames are
+ * interchangeable, so that two states that only differ in their numbers are one.
+ *
+ * Frames that are found by their numbers from places which are not looked at here (page cache, swap cache) keep them.
+ */
+export class FrameNames {
+  private readonly names = new Map<number, number>();
+  private readonly system: MemorySystem;
+
+  constructor(system: MemorySystem) {
+    this.system = system;
+  }
+
+  /** Forgets all names. */
+  clear(): void {
+    this.names.clear();
+  }
+
+  /** The name of a frame, given when it is first asked for. */
+  readonly of = (pfn: number): number => {
+    if (pfn < FIRST_PFN) return -pfn;
+    const known = this.names.get(pfn);
+    if (known !== undefined) return known;
+    const { map } = this.system;
+    const flags = map.flags[pfn] ?? 0;
+    const cached = (flags & PG_swapcache) !== 0 || ((flags & PG_anon) === 0 && (map.mapping[pfn] ?? 0) !== 0);
+    const name = cached ? FIXED + pfn : this.names.size + 1;
+    this.names.set(pfn, name);
+    return name;
+  };
+
+  /** Folds the page tables into a hash. */
+  foldTables(fold: (word: number) => void): void {
+    const { lanes } = this.system.tables;
+    for (let lane = 0; lane < lanes.length; lane += 2) {
+      const flags = lanes[lane] ?? 0;
+      if (flags === 0) continue;
+      const payload = lanes[lane + 1] ?? 0;
+      fold(lane);
+      fold(flags);
+      const frame = flags !== ENTRY_TABLE && ((flags & PTE_PRESENT) !== 0 || namesFrame(flags));
+      fold(frame ? this.of(payload) : payload);
+    }
+  }
+
+  /** Folds the state of all frames that have a name, and of all others that are in use. False where that cannot be done. */
+  foldFrames(fold: (word: number) => void): boolean {
+    const { system, names } = this;
+    const { map } = system;
+    const end = framesInUse(system);
+    for (let pfn = FIRST_PFN; pfn < end; pfn++) if ((map.refcount[pfn] ?? 0) > 0) this.of(pfn);
+    for (const [pfn, name] of names) {
+      if (((map.flags[pfn] ?? 0) & PG_head) !== 0) return false;
+      this.foldFrame(pfn, name, fold);
+    }
+    return true;
+  }
+
+  private foldFrame(pfn: number, name: number, fold: (word: number) => void): void {
+    const { map, data } = this.system;
+    fold(name);
+    fold(map.refcount[pfn] ?? 0);
+    fold(map.mapcount[pfn] ?? 0);
+    fold(map.flags[pfn] ?? 0);
+    fold(map.mapping[pfn] ?? 0);
+    fold(map.index[pfn] ?? 0);
+    fold(map.pincount[pfn] ?? 0);
+    fold(map.mlockCount[pfn] ?? 0);
+    const device = ((map.flags[pfn] ?? 0) & PG_zone_device) !== 0;
+    const own = map.private[pfn] ?? 0;
+    fold(device && (map.refcount[pfn] ?? 0) > 0 ? this.of(own) : device ? 0 : own);
+    if (!device || (map.refcount[pfn] ?? 0) > 0) fold(data.hash(0, [[pfn, pfn + 1]]));
+  }
+}
+
+/** Whether the payload of an entry that is not present is a frame. */
+function namesFrame(flags: number): boolean {
+  const type = flags & PTE_TYPE_MASK;
+  return type !== 0 && type !== PTE_TYPE_MARKER && !isSwapPte(flags);
+}
