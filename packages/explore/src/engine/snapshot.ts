@@ -129,7 +129,11 @@ function restoreArray(array: unknown[], items: readonly unknown[]): void {
   for (let i = 0; i < items.length; i++) array[i] = items[i];
 }
 
+/** Arrays up to this size, in bytes, are copied whole: one call is faster than three. */
+const WHOLE_BYTES = 16_384;
+
 function saveTyped(typed: Typed): SavedTyped {
+  if (typed.byteLength <= WHOLE_BYTES) return { typed, from: 0, words: typed.slice() };
   let from = 0;
   while (from < typed.length && typed[from] === 0) from++;
   let to = typed.length;
@@ -138,7 +142,7 @@ function saveTyped(typed: Typed): SavedTyped {
 }
 
 function restoreTyped({ typed, from, words }: SavedTyped): void {
-  typed.fill(0, 0, from);
+  if (from > 0) typed.fill(0, 0, from);
   typed.set(words, from);
-  typed.fill(0, from + words.length);
+  if (from + words.length < typed.length) typed.fill(0, from + words.length);
 }

@@ -1,0 +1,187 @@
+import { type Choices, Dpor, Explorer, type Model, type Outcome, Snapshot } from '@hmm/explore';
+import { HmmError, Kernel, SP_PREEMPT, type Task } from '@hmm/kernel';
+import {
+  memremapPages,
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_WRITE,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  type MigrateVma,
+  migratePfn,
+  migratePfnToPage,
+  migrateVmaFinalize,
+  migrateVmaPages,
+  migrateVmaSetup,
+  zoneDevicePageInit,
+} from '@hmm/migrate';
+import {
+  allocPage,
+  copyHighpage,
+  cpuReadByte,
+  cpuWriteByte,
+  type DevPagemap,
+  type DevPagemapOps,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MEMORY_DEVICE_PRIVATE,
+  MemorySystem,
+  mmCreate,
+  type MmStruct,
+  NO_PFN,
+  PROT_READ,
+  PROT_WRITE,
+  sysMmap,
+  type VmFault,
+} from '@hmm/mm';
+
+const MAX_STEPS = 200;
+const SECONDS = 1;
+const ADDRESS = 1 << 20;
+const VALUE = 5;
+const DEVICE_PAGES = 8;
+
+/** A process's page moves to a device's memory while the process reads it: the smallest driver on the real core. */
+class CpuFaultVersusMigrate implements Model, DevPagemapOps {
+  readonly name = 'CPU fault versus migrate';
+  readonly kernel = new Kernel();
+  readonly sched = this.kernel.sched;
+  private readonly system = new MemorySystem(this.kernel, {
+    frames: 1536 + DEVICE_PAGES,
+    systemFrames: 1536,
+    maxTables: 8,
+    swapSlots: 8,
+    quarantine: true,
+  });
+  private readonly mm: MmStruct = mmCreate(this.system);
+  private readonly owner = this.kernel.allocIds(1);
+  private readonly pagemap: DevPagemap;
+  private readonly initial: Snapshot;
+  private readonly state = { next: 0, value: -1 };
+
+  constructor() {
+    const spec = { type: MEMORY_DEVICE_PRIVATE, nr: DEVICE_PAGES, owner: this.owner, ops: this };
+    const pagemap = memremapPages(this.system, spec);
+    if (typeof pagemap === 'number') throw new HmmError('NO_MEMORY', 'no device memory', { pagemap });
+    this.pagemap = pagemap;
+    const { mm, sched } = this;
+    sched.runSync(sysMmap(mm, ADDRESS, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS));
+    sched.runSync(cpuWriteByte(mm, ADDRESS, 0, VALUE));
+    this.initial = new Snapshot([this.system, this.mm, this.state], [this, sched, this.kernel.trace]);
+  }
+
+  /** @inheritdoc */
+  start(_choices: Choices): void {
+    this.sched.reset();
+    this.initial.restore();
+    this.sched.spawn('migrate', this.toDevice());
+    this.sched.spawn('cpu', this.read());
+  }
+
+  /** @inheritdoc */
+  finish(): Outcome {
+    const { value } = this.state;
+    const text = `${value}, ${this.pagemap.live} pages on the device`;
+    return value === VALUE ? { text } : { text, violation: { invariant: 'I39', detail: text } };
+  }
+
+  /** @inheritdoc */
+  pageFree(): void {
+    // Pages are not used again.
+  }
+
+  /** @inheritdoc */
+  *migrateToRam({ vpn, page }: VmFault): Task<number> {
+    return yield* this.migrate(vpn, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, page, () => this.systemPage());
+  }
+
+  private *read(): Task {
+    yield SP_PREEMPT;
+    this.state.value = yield* cpuReadByte(this.mm, ADDRESS, 0);
+  }
+
+  private *toDevice(): Task {
+    const { mm } = this;
+    if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+    yield* this.migrate(ADDRESS, MIGRATE_VMA_SELECT_SYSTEM, NO_PFN, () => this.devicePage());
+    mm.mmapLock.unlockRead();
+  }
+
+  private *migrate(vpn: number, select: number, faultPage: number, take: () => number): Task<number> {
+    const { mm, sched } = this;
+    const vma = mm.vmas.find(({ start, end }) => vpn >= start && vpn < end);
+    if (vma === undefined) return 0;
+    const args: MigrateVma = {
+      vma,
+      start: vpn,
+      end: vpn + 1,
+      src: new Int32Array(1),
+      dst: new Int32Array(1),
+      cpages: 0,
+      npages: 0,
+      pgmapOwner: this.owner,
+      flags: select,
+      faultPage,
+    };
+    yield* migrateVmaSetup(args);
+    const slot = args.src[0] ?? 0;
+    if ((slot & MIGRATE_PFN_MIGRATE) !== 0) {
+      const page = take();
+      this.copy(page, migratePfnToPage(slot));
+      args.dst[0] = migratePfn(page) | (slot & MIGRATE_PFN_WRITE);
+    }
+    if (sched.exploring) yield SP_PREEMPT;
+    yield* migrateVmaPages(args);
+    yield* migrateVmaFinalize(args);
+    return 0;
+  }
+
+  private copy(to: number, from: number): void {
+    copyHighpage(this.system, to, from);
+  }
+
+  private devicePage(): number {
+    const page = this.pagemap.start + this.state.next++;
+    zoneDevicePageInit(this.system, page);
+    return page;
+  }
+
+  private systemPage(): number {
+    const page = allocPage(this.system);
+    this.system.map.tryLock(page);
+    return page;
+  }
+}
+
+/** Explores the test again and again. */
+function rate(): { executions: number; steps: number } {
+  const model = new CpuFaultVersusMigrate();
+  const strategy = new Dpor(MAX_STEPS);
+  let executions = 0;
+  let steps = 0;
+  const begin = performance.now();
+  let seconds = 0;
+  while (seconds < SECONDS) {
+    const explorer = new Explorer(model, strategy, { maxSteps: MAX_STEPS });
+    strategy.restart();
+    while (explorer.run(100));
+    if (explorer.violations.size > 0) throw new Error([...explorer.violations.keys()].join());
+    executions += explorer.executions;
+    steps += explorer.steps;
+    seconds = (performance.now() - begin) / 1000;
+  }
+  return { executions: executions / seconds, steps: steps / seconds };
+}
+
+export const benchmarks = [
+  {
+    name: 'CPU fault versus migrate on the real core, reduced search: executions',
+    unit: 'K/s',
+    goal: 50,
+    run: () => ({ value: rate().executions / 1e3 }),
+  },
+  {
+    name: 'CPU fault versus migrate on the real core, reduced search: steps',
+    unit: 'M/s',
+    run: () => ({ value: rate().steps / 1e6 }),
+  },
+];
