@@ -193,4 +193,13 @@ export class HugeDriver extends MemoryDriver {
     this.copyHome(args);
     return this.finish(args);
   }
+
+  /** {@link toSystem} as a task among others. */
+  *bringHome(start: number, pages: number): Task {
+    const args = this.args(this.host.vma(start), start, pages, this.select | MIGRATE_VMA_SELECT_COMPOUND);
+    yield* migrateVmaSetup(args);
+    this.copyHome(args);
+    yield* migrateVmaPages(args);
+    yield* migrateVmaFinalize(args);
+  }
 }

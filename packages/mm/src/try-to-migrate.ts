@@ -3,6 +3,7 @@ import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { PG_anon_exclusive, PG_dirty, PG_head } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { mlockDrainLocal } from './mlock-folio.js';
+import type { MmStruct } from './mm-struct.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { folioPut } from './page-alloc.js';
@@ -84,10 +85,12 @@ function* tryToMigrateOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   const { tables, map } = system;
   const first = folio + ((vma.pgoff + (vpn - vma.start) - (map.index[folio] ?? 0)) | 0);
   const end = Math.min(vma.end, vpn + folio + folioNrPages(system, folio) - first);
+  // What was seen before the callbacks may have changed by now.
+  const seen = mm.kernel.mutant === 'B16' && mapsWhole(mm, vpn, folio);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, end) : undefined;
   let ok = true;
   const pmd = map.test(folio, PG_head) ? findPmd(mm, vpn) : -1;
-  if (pmd >= 0 && mapsWhole(system, pmd, folio)) {
+  if (pmd >= 0 && (seen || mapsWhole(mm, vpn, folio))) {
     ok = setPmdMigrationEntry(vma, pmd);
     notifyEnd(range);
     return ok;
@@ -100,12 +103,15 @@ function* tryToMigrateOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   return ok;
 }
 
-/** Whether the entry at lane `pmd` maps all of `folio`. @kernel mm/page_vma_mapped.c check_pmd */
-function mapsWhole(system: MemorySystem, pmd: number, folio: number): boolean {
+/** Whether the PMD of page `vpn` maps all of `folio`. @kernel mm/page_vma_mapped.c check_pmd */
+function mapsWhole(mm: MmStruct, vpn: number, folio: number): boolean {
+  const { system } = mm;
   const { lanes } = system.tables;
-  const flags = lanes[pmd] ?? 0;
+  const pmd = findPmd(mm, vpn);
+  const flags = pmd < 0 ? 0 : (lanes[pmd] ?? 0);
+  if (!isHuge(flags)) return false;
   accessPte(system, pmd, false);
-  return isHuge(flags) && !isMigrationPte(flags) && lanes[pmd + 1] === folio;
+  return !isMigrationPte(flags) && lanes[pmd + 1] === folio;
 }
 
 /** Replaces one entry if it maps `pfn`. False when the page may not be shared. */
