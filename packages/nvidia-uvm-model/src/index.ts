@@ -2,6 +2,7 @@ export * from './uvm-capability.js';
 export * from './uvm-client.js';
 export * from './uvm-costs.js';
 export * from './uvm-cpu-access.js';
+export * from './uvm-discard.js';
 export * from './uvm-driver.js';
 export * from './uvm-factory.js';
 export * from './uvm-perf-prefetch.js';

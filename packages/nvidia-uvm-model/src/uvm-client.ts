@@ -3,6 +3,7 @@ import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { uvmCapability } from './uvm-capability.js';
 import type { UvmCosts } from './uvm-costs.js';
+import { UVM_RELEASE_DISCARD } from './uvm-discard.js';
 import { UvmDriver } from './uvm-driver.js';
 import { UvmModuleParams } from './uvm-module-params.js';
 import type { UvmPerfPolicy } from './uvm-perf-policy.js';
@@ -106,7 +107,7 @@ export class UvmClient {
         atomics: true,
         faultMigration: true,
         advice: ADVICE,
-        operations: [],
+        operations: this.driver.release < UVM_RELEASE_DISCARD ? [] : ['discard', 'discard_unmap'],
         memoryPages: this.driver.gpu.memoryPages,
       },
     };

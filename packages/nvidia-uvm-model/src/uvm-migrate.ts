@@ -1,9 +1,18 @@
 import { EINVAL, ENOMEM, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
-import { maskAnd, maskAndNot, maskCopy, maskFill, newMask, type UvmPageMask } from './uvm-page-mask.js';
+import {
+  maskAnd,
+  maskAndNot,
+  maskCopy,
+  maskEmpty,
+  maskFill,
+  newMask,
+  type UvmPageMask,
+} from './uvm-page-mask.js';
 import { firstCopy } from './uvm-service-time.js';
 import {
   otherProcessor,
+  UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
   UVM_PROT_READ_WRITE_ATOMIC,
@@ -20,6 +29,7 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 const region = newMask();
 const part = newMask();
 const unmapped = newMask();
+const discarded = newMask();
 
 /**
  * Moves `pages` pages from `start` to `destination` on request: a first pass
@@ -116,9 +126,24 @@ function migrateBlock(
   const ctx = driver.cpuContext;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE, driver.kernel.sched.now);
   maskCopy(ctx.work3, selectRegion(block, start, pages));
-  if (block.range.policy.readDuplication)
-    return uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, to, ctx.work3);
-  return uvmVaBlockMakeResident(driver, ctx, block, to, ctx.work3);
+  maskCopy(discarded, block.discarded);
+  maskAnd(discarded, ctx.work3);
+  const ok = block.range.policy.readDuplication
+    ? duplicateBlock(driver, block, to)
+    : uvmVaBlockMakeResident(driver, ctx, block, to, ctx.work3);
+  if (ok) maskAndNot(block.discarded, discarded);
+  return ok;
+}
+
+/** Copies the pages in `work3`; what is discarded of them moves, to the preferred location if that is set. */
+function duplicateBlock(driver: UvmDriver, block: UvmVaBlock, to: UvmProcessorId): boolean {
+  const ctx = driver.cpuContext;
+  maskAndNot(ctx.work3, discarded);
+  if (!uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, to, ctx.work3)) return false;
+  if (maskEmpty(discarded)) return true;
+  const { preferredLocation } = block.range.policy;
+  const preferred = preferredLocation === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
+  return uvmVaBlockMakeResident(driver, ctx, block, preferredLocation < 0 ? to : preferred, discarded);
 }
 
 /**

@@ -13,14 +13,16 @@ export interface UvmVictim {
 
 const LIST_NONE = 0;
 const LIST_UNUSED = 1;
-const LIST_USED = 2;
+const LIST_DISCARDED = 2;
+const LIST_USED = 3;
+const LISTS = [LIST_UNUSED, LIST_DISCARDED, LIST_USED] as const;
 
 /**
  * Physical memory of one GPU: 2 MiB root chunks, split into 64 KiB and 4 KiB chunks where a block is
- * too short for a whole one. Allocated root chunks stand in one of two eviction lists, ordered by last driver activity:
- * UNUSED (hold no resident data any more) before USED.
+ * too short for a whole one. Allocated root chunks stand in one of three eviction lists, ordered by last driver activity:
+ * UNUSED (hold no resident data any more) before DISCARDED (nothing that is needed) before USED.
  *
- * Lists are doubly linked through columns; entries `roots + 1` and `roots + 2` are the list heads.
+ * Lists are doubly linked through columns; entries from `roots + 1` on are the list heads.
  * @uvm uvm_pmm_gpu.h uvm_pmm_gpu_t
  */
 export class UvmPmmGpu {
@@ -50,11 +52,11 @@ export class UvmPmmGpu {
     this.limit = this.roots;
     this.policy = policy;
     this.list = new Uint8Array(this.roots);
-    this.prev = new Int32Array(this.roots + 3);
-    this.next = new Int32Array(this.roots + 3);
+    this.prev = new Int32Array(this.roots + LISTS.length + 1);
+    this.next = new Int32Array(this.roots + LISTS.length + 1);
     this.uses = new Int32Array(this.roots);
     this.allocatedAt = new Float64Array(this.roots);
-    for (const head of [LIST_UNUSED, LIST_USED]) {
+    for (const head of LISTS) {
       this.prev[this.roots + head] = this.roots + head;
       this.next[this.roots + head] = this.roots + head;
     }
@@ -152,6 +154,11 @@ export class UvmPmmGpu {
     this.policy.chunkUnused?.(this.view(root));
   }
 
+  /** All that the root chunk of frame `pfn` holds has been discarded. */
+  markDiscarded(pfn: number): void {
+    this.moveTo(Math.floor(pfn / UVM_CHUNK_PAGES_2M), LIST_DISCARDED);
+  }
+
   /**
    * The next root chunk to evict, and the blocks that own parts of it, passing over chunks that `keep` has a part of and, unless
    * `sleeping`, chunks of system memory, whose eviction may sleep.
@@ -159,7 +166,7 @@ export class UvmPmmGpu {
    */
   pickVictim(keep: UvmVaBlock | undefined, sleeping: boolean): UvmVictim | undefined {
     if (this.policy.selectVictim !== undefined) return this.pickByPolicy(keep, sleeping);
-    for (const head of [LIST_UNUSED, LIST_USED]) {
+    for (const head of LISTS) {
       const end = this.roots + head;
       for (let root = this.next[end] ?? end; root !== end; root = this.next[root] ?? end) {
         if (this.evictable(root, keep, sleeping)) return { root, owners: [...(this.owners[root] ?? [])] };
@@ -176,7 +183,7 @@ export class UvmPmmGpu {
 
   private pickByPolicy(keep: UvmVaBlock | undefined, sleeping: boolean): UvmVictim | undefined {
     const candidates: UvmChunkView[] = [];
-    for (const head of [LIST_UNUSED, LIST_USED]) {
+    for (const head of LISTS) {
       const end = this.roots + head;
       for (let root = this.next[end] ?? end; root !== end; root = this.next[root] ?? end) {
         if (this.evictable(root, keep, sleeping)) candidates.push(this.view(root));

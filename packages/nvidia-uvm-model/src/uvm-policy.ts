@@ -144,6 +144,7 @@ function addMappings(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): 
   maskZero(pages);
   maskFill(pages, 0, block.pages);
   maskAndNot(pages, block.readDuplicated);
+  maskAndNot(pages, block.discarded);
   uvmVaBlockAddMappings(driver, driver.cpuContext, block, id, pages, UvmEventMapRemoteCausePolicy);
 }
 

@@ -2,6 +2,7 @@ import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuStream } from '@hmm/
 import { EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
 import type { UvmAdvice } from './uvm-client.js';
+import { uvmDiscard } from './uvm-discard.js';
 import { uvmHmmMigrateRange } from './uvm-hmm-api.js';
 import { launchKernel } from './uvm-launch.js';
 import { uvmMigrate } from './uvm-migrate.js';
@@ -29,6 +30,21 @@ export interface UvmStreamResult {
   readonly errno: number;
   readonly done: number;
   readonly reason: string;
+}
+
+/** A call of the driver's own: `DeviceOperation` of `@hmm/machine`. */
+export interface UvmOperation {
+  readonly name: string;
+  readonly vpn: number;
+  readonly pages: number;
+}
+
+/** Its outcome: 0 or a negative errno. */
+export interface UvmOperationResult {
+  readonly rc: number;
+  readonly cpages: number;
+  readonly faults: number;
+  readonly values: readonly number[];
 }
 
 /** Managed memory of one process: `ManagedMemory` of `@hmm/machine`. */
@@ -130,9 +146,13 @@ export class UvmProcess {
     }
   }
 
-  /** The driver has no further calls. */
-  *operation(): Task<{ rc: number; cpages: number; faults: number; values: readonly number[] }> {
-    return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
+  /** `cudaMemDiscardBatchAsync` (`discard`), and with the pages unmapped (`discard_unmap`); the driver has no further calls. */
+  *operation({ name, vpn, pages }: UvmOperation): Task<UvmOperationResult> {
+    const known = name === 'discard' || name === 'discard_unmap';
+    const failed = known ? -EINVAL : -EOPNOTSUPP;
+    if (!known || this.closed) return { rc: failed, cpages: 0, faults: 0, values: [] };
+    const rc = yield* uvmDiscard(this.space, vpn, pages, name === 'discard_unmap');
+    return { rc, cpages: 0, faults: 0, values: [] };
   }
 
   /** Where each page is, and who maps it: `RES_*` of `@hmm/machine`, one byte a page. */

@@ -228,7 +228,7 @@ function populateShort(
   return true;
 }
 
-/** Copies what is at the source, zero-fills the rest; the copied runs are left in the context. */
+/** Copies what is at the source and needed, zero-fills the rest; the copied runs are left in the context. */
 function transfer(
   driver: UvmDriver,
   ctx: UvmServiceContext,
@@ -237,6 +237,7 @@ function transfer(
 ): void {
   maskCopy(copied, moving);
   maskAnd(copied, block.masks(otherProcessor(destination)).resident);
+  maskAndNot(copied, block.discarded);
   ctx.runs = 0;
   for (let page = maskNext(copied, 0); page < block.pages;) {
     const faulted = maskTest(ctx.faulted, page);

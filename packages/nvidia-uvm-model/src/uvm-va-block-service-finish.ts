@@ -1,3 +1,4 @@
+import { fullyDiscarded, keepContents } from './uvm-discard.js';
 import type { UvmDriver } from './uvm-driver.js';
 import {
   maskAnd,
@@ -14,6 +15,7 @@ import {
 import type { UvmServiceContext } from './uvm-service-context.js';
 import {
   otherProcessor,
+  UVM_ID_GPU,
   UVM_PROT_READ_ONLY,
   UVM_PROT_READ_WRITE,
   UVM_PROT_READ_WRITE_ATOMIC,
@@ -53,6 +55,17 @@ export function uvmVaBlockServiceFinish(
   revokeOthers(driver, ctx, block, id, residency, atomic, UVM_PROT_READ_WRITE_ATOMIC);
   for (const prot of PROTS) mapFaulting(driver, ctx, block, id, residency, prot);
   for (const prot of PROTS) mapOthers(driver, ctx, block, id, residency, prot);
+  noteDiscarded(driver, block, residency);
+}
+
+/** What can be written is needed again; a chunk with nothing but discarded pages goes before others. */
+function noteDiscarded(driver: UvmDriver, block: UvmVaBlock, residency: UvmProcessorId): void {
+  if (maskEmpty(block.discarded)) return;
+  const [, readWrite, atomic] = byProt;
+  keepContents(block, readWrite);
+  keepContents(block, atomic);
+  if (residency === UVM_ID_GPU && block.gpuBase >= 0 && fullyDiscarded(block))
+    driver.pmm.markDiscarded(block.gpuBase);
 }
 
 /** Sorts the pages into `byProt`. @uvm uvm_va_block.c compute_new_permission */
@@ -77,7 +90,8 @@ function computeNewPermissions(
 
 /**
  * The pages that get write permission: those written, and those read where promotion revokes nothing, i.e. which cannot be
- * duplicated and where the other processor has no right to atomics that it would lose.
+ * duplicated and where the other processor has no right to atomics that it would lose. What is discarded has to be written
+ * by a fault of its own.
  */
 function computeWritable(
   driver: UvmDriver,
@@ -94,6 +108,7 @@ function computeWritable(
     return;
   }
   maskCopy(might, block.readDuplicated);
+  maskOr(might, block.discarded);
   if (!driver.nativeAtomics(other, residency)) maskOr(might, block.masks(other).atomic);
   maskAndNot(might, ctx.writes);
   maskAndNot(writable, might);

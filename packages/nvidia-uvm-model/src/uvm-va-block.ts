@@ -56,6 +56,8 @@ export class UvmVaBlock {
   readonly evicted = newMask();
   /** Pages resident on both processors. */
   readonly readDuplicated = newMask();
+  /** Pages whose contents are needed no more. */
+  readonly discarded = newMask();
   /** CPU pages written, and touched at all, since they were mapped: what the hardware notes in the PTEs. */
   readonly cpuDirty = newMask();
   readonly cpuTouched = newMask();
@@ -156,6 +158,7 @@ export class UvmVaBlock {
     return [
       [this.cpu.resident, upper.cpu.resident],
       [this.cpu.read, upper.cpu.read],
+      [this.discarded, upper.discarded],
       [this.cpuDirty, upper.cpuDirty],
       [this.cpuTouched, upper.cpuTouched],
       [this.cpu.write, upper.cpu.write],

@@ -1,0 +1,118 @@
+import { EINVAL, EOPNOTSUPP, type Task } from '@hmm/kernel';
+import type { UvmDriver } from './uvm-driver.js';
+import {
+  maskAnd,
+  maskAndNot,
+  maskCopy,
+  maskEmpty,
+  maskFill,
+  maskOr,
+  maskWeight,
+  maskZero,
+  newMask,
+  type UvmPageMask,
+} from './uvm-page-mask.js';
+import {
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_API_HINT,
+  UvmEventMapRemoteCausePolicy,
+} from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import { uvmVaBlockAddMappings } from './uvm-va-block-add-mappings.js';
+import { uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
+import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+/** The first release that discards. */
+export const UVM_RELEASE_DISCARD = 580;
+
+const fresh = newMask();
+const scratch = newMask();
+
+/**
+ * Says that the contents of `pages` pages from `start` are needed no more: they are not copied when they move or are evicted,
+ * and read as zero afterwards, until something is written. With `unmap` they lose their mappings and their place as well.
+ * System memory is taken and left as it is.
+ * @returns 0; -EINVAL where nothing is managed; -EOPNOTSUPP before {@link UVM_RELEASE_DISCARD}.
+ * @uvm uvm_policy.c uvm_api_discard
+ */
+export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unmap: boolean): Task<number> {
+  const { driver } = space;
+  if (driver.release < UVM_RELEASE_DISCARD) return -EOPNOTSUPP;
+  if (space.range(start) === undefined) return space.hmm === undefined ? -EINVAL : 0;
+  if (!space.lock.tryReadFast()) yield* space.lock.read();
+  const end = start + pages;
+  let ns = driver.costs.advise;
+  for (let at = start; at < end;) {
+    const block = space.block(at);
+    if (block === undefined) break;
+    if (!block.lock.tryFast()) yield* block.lock.lock();
+    maskZero(fresh);
+    maskFill(fresh, at - block.start, Math.min(block.pages, end - block.start));
+    ns += driver.costs.adviseBlock + driver.costs.adviseMapPage * discardLocked(driver, block, unmap);
+    block.lock.unlock();
+    at = block.start + block.pages;
+  }
+  yield* driver.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
+  space.lock.unlockRead();
+  return 0;
+}
+
+/** Discards the pages of `fresh`; returns the pages unmapped. @uvm uvm_va_block.c va_block_discard_locked */
+function discardLocked(driver: UvmDriver, block: UvmVaBlock, unmap: boolean): number {
+  const ctx = driver.cpuContext;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_API_HINT, driver.kernel.sched.now);
+  leaveOut(block, unmap);
+  if (maskEmpty(fresh)) return 0;
+  maskOr(block.discarded, fresh);
+  if (block.range.policy.readDuplication) collapse(driver, block);
+  let unmapped = 0;
+  if (unmap) {
+    for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+      maskCopy(scratch, fresh);
+      maskAnd(scratch, block.masks(id).read);
+      unmapped += maskWeight(scratch);
+      uvmVaBlockUnmap(block, id, scratch);
+      maskAndNot(block.masks(id).resident, fresh);
+    }
+  }
+  if (block.gpuBase >= 0 && fullyDiscarded(block)) {
+    const empty = maskEmpty(block.cpu.resident) && maskEmpty(block.gpu.resident);
+    if (empty) driver.pmm.markUnused(block.gpuBase);
+    else driver.pmm.markDiscarded(block.gpuBase);
+  }
+  return unmapped;
+}
+
+/** Pages discarded before are done, but for those that still have a mapping to lose. */
+function leaveOut(block: UvmVaBlock, unmap: boolean): void {
+  maskCopy(scratch, block.discarded);
+  if (unmap) {
+    maskAndNot(scratch, block.cpu.read);
+    maskAndNot(scratch, block.gpu.read);
+  }
+  maskAndNot(fresh, scratch);
+}
+
+/** Discarded copies collapse to one, at the preferred location if that is set. */
+function collapse(driver: UvmDriver, block: UvmVaBlock): void {
+  const ctx = driver.cpuContext;
+  maskCopy(ctx.work3, block.readDuplicated);
+  maskAnd(ctx.work3, fresh);
+  if (maskEmpty(ctx.work3)) return;
+  const keep = block.range.policy.preferredLocation === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  uvmVaBlockMakeResident(driver, ctx, block, keep, ctx.work3);
+  maskAndNot(ctx.work3, block.masks(keep).read);
+  uvmVaBlockAddMappings(driver, ctx, block, keep, ctx.work3, UvmEventMapRemoteCausePolicy);
+}
+
+/** Whether all pages of a whole block are discarded. */
+export function fullyDiscarded(block: UvmVaBlock): boolean {
+  return block.whole && maskWeight(block.discarded) === block.pages;
+}
+
+/** Takes the pages of `written` out of the discarded ones. */
+export function keepContents(block: UvmVaBlock, written: UvmPageMask): void {
+  maskAndNot(block.discarded, written);
+}
