@@ -18,6 +18,9 @@ import {
 import { UVM_ID_CPU, type UvmProcessorId } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 
+/** From this release on nothing is taken along away from the preferred location. */
+export const UVM_RELEASE_PREFETCH_STAYS = 590;
+
 /** Pages of the regions that are always fetched whole: 64 KiB. */
 const BIG_PAGES = 16;
 const WORDS = 16;
@@ -137,10 +140,18 @@ function driverHint(
     maskFill(prefetch, first, outer);
     return;
   }
+  if (leavesPreferred(driver, block, destination)) return;
   maskCopy(grown, block.masks(destination).resident);
   maskOr(grown, faulted);
   growFaultGranularity(block, faulted, first, outer, grown);
   treeHint(driver.prefetchParams.threshold, block, faulted, first, outer, prefetch);
+}
+
+/** Newer releases take nothing along away from the preferred location. */
+function leavesPreferred(driver: UvmDriver, block: UvmVaBlock, destination: UvmProcessorId): boolean {
+  if (driver.release < UVM_RELEASE_PREFETCH_STAYS || block.hmm !== undefined) return false;
+  const { preferredLocation } = block.range.policy;
+  return preferredLocation >= 0 && preferredLocation !== destination;
 }
 
 /** Fills every aligned 64 KiB region that holds a faulted page and no thrashing one. @uvm uvm_perf_prefetch.c grow_fault_granularity */

@@ -9,6 +9,7 @@ import {
   UVM_PROT_READ_WRITE,
   UVM_PROT_READ_WRITE_ATOMIC,
   uvmDisableReadDuplication,
+  type UvmDriverOptions,
   uvmEnableReadDuplication,
   UvmEventTypeGpuFault,
   UvmEventTypeMapRemote,
@@ -29,8 +30,8 @@ const PREFETCH = 3;
 class Advised extends Bench {
   readonly pages: number;
 
-  constructor(pages = PAGES) {
-    super(pages);
+  constructor(pages = PAGES, options: UvmDriverOptions = {}) {
+    super(pages, options);
     this.pages = pages;
   }
 
@@ -153,6 +154,18 @@ describe('preferred location', () => {
     expect(bench.prot(UVM_ID_GPU, 0)).toBe(UVM_PROT_NONE);
     bench.preferred(UVM_ID_INVALID);
     expect(bench.prot(UVM_ID_GPU, 0)).toBe(UVM_PROT_READ_WRITE);
+  });
+});
+
+describe('preferred location in releases from 590 on', () => {
+  it.each([
+    [580, 16],
+    [590, 1],
+  ])('release %i takes %i pages along with a fault that leaves it', (release, pages) => {
+    const bench = new Advised(PAGES, { release }).preferred(UVM_ID_GPU);
+    bench.gpu([0], true);
+    bench.cpu([0]);
+    expect(bench.onGpu(PAGES)).toHaveLength(PAGES - pages);
   });
 });
 
