@@ -134,6 +134,16 @@ export interface ManagedMemory {
   free(vpn: number): Task<number>;
   /** What a CPU thread does to managed memory: faults go to the driver. Always serial. */
   cpuAccess(stream: AccessStream): Task<StreamResult>;
+  /**
+   * A system call that changes a part of it; `protection` is what `mprotect` asks for. Absent where the driver's memory can
+   * only be freed whole. Returns 0 or a negative errno.
+   */
+  syscall?(
+    call: 'munmap' | 'mprotect' | 'mremap',
+    vpn: number,
+    pages: number,
+    protection?: string,
+  ): Task<number>;
   /** The process forks: the driver drops what the child must not share. The child's accesses raise SIGBUS. */
   fork(): Task;
 }

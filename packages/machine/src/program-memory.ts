@@ -1,8 +1,10 @@
 import { errnoName, pagesOf, type Task } from '@hmm/kernel';
 import { evaluateNumber, type Problem, type Statement } from '@hmm/workload';
+import type { ManagedMemory } from './device-client.js';
 import { mapMemory, moveMapping, rangeCall, type RangeRequest } from './memory-calls.js';
 import { failed, returned, type PageRange, type ProgramContext } from './program-context.js';
 import { deviceOf } from './program-device.js';
+import type { Region } from './region.js';
 
 /** Allocates memory and names it. */
 export function* runAllocation(
@@ -62,6 +64,9 @@ export function* runMremap(
   const { machine } = context.state;
   const range = context.range(s.range);
   if (failed(range)) return range;
+  const managed = managedOf(context, range.region);
+  if (managed?.syscall !== undefined)
+    return returned(context, s, yield* managed.syscall('mremap', range.vpn, range.pages));
   const name = s.to.region.text;
   if (!machine.regions.has(name)) {
     const vpn = machine.layout.take(range.pages);
@@ -72,18 +77,28 @@ export function* runMremap(
   return returned(context, s, yield* moveMapping(context.process.mm, range.vpn, range.pages, target.vpn));
 }
 
-/** Memory of a driver can be freed whole; the rest of the calls do not reach it. */
+/** The driver whose memory a region is, in this process. */
+function managedOf(context: ProgramContext, region: Region): ManagedMemory | undefined {
+  return region.managedBy === undefined ? undefined : context.process.devices.get(region.managedBy)?.managed;
+}
+
+/** Memory of a driver can be freed whole, and where the driver can, in part or protected; other calls do not reach it. */
 function* managedSyscall(
   context: ProgramContext,
   s: Extract<Statement, { kind: 'syscall' }>,
   range: PageRange,
 ): Task<Problem | undefined> {
   const { region } = range;
-  const managed = context.process.devices.get(region.managedBy ?? '')?.managed;
-  if (s.call !== 'munmap' || range.pages !== region.pages || managed === undefined) {
+  const managed = managedOf(context, region);
+  const whole = range.pages === region.pages;
+  if (managed?.syscall !== undefined && (s.call === 'mprotect' || (s.call === 'munmap' && !whole))) {
+    const word = s.call === 'mprotect' ? s.word : undefined;
+    return returned(context, s, yield* managed.syscall(s.call, range.vpn, range.pages, word));
+  }
+  if (s.call !== 'munmap' || !whole || managed === undefined) {
     return {
       span: s.span,
-      message: `${region.name} is managed memory: it can only be freed whole, with munmap`,
+      message: `${region.name} is managed memory: ${s.call} does not apply to it`,
     };
   }
   return returned(context, s, yield* managed.free(region.vpn));

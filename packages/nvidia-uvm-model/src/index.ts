@@ -20,5 +20,6 @@ export * from './uvm-types.js';
 export * from './uvm-va-block.js';
 export * from './uvm-va-range.js';
 export * from './uvm-va-space.js';
+export * from './uvm-vma.js';
 export { uvmVmFault } from './uvm-vm.js';
 export * from './uvm-process.js';

@@ -1,5 +1,5 @@
 import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuStream } from '@hmm/gpu';
-import { EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
+import { EACCES, EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
 import type { UvmAdvice } from './uvm-client.js';
 import { uvmDiscard } from './uvm-discard.js';
@@ -18,6 +18,7 @@ import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_INVALID } from './uvm-types.js';
 import type { UvmVaPolicy } from './uvm-va-policy.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmForkZap } from './uvm-fork.js';
+import { uvmVmaCall, type UvmVmaCall } from './uvm-vma.js';
 
 const RES_CPU = 1;
 const RES_DEVICE = 2;
@@ -81,15 +82,27 @@ export class UvmManagedMemory {
       if (result.errno !== 0) break;
       before += count;
     }
-    const reason = result.errno === 0 ? '' : 'no managed memory is there (SIGBUS)';
+    const reason = result.errno === 0 ? '' : signalOf(result.errno);
     const done = result.errno === 0 ? before : before + result.done;
     return { errno: result.errno, done, reason };
+  }
+
+  /** `munmap`, `mprotect` or `mremap` of a part; `protection` is `mprotect`'s. */
+  *syscall(call: UvmVmaCall, vpn: number, pages: number, protection?: string): Task<number> {
+    return yield* uvmVmaCall(this.space, call, vpn, pages, protection);
   }
 
   /** The process forks: its CPU mappings go, and fault back; the child gets none. */
   *fork(): Task {
     uvmForkZap(this.space);
   }
+}
+
+/** What a program sees of a CPU access that failed. */
+function signalOf(errno: number): string {
+  return errno === -EACCES
+    ? 'the mapping does not allow it (SIGSEGV)'
+    : 'no managed memory is there (SIGBUS)';
 }
 
 /** One process on the GPU: `DeviceProcess` of `@hmm/machine`. */

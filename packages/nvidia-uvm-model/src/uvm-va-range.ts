@@ -1,4 +1,5 @@
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import { UVM_PROT_READ_WRITE } from './uvm-types.js';
 import { UvmVaBlock } from './uvm-va-block.js';
 import { defaultPolicy, type UvmVaPolicy } from './uvm-va-policy.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
@@ -9,6 +10,8 @@ export class UvmVaRange {
   readonly start: number;
   pages: number;
   policy: UvmVaPolicy = defaultPolicy();
+  /** What the kernel lets the CPU do here: one of `UVM_PROT_*`. */
+  cpuProt: number = UVM_PROT_READ_WRITE;
   private readonly blocks: (UvmVaBlock | undefined)[] = [];
 
   constructor(space: UvmVaSpace, start: number, pages: number) {
@@ -57,6 +60,7 @@ export class UvmVaRange {
   split(at: number): UvmVaRange {
     const upper = new UvmVaRange(this.space, at, this.end - at);
     upper.policy = { ...this.policy };
+    upper.cpuProt = this.cpuProt;
     for (const block of [...this.existingBlocks()]) {
       if (block.start + block.pages <= at) continue;
       if (block.start >= at) {

@@ -73,14 +73,18 @@ export class UvmVaSpace {
     const allocation = this.allocations[at];
     if (allocation === undefined) return -EINVAL;
     this.allocations.splice(at, 1);
-    const end = start + Math.max(allocation.pages, PAGES_PER_BLOCK);
+    this.destroyRanges(start, start + Math.max(allocation.pages, PAGES_PER_BLOCK));
+    return 0;
+  }
+
+  /** Ends the ranges that begin in `start` … `end - 1`, with all they hold. */
+  destroyRanges(start: number, end: number): void {
     for (const range of this.ranges) {
       if (range.start >= start && range.start < end)
         for (const b of range.existingBlocks()) this.driver.destroyBlock(b);
     }
     this.ranges = this.ranges.filter((r) => r.start < start || r.start >= end);
     this.last = undefined;
-    return 0;
   }
 
   /** The allocation that covers `vpn`. */

@@ -1,4 +1,4 @@
-import { EFAULT, ENOMEM, type Task } from '@hmm/kernel';
+import { EACCES, EFAULT, ENOMEM, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
 import type { UvmCpuWarmth } from './uvm-costs.js';
 import { maskTest } from './uvm-page-mask.js';
@@ -17,6 +17,8 @@ import {
   UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
+  UVM_PROT_READ_ONLY,
+  UVM_PROT_READ_WRITE,
 } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { FAULT_THROTTLED, uvmVaBlockAddFault, uvmVaBlockServiceLocked } from './uvm-va-block-service.js';
@@ -25,7 +27,7 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 /**
  * A CPU fault on managed memory: serves it with the CPU as faulting processor, sleeping first where
  * the thrashing detector throttles the CPU. `cold` says how warm the path is.
- * @returns 0; -EFAULT where no managed memory is; -ENOMEM.
+ * @returns 0; -EFAULT where no managed memory is; -EACCES where the kernel does not let the CPU do that; -ENOMEM.
  * @uvm uvm.c uvm_vm_fault
  */
 export function* uvmVmFault(
@@ -36,6 +38,9 @@ export function* uvmVmFault(
   cold: UvmCpuWarmth,
 ): Task<number> {
   const { sched } = driver.kernel;
+  const range = space.range(vpn);
+  if (range !== undefined && range.cpuProt < (write ? UVM_PROT_READ_WRITE : UVM_PROT_READ_ONLY))
+    return -EACCES;
   const access = write ? UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG : UVM_FAULT_ACCESS_TYPE_READ;
   const shown = write ? UVM_FAULT_ACCESS_TYPE_WRITE : UVM_FAULT_ACCESS_TYPE_READ;
   driver.unpinUntil(sched.now);
