@@ -13,6 +13,7 @@ describe('a recorded trace', () => {
     const opened = await openTrace('app.lackey', new Blob([`==1== Lackey\n${lines.join('\n')}\n`]));
     if (!opened.ok) throw new Error(opened.message);
     const { run, residency } = opened;
+    expect(run.timed).toBe(false);
     expect(run.rows).toBe(64);
     expect(run.lanes).toEqual(['CPU accesses']);
     expect(run.laneIndex[0]?.event).toHaveLength(5000);

@@ -69,6 +69,7 @@ function viewOf(
     values: report.values,
     report,
     duration: Math.max(1, run.timeNs),
+    timed: true,
     regions: sampler.regions,
     rows: Math.max(1, sampler.totalRows),
     ...named,

@@ -80,8 +80,10 @@ export interface RunView {
   readonly values: Readonly<Record<string, readonly number[]>>;
   /** Counts, bytes and times, as the command line reports them; undefined of a recorded trace. */
   readonly report: ClientReport | undefined;
-  /** Virtual time of the whole run, ns. */
+  /** Virtual time of the whole run, ns; of a trace without times its number of rows. */
   readonly duration: number;
+  /** Whether times are times: false of a trace that has none, where they are numbers of rows. */
+  readonly timed: boolean;
   readonly regions: readonly RegionView[];
   /** Rows of the map. */
   readonly rows: number;

@@ -23,6 +23,8 @@ export class TraceRows {
   length = 0;
   /** Rows seen. */
   total = 0;
+  /** Whether all rows have had times. */
+  timed = true;
   /** ns; the row's number where the trace has no times. */
   time = new Float64Array(INITIAL_CAPACITY);
   /** ns. */
@@ -68,6 +70,7 @@ export class TraceRows {
     if (this.length === MAX_TRACE_ROWS) return;
     if (this.length === this.time.length) this.grow();
     const at = this.length++;
+    if (time === NO_TIME) this.timed = false;
     this.time[at] = time === NO_TIME ? at : time;
     this.duration[at] = Math.max(0, duration);
     this.page[at] = page;

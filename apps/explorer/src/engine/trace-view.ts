@@ -60,6 +60,7 @@ function viewOf(name: string, rows: TraceRows, format: string, size: number): Op
     values: {},
     report: undefined,
     duration,
+    timed: rows.timed,
     regions: places.regions,
     rows: places.rows,
     agents: ['CPU', 'GPU 0', 'GPU 1', 'GPU 2', 'GPU 3'],
@@ -69,7 +70,7 @@ function viewOf(name: string, rows: TraceRows, format: string, size: number): Op
     laneIndex: buildLanes(events, events.lane, events.length, lanes.length),
     residency: new ChangeLog().changes(),
     statements: [],
-    summary: `A recorded trace (${format}). The map shows where recorded copies put a page, or who touched it last.`,
+    summary: `A recorded trace (${format}${rows.timed ? '' : ', without times: the axis counts its rows'}). The map shows where recorded copies put a page, or who touched it last.`,
     causes: [],
     figures: [
       { label: 'rows', value: formatCount(rows.total) },

@@ -18,7 +18,7 @@ import {
 
 /** Asks the engine which drivers there are, and fills the panes with the first two where the URL named none. */
 export async function loadClients(engine: Engine): Promise<void> {
-  clients.value = await engine.call({ kind: 'clients' });
+  if (clients.value.length === 0) clients.value = await engine.call({ kind: 'clients' });
   if (panes.value.length === 0) panes.value = defaultPanes();
 }
 
@@ -32,6 +32,12 @@ export function stopRun(engine: Engine): void {
 
 /** What the latest results are of. */
 let ran: { readonly program: string; readonly panes: readonly PaneSpec[] } | undefined;
+
+/** Has what is shown, a recorded trace, stay until the program is run or the panes are changed. */
+export async function keepShown(engine: Engine): Promise<void> {
+  await loadClients(engine);
+  ran = { program: program.value, panes: panes.value };
+}
 
 /** Runs the program unless what is shown is of it already. */
 export async function runIfChanged(engine: Engine): Promise<void> {

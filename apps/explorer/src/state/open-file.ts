@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.js';
-import { guarded, runProgram } from './actions.js';
+import { guarded, keepShown, runProgram } from './actions.js';
 import { differences, litmusTest, mode, program, replay, results, selection, zoom } from './store.js';
 
 const MAX_TEXT_BYTES = 1 << 20;
@@ -23,6 +23,7 @@ export async function openFile(engine: Engine, name: string, file: Blob): Promis
     return;
   }
   await guarded(async () => {
+    await keepShown(engine);
     const pane = await engine.call({ kind: 'open', name, file });
     differences.value = [];
     selection.value = undefined;

@@ -1,4 +1,3 @@
-import { formatTime } from '@hmm/report';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { drawLanes, hitLane, LANE_HEIGHT } from '../draw/lanes-canvas.js';
 import { looksOf } from '../engine/lanes.js';
@@ -7,6 +6,7 @@ import { moveCursor, selectEvent, selection, timeWindow } from '../state/store.j
 import { palette } from '../state/theme.js';
 import { GUTTER } from './layout.js';
 import { onTimeKey, onTimeWheel, timeAt } from './time-gestures.js';
+import { timeText } from './time-text.js';
 
 /** CPU threads, GPU, fault worker, copy engines, locks and notifiers over time; a click shows an event's chain. */
 export function Lanes(props: {
@@ -34,7 +34,7 @@ export function Lanes(props: {
   const readout =
     selected < 0
       ? 'no event selected'
-      : `${eventName(run, selected)} at ${formatTime(events.time[selected] ?? 0)}`;
+      : `${eventName(run, selected)} at ${timeText(events.time[selected] ?? 0)}`;
 
   return (
     <div class="strip lanes">

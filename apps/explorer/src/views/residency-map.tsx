@@ -1,4 +1,4 @@
-import { formatBytes, formatTime } from '@hmm/report';
+import { formatBytes } from '@hmm/report';
 import { useEffect, useRef } from 'preact/hooks';
 import { drawEnd, drawRowLines, paintResidency } from '../draw/residency-canvas.js';
 import type { Engine } from '../engine/engine.js';
@@ -9,6 +9,7 @@ import { palette } from '../state/theme.js';
 import { GUTTER } from './layout.js';
 import { onTimeKey, onTimeWheel, timeAt, xOf } from './time-gestures.js';
 import { useRaster } from './use-raster.js';
+import { timeText } from './time-text.js';
 
 const MOST_HEIGHT = 150;
 const LEAST_HEIGHT = 24;
@@ -103,7 +104,7 @@ export function mapHeight({ rows }: RunView): number {
 
 function useReadout(run: RunView, raster: ReturnType<typeof useRaster>, row: number): string {
   const page = placeOf(run.regions, row, 1);
-  const where = `At ${formatTime(cursor.value)}, ${page === '' ? `page ${row}` : page}`;
+  const where = `At ${timeText(cursor.value)}, ${page === '' ? `page ${row}` : page}`;
   if (cursor.value > run.duration) return `${where}: after the run`;
   if (raster === undefined) return where;
   const { view, cells } = raster;

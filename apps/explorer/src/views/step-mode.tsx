@@ -36,6 +36,7 @@ export function StepMode({ engine }: { readonly engine: Engine }): preact.JSX.El
             <button
               key={title}
               type="button"
+              disabled={tracks.length === 0}
               onClick={() => {
                 stepAt.value = tracks.map((track, i) =>
                   track.ok ? firstOf(track, five) : (stepAt.value[i] ?? 0),

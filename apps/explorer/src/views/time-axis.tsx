@@ -1,6 +1,6 @@
-import { formatTime } from '@hmm/report';
 import { cursor, timeWindow, zoom } from '../state/store.js';
 import { GUTTER } from './layout.js';
+import { timeText } from './time-text.js';
 
 const HEIGHT = 22;
 const TICKS = 6;
@@ -26,20 +26,20 @@ export function TimeAxis({ width }: { readonly width: number }): preact.JSX.Elem
         width={GUTTER + width}
         height={HEIGHT}
         role="img"
-        aria-label={`Time from ${formatTime(from)} to ${formatTime(to)}`}
+        aria-label={`Time from ${timeText(from)} to ${timeText(to)}`}
       >
         {ticks.map((time) => (
           <g key={time}>
             <line x1={x(time)} x2={x(time)} y1={HEIGHT - 5} y2={HEIGHT} />
             {x(time) < GUTTER + width - 60 && (
               <text x={x(time) + 3} y={HEIGHT - 7}>
-                {formatTime(time)}
+                {timeText(time)}
               </text>
             )}
           </g>
         ))}
         <text class="axis-name" x={0} y={HEIGHT - 7}>
-          cursor {formatTime(cursor.value)}
+          cursor {timeText(cursor.value)}
         </text>
       </svg>
       {zoom.value !== undefined && (

@@ -1,11 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
-import { formatTime } from '@hmm/report';
 import type { Engine } from '../engine/engine.js';
 import { placeOf } from '../engine/page-name.js';
 import type { RunView } from '../engine/run-view.js';
 import type { PrefetchTreeView, WhyLink } from '../engine/why-view.js';
 import { results, selectEvent, selection } from '../state/store.js';
 import { eventName } from './lanes.js';
+import { timeText } from './time-text.js';
 
 /** The chain behind the selected event, at the foot of the window: each link names what happened and by which rule. */
 export function WhyPanel({ engine }: { readonly engine: Engine }): preact.JSX.Element {
@@ -102,7 +102,7 @@ export function WhyPanel({ engine }: { readonly engine: Engine }): preact.JSX.El
 function recordedLink(run: RunView, event: number): WhyLink {
   const { events } = run;
   const place = placeOf(run.regions, events.row[event] ?? -1, events.pages[event] ?? 0);
-  const text = `${eventName(run, event)} ${place} at ${formatTime(events.time[event] ?? 0)}`;
+  const text = `${eventName(run, event)} ${place} at ${timeText(events.time[event] ?? 0)}`;
   return { title: 'recorded', text, rule: '', event };
 }
 

@@ -237,7 +237,7 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
     await expectText(page, '.pane', /lackey.*rows 64.*pages 64/s);
     await page.getByRole('application', { name: /Events of recorded/ }).focus();
     await page.keyboard.press('ArrowRight');
-    await expectText(page, '.why', /recorded.*access.* 0x1000000\[0\] at 0 ns/s);
+    await expectText(page, '.why', /recorded.*access.* 0x1000000\[0\] at row 0/s);
     const choose = (name: string, content: string): Promise<void> =>
       page
         .locator('input[type=file]')
@@ -247,6 +247,19 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
     await choose('given.hmm', 'program given\nmalloc a 4KiB\ngpu write a = 1\n');
     await expectText(page, '.cm-content', /program given/);
     await expectText(page, '.summary', /nvidia/);
+  });
+
+  test('a trace that the local server was started with is shown, and nothing runs over it', async () => {
+    const page = await site.open();
+    await page.route('**/opened/*', (route) =>
+      route.fulfill({ body: `==1== Lackey\n L 1000000,4\n S 1001000,4\n` }),
+    );
+    await page.goto(`${site.url}?open=app.lackey`);
+    await expectText(page, '.pane h2', /^app\.lackey$/);
+    await page.getByRole('button', { name: 'Lessons' }).click();
+    await page.getByRole('button', { name: 'Side by side' }).click();
+    await expectText(page, '.pane h2', /^app\.lackey$/);
+    expect(await page.locator('.pane').count()).toBe(1);
   });
 
   test('malformed addresses open the page as it begins', async () => {
