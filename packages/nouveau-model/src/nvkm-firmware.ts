@@ -31,14 +31,18 @@ const GR = [
   'sw_method_init',
 ] as const;
 
+/** Ampere has what the two boot loaders start, and its tables, in one image. */
+const GR_AMPERE = ['fecs_bl', 'fecs_sig', 'gpccs_bl', 'gpccs_sig', 'NET_img'] as const;
+
 const SEC2 = ['desc', 'image', 'sig'] as const;
 
 /** The secure-boot images: PMU starts the falcons up to GP100, SEC2 from GP102 on. */
 function acrNames(chip: NvkmChip): readonly string[] {
   switch (chip.family) {
     case 'turing':
-    case 'ampere':
       return ['bl', 'unload_bl', 'ucode_unload', 'ucode_ahesasc', 'ucode_asb'];
+    case 'ampere':
+      return ['ucode_unload', 'ucode_ahesasc', 'ucode_asb'];
     case 'maxwell':
       return ['bl', 'ucode_load', 'ucode_unload'];
     default:
@@ -65,9 +69,11 @@ export function nvkmFirmwareFiles(chip: NvkmChip): FirmwareFile[] {
         ['booter_load', 'booter_unload', 'bootloader', 'gsp'].map((name) => `${name}-${GSP_VERSION}`),
       );
     case 'signed': {
-      const files = [...of('acr', 'acr', acrNames(chip)), ...of('gr', 'gr', GR)];
+      const ampere = chip.family === 'ampere';
+      const files = [...of('acr', 'acr', acrNames(chip)), ...of('gr', 'gr', ampere ? GR_AMPERE : GR)];
       if (chip.family === 'maxwell' || chip.name === 'gp100') return files;
-      return [...files, ...of('fb', 'nvdec', ['scrubber']), ...of('sec2', 'sec2', SEC2)];
+      const sec2 = of('sec2', 'sec2', ampere ? [...SEC2, 'hs_bl_sig'] : SEC2);
+      return [...files, ...of('fb', 'nvdec', ['scrubber']), ...sec2];
     }
   }
 }

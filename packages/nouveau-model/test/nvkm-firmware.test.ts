@@ -34,6 +34,16 @@ describe('firmware (nouveau.md 10)', () => {
     }
   });
 
+  test('Volta and Turing are as later Pascal, Turing with other loaders; Ampere has one graphics image and a signed SEC2 loader', () => {
+    expect(paths('gv100')).toHaveLength(20);
+    expect(paths('tu102')).toContain('nvidia/tu102/acr/ucode_ahesasc.bin');
+    const files = paths('ga102');
+    expect(files).toHaveLength(13);
+    for (const name of ['acr/ucode_asb', 'gr/NET_img', 'nvdec/scrubber', 'sec2/hs_bl_sig'])
+      expect(files).toContain(`nvidia/ga102/${name}.bin`);
+    expect(files.some((path) => path.includes('fecs_inst') || path.includes('acr/bl'))).toBe(false);
+  });
+
   test('Ada and Hopper run on GSP-RM: its images replace all others', () => {
     for (const name of ['ad102', 'gh100']) {
       expect(paths(name).every((path) => path.startsWith(`nvidia/${name}/gsp/`))).toBe(true);
