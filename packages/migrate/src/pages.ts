@@ -55,16 +55,16 @@ export function* migrateDevicePageSlots(
   let range: MmuNotifierRange | undefined;
   for (let i = 0; i < npages; i++) {
     const slot = src[i] ?? 0;
-    const newpage = migratePfnToPage(dst[i] ?? 0);
+    const given = dst[i] ?? 0;
+    const newpage = migratePfnToPage(given);
     if (newpage === 0) {
       src[i] = slot & ~MIGRATE_PFN_MIGRATE;
       continue;
     }
     const page = migratePfnToPage(slot);
-    const compound = slot & MIGRATE_PFN_COMPOUND;
     const extra = page !== 0 && page === migrate?.faultPage ? 1 : 0;
-    if (compound !== ((dst[i] ?? 0) & MIGRATE_PFN_COMPOUND) && (slot & MIGRATE_PFN_MIGRATE) !== 0) {
-      const split = compound !== 0 && migrate !== undefined;
+    if (((slot ^ given) & MIGRATE_PFN_COMPOUND) !== 0 && (slot & MIGRATE_PFN_MIGRATE) !== 0) {
+      const split = (slot & MIGRATE_PFN_COMPOUND) !== 0 && migrate !== undefined;
       if (!split || !(yield* splitSlot(system, src, i, extra))) {
         src[i] = slot & ~(MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND);
         continue;

@@ -32,11 +32,11 @@ export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
   }
   const pgmap = pagePgmap(system, pfn);
   if (system.kernel.mutant === 'B5') map.refcount[pfn] = 1;
-  const order = map.test(pfn, PG_head) ? HPAGE_PMD_ORDER : 0;
-  if (order > 0) dissolveFolio(system, pfn);
-  pgmap.live -= 2 ** order;
+  const large = map.test(pfn, PG_head);
+  if (large) dissolveFolio(system, pfn);
+  pgmap.live -= large ? HPAGE_PMD_NR : 1;
   if (pgmap.ops.folioFree === undefined) pgmap.ops.pageFree(pfn);
-  else pgmap.ops.folioFree(pfn, order);
+  else pgmap.ops.folioFree(pfn, large ? HPAGE_PMD_ORDER : 0);
   const { sched } = system.kernel;
   if (pgmap.live === 0 && sched.agents.length > 1) sched.wake(pgmapChannel(system, pgmap));
 }
