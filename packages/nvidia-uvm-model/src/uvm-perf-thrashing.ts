@@ -156,7 +156,7 @@ function pageEvent(
   if (count !== threshold || events === threshold) return false;
   maskSet(info.thrashingPages, page);
   driver.tools.counters.thrashingPages++;
-  const value = packUvmEvent(1, processor, processor);
+  const value = packUvmEvent((pages.processors[page] ?? 0) & (1 << UVM_ID_CPU), processor, processor);
   driver.tools.record(UvmEventTypeThrashingDetected, now, block.start + page, 1, value);
   return true;
 }

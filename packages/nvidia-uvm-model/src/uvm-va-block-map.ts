@@ -38,6 +38,7 @@ import {
 import type { UvmVaBlock } from './uvm-va-block.js';
 
 const change = newMask();
+const revoked = newMask();
 const remote = newMask();
 
 /** PTE flags of a GPU mapping with protection `prot` of memory that is on `residency`. */
@@ -199,6 +200,7 @@ export function uvmVaBlockRevokeProt(
   maskCopy(change, mask);
   maskAnd(change, prot === UVM_PROT_READ_WRITE ? masks.atomic : masks.write);
   if (maskEmpty(change)) return;
+  notifyRevocation(driver, ctx, block, id, prot);
   maskAndNot(masks.atomic, change);
   if (prot === UVM_PROT_READ_ONLY) maskAndNot(masks.write, change);
   if (id === UVM_ID_CPU) maskAndNot(block.cpuDirty, change);
@@ -209,9 +211,28 @@ export function uvmVaBlockRevokeProt(
       block.range.space.instance.table.protect(block.start + first, pages, keep);
     });
   }
-  forRuns(block, change, (first, pages) => {
-    uvmPerfThrashingEvent(driver, block, id, 'revocation', first, first + pages, ctx.migrationTime);
-  });
+}
+
+/**
+ * Tells the detector: a CPU loses the right to write at once, a GPU each right for itself.
+ * @uvm uvm_va_block.c block_revoke_prot_gpu_perf_notify
+ */
+function notifyRevocation(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  prot: number,
+): void {
+  const { atomic, write } = block.masks(id);
+  for (const right of [atomic, write]) {
+    if (right === write && (id === UVM_ID_CPU || prot !== UVM_PROT_READ_ONLY)) return;
+    maskCopy(revoked, change);
+    maskAnd(revoked, right);
+    forRuns(block, revoked, (first, pages) => {
+      uvmPerfThrashingEvent(driver, block, id, 'revocation', first, first + pages, ctx.migrationTime);
+    });
+  }
 }
 
 /**

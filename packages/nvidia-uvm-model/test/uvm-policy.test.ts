@@ -14,6 +14,7 @@ import {
   UvmEventTypeGpuFault,
   UvmEventTypeMapRemote,
   UvmEventTypeMigration,
+  UvmEventTypeThrashingDetected,
   uvmMigrate,
   type UvmProcessorId,
   uvmSetAccessedBy,
@@ -101,6 +102,17 @@ describe('read duplication (read-mostly advice)', () => {
     ]);
     bench.gpu([0], true);
     expect(bench.gpuFaults).toBe(3);
+  });
+
+  it('a GPU that loses the rights to atomics and to writes is two events for the thrashing detector', () => {
+    const bench = new Advised();
+    bench.cpu([0]);
+    bench.gpu([0], true);
+    bench.cpu([0]);
+    bench.gpu([0], true);
+    bench.readMostly().gpu([0, 1, 2], true);
+    const [first] = bench.events(UvmEventTypeThrashingDetected);
+    expect(first?.[0]).toBe(0);
   });
 
   it('goes before accessed-by: advice and faults map nobody else', () => {
