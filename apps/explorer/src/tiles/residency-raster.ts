@@ -64,34 +64,39 @@ const CRUMBS = 1e-3;
 /**
  * Accumulates how long each state covers each cell. Coverage is kept as differences along the time axis: two numbers a
  * cell and state, side by side since both are touched together: the part of a cell, and the whole cells from here on.
+ * Cells of one time lie together: changes come in time order, so that what they touch stays in the processor's cache.
  */
 class Spans {
   private readonly cover: Float32Array;
   private readonly view: RasterView;
   private readonly perNs: number;
+  /** From a cell to the next one in time. */
+  private readonly stride: number;
 
   constructor(view: RasterView) {
     this.view = view;
     this.perNs = view.width / (view.to - view.from);
-    this.cover = new Float32Array((view.width + 2) * view.height * STATES * 2);
+    this.stride = view.height * STATES * 2;
+    this.cover = new Float32Array((view.width + 2) * this.stride);
   }
 
   add(y: number, state: number, from: number, to: number): void {
     if (to <= from) return;
-    const { view, perNs, cover } = this;
-    const base = (y * STATES + state) * (view.width + 2);
+    const { view, perNs, cover, stride } = this;
+    const base = 2 * (y * STATES + state);
     const a = (from - view.from) * perNs;
     const b = (to - view.from) * perNs;
     const x0 = a | 0;
     const x1 = Math.min(b | 0, view.width);
-    const first = 2 * (base + x0);
+    const first = x0 * stride + base;
     if (x0 === x1) {
       cover[first] = (cover[first] ?? 0) + (b - a);
       return;
     }
-    const last = 2 * (base + x1);
+    const whole = first + stride + 1;
+    const last = x1 * stride + base;
     cover[first] = (cover[first] ?? 0) + (x0 + 1 - a);
-    cover[first + 3] = (cover[first + 3] ?? 0) + 1;
+    cover[whole] = (cover[whole] ?? 0) + 1;
     cover[last] = (cover[last] ?? 0) + (b - x1);
     cover[last + 1] = (cover[last + 1] ?? 0) - 1;
   }
@@ -99,16 +104,14 @@ class Spans {
   dominant(): Uint8Array {
     const { view, cover } = this;
     const out = new Uint8Array(view.width * view.height);
-    const running = new Float64Array(STATES);
-    for (let y = 0; y < view.height; y++) {
-      running.fill(0);
-      for (let x = 0; x < view.width; x++) {
+    const running = new Float64Array(view.height * STATES);
+    for (let x = 0, at = 0; x < view.width; x++) {
+      for (let y = 0, slot = 0; y < view.height; y++) {
         let best = 0;
         let most = 0;
-        for (let state = 0; state < STATES; state++) {
-          const at = 2 * ((y * STATES + state) * (view.width + 2) + x);
-          const run = (running[state] ?? 0) + (cover[at + 1] ?? 0);
-          running[state] = run;
+        for (let state = 0; state < STATES; state++, slot++, at += 2) {
+          const run = (running[slot] ?? 0) + (cover[at + 1] ?? 0);
+          running[slot] = run;
           const covered = run + (cover[at] ?? 0);
           if (covered > most + CRUMBS) {
             most = covered;

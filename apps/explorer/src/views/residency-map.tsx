@@ -1,5 +1,5 @@
 import { formatBytes } from '@hmm/report';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { drawEnd, drawRowLines, paintResidency } from '../draw/residency-canvas.js';
 import type { Engine } from '../engine/engine.js';
 import { placeOf } from '../engine/page-name.js';
@@ -8,7 +8,7 @@ import { cursor, cursorRow, moveCursor, selectEvent, timeWindow } from '../state
 import { palette } from '../state/theme.js';
 import { GUTTER } from './layout.js';
 import { onTimeKey, onTimeWheel, timeAt, xOf } from './time-gestures.js';
-import { useRaster } from './use-raster.js';
+import { useRaster, type ViewedRaster } from './use-raster.js';
 import { timeText } from './time-text.js';
 
 const MOST_HEIGHT = 150;
@@ -40,20 +40,21 @@ export function ResidencyMap(props: {
     width,
     height: rasterRows,
   });
+  const sketch = useMemo(
+    () => (raster === undefined ? undefined : sketchOf(raster, height)),
+    [raster, height, palette.value],
+  );
   useEffect(() => {
     const ctx = canvas.current?.getContext('2d');
-    if (raster === undefined || ctx === null || ctx === undefined) return;
+    if (raster === undefined || sketch === undefined || ctx === null || ctx === undefined) return;
     const { view } = raster;
-    const image = paintResidency(raster.cells, view.width, view.height, height, palette.value);
     // Until the bitmap of a new view is there, the one before is shown where it belongs.
-    const sketch = new OffscreenCanvas(view.width, height);
-    sketch.getContext('2d')?.putImageData(image, 0, 0);
     ctx.clearRect(0, 0, width, height);
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(sketch, xOf(view.from, width), 0, xOf(view.to, width) - xOf(view.from, width), height);
     drawRowLines(ctx, run.regions, run.rows, width, height, palette.value);
     drawEnd(ctx, xOf(run.duration, width), width, height, palette.value);
-  }, [raster, from, to, palette.value, width, height]);
+  }, [raster, sketch, from, to, width, height]);
 
   const row = Math.min(cursorRow.value, run.rows - 1);
   const readout = useReadout(run, raster, row);
@@ -95,6 +96,14 @@ export function ResidencyMap(props: {
       <figcaption>{readout}</figcaption>
     </figure>
   );
+}
+
+/** A bitmap, painted. */
+function sketchOf({ view, cells }: ViewedRaster, height: number): OffscreenCanvas {
+  const sketch = new OffscreenCanvas(view.width, height);
+  const image = paintResidency(cells, view.width, view.height, height, palette.value);
+  sketch.getContext('2d')?.putImageData(image, 0, 0);
+  return sketch;
 }
 
 /** Height of a pane's map, CSS pixels. */
