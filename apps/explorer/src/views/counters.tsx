@@ -112,6 +112,9 @@ function CounterLegend(props: {
   );
 }
 
+/** Counters stay what they are until the next look. */
+const STEPPED = uPlot.paths.stepped?.({ align: 1 });
+
 function optionsOf(counters: readonly CounterView[], width: number): uPlot.Options {
   const { ink, grid, lines } = palette.value;
   return {
@@ -141,6 +144,7 @@ function optionsOf(counters: readonly CounterView[], width: number): uPlot.Optio
         width: 1.5,
         dash: DASHES[index % DASHES.length] ?? [],
         points: { show: false },
+        ...(STEPPED === undefined ? {} : { paths: STEPPED }),
       })),
     ],
   };

@@ -44,7 +44,10 @@ export function Help(): preact.JSX.Element {
       </button>
       <dialog ref={dialog} aria-label="Help">
         <form method="dialog">
-          <h2>Keys</h2>
+          <header>
+            <h2>Keys</h2>
+            <button type="submit">Close</button>
+          </header>
           <dl class="help">
             {KEYS.map(([keys, action]) => (
               <div key={keys}>
@@ -66,9 +69,6 @@ export function Help(): preact.JSX.Element {
               </div>
             ))}
           </dl>
-          <button type="submit" class="primary">
-            Close
-          </button>
         </form>
       </dialog>
     </>

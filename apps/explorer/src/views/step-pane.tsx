@@ -1,14 +1,9 @@
 import { formatTime } from '@hmm/report';
-import { useMemo, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { FIVE_STEPS, type StepRecord, type StepTrack } from '../engine/step-view.js';
-import { type Breakpoint, type BreakpointKind, continueFrom, narrationAt, stateAt } from './breakpoints.js';
-
-const KINDS: readonly { readonly kind: BreakpointKind; readonly label: string; readonly hint: string }[] = [
-  { kind: 'function', label: 'function', hint: 'range_fault' },
-  { kind: 'event', label: 'event', hint: 'replay' },
-  { kind: 'page', label: 'change of page', hint: 'a[0]' },
-  { kind: 'invariant', label: 'broken invariant', hint: '' },
-];
+import { BreakpointForm } from './breakpoint-form.js';
+import { type Breakpoint, continueFrom, narrationAt } from './breakpoints.js';
+import { StateTable } from './state-table.js';
 
 /** One run step by step: where it is, what the step did, and the state after it with what it changed marked. */
 export function StepPane(props: {
@@ -83,7 +78,7 @@ export function StepPane(props: {
           }}
         />
       </div>
-      <Breakpoints points={points} client={track.client} onChange={setPoints} />
+      <BreakpointForm points={points} client={track.client} onChange={setPoints} />
       <Narration track={track} at={at} />
       <StateTable track={track} at={at} />
       {step !== undefined && <StepFacts track={track} at={at} step={step} />}
@@ -97,67 +92,6 @@ function keyMove(key: string, at: number, onward: () => number): number | undefi
   if (key === 'c') return onward();
   if (key === 'Home') return 0;
   return undefined;
-}
-
-function Breakpoints(props: {
-  readonly points: readonly Breakpoint[];
-  readonly client: string;
-  readonly onChange: (points: readonly Breakpoint[]) => void;
-}): preact.JSX.Element {
-  const { points, client, onChange } = props;
-  const [kind, setKind] = useState<BreakpointKind>('function');
-  const [text, setText] = useState('');
-  const known = KINDS.find((one) => one.kind === kind);
-  return (
-    <form
-      class="breakpoints"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (text.trim() !== '' || kind === 'invariant') onChange([...points, { kind, text: text.trim() }]);
-        setText('');
-      }}
-    >
-      <span class="soft">Stops at</span>
-      {points.length === 0 && <span>the five steps, or</span>}
-      {points.map((point, i) => (
-        <button
-          key={`${point.kind} ${point.text}`}
-          type="button"
-          class="chip"
-          aria-label={`Remove the breakpoint on ${point.kind} ${point.text}`}
-          onClick={() => {
-            onChange(points.filter((_, other) => other !== i));
-          }}
-        >
-          {point.kind} {point.text} ×
-        </button>
-      ))}
-      <select
-        aria-label={`Kind of breakpoint, ${client}`}
-        value={kind}
-        onChange={(event) => {
-          setKind(KINDS.find((one) => one.kind === event.currentTarget.value)?.kind ?? 'function');
-        }}
-      >
-        {KINDS.map((one) => (
-          <option key={one.kind} value={one.kind}>
-            {one.label}
-          </option>
-        ))}
-      </select>
-      {kind !== 'invariant' && (
-        <input
-          aria-label={`Name for the breakpoint, ${client}`}
-          value={text}
-          placeholder={known?.hint ?? ''}
-          onInput={(event) => {
-            setText(event.currentTarget.value);
-          }}
-        />
-      )}
-      <button type="submit">Add</button>
-    </form>
-  );
 }
 
 function Narration({ track, at }: { readonly track: StepTrack; readonly at: number }): preact.JSX.Element {
@@ -238,66 +172,5 @@ function Locks(props: {
         </span>
       ))}
     </>
-  );
-}
-
-function StateTable({ track, at }: { readonly track: StepTrack; readonly at: number }): preact.JSX.Element {
-  const state = useMemo(() => stateAt(track, at), [track, at]);
-  const changed = new Set(track.steps[at]?.changes.map(([key]) => key));
-  const names = [
-    ...new Set(
-      track.keys.filter((key) => !key.startsWith('notifier')).map((key) => key.replace(/^\S+ /, '')),
-    ),
-  ];
-  return (
-    <div class="state">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Page</th>
-            <th scope="col">CPU entry</th>
-            <th scope="col">GPU entry</th>
-            <th scope="col">Folio</th>
-          </tr>
-        </thead>
-        <tbody>
-          {names.map((name) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              {(['CPU', 'GPU', 'folio'] as const).map((part) => (
-                <StateCell
-                  key={part}
-                  text={state.get(`${part} ${name}`)}
-                  changed={changed.has(`${part} ${name}`)}
-                />
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {track.keys
-        .filter((key) => key.startsWith('notifier'))
-        .map((key) => (
-          <p key={key} class={changed.has(key) ? 'changed' : ''}>
-            {changed.has(key) ? '● ' : ''}
-            {key}: {state.get(key) ?? 'none'}
-          </p>
-        ))}
-    </div>
-  );
-}
-
-function StateCell({
-  text,
-  changed,
-}: {
-  readonly text: string | undefined;
-  readonly changed: boolean;
-}): preact.JSX.Element {
-  return (
-    <td class={changed ? 'changed' : ''}>
-      {changed ? <b aria-label="changed">● </b> : null}
-      {text ?? <span class="soft">none</span>}
-    </td>
   );
 }
