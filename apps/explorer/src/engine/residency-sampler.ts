@@ -21,9 +21,9 @@ const PLOTTED: readonly (Pick<CounterView, 'label' | 'unit'> & { of: (c: DeviceC
 ];
 
 /** Virtual time between the first looks, ns. */
-const FIRST_PERIOD = 250;
-/** Looks after which the time between them doubles: a run of any length is looked at about 512 times or more. */
-const LOOKS_PER_PERIOD = 512;
+const FIRST_PERIOD = 1000;
+/** Looks after which the time between them doubles: a longer run is looked at 256 times at least. */
+const LOOKS_PER_PERIOD = 256;
 
 /**
  * Watches where the pages of a machine's regions are: a daemon that looks again and again in virtual time and notes what
