@@ -102,9 +102,13 @@ export interface UvmCosts {
   /** The mapping of a service that copies nothing, after its hint. */
   readonly map: number;
 
-  /** The process's first call for advice or an explicit prefetch. */
+  /** The process's first advice, and its first explicit prefetch that has something to do. */
   readonly callFirst: number;
-  /** Advice: each call, a populated block, and such at all in the process's first call. */
+  /** A later call that does not follow another one at once: a prefetch, advice, and advice that maps or protects what is there. */
+  readonly prefetchCold: number;
+  readonly adviseCold: number;
+  readonly adviseMapCold: number;
+  /** Advice: each call, a populated block, and such at all in the process's first advice. */
   readonly advise: number;
   readonly adviseBlock: number;
   readonly advisePopulatedFirst: number;
@@ -206,18 +210,21 @@ export const TRACED_COSTS: UvmCosts = {
   cpuMigrationSlept: 8 * US,
   map: 9 * US,
   callFirst: 40 * US,
+  prefetchCold: 35 * US,
+  adviseCold: 9 * US,
+  adviseMapCold: 20 * US,
   advise: 2 * US,
   adviseBlock: 5 * US,
   advisePopulatedFirst: 22 * US,
   adviseReadMostlyPage: 0.25 * US,
   adviseAccessedByBlock: 28 * US,
   adviseMapPage: 0.1 * US,
-  prefetchToGpuEmpty: 27 * US,
-  prefetchToGpu: 80 * US,
-  prefetchToGpuFew: 80 * US,
+  prefetchToGpuEmpty: 8 * US,
+  prefetchToGpu: 45 * US,
+  prefetchToGpuFew: 45 * US,
   prefetchToGpuPage: 90,
-  prefetchToCpuEmpty: 54 * US,
-  prefetchToCpu: 40 * US,
+  prefetchToCpuEmpty: 22 * US,
+  prefetchToCpu: 10 * US,
   prefetchToCpuPage: 390,
   prefetchToCpuFewPage: 390,
 };
@@ -255,6 +262,7 @@ export const UNTRACED_COSTS: UvmCosts = {
   launchIdle: 0,
   kernelEnd: 4 * US,
   callFirst: 0,
+  prefetchCold: 0,
   prefetchToGpuEmpty: 10 * US,
   prefetchToGpu: 36 * US,
   prefetchToGpuFew: 26 * US,

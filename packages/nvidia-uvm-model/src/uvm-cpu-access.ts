@@ -51,6 +51,7 @@ export function* uvmCpuAccess(
   const { pages } = accesses;
   const each = accesses.touchNs ?? touchTime(costs, accesses, cold);
   let faults = 0;
+  space.callWarm = false;
   for (let i = 0; i < pages.length;) {
     const begun = i;
     const stop = cpuRun(space, accesses, i);

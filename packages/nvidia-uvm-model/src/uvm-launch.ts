@@ -9,6 +9,7 @@ export function* launchKernel(space: UvmVaSpace, accesses: GpuAccesses): Task<Gp
   const { costs } = driver;
   driver.replayable.firstOfKernel = true;
   space.kernels++;
+  space.callWarm = false;
   yield* sched.delay(launchTime(space));
   const kernel = driver.gpu.launch(space.instance, accesses);
   yield* driver.gpu.run(kernel);

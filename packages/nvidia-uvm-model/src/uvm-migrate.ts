@@ -65,9 +65,8 @@ export function* uvmMigrate(
     mapBlock(driver, block, start, pages, destination);
     block.lock.unlock();
   }
-  let first = space.calls++ === 0 ? driver.costs.callFirst : 0;
-  if (destination === UVM_ID_GPU && work.copied + work.zeroed > 0) first += firstCopy(driver, space);
-  yield* sched.delay((first + migrateTime(driver, destination, work)) * driver.gpu.preset.serviceScale.value);
+  const ns = migrateTime(driver, destination, work) + coldCall(space, destination, work);
+  yield* sched.delay(ns * driver.gpu.preset.serviceScale.value);
   space.lock.unlockRead();
   return errno;
 }
@@ -82,6 +81,17 @@ interface UvmMigrateWork {
   readonly zeroed: number;
   readonly chunks: number;
   readonly evictions: number;
+}
+
+/** ns that a call takes on top for being the first with something to do, or not right behind another. */
+function coldCall(space: UvmVaSpace, destination: UvmProcessorId, work: UvmMigrateWork): number {
+  const { driver } = space;
+  const { costs } = driver;
+  let ns = space.callWarm ? 0 : costs.prefetchCold;
+  space.callWarm = true;
+  if (work.copied + work.zeroed === 0) return ns;
+  if (space.prefetches++ === 0) ns += costs.callFirst;
+  return destination === UVM_ID_GPU ? ns + firstCopy(driver, space) : ns;
 }
 
 function migrateTime(driver: UvmDriver, destination: UvmProcessorId, work: UvmMigrateWork): number {

@@ -31,13 +31,14 @@ const pages = newMask();
 
 /**
  * Applies `change` to every range of an interval whose policy `differs`, under the VA space lock held for writing, and
- * charges what it cost. The interval splits the ranges at its ends where they differ.
+ * charges what it cost; `maps` says that it looks after mappings. The interval splits the ranges at its ends where they differ.
  * @returns 0, or -EINVAL where nothing is managed.
  */
 function* changeRanges(
   space: UvmVaSpace,
   start: number,
   count: number,
+  maps: boolean,
   differs: (policy: UvmVaPolicy) => boolean,
   change: (range: UvmVaRange) => number,
 ): Task<number> {
@@ -45,18 +46,24 @@ function* changeRanges(
   space.splitAsNeeded(start, count, differs);
   const { driver } = space;
   const { costs } = driver;
-  const first = space.calls++ === 0;
+  const first = space.advices++ === 0;
+  const cold = !first && !space.callWarm;
+  space.callWarm = true;
   let ns = costs.advise + (first ? costs.callFirst : 0);
+  let differed = false;
   let blocks = 0;
   let found = false;
   for (const range of space.all()) {
     if (range.end <= start || range.start >= start + count) continue;
     found = true;
+    if (!differs(range.policy)) continue;
+    differed = true;
     blocks += range.blockCount;
-    if (differs(range.policy)) ns += change(range);
+    ns += change(range);
   }
-  ns += costs.adviseBlock * blocks;
-  if (first && blocks > 0) ns += costs.advisePopulatedFirst;
+  ns += costs.adviseBlock * blocks + (differed && cold ? costs.adviseCold : 0);
+  if (blocks > 0 && first) ns += costs.advisePopulatedFirst;
+  if (blocks > 0 && cold && maps) ns += costs.adviseMapCold;
   yield* space.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
   space.lock.unlockWrite();
   return found ? 0 : -EINVAL;
@@ -83,7 +90,7 @@ export function* uvmSetPreferredLocation(
 ): Task<number> {
   const { driver } = space;
   const differs = (policy: UvmVaPolicy): boolean => policy.preferredLocation !== id;
-  return yield* changeRanges(space, start, count, differs, (range) => {
+  return yield* changeRanges(space, start, count, false, differs, (range) => {
     const { policy } = range;
     const before = policy.preferredLocation;
     policy.preferredLocation = id;
@@ -122,7 +129,7 @@ export function* uvmSetAccessedBy(
 ): Task<number> {
   const { driver } = space;
   const differs = (policy: UvmVaPolicy): boolean => !policyAccessedBy(policy, id);
-  return yield* changeRanges(space, start, count, differs, (range) => {
+  return yield* changeRanges(space, start, count, true, differs, (range) => {
     range.policy.accessedBy |= 1 << id;
     let ns = 0;
     forBlocks(driver, range, (block) => {
@@ -156,7 +163,7 @@ export function* uvmUnsetAccessedBy(
   id: UvmProcessorId,
 ): Task<number> {
   const differs = (policy: UvmVaPolicy): boolean => policyAccessedBy(policy, id);
-  return yield* changeRanges(space, start, count, differs, (range) => {
+  return yield* changeRanges(space, start, count, true, differs, (range) => {
     range.policy.accessedBy &= ~(1 << id);
     return 0;
   });
@@ -170,7 +177,7 @@ export function* uvmUnsetAccessedBy(
 export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   const { driver } = space;
   const differs = (policy: UvmVaPolicy): boolean => !policy.readDuplication;
-  return yield* changeRanges(space, start, count, differs, (range) => {
+  return yield* changeRanges(space, start, count, true, differs, (range) => {
     let ns = 0;
     forBlocks(driver, range, (block) => {
       ns += driver.costs.adviseReadMostlyPage * maskWeight(block.cpu.write);
@@ -188,7 +195,7 @@ export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, coun
 export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   const { driver } = space;
   const differs = (policy: UvmVaPolicy): boolean => policy.readDuplication;
-  return yield* changeRanges(space, start, count, differs, (range) => {
+  return yield* changeRanges(space, start, count, true, differs, (range) => {
     forBlocks(driver, range, (block) => {
       collapse(driver, block);
       for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {

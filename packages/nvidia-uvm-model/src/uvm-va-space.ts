@@ -32,8 +32,10 @@ export class UvmVaSpace {
   cpuColdSteps = 0;
   /** Something was copied to the GPU before. */
   copiedToGpu = false;
-  /** Calls so far: advice and explicit prefetches. */
-  calls = 0;
+  /** Advice and explicit prefetches with something to do, so far; and whether the last thing was such a call. */
+  advices = 0;
+  prefetches = 0;
+  callWarm = false;
   /** Kernels launched so far. */
   kernels = 0;
   /** Virtual time at which the last kernel ended, ns. */

@@ -105,7 +105,7 @@ describe('read duplication (read-mostly advice)', () => {
   });
 
   it('a GPU that loses the rights to atomics and to writes is two events for the thrashing detector', () => {
-    const bench = new Advised();
+    const bench = new Advised(512);
     bench.cpu([0]);
     bench.gpu([0], true);
     bench.cpu([0]);
