@@ -14,7 +14,8 @@ export const benchCommand: CommandBuilder = (parent, host, done) => {
     .option('--list', 'say which there are')
     .option('--json', 'print one JSON document instead of text')
     .option('--repeat <n>', 'repetitions of each')
-    .option('--together', 'all in one process');
+    .option('--together', 'all in one process')
+    .option('--cpu', 'count CPU time: for a machine that others use as well');
   cmd.action(async (words: string[]) => {
     if (!existsSync(HARNESS)) {
       done(
@@ -25,7 +26,13 @@ export const benchCommand: CommandBuilder = (parent, host, done) => {
       );
       return;
     }
-    const { repeat, ...flags } = cmd.opts<{ repeat?: string; list?: true; json?: true; together?: true }>();
+    const { repeat, ...flags } = cmd.opts<{
+      repeat?: string;
+      list?: true;
+      json?: true;
+      together?: true;
+      cpu?: true;
+    }>();
     const options = Object.keys(flags).map((flag) => `--${flag}`);
     if (repeat !== undefined) options.push('--repeat', repeat);
     const child = spawn(process.execPath, [HARNESS, ...options, ...words], {

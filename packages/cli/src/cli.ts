@@ -1,5 +1,5 @@
 import { HmmError } from '@hmm/kernel';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { EXIT_USAGE, fail, type Output, processOutput } from './output.js';
 
 /** What a command is handed. */
@@ -60,7 +60,7 @@ export async function main(app: Application): Promise<void> {
 export function command(cmd: Command, output: Output): Command {
   return cmd
     .exitOverride()
-    .configureHelp({ helpWidth: 80 })
+    .configureHelp({ helpWidth: 80, optionDescription })
     .configureOutput({
       writeOut: (text) => {
         output.data(text);
@@ -72,6 +72,11 @@ export function command(cmd: Command, output: Output): Command {
         fail(output, text.trim().replace(/^error: /, ''));
       },
     });
+}
+
+/** An option's line in the help; that a list is empty at first, or a flag off, goes without saying. */
+function optionDescription(option: Option): string {
+  return new Help().optionDescription(option).replace(/ \(default: (?:\{.*\}|\[.*\]|false)\)$/, '');
 }
 
 /** A new subcommand of `parent` with the manners that all share. */

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { measure, type BenchmarkResult } from './benchmark.js';
+import { countCpuTime } from './cpu-time.js';
 import { loadBenchmarks, type BenchmarkCase } from './discover.js';
 
 /** How benchmarks are run. */
@@ -8,6 +9,8 @@ export interface RunOptions {
   readonly repetitions: number;
   /** All in this process: faster to start, and one case's garbage and optimised code meet the next. */
   readonly together: boolean;
+  /** CPU time instead of elapsed time: for a machine that others use as well. */
+  readonly cpu: boolean;
 }
 
 /** A result, or why there is none. */
@@ -17,16 +20,18 @@ export type CaseOutcome =
 /** Runs one benchmark, by default in a process of its own. */
 export async function runCase(
   found: BenchmarkCase,
-  { repetitions, together }: RunOptions,
+  { repetitions, together, cpu }: RunOptions,
 ): Promise<CaseOutcome> {
   if (together) {
+    if (cpu) countCpuTime();
     const benchmark = (await loadBenchmarks(found.file)).find(({ name }) => name === found.name);
     if (benchmark === undefined)
       return { ok: false, error: `${found.file} has no benchmark "${found.name}"` };
     return { ok: true, result: measure(benchmark, repetitions) };
   }
   const script = fileURLToPath(new URL('../dist/case.js', import.meta.url));
-  const child = spawnSync(process.execPath, [script, found.file, found.name, String(repetitions)], {
+  const clock = cpu ? 'cpu' : 'elapsed';
+  const child = spawnSync(process.execPath, [script, found.file, found.name, String(repetitions), clock], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
