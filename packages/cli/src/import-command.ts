@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatTable } from '@hmm/report';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { jsonOption } from './options.js';
 import { EXIT_OK, fail, type Output } from './output.js';
-import { readFormat, SQLITE_FORMAT } from './subject.js';
+import { readFormat } from './subject.js';
 import { surveyTrace, type TraceSurvey } from './trace-input.js';
 
 /** `op` by kind of access. */
@@ -38,7 +38,7 @@ async function importTrace(
   const format = await readFormat(path);
   if (typeof format === 'object') return fail(output, format.message);
   if (format === 'unknown') return fail(output, `${path}: this is no trace of a known format`);
-  const read = await surveyTrace(path, format === SQLITE_FORMAT);
+  const read = await surveyTrace(path, format);
   if (!read.ok) return fail(output, read.message);
   const { survey } = read;
   if (to !== undefined) {

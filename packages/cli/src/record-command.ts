@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { createWriteStream, rmSync } from 'node:fs';
+import { createWriteStream, renameSync, rmSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type CommandBuilder, subcommand } from './cli.js';
@@ -41,14 +41,22 @@ async function record(
       resolve(code ?? EXIT_FAILED);
     });
   });
+  const unfinished = `${path}.unfinished`;
+  const packed = createGzip({ level: 1 });
   try {
-    await pipeline(trace, createGzip({ level: 1 }), createWriteStream(path));
+    await pipeline(trace, packed, createWriteStream(unfinished));
   } catch (error) {
     child.kill();
-    rmSync(path, { force: true });
+    rmSync(unfinished, { force: true });
     return fail(output, `${path}: ${error instanceof Error ? error.message : 'this file cannot be written'}`);
   }
   const code = await ended;
+  if (packed.bytesWritten === 0) {
+    // Lackey's first lines come as soon as there is a program.
+    rmSync(unfinished, { force: true });
+    return fail(output, `${program} cannot be run`);
+  }
+  renameSync(unfinished, path);
   if (code !== 0) output.say(`${program} ended with ${code}`);
   output.say(`${path}: recorded; see it with ${self} import ${path}, play it with ${self} run ${path}`);
   return code === 0 ? EXIT_OK : EXIT_FAILED;

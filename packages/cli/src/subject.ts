@@ -104,7 +104,7 @@ async function traceSubject(
 ): Promise<SubjectResult> {
   const settings = driverSettings(options, factories);
   if (typeof settings === 'string') return { ok: false, messages: [settings] };
-  const read = await surveyTrace(path, format === SQLITE_FORMAT);
+  const read = await surveyTrace(path, format);
   if (!read.ok) return { ok: false, messages: [read.message] };
   const { survey } = read;
   const { summary, cpuAccesses, gpuAccesses } = survey;
@@ -134,9 +134,6 @@ function driverSettings(
   return options.set;
 }
 
-/** The format whose files are databases. */
-export const SQLITE_FORMAT = 'sqlite';
-
 /** What the first bytes of a file say; a compressed file is looked into. */
 export async function readFormat(path: string): Promise<DetectedFormat | { readonly message: string }> {
   let head: Uint8Array;
@@ -153,14 +150,18 @@ export async function readFormat(path: string): Promise<DetectedFormat | { reado
   }
   const format = detectFormat(head, path);
   if (format !== 'gzip') return format;
-  const inside = beginningOf(head);
-  return inside === undefined ? 'unknown' : detectFormat(inside, path);
+  const inside = beginningOf(head.subarray(0, PACKED_BYTES));
+  // What cannot be unpacked is left to the reader of traces, which can say why.
+  return inside === undefined ? format : detectFormat(inside, path);
 }
+
+/** Bytes of a compressed file that are looked into: unpacked they are 16 MiB at most. */
+const PACKED_BYTES = 16384;
 
 /** The beginning of what was compressed; undefined where that cannot be unpacked. */
 function beginningOf(head: Uint8Array): Uint8Array | undefined {
   try {
-    const limits = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 256 * DETECT_BYTES };
+    const limits = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: 2048 * PACKED_BYTES };
     return gunzipSync(head, limits).subarray(0, DETECT_BYTES);
   } catch {
     return undefined;

@@ -1,13 +1,16 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { HmmError } from '@hmm/kernel';
 import type { PlayScript, TraceAgents } from '@hmm/machine';
 import { traceScript } from '@hmm/machine';
 import {
   AccessBatch,
   AGENT_CPU,
+  type DetectedFormat,
   faultsAsAccesses,
   type PageRange,
+  parseKernelsList,
   type TraceError,
   TraceReader,
   type TraceSink,
@@ -18,12 +21,20 @@ import {
 import { readNsysFile } from '@hmm/workload/readers/nsys';
 import { fileReason } from './input.js';
 
+/** The format whose files are databases. */
+const SQLITE_FORMAT = 'sqlite';
+
 /** Bytes read from a trace at a time. */
 const CHUNK = 65536;
 
+/** What a reader says of a file, or of several together. */
+export type TraceTotals = Pick<TraceSummary, 'format' | 'compression' | 'bytes' | 'records' | 'events'> & {
+  readonly skipped: Readonly<Record<string, number>>;
+};
+
 /** What a trace file has in it. */
 export interface TraceSurvey {
-  readonly summary: TraceSummary;
+  readonly summary: TraceTotals;
   /** Ranges of pages that it touches, ascending. */
   readonly ranges: readonly PageRange[];
   /** Accesses (and faults, where only those were recorded) by CPUs and by GPUs. */
@@ -40,26 +51,31 @@ export type TraceSurveyResult =
   { readonly ok: true; readonly survey: TraceSurvey } | { readonly ok: false; readonly message: string };
 
 /** Reads a trace once, in bounded memory, to know what it touches; a play reads it again. */
-export async function surveyTrace(path: string, sqlite: boolean): Promise<TraceSurveyResult> {
+export async function surveyTrace(path: string, format: DetectedFormat): Promise<TraceSurveyResult> {
   const touched = new TouchedRanges();
   const count = { cpu: 0, gpu: 0 };
   const kept: AccessBatch[] = [];
+  const sqlite = format === SQLITE_FORMAT;
   const take = (batch: AccessBatch): void => {
     touched.add(batch);
     for (let i = 0; i < batch.length; i++) count[batch.agent[i] === AGENT_CPU ? 'cpu' : 'gpu']++;
     if (sqlite) kept.push(copyOf(batch));
   };
   const sink = faultsAsAccesses(take);
-  let outcome: { ok: boolean; error?: TraceError; summary: TraceSummary };
+  let files: readonly string[] = [path];
+  let outcome: { error?: TraceError; summary: TraceTotals };
   try {
-    outcome = sqlite ? await readNsysFile(await readFile(path), sink, { file: path }) : readWhole(path, sink);
+    if (format === 'kernelslist') files = await kernelFiles(path);
+    if (files.length === 0) return { ok: false, message: `${path}: there is no kernel in this list` };
+    outcome = sqlite ? await readNsysFile(await readFile(path), sink, { file: path }) : readAll(files, sink);
   } catch (error) {
-    return { ok: false, message: `${path}: ${fileReason(error)}` };
+    const named = error instanceof Error && 'path' in error && typeof error.path === 'string';
+    return { ok: false, message: `${named ? String(error.path) : path}: ${fileReason(error)}` };
   }
   if (outcome.error !== undefined) return { ok: false, message: traceErrorText(outcome.error) };
   if (count.cpu + count.gpu === 0) return { ok: false, message: `${path}: there is no access in this trace` };
   const ranges = touched.ranges();
-  const open = (): (() => AccessBatch | undefined) => (sqlite ? batchesOf(kept) : batchesOfFile(path));
+  const open = (): (() => AccessBatch | undefined) => (sqlite ? batchesOf(kept) : batchesOfFiles(files));
   const script = (agents: TraceAgents, lanes?: number): PlayScript =>
     traceScript({
       name: path,
@@ -79,6 +95,35 @@ export async function surveyTrace(path: string, sqlite: boolean): Promise<TraceS
       batches: () => untilEnd(open()),
       script,
     },
+  };
+}
+
+/** The kernel files that a `kernelslist.g` names, in launch order; they lie beside it. */
+async function kernelFiles(path: string): Promise<string[]> {
+  const { entries } = parseKernelsList(await readFile(path, 'utf8'));
+  return entries.flatMap((entry) => (entry.kind === 'kernel' ? [join(dirname(path), entry.file)] : []));
+}
+
+/** Reads files one after another, up to the first error; the summaries are added up. */
+function readAll(files: readonly string[], sink: TraceSink): { error?: TraceError; summary: TraceTotals } {
+  const results: TraceTotals[] = [];
+  for (const file of files) {
+    const result = readWhole(file, sink);
+    results.push(result.summary);
+    if (!result.ok) return { error: result.error, summary: result.summary };
+  }
+  return { summary: results.reduce(together) };
+}
+
+function together(a: TraceTotals, b: TraceTotals): TraceTotals {
+  const skipped: Record<string, number> = { ...a.skipped };
+  for (const [reason, count] of Object.entries(b.skipped)) skipped[reason] = (skipped[reason] ?? 0) + count;
+  return {
+    ...a,
+    bytes: a.bytes + b.bytes,
+    records: a.records + b.records,
+    events: a.events + b.events,
+    skipped,
   };
 }
 
@@ -103,6 +148,21 @@ function* untilEnd(next: () => AccessBatch | undefined): Generator<AccessBatch> 
 function batchesOf(kept: readonly AccessBatch[]): () => AccessBatch | undefined {
   let at = 0;
   return () => kept[at++];
+}
+
+/** The batches of files, one after another. */
+function batchesOfFiles(files: readonly string[]): () => AccessBatch | undefined {
+  const left = [...files];
+  let next: (() => AccessBatch | undefined) | undefined;
+  return () => {
+    for (;;) {
+      const batch = next?.();
+      if (batch !== undefined) return batch;
+      const file = left.shift();
+      if (file === undefined) return undefined;
+      next = batchesOfFile(file);
+    }
+  };
 }
 
 /** The batches of a file, read as they are asked for. */

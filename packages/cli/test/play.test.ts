@@ -111,11 +111,23 @@ describe('run', () => {
 
 const OVERSIZED = 'addr\n0x200000000000000\n';
 
+/** Some 100 MiB of one line, packed a thousand times smaller. */
+function bomb(): Uint8Array {
+  return gzipSync(' L 04222c34,8\n'.repeat(7_500_000), { level: 9 });
+}
+
 describe('what cannot be read is one clear line, exit code 2, and nothing half-written', () => {
   test.each([
     ['no such file', 'nosuch.lackey', undefined, /there is no such file/],
     ['truncated gzip', 'cut.lackey.gz', gzipSync(LACKEY.repeat(5000)).subarray(0, 90), /truncated|expected/i],
     ['corrupt gzip', 'bad.lackey.gz', corrupted(gzipSync(LACKEY.repeat(5000))), /expected|corrupt/i],
+    ['a gzip bomb', 'bomb.lackey.gz', bomb(), /at most 500 bytes per compressed byte/],
+    [
+      'a list of kernels that are not there',
+      'kernelslist.g',
+      'kernel-7.traceg\n',
+      /kernel-7.traceg: there is no such file/,
+    ],
     ['a wrong database', 'wrong.sqlite', Buffer.from('SQLite format 3\0 and no more'), /expected/],
     ['a trace without accesses', 'empty.csv', 'addr,op\n', /no access/],
     ['addresses beyond 2^57 alone', 'high.csv', OVERSIZED, /no access/],
@@ -171,7 +183,36 @@ describe('export', () => {
   });
 });
 
+/** A kernel of one warp that loads from one page. */
+const kernelTrace = (id: number): string => `-kernel name = k
+-kernel id = ${id}
+-grid dim = (1,1,1)
+-block dim = (32,1,1)
+-accelsim tracer version = 5
+#traces format = PC mask dest_num [reg_dests] opcode src_num [reg_srcs] mem_width [adrrescompress?] [mem_addresses]
+#BEGIN_TB
+thread block = 0,0,0
+warp = 0
+insts = 1
+0000 00000001 1 R1 LDG.E 1 R2 4 0 0x7f4a3fa0${id}000
+#END_TB
+`;
+
 describe('import', () => {
+  test('reads the kernels of a list one after another', async () => {
+    for (const id of [1, 2]) file(`kernel-${id}.traceg`, kernelTrace(id));
+    const list = file(
+      'two-kernelslist.g',
+      'MemcpyHtoD,0x7f4a3fa00000,4096\nkernel-1.traceg\nkernel-2.traceg\n',
+    );
+    const { data } = await hmm('import', list, '--json');
+    expect(JSON.parse(data)).toMatchObject({
+      format: 'accel-sim',
+      gpu_accesses: 2,
+      ranges: [{ address: '0x7f4a3fa01000', pages: 2 }],
+    });
+  });
+
   test('counts what is in a trace, and writes CSV that reads as the same trace', async () => {
     const path = join(folder, 'imported.csv');
     const from = file('import.lackey', LACKEY);
@@ -195,5 +236,14 @@ describe('record', () => {
     expect(code).toBe(2);
     expect(said).toContain('valgrind is not installed');
     expect(existsSync(join(folder, 'none.gz'))).toBe(false);
+  });
+
+  test('a program that cannot be run leaves no trace', async () => {
+    writeFileSync(join(folder, 'valgrind'), '#!/bin/sh\n[ "$1" = --version ] || exit 127\n', { mode: 0o755 });
+    process.env['PATH'] = folder;
+    const { code, said } = await hmm('record', '-o', join(folder, 'none.gz'), '--', 'nosuch');
+    expect(code).toBe(2);
+    expect(said).toContain('nosuch cannot be run');
+    expect(existsSync(join(folder, 'none.gz')) || existsSync(join(folder, 'none.gz.unfinished'))).toBe(false);
   });
 });

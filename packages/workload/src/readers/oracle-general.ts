@@ -51,9 +51,11 @@ export class OracleGeneralDecoder {
 
   /** A part of a record at the end was cut off. */
   end(): void {
-    this.out.line = this.done * RECORD;
-    if (this.carried > 0)
-      this.out.fail('TRUNCATED', `records of ${RECORD} bytes`, `${this.carried} bytes of one at the end`);
+    const { out, carried } = this;
+    if (carried === 0) return;
+    out.line = this.done * RECORD;
+    out.fail('TRUNCATED', `records of ${RECORD} bytes`, `${carried} bytes of one at the end`);
+    out.line = this.done;
   }
 
   private records(bytes: Uint8Array, start: number, end: number): void {

@@ -202,7 +202,7 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
 function notReadHere(format: DetectedFormat, file: string, length: number): TraceError {
   if (format === 'sqlite') {
     const found = 'an SQLite database';
-    return { code: 'WRONG_READER', file, offset: 0, expected: 'a stream (readNsys reads databases)', found };
+    return { code: 'WRONG_READER', file, offset: 0, expected: 'a stream', found };
   }
   if (format === 'kernelslist') {
     const found = 'an Accel-Sim kernel list';
@@ -210,7 +210,7 @@ function notReadHere(format: DetectedFormat, file: string, length: number): Trac
       code: 'WRONG_READER',
       file,
       line: 1,
-      expected: 'a kernel-N.traceg file (parseKernelsList reads lists)',
+      expected: 'one kernel-N.traceg file',
       found,
     };
   }

@@ -26,7 +26,7 @@ describe('an oracleGeneral trace', () => {
   it('is told by its name, or by its records', () => {
     for (const file of ['cluster52.oracleGeneral.bin', 'unnamed']) {
       const { accesses, result } = collect(oracle(records), { file });
-      expect(result.summary.format).toBe('oracle-general');
+      expect(result.summary).toMatchObject({ format: 'oracle-general', records: 4 });
       expect(accesses.map(({ page, size, time }) => [page, size, time])).toEqual([
         [5, 4096, 0],
         [0x7f0000001, 512, 0],
