@@ -19,9 +19,9 @@ function concat(...parts: Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** Mebibytes of one byte in a thousandth of their size. */
-function gzipBomb(mebibytes: number, byte: number): Uint8Array {
-  const member = gzipSync(new Uint8Array(2 ** 23).fill(byte), { level: 9 });
+/** Mebibytes of one line in a thousandth of their size. */
+function gzipBomb(mebibytes: number, line: string): Uint8Array {
+  const member = gzipSync(bytesOf(line.repeat(Math.ceil(2 ** 23 / line.length))), { level: 9 });
   return concat(...Array.from({ length: Math.ceil(mebibytes / 8) }, () => member));
 }
 
@@ -67,13 +67,16 @@ describe('a compressed trace', () => {
   });
 
   it('that is a gzip bomb stops at the ratio', () => {
-    const { result } = collect(gzipBomb(512, 10), { format: 'lackey', file: 'bomb.gz' });
+    const { result } = collect(gzipBomb(512, `==1== ${'x'.repeat(65000)}\n`), {
+      format: 'lackey',
+      file: 'bomb.gz',
+    });
     expect(failure(result)).toMatchObject({
       code: 'TOO_LARGE',
       expected: 'at most 500 bytes per compressed byte',
     });
     expect(result.summary.bytes).toBeLessThan(100 * 2 ** 20);
-    expect(failure(collect(gzipBomb(8, 32), { format: 'lackey' }).result)).toMatchObject({
+    expect(failure(collect(gzipBomb(8, ' '), { format: 'lackey' }).result)).toMatchObject({
       code: 'LINE_TOO_LONG',
     });
   });
