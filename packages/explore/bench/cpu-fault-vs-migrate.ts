@@ -1,4 +1,4 @@
-import { type Choices, Dpor, Explorer, type Model, type Outcome, Snapshot } from '@hmm/explore';
+import { Dpor, Explorer, type Model, type Outcome, Snapshot } from '@hmm/explore';
 import { HmmError, Kernel, SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
   memremapPages,
@@ -70,7 +70,7 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
   }
 
   /** @inheritdoc */
-  start(_choices: Choices): void {
+  start(): void {
     this.sched.reset();
     this.initial.restore();
     this.sched.spawn('migrate', this.toDevice());

@@ -62,6 +62,8 @@ interface OpenFile {
   readonly device: number;
   readonly mm: MmStruct;
   readonly dmirror: Dmirror;
+  /** The descriptor, and each call that is under way. */
+  users: number;
 }
 
 /**
@@ -73,11 +75,16 @@ export class MirrorOperations {
   /** Objects from which all state of the devices can be reached. */
   readonly roots: readonly object[];
   private readonly files: OpenFile[] = [];
+  /** Closed, and not released yet. */
+  private readonly closing: OpenFile[] = [];
+  /** Under which the files are observed. */
+  private readonly filesObject: number;
   private buffer = new Uint8Array(64 * PAGE_SIZE);
 
   constructor(system: MemorySystem, options: TestDeviceOptions = {}) {
     this.device = new TestDevice(system, options);
-    this.roots = [this.device, this.files];
+    this.filesObject = system.kernel.allocIds(1);
+    this.roots = [this.device, this.files, this.closing];
   }
 
   /** Opens `device` for `mm`: it mirrors it from now on. 0 or a negative errno. */
@@ -85,17 +92,34 @@ export class MirrorOperations {
     if (this.find(device, mm) !== undefined) return -EBUSY;
     const dmirror = yield* this.device.open(device, mm);
     if (typeof dmirror === 'number') return dmirror;
-    this.files.push({ device, mm, dmirror });
+    this.accessFiles(true);
+    this.files.push({ device, mm, dmirror, users: 1 });
     return 0;
   }
 
-  /** Closes it again. 0, or `-ENODEV` where it is not open. */
+  /** Closes it again; calls that are under way keep it until they return. 0, or `-ENODEV` where it is not open. */
   *close(device: number, mm: MmStruct): Task<number> {
+    this.accessFiles(true);
     const file = this.find(device, mm);
     if (file === undefined) return -ENODEV;
     this.files.splice(this.files.indexOf(file), 1);
-    yield* dmirrorFopsRelease(file.dmirror);
+    this.closing.push(file);
+    yield* this.put(file);
     return 0;
+  }
+
+  /** Drops a use of a file; the last one releases it. @kernel fs/file_table.c fput */
+  private *put(file: OpenFile): Task {
+    file.users--;
+    this.accessFiles(file.users === 0);
+    if (file.users > 0) return;
+    yield* dmirrorFopsRelease(file.dmirror);
+    this.closing.splice(this.closing.indexOf(file), 1);
+  }
+
+  /** An access to which files there are, and who uses them. Uses of a file that stays commute. */
+  private accessFiles(write: boolean): void {
+    this.device.kernel.sched.access(this.filesObject, write);
   }
 
   /** Closes all that a process that ended had open, in the order in which it opened them. */
@@ -112,14 +136,17 @@ export class MirrorOperations {
     pages: number,
     value: number,
   ): Task<MirrorReply> {
+    this.accessFiles(false);
     const file = this.find(device, mm);
     if (file === undefined) return { rc: -ENODEV, cpages: 0, faults: 0, values: [] };
+    file.users++;
     const ptr = this.userBuffer(pages);
     if (call === 'dwrite') {
       for (let i = 0; i < pages; i++) ptr.fill(value + i, i * PAGE_SIZE, (i + 1) * PAGE_SIZE);
     }
     const cmd: HmmDmirrorCmd = { addr: vpn * PAGE_SIZE, ptr, npages: pages, cpages: 0, faults: 0 };
     const rc = yield* dmirrorIoctl(file.dmirror, REQUESTS[call], cmd);
+    yield* this.put(file);
     const values = rc === 0 ? valuesOf(call, ptr, pages) : [];
     return { rc, cpages: cmd.cpages, faults: cmd.faults, values };
   }

@@ -1,6 +1,5 @@
 import {
   AGENT_BLOCKED,
-  AGENT_DONE,
   AGENT_READY,
   HmmError,
   Prng,
@@ -22,7 +21,10 @@ export const EXECUTION_ABORTED = 2;
 const RUNNING = -1;
 
 /** Steps of a fair execution in which somebody has to get something done. */
-const PROBE_STEPS = 400;
+const PROBE_STEPS = 1500;
+
+/** Steps that an agent may make in one go there: who is never let run for a while can be kept from ever getting done. */
+const PROBE_BURST = 48;
 
 /**
  * Times that an agent may back off while others have work left and nobody gets anything done. An execution in which it
@@ -203,13 +205,19 @@ export class Execution implements Choices {
     const prng = new Prng(this.steps);
     const before = model.progress?.() ?? 0;
     sched.observer = undefined;
+    let agent: Agent | undefined;
+    let burst = 0;
     for (let i = 0; i < PROBE_STEPS; i++) {
-      const ready = sched.agents.filter((agent) => agent.id > 0 && agent.state === AGENT_READY);
-      const agent = ready[prng.below(ready.length)];
+      if (agent?.state !== AGENT_READY || burst-- === 0) {
+        const ready = sched.agents.filter(({ id, state }) => id > 0 && state === AGENT_READY);
+        agent = ready[prng.below(ready.length)];
+        burst = prng.below(PROBE_BURST);
+      }
       if (agent === undefined) return EXECUTION_PRUNED;
       this.agents.push(agent.id);
-      sched.step(agent);
-      if (agent.state === AGENT_DONE || (model.progress?.() ?? 0) !== before) return EXECUTION_PRUNED;
+      const point = sched.step(agent);
+      if (point === undefined || (model.progress?.() ?? 0) !== before) return EXECUTION_PRUNED;
+      if (point === SP_DELAY) burst = 0;
     }
     return this.livelock();
   }

@@ -111,7 +111,8 @@ export class StateHash {
 
   private fieldsOf(object: object): Fields {
     const prototype = Object.getPrototypeOf(object) as object | null;
-    const known = prototype === null || prototype === Object.prototype ? undefined : this.fields.get(prototype);
+    const known =
+      prototype === null || prototype === Object.prototype ? undefined : this.fields.get(prototype);
     if (known !== undefined) return known;
     const fields = Object.keys(object).filter((name) => !this.skipped.has(name));
     if (prototype !== null && prototype !== Object.prototype) this.fields.set(prototype, fields);

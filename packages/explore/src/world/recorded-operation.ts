@@ -66,6 +66,11 @@ class Words {
     return { region: this.number(), offset: this.number(), pages: this.number() };
   }
 
+  /** Whether words are left. */
+  get more(): boolean {
+    return this.at < this.words.length;
+  }
+
   end<T>(value: T): T {
     if (this.at !== this.words.length) this.fail('there are words too many');
     return value;
@@ -124,6 +129,8 @@ function deviceOperation(name: string, words: Words): Operation {
   if (call === undefined) words.fail('there is no such operation');
   const device = words.number();
   if (call === 'drelease') {
+    // Recordings name a range, which the device does not look at.
+    if (words.more) words.range();
     return { name: 'device', call, device, range: { region: 0, offset: 0, pages: 1 }, value: 0 };
   }
   const range = words.range();

@@ -117,8 +117,21 @@ export class World {
   runSync<T>(task: Task<T>): T {
     if (this.kernel.sched.exploring)
       throw new HmmError('EXPLORING', 'a synchronous run inside an exploration');
-    return this.kernel.sched.runSync(task);
+    return this.kernel.sched.runSync(bounded(task));
   }
+}
+
+/** More scheduling points than any operation has that runs alone. */
+const MAX_POINTS = 100_000;
+
+/** `task`, as long as it comes to an end. @throws HmmError `livelock` */
+function* bounded<T>(task: Task<T>): Task<T> {
+  for (let i = 0; i < MAX_POINTS; i++) {
+    const next = task.next();
+    if (next.done === true) return next.value;
+    yield next.value;
+  }
+  throw new HmmError('livelock', 'an operation does not end though nobody else is at work');
 }
 
 /** The frame that holds the data of page `vpn` of `mm`, wherever it is; 0 when the page is not mapped. */
