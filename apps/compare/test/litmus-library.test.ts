@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   compileLitmus,
+  findHiddenDependence,
   findNondeterminism,
   litmusModel,
   type LitmusProgram,
@@ -57,14 +58,19 @@ describe('the library of litmus tests', () => {
   test('random walks reach nothing that the reduced search does not', () => {
     for (const each of programs.filter(({ name }) => !LONG.has(name))) {
       const exhaustive = runLitmus(each, devices, { maxExecutions: 4000 }).report.outcomes;
-      const walked = runLitmus(each, devices, { strategy: 'random', maxExecutions: 60 }).report.outcomes;
+      const walked = runLitmus(each, devices, { strategy: 'random', maxExecutions: 30 }).report.outcomes;
       expect(walked.filter((outcome) => !exhaustive.includes(outcome))).toEqual([]);
     }
   });
 
+  test('steps that touch nothing in common can change places', () => {
+    for (const each of programs)
+      expect(findHiddenDependence(litmusModel(each, devices), 3, 6, 4, 2000), each.name).toBeUndefined();
+  });
+
   test('nothing in it is decided by anything but the schedule', () => {
     for (const each of programs) {
-      expect(findNondeterminism(litmusModel(each, devices), 7, 4, 2000)).toBeUndefined();
+      expect(findNondeterminism(litmusModel(each, devices), 7, 3, 2000)).toBeUndefined();
     }
   });
 });
@@ -77,7 +83,7 @@ describe('historical bugs', () => {
       ({ expressible, caught_by }) => expressible && caught_by.length === 0,
     );
     expect(missed).toEqual([]);
-    expect(report.caught).toBeGreaterThanOrEqual(40);
+    expect(report.caught).toBeGreaterThanOrEqual(45);
     expect(report.mutants).toHaveLength(60);
   });
 });

@@ -54,6 +54,30 @@ test('one that does not has its story and its replay string, and exit code 1', a
   expect(data).toMatch(/replay: hmm1-\w+/);
 });
 
+test('its replay string breaks it again; one of another test is refused', async () => {
+  const path = file('again.litmus', `${TEST}forall T0:e == 0`);
+  const found = JSON.parse((await litmus(path, '--json')).data) as {
+    tests: { counterexample: { replay: string } }[];
+  };
+  const replay = found.tests[0]?.counterexample.replay ?? '';
+  const again = await litmus(path, '--replay', replay, '--json');
+  expect(again.code).toBe(1);
+  expect(JSON.parse(again.data)).toMatchObject({ version: 1, invariant: 'forall', replay });
+  expect((await litmus(path, '--replay', 'hmm1-c')).code).toBe(2);
+  expect((await litmus(path, '--replay', 'luck')).code).toBe(2);
+});
+
+test('a search that was stopped goes on from its checkpoint', async () => {
+  const path = file('long.litmus', `${TEST}forall T1:w == 6`);
+  const checkpoint = join(folder, 'checkpoint.json');
+  const whole = JSON.parse((await litmus(path, '--json')).data) as { tests: { outcomes: string[] }[] };
+  await litmus(path, '--max-executions', '3', '--checkpoint', checkpoint);
+  const rest = await litmus(path, '--checkpoint', checkpoint, '--json');
+  expect(JSON.parse(rest.data)).toMatchObject({
+    tests: [{ verdict: 'ok', outcomes: whole.tests[0]?.outcomes }],
+  });
+});
+
 test('a recorded race: all that the kernel showed is allowed', async () => {
   const recorded = {
     test: 'read-vs-cpu-write',
