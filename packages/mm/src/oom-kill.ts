@@ -7,6 +7,7 @@ import {
   NO_OWNER,
 } from '@hmm/mmu-notifier';
 import type { MmStruct } from './mm-struct.js';
+import { accessTables } from './observe.js';
 import { MmuGather } from './mmu-gather.js';
 import { VM_LOCKED, VM_SHARED } from './vma.js';
 import { unmapPageRange } from './zap.js';
@@ -18,6 +19,7 @@ import { unmapPageRange } from './zap.js';
  */
 export function* oomReapTaskMm(mm: MmStruct): Task<boolean> {
   if (!mm.mmapLock.tryRead()) return false;
+  accessTables(mm, true);
   mm.unstable = true;
   let complete = true;
   for (const vma of [...mm.vmas]) {
