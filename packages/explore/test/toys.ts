@@ -8,6 +8,7 @@ export type ToyOp =
   | readonly ['lock', number]
   | readonly ['unlock', number]
   | readonly ['try', number]
+  | readonly ['try_at_once', number]
   | readonly ['down_read', number]
   | readonly ['up_read', number]
   | readonly ['down_write', number]
@@ -63,6 +64,9 @@ export class Toy implements Model {
             this.mutex(at).unlock();
           } else this.note(index, '-');
           break;
+        case 'try_at_once':
+          this.within(index, this.mutex(at));
+          break;
         case 'down_read':
           yield* this.rwsem.read();
           break;
@@ -79,6 +83,17 @@ export class Toy implements Model {
           yield* this.data(index, name, at);
       }
     }
+  }
+
+  /** Takes a lock if it is free, changes cell 2 and drops the lock, all in one step. */
+  private within(index: number, mutex: Mutex): void {
+    if (!mutex.tryLock()) {
+      this.note(index, '-');
+      return;
+    }
+    this.sched.access(2, true);
+    this.cells[2] = (this.cells[2] ?? 0) * 3 + index + 1;
+    mutex.unlock();
   }
 
   private *data(index: number, name: string, at: number): Task {

@@ -108,7 +108,7 @@ export class MirrorOperations {
     return 0;
   }
 
-  /** Drops a use of a file; the last one releases it. @kernel fs/file_table.c fput */
+  /** Drops a use of a file; the last one releases it. */
   private *put(file: OpenFile): Task {
     file.users--;
     this.accessFiles(file.users === 0);

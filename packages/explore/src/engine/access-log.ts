@@ -6,6 +6,13 @@ export const ACCESS_WRITE = 1;
 export const ACCESS_ACQUIRE = 2;
 /** The access dropped a lock. */
 export const ACCESS_RELEASE = 4;
+/** The access was no waiting for a lock: a look, a change, or a lock taken only if it was free. */
+export const ACCESS_TRY = 8;
+
+/** Whether an event only dropped a lock that an earlier event took; one may also take and drop it within itself. */
+export function isDropping(mode: number): boolean {
+  return (mode & (ACCESS_RELEASE | ACCESS_ACQUIRE | ACCESS_TRY)) === ACCESS_RELEASE;
+}
 
 const FIRST_CAPACITY = 1024;
 
@@ -35,7 +42,7 @@ export class AccessLog implements AccessObserver {
 
   /** @inheritdoc */
   access(object: number, write: boolean): void {
-    this.note(object, write ? ACCESS_WRITE : 0);
+    this.note(object, write ? ACCESS_WRITE | ACCESS_TRY : ACCESS_TRY);
   }
 
   /** @inheritdoc */

@@ -1,4 +1,4 @@
-import { ACCESS_ACQUIRE, ACCESS_RELEASE, ACCESS_WRITE, type AccessLog } from '../engine/access-log.js';
+import { ACCESS_ACQUIRE, ACCESS_WRITE, type AccessLog, isDropping } from '../engine/access-log.js';
 import type { Clocks } from './clocks.js';
 
 /** A list of events that is cleared and filled again without allocation. */
@@ -132,7 +132,7 @@ export class Races {
   }
 
   private addConflict(mode: number, entry: number, event: number): void {
-    const dropped = ((this.log.mode[entry] ?? 0) & (ACCESS_RELEASE | ACCESS_ACQUIRE)) === ACCESS_RELEASE;
+    const dropped = isDropping(this.log.mode[entry] ?? 0);
     if ((mode & ACCESS_ACQUIRE) === 0 || !dropped) {
       if ((mode & ACCESS_ACQUIRE) === 0) this.conflicts.add(event);
       else this.takings.add(event);
@@ -148,8 +148,7 @@ export class Races {
     const { log } = this;
     for (let at = log.previous[entry] ?? -1; at >= 0; at = log.previous[at] ?? -1) {
       const event = log.event[at] ?? 0;
-      const drop = ((log.mode[at] ?? 0) & (ACCESS_RELEASE | ACCESS_ACQUIRE)) === ACCESS_RELEASE;
-      if (this.agentOf(event) === agent && !drop) return event;
+      if (this.agentOf(event) === agent && !isDropping(log.mode[at] ?? 0)) return event;
     }
     return -1;
   }
