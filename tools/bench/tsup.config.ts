@@ -2,7 +2,12 @@ import { defineConfig } from 'tsup';
 import { library } from '@hmm/config/tsup';
 
 export default defineConfig({
-  ...library({ index: 'src/index.ts', cli: 'src/cli.ts', case: 'src/case.ts' }),
+  ...library({
+    index: 'src/index.ts',
+    cli: 'src/cli.ts',
+    case: 'src/case.ts',
+    'fast-check': 'src/fast-check-cli.ts',
+  }),
   dts: false,
   platform: 'node',
 });
