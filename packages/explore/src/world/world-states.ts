@@ -58,18 +58,10 @@ export class WorldStates implements States {
   /** @inheritdoc */
   prefer(candidates: number, last: number): number {
     const { parked, passed } = this.world.places;
-    const { agents, now } = this.world.kernel.sched;
     // Where states are not told, nothing is gained by coming to one.
     if (this.world.kernel.mutant !== '') return continuing(candidates, last);
-    let fresh = candidates;
-    // Who has backed off waits for what others do: they come first, parked or not.
-    for (const { id, wakeAt } of agents) if (wakeAt > now) fresh &= ~(1 << id);
-    const busy = (fresh === 0 ? candidates : fresh) & ~parked;
+    const busy = candidates & ~parked;
     if (busy !== 0) return continuing(busy, last);
-    return this.leastAdvanced(fresh === 0 ? candidates : fresh, passed);
-  }
-
-  private leastAdvanced(candidates: number, passed: Int32Array): number {
     let least = lowestAgent(candidates);
     for (let rest = candidates; rest !== 0; rest &= rest - 1) {
       const agent = lowestAgent(rest);

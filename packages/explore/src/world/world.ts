@@ -77,8 +77,6 @@ export function* place(world: World, values: readonly number[] = NOTHING): Task 
   const { sched } = world.kernel;
   if (!sched.exploring) return;
   const { id } = sched.current;
-  // What it had waited for is over.
-  sched.current.wakeAt = sched.now;
   world.places.park(id, values);
   yield SP_PREEMPT;
   world.places.leave(id);
