@@ -2,6 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { type Output, runApplication, sweepCommand } from '@hmm/cli';
 import { type SweepResult } from '../src/sweep/results.js';
 import { gridCell, gridSize, parseAxis, parseShard } from '../src/sweep/grid.js';
 import { heatGrid } from '../src/sweep/heat-grid.js';
@@ -70,6 +71,29 @@ describe('a results file', () => {
     appendFileSync(path, 'garbage\n');
     expect(readResults(path)).toMatchObject({ ok: false });
   });
+});
+
+test('merge joins the parts; cells that none of them has are told, and are a failure', async () => {
+  const [first, second] = [join(folder, 'part-1.jsonl'), join(folder, 'part-2.jsonl')];
+  for (const path of [first, second]) openResults(path, AXES);
+  for (const index of [0, 2, 4]) appendResult(first, result(index));
+  const said: string[] = [];
+  const data: string[] = [];
+  const output: Output = {
+    watched: false,
+    data: (text) => data.push(text),
+    say: (line) => said.push(line),
+    progress: () => undefined,
+  };
+  const commands = [sweepCommand(new URL('file:///none.js'))];
+  const app = { name: 'hmm', version: '1', description: '', examples: [], commands };
+  const merge = (): Promise<number> =>
+    runApplication(app, ['sweep', 'merge', first, second, '--json'], output);
+  expect(await merge()).toBe(1);
+  expect(said).toEqual(['3 of 6 cells are missing']);
+  for (const index of [1, 3, 5]) appendResult(second, result(index));
+  expect(await merge()).toBe(0);
+  expect(data.at(-1)).toContain('"index":5');
 });
 
 test('CSV has the axes, the figures and the errors', () => {

@@ -195,9 +195,10 @@ function mergeResults(files: readonly string[], options: SweepOptions, output: O
     }
   }
   const size = gridSize(axes ?? []);
-  if (typeof size === 'number' && all.size < size)
-    output.say(`${size - all.size} of ${size} cells are missing`);
-  return show(axes ?? [], inOrder(all), options, output);
+  const missing = typeof size === 'number' ? size - all.size : 0;
+  if (missing > 0) output.say(`${missing} of ${all.size + missing} cells are missing`);
+  const shown = show(axes ?? [], inOrder(all), options, output);
+  return missing > 0 && shown === EXIT_OK ? EXIT_FAILED : shown;
 }
 
 /** Prints the results; fails where a cell did, or where the heat grid cannot be drawn. */
