@@ -51,7 +51,10 @@ describe.skipIf(chromiumPath === undefined)('the looks of the page', { timeout: 
 
   test('with a chain of causes open there are no serious accessibility findings either', async () => {
     const page = await site.open();
-    await page.getByRole('button', { name: /% waiting for faults/ }).last().click();
+    await page
+      .getByRole('button', { name: /% waiting for faults/ })
+      .last()
+      .click();
     await page.locator('.tree').waitFor();
     await page.evaluate(axe.source);
     expect(await seriousFindings(page)).toEqual([]);

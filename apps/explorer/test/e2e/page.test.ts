@@ -41,7 +41,10 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
     await expectText(page, '.summary', /nouveau on p100-2016: .* nothing moved/);
     await expectText(page, '.summary', /nvidia on p100-2016: .* moved/);
     await expectText(page, '.differences', /nouveau moved nothing to the device; nvidia moved 64.0 KiB/);
-    await page.getByRole('button', { name: /% waiting for faults/ }).last().click();
+    await page
+      .getByRole('button', { name: /% waiting for faults/ })
+      .last()
+      .click();
     await expectText(page, '.why', /access.*fault.*batch.*decision.*migration.*replay.*result/s);
     await page.getByRole('img', { name: /Prefetch tree of page 0\. .* 16 pages: they are taken/ }).waitFor();
     const inView = await page.locator('.why').evaluate((why) => {
