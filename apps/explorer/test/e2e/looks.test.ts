@@ -64,19 +64,9 @@ describe.skipIf(chromiumPath === undefined)('the looks of the page', { timeout: 
   });
 });
 
-interface Finding {
-  readonly id: string;
-  readonly impact: string | null;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
 async function seriousFindings(page: Page): Promise<{ id: string; html: string }[]> {
-  const findings = await page.evaluate(async () => {
-    const { axe: scanner } = globalThis as unknown as { axe: { run(): Promise<{ violations: Finding[] }> } };
-    const { violations } = await scanner.run();
-    return violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0]?.html ?? '' }));
-  });
-  return findings
+  const { violations } = await page.evaluate<axe.AxeResults>('axe.run()');
+  return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, html }) => ({ id, html }));
+    .map(({ id, nodes }) => ({ id, html: nodes[0]?.html ?? '' }));
 }
