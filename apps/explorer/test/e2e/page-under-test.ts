@@ -97,9 +97,12 @@ export async function expectText(page: Page, selector: string, text: RegExp): Pr
   await page.locator(selector).filter({ hasText: text }).first().waitFor();
 }
 
-/** Waits until the address has changed from `before`, and says what it is then. */
-export async function addressAfter(page: Page, before: string): Promise<string> {
-  await page.waitForFunction((old) => location.href !== old, before);
+/** Longer than the page waits before it writes what it shows into its address; the page's timers keep their order. */
+const WRITTEN_AFTER_MS = 600;
+
+/** The address once it says all that the page shows now. */
+export async function writtenAddress(page: Page): Promise<string> {
+  await page.evaluate((ms) => new Promise((done) => setTimeout(done, ms)), WRITTEN_AFTER_MS);
   return page.url();
 }
 

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumPath } from './chromium.js';
-import { addressAfter, builtPage, expectText, PageUnderTest, tabTo } from './page-under-test.js';
+import { builtPage, expectText, PageUnderTest, tabTo, writtenAddress } from './page-under-test.js';
 
 const NOUVEAU = 'nouveau SVM of Linux 6.12';
 const NVIDIA = 'NVIDIA UVM 580.159.04';
@@ -78,10 +78,9 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
       .getByRole('application', { name: /Events of nouveau: exceptions:page_fault_user at 0 ns/ })
       .waitFor();
     await map(page, 'nvidia').focus();
-    const before = page.url();
     await page.keyboard.press('PageDown');
     const cursor = (await page.locator('.axis-name').textContent()) ?? '';
-    const address = await addressAfter(page, before);
+    const address = await writtenAddress(page);
     const again = await site.openAddress(address, (target) => target.startsWith(site.url));
     await expectText(again, '.axis-name', new RegExp(cursor.replace('.', '\\.')));
     await again.getByRole('button', { name: 'Whole run' }).click();
@@ -179,10 +178,9 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
     await expectText(page, '.story .narration', /Step 7/);
     await page.getByRole('button', { name: 'Let T0 run instead, at step 3' }).click();
     await expectText(page, '.story', /One execution/);
-    const address = page.url();
     await page.getByRole('button', { name: 'Show hmm1-ab5a2' }).click();
     await expectText(page, '.story .replay', /hmm1-ab5a2/);
-    const again = await site.openAddress(await addressAfter(page, address), (to) => to.startsWith(site.url));
+    const again = await site.openAddress(await writtenAddress(page), (to) => to.startsWith(site.url));
     await expectText(again, '.story .replay', /hmm1-ab5a2/);
   });
 
@@ -193,10 +191,9 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
     await menu.selectOption({ label: 'B20: a hole in the range is taken for a VMA' });
     await expectText(page, '.verdict', /✗ Violated.*fault-vs-munmap/s);
     const broken = await page.locator('.story > .problem').textContent();
-    const before = page.url();
     await page.locator('.story .replay .chip').click();
     await expectText(page, '.story', /This execution breaks it/);
-    const again = await site.openAddress(await addressAfter(page, before), (to) => to.startsWith(site.url));
+    const again = await site.openAddress(await writtenAddress(page), (to) => to.startsWith(site.url));
     await expectText(again, '.story', /This execution breaks it/);
     expect(await again.locator('.story > .problem').textContent()).toBe(broken);
   });
@@ -209,11 +206,10 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
     if (!(await page.getByRole('radio', { name: /Yes, if the callback/ }).isChecked()))
       await page.keyboard.press('ArrowDown');
     await tabTo(page, 'button.primary');
-    const before = page.url();
     await page.keyboard.press('Enter');
     await expectText(page, '[role=status]', /✓ Right/);
     await expectText(page, '.lessons nav', /1 of 8 done/);
-    const again = await site.openAddress(await addressAfter(page, before), (to) => to.startsWith(site.url));
+    const again = await site.openAddress(await writtenAddress(page), (to) => to.startsWith(site.url));
     await expectText(again, '.lessons nav', /1 of 8 done/);
   });
 
