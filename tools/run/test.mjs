@@ -1,7 +1,7 @@
 // `npm test`: everything that must hold, then one line `N passed, N failed` summed over all packages.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { install, packageFolders, pnpm, requireNode, root, run, say } from './bootstrap.mjs';
+import { environment, install, packageFolders, pnpm, requireNode, root, run, say } from './bootstrap.mjs';
 
 /** The steps, in order; all run even when an earlier one fails, so that one run shows all that is wrong. */
 const steps = [
@@ -20,11 +20,13 @@ install();
 // A result left by an earlier run must not be counted; turbo puts a cached test run's file back.
 for (const folder of packageFolders()) rmSync(resultsOf(folder), { force: true });
 
+// Tests run against what has just been built: see tools/config/vitest.js.
+const env = { ...environment, HMM_TEST_BUILT: '1' };
 const failedSteps = [];
 for (const [name, command] of steps) {
   const started = Date.now();
   say(`hmm: ${name} …`);
-  const status = run(pnpm(...command));
+  const status = run(pnpm(...command), { env });
   say(`hmm: ${name}: ${status === 0 ? 'ok' : 'FAILED'} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
   if (status !== 0) failedSteps.push(name);
 }
