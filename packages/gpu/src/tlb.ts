@@ -66,7 +66,10 @@ export class GpuTlb {
     return i;
   }
 
-  /** As {@link GpuTlb.access} for accesses of different kinds: access `i` needs the bits `needs[kinds[i]]`. */
+  /**
+   * As {@link GpuTlb.access} for accesses of different kinds: access `i` needs the bits `needs[kinds[i]]`. Its loop is that
+   * one's with another test, on purpose: shared, it would look up the kind, or call, for every access of both.
+   */
   accessKinds(
     base: number,
     pages: Int32Array,
@@ -82,6 +85,7 @@ export class GpuTlb {
     let i = from;
     this.enter(base, REACH);
     while (i < to) {
+      // Written out again, and without a call in it, for the reason given in `access`.
       for (; i < to; i++) {
         const tag = (low + (pages[i] ?? 0)) | 0;
         const slot = (tag >>> 7) & 4092;
