@@ -76,8 +76,9 @@ export class PhysicalMemory {
     source.reach(sourcePfn + pages);
     const to = this.contents;
     const from = source.contents;
-    if (pages >= MANY_PAGES && this.storage.length === 0 && source.storage.length === 0) {
-      to.set(from.subarray(sourcePfn, sourcePfn + pages), pfn);
+    if (this.storage.length === 0 && source.storage.length === 0) {
+      if (pages >= MANY_PAGES) to.set(from.subarray(sourcePfn, sourcePfn + pages), pfn);
+      else for (let i = 0; i < pages; i++) to[pfn + i] = from[sourcePfn + i] ?? 0;
       return;
     }
     for (let i = 0; i < pages; i++) {

@@ -160,17 +160,18 @@ export class GpuPageTable {
   }
 
   private mapSmall(vpn: number, pages: number, pfn: number, flags: number, largest: number): void {
-    this.splitHuge(vpn);
-    this.tlb.drop(vpn);
     const { lanes } = this.pool;
-    const entry = this.makeEntry(vpn, LEVEL_PTE);
     const start = pteIndex(vpn);
+    const end = start + pages;
     const congruent = largest >= GPU_LEAF_64K && pfn % BIG_PAGES === start % BIG_PAGES;
-    for (let i = 0; i < pages; i++) {
-      const first = (start + i) & ~(BIG_PAGES - 1);
-      const big = congruent && first >= start && first + BIG_PAGES <= start + pages;
-      lanes[entry + 2 * i] = big ? flags | GPU_PTE_BIG : flags;
-      lanes[entry + 2 * i + 1] = pfn + i;
+    const bigFrom = congruent ? (start + BIG_PAGES - 1) & ~(BIG_PAGES - 1) : end;
+    const bigTo = end & ~(BIG_PAGES - 1);
+    const big = flags | GPU_PTE_BIG;
+    let lane = this.smallTable(vpn) + 2 * start;
+    for (let at = start; at < end; at++) {
+      lanes[lane] = at >= bigFrom && at < bigTo ? big : flags;
+      lanes[lane + 1] = pfn + at - start;
+      lane += 2;
     }
   }
 
@@ -190,25 +191,31 @@ export class GpuPageTable {
   }
 
   private editSmall(vpn: number, pages: number, keep: number): void {
-    this.splitHuge(vpn);
     const { lanes } = this.pool;
-    const first = this.makeEntry(vpn, LEVEL_PTE);
-    this.splitBig(vpn, pages);
-    for (let at = first; at < first + 2 * pages; at += 2) lanes[at] = (lanes[at] ?? 0) & keep;
-  }
-
-  /** A 64 KiB leaf that is changed in part becomes sixteen of 4 KiB. */
-  private splitBig(vpn: number, pages: number): void {
+    const table = this.smallTable(vpn);
     const start = pteIndex(vpn);
     const end = start + pages;
-    if (start % BIG_PAGES !== 0) this.clearBig(vpn, start & ~(BIG_PAGES - 1));
-    if (end % BIG_PAGES !== 0) this.clearBig(vpn, end & ~(BIG_PAGES - 1));
+    // A 64 KiB leaf that is changed in part becomes sixteen of 4 KiB.
+    if (start % BIG_PAGES !== 0) this.clearBig(table, start & ~(BIG_PAGES - 1));
+    if (end % BIG_PAGES !== 0) this.clearBig(table, end & ~(BIG_PAGES - 1));
+    const last = table + 2 * end;
+    for (let at = table + 2 * start; at < last; at += 2) lanes[at] = (lanes[at] ?? 0) & keep;
   }
 
-  private clearBig(vpn: number, index: number): void {
+  private clearBig(table: number, index: number): void {
     const { lanes } = this.pool;
-    const entry = this.makeEntry(vpn, LEVEL_PTE) + 2 * (index - pteIndex(vpn));
-    for (let i = 0; i < BIG_PAGES; i++) lanes[entry + 2 * i] = (lanes[entry + 2 * i] ?? 0) & ~GPU_PTE_BIG;
+    const first = table + 2 * index;
+    for (let at = first; at < first + 2 * BIG_PAGES; at += 2) lanes[at] = (lanes[at] ?? 0) & ~GPU_PTE_BIG;
+  }
+
+  /** The last-level table around `vpn`, made if need be. Only where it was missing, or a huge leaf splits, do leaves move. */
+  private smallTable(vpn: number): number {
+    const { lanes } = this.pool;
+    const pmd = this.pmd(vpn);
+    if (pmd >= 0 && lanes[pmd] === ENTRY_TABLE) return lanes[pmd + 1] ?? 0;
+    this.splitHuge(vpn);
+    this.tlb.drop(vpn);
+    return this.makeEntry(vpn, LEVEL_PTE) - 2 * pteIndex(vpn);
   }
 
   private splitHuge(vpn: number): void {
