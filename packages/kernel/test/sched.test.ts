@@ -27,6 +27,44 @@ describe('virtual time', () => {
     expect(log).toEqual(['a@0', 'b@0', 'b@5', 'a@10', 'b@10', 'a@20']);
   });
 
+  test('time that passes on the spot passes in the same order', () => {
+    const ran = (fast: boolean): string[] => {
+      const { sched } = new Kernel();
+      const log: string[] = [];
+      let onTheSpot = 0;
+      const agent = function* (name: string, steps: readonly number[]): Task {
+        for (const ns of steps) {
+          log.push(`${name}@${sched.now}`);
+          if (fast && sched.delayFast(ns)) onTheSpot++;
+          else yield* sched.delay(ns);
+        }
+        log.push(`${name} ends @${sched.now}`);
+      };
+      sched.spawn('a', agent('a', [10, 1, 1, 8]));
+      sched.spawn('b', agent('b', [5, 5, 10, 3, 4]));
+      sched.spawnDaemon('d', agent('d', [4, 4, 4, 4, 4, 4, 4, 4]));
+      sched.run(12);
+      log.push(`stopped @${sched.now}`);
+      sched.run();
+      expect(onTheSpot > 0).toBe(fast);
+      return log;
+    };
+    expect(ran(true)).toEqual(ran(false));
+  });
+
+  test('no time passes on the spot where tasks are run step by step', () => {
+    const { sched } = new Kernel();
+    expect(sched.delayFast(5)).toBe(false);
+    const alone = function* (): Task<boolean> {
+      yield* sched.delay(1);
+      return sched.delayFast(5);
+    };
+    expect(sched.runSync(alone())).toBe(true);
+    expect(sched.now).toBe(6);
+    sched.exploring = true;
+    expect(sched.runSync(alone())).toBe(false);
+  });
+
   test('a run ends when only daemons are left, waiting or with work of their own', () => {
     const { sched } = new Kernel();
     const log: string[] = [];
