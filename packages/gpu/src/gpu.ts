@@ -143,7 +143,7 @@ export class Gpu {
       const ns = kernel.carriedNs + this.step(kernel);
       kernel.carriedNs = 0;
       this.runningNs += ns;
-      if (ns > 0) yield* sched.delay(ns);
+      if (ns > 0 && !sched.delayFast(ns)) yield* sched.delay(ns);
       if (this.accessCounters.notifications.length > 0) yield* this.notify();
       if (this.over(kernel)) break;
       if (!kernel.stalled) continue;

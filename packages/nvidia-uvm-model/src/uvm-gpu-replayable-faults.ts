@@ -147,7 +147,9 @@ function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
     serveWithoutBlock(driver, batch, index);
     at++;
   }
-  if (batch.cached > 1) yield* driver.kernel.sched.delay(batchTime(driver, batch));
+  if (batch.cached <= 1) return;
+  const ns = batchTime(driver, batch);
+  if (!driver.kernel.sched.delayFast(ns)) yield* driver.kernel.sched.delay(ns);
 }
 
 /** No block covers the address, or the fault cannot be served: prefetches are counted, the rest is fatal. */
@@ -195,7 +197,7 @@ function* serviceFaultsOfBlock(
   }
   batch.services++;
   const ns = batch.cached === 1 ? serialServiceTime(driver, space, block, batch) : blockServiceTime(driver);
-  if (ns > 0) yield* driver.kernel.sched.delay(ns);
+  if (ns > 0 && !driver.kernel.sched.delayFast(ns)) yield* driver.kernel.sched.delay(ns);
   block.gpuSeen = true;
   block.lock.unlock();
   return end;
@@ -220,7 +222,7 @@ function beginService(
   ctx.migrationTime = ctx.hintTime + (state.refusing ? costs.gpuMigrationRefused : costs.gpuMigration);
   ctx.mapTime = ctx.hintTime + costs.map;
   const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
-  const thrashes = block.thrashing !== undefined && maskTest(block.thrashing.thrashingPages, page);
+  const thrashes = block.thrashing?.pages !== undefined && maskTest(block.thrashing.thrashingPages, page);
   if (thrashes && !state.metThrashing) {
     state.metThrashing = true;
     ctx.migrationTime += costs.firstThrashing;

@@ -7,14 +7,20 @@
 
 /** Pages of a whole block. */
 export const PAGES_PER_BLOCK = 512;
-const WORDS = 16;
+/** Words of a mask. */
+export const MASK_WORDS = 16;
 
 /** One bit per page of a block. */
 export type UvmPageMask = Int32Array<ArrayBuffer>;
 
 /** An empty mask. */
 export function newMask(): UvmPageMask {
-  return new Int32Array(WORDS);
+  return new Int32Array(MASK_WORDS);
+}
+
+/** Mask number `index` of a row of masks that lie side by side in `row`. */
+export function maskOf(row: Int32Array<ArrayBuffer>, index: number): UvmPageMask {
+  return row.subarray(index * MASK_WORDS, (index + 1) * MASK_WORDS);
 }
 
 /** Whether the bit of `page` is set. */
@@ -34,7 +40,7 @@ export function maskClear(mask: UvmPageMask, page: number): void {
 
 /** Clears all bits. */
 export function maskZero(mask: UvmPageMask): void {
-  mask.fill(0);
+  for (let i = 0; i < MASK_WORDS; i++) mask[i] = 0;
 }
 
 /** The bits `first` … 31 of a word. */
@@ -60,7 +66,7 @@ export function maskFill(mask: UvmPageMask, first: number, outer: number): void 
 
 /** Keeps only the bits of pages `first` … `outer - 1`. */
 export function maskClip(mask: UvmPageMask, first: number, outer: number): void {
-  for (let word = 0; word < WORDS; word++) {
+  for (let word = 0; word < MASK_WORDS; word++) {
     const low = word * 32;
     if (low + 32 <= first || low >= outer) mask[word] = 0;
     else {
@@ -79,34 +85,34 @@ export function maskCopy(to: UvmPageMask, source: UvmPageMask): void {
 
 /** `to |= source`. */
 export function maskOr(to: UvmPageMask, source: UvmPageMask): void {
-  for (let i = 0; i < WORDS; i++) to[i] = (to[i] ?? 0) | (source[i] ?? 0);
+  for (let i = 0; i < MASK_WORDS; i++) to[i] = (to[i] ?? 0) | (source[i] ?? 0);
 }
 
 /** `to &= source`. */
 export function maskAnd(to: UvmPageMask, source: UvmPageMask): void {
-  for (let i = 0; i < WORDS; i++) to[i] = (to[i] ?? 0) & (source[i] ?? 0);
+  for (let i = 0; i < MASK_WORDS; i++) to[i] = (to[i] ?? 0) & (source[i] ?? 0);
 }
 
 /** `to &= ~source`. */
 export function maskAndNot(to: UvmPageMask, source: UvmPageMask): void {
-  for (let i = 0; i < WORDS; i++) to[i] = (to[i] ?? 0) & ~(source[i] ?? 0);
+  for (let i = 0; i < MASK_WORDS; i++) to[i] = (to[i] ?? 0) & ~(source[i] ?? 0);
 }
 
 /** Whether no bit is set. */
 export function maskEmpty(mask: UvmPageMask): boolean {
-  for (let i = 0; i < WORDS; i++) if (mask[i] !== 0) return false;
+  for (let i = 0; i < MASK_WORDS; i++) if (mask[i] !== 0) return false;
   return true;
 }
 
 /** Whether every bit is set. */
 export function maskFull(mask: UvmPageMask): boolean {
-  for (let i = 0; i < WORDS; i++) if (mask[i] !== -1) return false;
+  for (let i = 0; i < MASK_WORDS; i++) if (mask[i] !== -1) return false;
   return true;
 }
 
 /** Whether the masks share a bit. */
 export function maskIntersects(a: UvmPageMask, b: UvmPageMask): boolean {
-  for (let i = 0; i < WORDS; i++) if (((a[i] ?? 0) & (b[i] ?? 0)) !== 0) return true;
+  for (let i = 0; i < MASK_WORDS; i++) if (((a[i] ?? 0) & (b[i] ?? 0)) !== 0) return true;
   return false;
 }
 
@@ -120,7 +126,7 @@ export function popcount(word: number): number {
 /** Bits set. @uvm uvm_va_block.h uvm_page_mask_weight */
 export function maskWeight(mask: UvmPageMask): number {
   let sum = 0;
-  for (let i = 0; i < WORDS; i++) sum += popcount(mask[i] ?? 0);
+  for (let i = 0; i < MASK_WORDS; i++) sum += popcount(mask[i] ?? 0);
   return sum;
 }
 
@@ -130,7 +136,7 @@ export function maskNext(mask: UvmPageMask, page: number): number {
   let word = page >>> 5;
   let bits = (mask[word] ?? 0) & from(page & 31);
   while (bits === 0) {
-    if (++word === WORDS) return PAGES_PER_BLOCK;
+    if (++word === MASK_WORDS) return PAGES_PER_BLOCK;
     bits = mask[word] ?? 0;
   }
   return word * 32 + 31 - Math.clz32(bits & -bits);
@@ -142,7 +148,7 @@ export function maskNextClear(mask: UvmPageMask, page: number): number {
   let word = page >>> 5;
   let bits = ~(mask[word] ?? 0) & from(page & 31);
   while (bits === 0) {
-    if (++word === WORDS) return PAGES_PER_BLOCK;
+    if (++word === MASK_WORDS) return PAGES_PER_BLOCK;
     bits = ~(mask[word] ?? 0);
   }
   return word * 32 + 31 - Math.clz32(bits & -bits);
@@ -152,7 +158,7 @@ export function maskNextClear(mask: UvmPageMask, page: number): number {
 export function maskShiftDown(to: UvmPageMask, source: UvmPageMask, first: number): void {
   const bit = first & 31;
   const skip = first >>> 5;
-  for (let i = 0; i < WORDS; i++) {
+  for (let i = 0; i < MASK_WORDS; i++) {
     const low = source[i + skip] ?? 0;
     const high = source[i + skip + 1] ?? 0;
     to[i] = bit === 0 ? low : (low >>> bit) | (high << (32 - bit));

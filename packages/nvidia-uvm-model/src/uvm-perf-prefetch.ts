@@ -1,5 +1,6 @@
 import type { UvmDriver } from './uvm-driver.js';
 import {
+  MASK_WORDS,
   maskAnd,
   maskAndNot,
   maskCopy,
@@ -8,7 +9,6 @@ import {
   maskNext,
   maskOr,
   maskTest,
-  maskWeight,
   maskZero,
   newMask,
   PAGES_PER_BLOCK,
@@ -23,7 +23,6 @@ export const UVM_RELEASE_PREFETCH_STAYS = 590;
 
 /** Pages of the regions that are always fetched whole: 64 KiB. */
 const BIG_PAGES = 16;
-const WORDS = 16;
 
 /** The parameters of the density prefetcher in force (`uvm_perf_prefetch_*`). */
 export interface UvmPrefetchParams {
@@ -40,14 +39,14 @@ export interface UvmPrefetchParams {
 export class UvmPrefetchTree {
   /** Leaves, the padding in front included; it may exceed 512 by 15. */
   leaves = 0;
-  private readonly bits = new Int32Array(WORDS + 1);
-  private readonly before = new Int32Array(WORDS + 2);
+  private readonly bits = new Int32Array(MASK_WORDS + 1);
+  private readonly before = new Int32Array(MASK_WORDS + 2);
 
   /** Loads leaf bits 0 … `pages - 1` from `mask`, moved up by `offset`. */
   load(mask: UvmPageMask, pages: number, offset: number): void {
     this.leaves = pages + offset;
     const { bits, before } = this;
-    for (let word = 0; word <= WORDS; word++) {
+    for (let word = 0; word <= MASK_WORDS; word++) {
       const low = mask[word] ?? 0;
       const carry = offset === 0 ? 0 : (mask[word - 1] ?? 0) >>> (32 - offset);
       bits[word] = (low << offset) | carry;
@@ -60,14 +59,18 @@ export class UvmPrefetchTree {
    * packed as `first * 1024 + outer`; -1 when none is.
    */
   dense(leaf: number, threshold: number): number {
-    let found = -1;
-    for (let size = 1; ; size *= 2) {
-      const first = leaf - (leaf % size);
+    // From the largest node down: those above 512 leaves are cut off at the last leaf, and all the same.
+    for (
+      let size = this.leaves > PAGES_PER_BLOCK ? 2 * PAGES_PER_BLOCK : PAGES_PER_BLOCK;
+      size > 0;
+      size >>= 1
+    ) {
+      const first = leaf & -size;
       const outer = Math.min(first + size, this.leaves);
       if ((this.count(outer) - this.count(first)) * 100 > (outer - first) * threshold)
-        found = first * 1024 + outer;
-      if (size >= this.leaves) return found;
+        return first * 1024 + outer;
     }
+    return -1;
   }
 
   /** Ones among leaves 0 … `leaf - 1`. */
@@ -107,11 +110,24 @@ export function uvmPerfPrefetchGetHint(
   if (driver.policy.prefetch?.(block, destination, faulted, prefetch) !== true) {
     driverHint(driver, block, destination, faulted, first, outer, prefetch);
   }
-  maskAndNot(prefetch, faulted);
+  const pages = takeOut(prefetch, faulted);
   if (destination === UVM_ID_CPU && block.hmm === undefined) dropMappedCpuPages(block, prefetch);
-  if (block.thrashing !== undefined) maskAndNot(prefetch, block.thrashing.thrashingPages);
-  block.faultMigrations += maskWeight(faulted);
+  const thrashing = thrashingOf(block);
+  if (thrashing !== undefined) maskAndNot(prefetch, thrashing);
+  block.faultMigrations += pages;
   if (block.faultMigrations < params.minFaults) maskZero(prefetch);
+}
+
+/** Clears the bits of `faulted` in `prefetch`. @returns the pages of `faulted`. */
+function takeOut(prefetch: UvmPageMask, faulted: UvmPageMask): number {
+  let pages = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const bits = faulted[i] ?? 0;
+    if (bits === 0) continue;
+    prefetch[i] = (prefetch[i] ?? 0) & ~bits;
+    pages += popcount(bits);
+  }
+  return pages;
 }
 
 /** CPU pages that are here and mapped already have nothing to gain. */
@@ -165,6 +181,7 @@ function growFaultGranularity(
   const shift = block.start % BIG_PAGES;
   const aligned = Math.ceil((first + shift) / BIG_PAGES) * BIG_PAGES - shift;
   const holdsBig = aligned + BIG_PAGES <= outer;
+  const thrashing = thrashingOf(block);
   for (let page = maskNext(faulted, first); page < outer;) {
     let from = Math.max(first, page - ((page + shift) % BIG_PAGES));
     let to = Math.min(outer, page - ((page + shift) % BIG_PAGES) + BIG_PAGES);
@@ -172,14 +189,14 @@ function growFaultGranularity(
       from = first;
       to = outer;
     }
-    if (!thrashesWithin(block, from, to)) maskFill(bitmap, from, to);
+    if (thrashing === undefined || maskNext(thrashing, from) >= to) maskFill(bitmap, from, to);
     page = maskNext(faulted, to);
   }
 }
 
-function thrashesWithin(block: UvmVaBlock, first: number, outer: number): boolean {
-  if (block.thrashing === undefined) return false;
-  return maskNext(block.thrashing.thrashingPages, first) < outer;
+/** The pages of the block that thrash; undefined where none can. */
+function thrashingOf(block: UvmVaBlock): UvmPageMask | undefined {
+  return block.thrashing?.pages === undefined ? undefined : block.thrashing.thrashingPages;
 }
 
 function treeHint(
@@ -193,7 +210,7 @@ function treeHint(
   const offset = (block.start + first) % BIG_PAGES;
   if (first === 0) tree.load(grown, outer, offset);
   else tree.load(shiftedDown(first, outer), outer - first, offset);
-  const thrashing = block.thrashing?.thrashingPages;
+  const thrashing = thrashingOf(block);
   for (let page = maskNext(faulted, first); page < outer;) {
     const node =
       thrashing !== undefined && maskTest(thrashing, page)

@@ -177,8 +177,10 @@ export class UvmPmmGpu {
 
   private evictable(root: number, keep: UvmVaBlock | undefined, sleeping: boolean): boolean {
     const owners = this.owners[root] ?? [];
-    if (!sleeping && owners.some((block) => block.hmm !== undefined)) return false;
-    return keep === undefined || !owners.includes(keep);
+    for (const block of owners) {
+      if (block === keep || (!sleeping && block.hmm !== undefined)) return false;
+    }
+    return true;
   }
 
   private pickByPolicy(keep: UvmVaBlock | undefined, sleeping: boolean): UvmVictim | undefined {

@@ -1,4 +1,4 @@
-import { newMask, PAGES_PER_BLOCK, type UvmPageMask, maskZero } from './uvm-page-mask.js';
+import { MASK_WORDS, maskOf, newMask, PAGES_PER_BLOCK } from './uvm-page-mask.js';
 import {
   UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
   UvmEventMapRemoteCausePolicy,
@@ -14,31 +14,35 @@ const MAX_RUNS = PAGES_PER_BLOCK;
  * @uvm uvm_forward_decl.h uvm_service_block_context_t
  */
 export class UvmServiceContext {
+  /** The masks that each service begins empty, side by side. */
+  private readonly perService = new Int32Array(9 * MASK_WORDS);
   /** Pages that faulted and go to the CPU, to the GPU. */
-  readonly toCpu = newMask();
-  readonly toGpu = newMask();
+  readonly toCpu = maskOf(this.perService, 0);
+  readonly toGpu = maskOf(this.perService, 1);
   /** Pages that faulted at all. */
-  readonly faulted = newMask();
+  readonly faulted = maskOf(this.perService, 2);
   /** Of these, those whose access writes, and those that are system-scope atomics. */
-  readonly writes = newMask();
-  readonly atomics = newMask();
+  readonly writes = maskOf(this.perService, 3);
+  readonly atomics = maskOf(this.perService, 4);
   /** Pages that get a copy instead of moving. */
-  readonly duplicate = newMask();
+  readonly duplicate = maskOf(this.perService, 5);
   /** Pages that the detector pinned in this service. */
-  readonly pinned = newMask();
+  readonly pinned = maskOf(this.perService, 6);
   /** Pages that the prefetcher takes along. */
-  readonly prefetch = newMask();
+  readonly prefetch = maskOf(this.perService, 7);
   /** Pages that changed residency in this service. */
-  readonly migrated = newMask();
+  readonly migrated = maskOf(this.perService, 8);
   /** Scratch of one step. */
   readonly work = newMask();
-  readonly work2 = newMask();
   readonly work3 = newMask();
   /** Copied runs of one make-resident step: first page, page after the last, migration cause. */
   readonly runFirst = new Int32Array(MAX_RUNS);
   readonly runOuter = new Int32Array(MAX_RUNS);
   readonly runCause = new Int32Array(MAX_RUNS);
   runs = 0;
+  /** Whether `duplicate`, `pinned` may hold a page. */
+  anyDuplicate = false;
+  anyPinned = false;
   /** Why pages are made resident. */
   cause: UvmMakeResidentCause = UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT;
   /** Virtual times, ns: when the fault's service began, when the hint is asked for, when the migration is noted, when copies begin. */
@@ -74,7 +78,9 @@ export class UvmServiceContext {
     this.hintTime = now;
     this.migrationTime = now;
     this.mapTime = now;
-    for (const mask of this.perService()) maskZero(mask);
+    this.perService.fill(0);
+    this.anyDuplicate = false;
+    this.anyPinned = false;
     this.remoteCause = UvmEventMapRemoteCausePolicy;
     this.runs = 0;
     this.transfers = 0;
@@ -88,19 +94,5 @@ export class UvmServiceContext {
     this.collapsed = false;
     this.detected = 0;
     this.evictions = 0;
-  }
-
-  private perService(): UvmPageMask[] {
-    return [
-      this.toCpu,
-      this.toGpu,
-      this.faulted,
-      this.writes,
-      this.atomics,
-      this.duplicate,
-      this.pinned,
-      this.prefetch,
-      this.migrated,
-    ];
   }
 }

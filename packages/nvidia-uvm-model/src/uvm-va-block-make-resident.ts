@@ -1,69 +1,41 @@
-import { PAGE_SIZE } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
 import {
+  MASK_WORDS,
   maskAnd,
   maskAndNot,
   maskCopy,
   maskEmpty,
   maskFull,
   maskNext,
-  maskNextClear,
   maskOr,
-  maskTest,
-  maskWeight,
   maskZero,
   newMask,
+  popcount,
   type UvmPageMask,
 } from './uvm-page-mask.js';
-import { uvmPerfThrashingEvent, uvmPerfThrashingReset } from './uvm-perf-thrashing.js';
 import { UVM_CHUNK_PAGES_64K } from './uvm-pmm-chunk-size.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
-import {
-  packUvmEvent,
-  UvmEventTypeMigration,
-  UvmEventTypeReadDuplicate,
-  UvmEventTypeReadDuplicateInvalidate,
-} from './uvm-tools.js';
+import { packUvmEvent, UvmEventTypeReadDuplicate, UvmEventTypeReadDuplicateInvalidate } from './uvm-tools.js';
 import {
   otherProcessor,
   UVM_ID_CPU,
   UVM_ID_GPU,
-  UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER,
-  UVM_MAKE_RESIDENT_CAUSE_API_HINT,
-  UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
-  UVM_MAKE_RESIDENT_CAUSE_EVICTION,
-  UVM_MAKE_RESIDENT_CAUSE_PREFETCH,
-  UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
   UVM_PROT_READ_ONLY,
-  UvmEventMigrationCauseAccessCounters,
-  UvmEventMigrationCauseCoherence,
-  UvmEventMigrationCauseEviction,
-  UvmEventMigrationCausePrefetch,
-  UvmEventMigrationCauseUser,
-  type UvmMakeResidentCause,
   type UvmProcessorId,
 } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
+import {
+  DUPLICATED,
+  MAPPED_CPU,
+  MAPPED_GPU,
+  MOVES,
+  moving,
+  selectMoving,
+  transferMoving,
+} from './uvm-va-block-copy.js';
 import { forRuns, uvmVaBlockRevokeProt, uvmVaBlockUnmap } from './uvm-va-block-map.js';
 
-const moving = newMask();
-const copied = newMask();
 const dropped = newMask();
-
-/** The migration cause in event records of pages that did not fault, and of those that did. */
-function eventCause(cause: UvmMakeResidentCause, faulted: boolean): number {
-  switch (cause) {
-    case UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE:
-    case UVM_MAKE_RESIDENT_CAUSE_API_HINT:
-      return UvmEventMigrationCauseUser;
-    case UVM_MAKE_RESIDENT_CAUSE_EVICTION:
-      return UvmEventMigrationCauseEviction;
-    case UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER:
-      return UvmEventMigrationCauseAccessCounters;
-    default:
-      return faulted ? UvmEventMigrationCauseCoherence : UvmEventMigrationCausePrefetch;
-  }
-}
 
 /**
  * Makes the pages of `mask` resident on `destination` and nowhere else: unmaps them
@@ -78,26 +50,36 @@ export function uvmVaBlockMakeResident(
   destination: UvmProcessorId,
   mask: UvmPageMask,
 ): boolean {
-  const source = otherProcessor(destination);
-  maskCopy(moving, mask);
-  maskAndNot(moving, block.masks(destination).resident);
-  if (!populate(driver, ctx, block, destination, moving)) return false;
-  maskCopy(moving, mask);
-  maskAndNot(moving, block.masks(destination).resident);
-  collapseDuplicates(driver, ctx, block, source, mask);
-  if (maskEmpty(moving)) return true;
-  uvmVaBlockUnmap(block, UVM_ID_CPU, moving);
-  uvmVaBlockUnmap(block, UVM_ID_GPU, moving);
-  transfer(driver, ctx, block, destination);
-  feedDetector(driver, ctx, block, destination, true);
-  recordMigrations(driver, ctx, block, destination);
-  maskOr(block.masks(destination).resident, moving);
-  maskAndNot(block.masks(source).resident, moving);
-  maskOr(ctx.migrated, moving);
-  driver.tools.counters.movedPages += maskWeight(moving);
-  if (destination === UVM_ID_GPU) maskAndNot(block.evicted, moving);
-  else releaseEmptyGpu(driver, block);
+  if (!populate(driver, ctx, block, destination, mask)) return false;
+  const found = selectMoving(block, destination, mask);
+  if ((found & DUPLICATED) !== 0) collapseDuplicates(driver, ctx, block, otherProcessor(destination), mask);
+  if ((found & MOVES) === 0) return true;
+  if ((found & MAPPED_CPU) !== 0) uvmVaBlockUnmap(block, UVM_ID_CPU, moving);
+  if ((found & MAPPED_GPU) !== 0) uvmVaBlockUnmap(block, UVM_ID_GPU, moving);
+  transferMoving(driver, ctx, block, destination, found, true);
+  driver.tools.counters.movedPages += settle(ctx, block, destination);
+  if (destination === UVM_ID_CPU) releaseEmptyGpu(driver, block);
   return true;
+}
+
+/** The pages have come to `destination` and left the other processor. @returns how many they are. */
+function settle(ctx: UvmServiceContext, block: UvmVaBlock, destination: UvmProcessorId): number {
+  const { resident: there } = block.masks(destination);
+  const { resident: here } = block.masks(otherProcessor(destination));
+  const { migrated } = ctx;
+  const { evicted } = block;
+  const back = destination === UVM_ID_GPU ? -1 : 0;
+  let pages = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const move = moving[i] ?? 0;
+    if (move === 0) continue;
+    there[i] = (there[i] ?? 0) | move;
+    here[i] = (here[i] ?? 0) & ~move;
+    migrated[i] = (migrated[i] ?? 0) | move;
+    evicted[i] = (evicted[i] ?? 0) & ~(move & back);
+    pages += popcount(move);
+  }
+  return pages;
 }
 
 /**
@@ -113,15 +95,10 @@ export function uvmVaBlockMakeResidentReadDuplicate(
 ): boolean {
   const source = otherProcessor(destination);
   prepReadDuplicate(driver, ctx, block, mask);
-  maskCopy(moving, mask);
-  maskAndNot(moving, block.masks(destination).resident);
-  if (!populate(driver, ctx, block, destination, moving)) return false;
-  maskCopy(moving, mask);
-  maskAndNot(moving, block.masks(destination).resident);
-  if (maskEmpty(moving)) return true;
-  transfer(driver, ctx, block, destination);
-  feedDetector(driver, ctx, block, destination, false);
-  recordMigrations(driver, ctx, block, destination);
+  if (!populate(driver, ctx, block, destination, mask)) return false;
+  const found = selectMoving(block, destination, mask);
+  if ((found & MOVES) === 0) return true;
+  transferMoving(driver, ctx, block, destination, found, false);
   maskOr(block.masks(destination).resident, moving);
   maskOr(ctx.migrated, moving);
   maskAnd(moving, block.masks(source).resident);
@@ -184,7 +161,7 @@ function recordRuns(
   });
 }
 
-/** Gets frames at the destination for the pages of `mask`. May evict, and so clobbers this module's scratch masks. */
+/** Gets frames at the destination for the pages of `mask` that have none. May evict, and so clobbers scratch masks. */
 function populate(
   driver: UvmDriver,
   ctx: UvmServiceContext,
@@ -197,7 +174,6 @@ function populate(
       block.cpuBase = driver.cpuChunks.alloc(block.pages);
       if (block.whole && !maskFull(block.gpu.resident)) ctx.zeroedChunks++;
     }
-    maskOr(block.cpuAllocated, mask);
     return true;
   }
   if (block.whole) {
@@ -226,144 +202,6 @@ function populateShort(
     for (let i = 0; i < pages; i++) frames[(inside ? first : page) + i] = pfn + i + 1;
   }
   return true;
-}
-
-/** Copies what is at the source and needed, zero-fills the rest; the copied runs are left in the context. */
-function transfer(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-): void {
-  maskCopy(copied, moving);
-  maskAnd(copied, block.masks(otherProcessor(destination)).resident);
-  maskAndNot(copied, block.discarded);
-  ctx.runs = 0;
-  for (let page = maskNext(copied, 0); page < block.pages;) {
-    const faulted = maskTest(ctx.faulted, page);
-    const border = faulted ? maskNextClear(ctx.faulted, page) : maskNext(ctx.faulted, page);
-    const outer = Math.min(maskNextClear(copied, page), border, block.pages);
-    const cause = eventCause(ctx.cause, faulted);
-    const last = ctx.runs - 1;
-    if (last >= 0 && ctx.runOuter[last] === page && ctx.runCause[last] === cause) ctx.runOuter[last] = outer;
-    else {
-      ctx.runFirst[ctx.runs] = page;
-      ctx.runOuter[ctx.runs] = outer;
-      ctx.runCause[ctx.runs++] = cause;
-    }
-    copyFrames(driver, block, destination, page, outer);
-    page = maskNext(copied, outer);
-  }
-  zeroFill(driver, ctx, block, destination);
-}
-
-function copyFrames(
-  driver: UvmDriver,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-  first: number,
-  outer: number,
-): void {
-  const { vidmem, sysmem } = driver.gpu;
-  for (let page = first; page < outer;) {
-    const frame = block.gpuFrame(page);
-    let end = page + 1;
-    if (block.gpuBase >= 0) end = outer;
-    else while (end < outer && block.gpuFrame(end) === frame + end - page) end++;
-    if (destination === UVM_ID_GPU) vidmem.copyFrom(frame, sysmem, block.cpuFrame(page), end - page);
-    else sysmem.copyFrom(block.cpuFrame(page), vidmem, frame, end - page);
-    page = end;
-  }
-}
-
-function zeroFill(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-): void {
-  maskCopy(dropped, moving);
-  maskAndNot(dropped, copied);
-  if (maskEmpty(dropped)) return;
-  for (let page = maskNext(dropped, 0); page < block.pages;) {
-    const outer = Math.min(maskNextClear(dropped, page), block.pages);
-    ctx.zeroedPages += outer - page;
-    zeroFrames(driver, block, destination, page, outer);
-    page = maskNext(dropped, outer);
-  }
-}
-
-function zeroFrames(
-  driver: UvmDriver,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-  first: number,
-  outer: number,
-): void {
-  driver.tools.counters.zeroedPages += outer - first;
-  if (destination === UVM_ID_CPU) driver.gpu.sysmem.fill(block.cpuFrame(first), outer - first, 0);
-  else if (block.gpuBase >= 0) driver.gpu.vidmem.fill(block.gpuFrame(first), outer - first, 0);
-  else for (let page = first; page < outer; page++) driver.gpu.vidmem.fill(block.gpuFrame(page), 1, 0);
-}
-
-/** Moves that faults cause feed the thrashing detector, run by run; a request or a copy starts the pages afresh. */
-function feedDetector(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-  move: boolean,
-): void {
-  if (ctx.cause === UVM_MAKE_RESIDENT_CAUSE_EVICTION) return;
-  const counts =
-    ctx.cause === UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT ||
-    ctx.cause === UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER ||
-    ctx.cause === UVM_MAKE_RESIDENT_CAUSE_PREFETCH;
-  const fed = counts && move && !block.range.policy.readDuplication;
-  for (let run = 0; run < ctx.runs; run++) {
-    const first = ctx.runFirst[run] ?? 0;
-    const outer = ctx.runOuter[run] ?? 0;
-    if (fed)
-      ctx.detected += uvmPerfThrashingEvent(
-        driver,
-        block,
-        destination,
-        'migration',
-        first,
-        outer,
-        ctx.migrationTime,
-      );
-    else uvmPerfThrashingReset(driver, block, first, outer, ctx.migrationTime);
-  }
-}
-
-/** Books and records the copied runs, back to back. */
-function recordMigrations(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-): void {
-  const { counters } = driver.tools;
-  const toDevice = destination === UVM_ID_GPU;
-  const from = ctx.migrationTime + ctx.copyNs;
-  let at = from;
-  for (let run = 0; run < ctx.runs; run++) {
-    const first = ctx.runFirst[run] ?? 0;
-    const pages = (ctx.runOuter[run] ?? 0) - first;
-    const cause = ctx.runCause[run] ?? 0;
-    const ns = driver.gpu.copyEngine.book(pages * PAGE_SIZE, toDevice);
-    const value = packUvmEvent(cause, toDevice ? UVM_ID_CPU : UVM_ID_GPU, destination);
-    driver.tools.record(UvmEventTypeMigration, at, block.start + first, pages, value);
-    const bytes = counters.bytes[cause];
-    if (bytes !== undefined) bytes[toDevice ? 'toDevice' : 'toHost'] += pages * PAGE_SIZE;
-    at += ns;
-    ctx.transfers++;
-    ctx.copiedPages += pages;
-    ctx.copyNs += ns;
-  }
-  counters.transfers += ctx.runs;
-  counters.copyNs += at - from;
 }
 
 /** The last page has left the GPU: a whole block's chunk stays as a cache, a short one's chunks are freed. */

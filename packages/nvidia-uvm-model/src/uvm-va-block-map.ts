@@ -8,6 +8,7 @@ import {
 } from '@hmm/gpu';
 import type { UvmDriver } from './uvm-driver.js';
 import {
+  MASK_WORDS,
   maskAnd,
   maskAndNot,
   maskCopy,
@@ -15,11 +16,10 @@ import {
   maskFull,
   maskNext,
   maskNextClear,
-  maskOr,
   maskTest,
-  maskWeight,
   newMask,
   PAGES_PER_BLOCK,
+  popcount,
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { uvmPerfThrashingEvent } from './uvm-perf-thrashing.js';
@@ -49,18 +49,27 @@ function pteFlags(prot: number, residency: UvmProcessorId): number {
   return residency === UVM_ID_CPU ? flags | GPU_PTE_SYSMEM : flags;
 }
 
-/** The pages of `mask` that `id` maps with less than `prot`, stored in `to`. */
-function lacking(
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-  mask: UvmPageMask,
-  prot: number,
-  to: UvmPageMask,
-): void {
-  const masks = block.masks(id);
-  maskCopy(to, mask);
-  if (prot === UVM_PROT_READ_ONLY) maskAndNot(to, masks.read);
-  else maskAndNot(to, prot === UVM_PROT_READ_WRITE ? masks.write : masks.atomic);
+/**
+ * Gives `id` the protection `prot` on the pages of `mask` that it maps with less, in the masks; the pages are left in `change`.
+ * @returns how many they are.
+ */
+function takeLacking(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask, prot: number): number {
+  const { read, write, atomic } = block.masks(id);
+  let held = read;
+  if (prot !== UVM_PROT_READ_ONLY) held = prot === UVM_PROT_READ_WRITE ? write : atomic;
+  const writes = prot >= UVM_PROT_READ_WRITE ? -1 : 0;
+  const atomics = prot >= UVM_PROT_READ_WRITE_ATOMIC ? -1 : 0;
+  let pages = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const lacks = (mask[i] ?? 0) & ~(held[i] ?? 0);
+    change[i] = lacks;
+    if (lacks === 0) continue;
+    read[i] = (read[i] ?? 0) | lacks;
+    write[i] = (write[i] ?? 0) | (lacks & writes);
+    atomic[i] = (atomic[i] ?? 0) | (lacks & atomics);
+    pages += popcount(lacks);
+  }
+  return pages;
 }
 
 /**
@@ -80,13 +89,9 @@ export function uvmVaBlockMap(
   cause: number,
 ): void {
   if (id !== residency && cause !== UvmEventMapRemoteCauseOutOfMemory && mapsLocalOnly(block, id)) return;
-  lacking(block, id, mask, prot, change);
-  if (maskEmpty(change)) return;
-  const masks = block.masks(id);
-  maskOr(masks.read, change);
-  if (prot >= UVM_PROT_READ_WRITE) maskOr(masks.write, change);
-  if (prot >= UVM_PROT_READ_WRITE_ATOMIC) maskOr(masks.atomic, change);
-  ctx.mappedPages += maskWeight(change);
+  const pages = takeLacking(block, id, mask, prot);
+  if (pages === 0) return;
+  ctx.mappedPages += pages;
   if (id === UVM_ID_CPU) return;
   writeGpuPtes(driver, block, residency, prot);
   if (residency === UVM_ID_CPU) recordMapRemote(driver, ctx, block, cause);
@@ -153,21 +158,34 @@ function recordMapRemote(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVa
 
 /** Removes the mappings of the pages in `mask` on processor `id`. @uvm uvm_va_block.c uvm_va_block_unmap */
 export function uvmVaBlockUnmap(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask): void {
-  const masks = block.masks(id);
-  maskCopy(change, mask);
-  maskAnd(change, masks.read);
-  if (maskEmpty(change)) return;
-  maskAndNot(masks.read, change);
-  maskAndNot(masks.write, change);
-  maskAndNot(masks.atomic, change);
+  if (!dropMapped(block, id, mask)) return;
   if (id === UVM_ID_CPU) {
     maskAndNot(block.cpuDirty, change);
     maskAndNot(block.cpuTouched, change);
     return;
   }
-  forRuns(block, change, (first, pages) => {
-    block.range.space.instance.table.unmap(block.start + first, pages);
-  });
+  const { table } = block.range.space.instance;
+  for (let page = maskNext(change, 0); page < block.pages;) {
+    const outer = Math.min(maskNextClear(change, page), block.pages);
+    table.unmap(block.start + page, outer - page);
+    page = maskNext(change, outer);
+  }
+}
+
+/** Takes the pages of `mask` out of the masks of what `id` maps; those that were there are left in `change`. */
+function dropMapped(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask): boolean {
+  const { read, write, atomic } = block.masks(id);
+  let any = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const lost = (mask[i] ?? 0) & (read[i] ?? 0);
+    change[i] = lost;
+    if (lost === 0) continue;
+    any |= lost;
+    read[i] = (read[i] ?? 0) & ~lost;
+    write[i] = (write[i] ?? 0) & ~lost;
+    atomic[i] = (atomic[i] ?? 0) & ~lost;
+  }
+  return any !== 0;
 }
 
 /** Calls `visit` for each run of pages in `mask`. */

@@ -1,12 +1,12 @@
 import { fullyDiscarded, keepContents } from './uvm-discard.js';
 import type { UvmDriver } from './uvm-driver.js';
 import {
+  MASK_WORDS,
   maskAnd,
   maskAndNot,
   maskCopy,
   maskEmpty,
   maskNext,
-  maskOr,
   maskSet,
   maskZero,
   newMask,
@@ -28,8 +28,8 @@ import { uvmVaBlockAddMappingsAfterMigration } from './uvm-va-block-add-mappings
 import { revokeOthers, uvmVaBlockMap } from './uvm-va-block-map.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
 
-const writable = newMask();
-const might = newMask();
+const pinned = newMask();
+const others = newMask();
 const one = newMask();
 /** Pages by their new protection, weakest first. */
 const byProt = [newMask(), newMask(), newMask()] as const;
@@ -49,13 +49,25 @@ export function uvmVaBlockServiceFinish(
   residency: UvmProcessorId,
   pages: UvmPageMask,
 ): void {
-  computeNewPermissions(driver, ctx, block, id, residency, pages);
   const [, readWrite, atomic] = byProt;
-  revokeOthers(driver, ctx, block, id, residency, readWrite, UVM_PROT_READ_WRITE);
-  revokeOthers(driver, ctx, block, id, residency, atomic, UVM_PROT_READ_WRITE_ATOMIC);
-  for (const prot of PROTS) mapFaulting(driver, ctx, block, id, residency, prot);
-  for (const prot of PROTS) mapOthers(driver, ctx, block, id, residency, prot);
+  const found = computeNewPermissions(driver, ctx, block, id, residency, pages);
+  if ((found & bitOf(UVM_PROT_READ_WRITE)) !== 0)
+    revokeOthers(driver, ctx, block, id, residency, readWrite, UVM_PROT_READ_WRITE);
+  if ((found & bitOf(UVM_PROT_READ_WRITE_ATOMIC)) !== 0)
+    revokeOthers(driver, ctx, block, id, residency, atomic, UVM_PROT_READ_WRITE_ATOMIC);
+  for (const prot of PROTS)
+    if ((found & bitOf(prot)) !== 0) mapFaulting(driver, ctx, block, id, residency, prot);
+  const advised = policyAccessedBy(block.range.policy, otherProcessor(id));
+  if (advised || ctx.anyPinned) {
+    for (const prot of PROTS)
+      if ((found & bitOf(prot)) !== 0) mapOthers(driver, ctx, block, id, residency, prot, advised);
+  }
   noteDiscarded(driver, block, residency);
+}
+
+/** The bit of a protection in what {@link computeNewPermissions} returns. */
+function bitOf(prot: number): number {
+  return 1 << prot;
 }
 
 /** What can be written is needed again; a chunk with nothing but discarded pages goes before others. */
@@ -68,7 +80,12 @@ function noteDiscarded(driver: UvmDriver, block: UvmVaBlock, residency: UvmProce
     driver.pmm.markDiscarded(block.gpuBase);
 }
 
-/** Sorts the pages into `byProt`. @uvm uvm_va_block.c compute_new_permission */
+/**
+ * Sorts the pages into `byProt`. The pages that get write permission: those written, and those read where promotion revokes
+ * nothing, i.e. which cannot be duplicated and where the other processor has no right to atomics that it would lose. What is
+ * discarded has to be written by a fault of its own. @returns the bit ({@link bitOf}) of each protection that a page gets.
+ * @uvm uvm_va_block.c compute_new_permission
+ */
 function computeNewPermissions(
   driver: UvmDriver,
   ctx: UvmServiceContext,
@@ -76,42 +93,42 @@ function computeNewPermissions(
   id: UvmProcessorId,
   residency: UvmProcessorId,
   pages: UvmPageMask,
-): void {
+): number {
   const native = driver.nativeAtomics(id, residency);
+  const other = otherProcessor(id);
+  const keeps = driver.nativeAtomics(other, residency) ? 0 : -1;
+  const asWritten = block.range.policy.readDuplication ? -1 : 0;
+  const { writes, atomics } = ctx;
+  const { readDuplicated, discarded } = block;
+  const { atomic: theirs } = block.masks(other);
   const [readOnly, readWrite, atomic] = byProt;
-  computeWritable(driver, ctx, block, id, residency, pages);
-  maskCopy(readOnly, pages);
-  maskAndNot(readOnly, writable);
-  maskCopy(atomic, native ? writable : ctx.atomics);
-  maskAnd(atomic, pages);
-  maskCopy(readWrite, writable);
-  maskAndNot(readWrite, atomic);
+  let anyReadOnly = 0;
+  let anyReadWrite = 0;
+  let anyAtomic = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const asked = pages[i] ?? 0;
+    const refused = (readDuplicated[i] ?? 0) | (discarded[i] ?? 0) | ((theirs[i] ?? 0) & keeps) | asWritten;
+    const writable = asked & (~refused | (writes[i] ?? 0));
+    const most = native ? writable : asked & (atomics[i] ?? 0);
+    readOnly[i] = asked & ~writable;
+    readWrite[i] = writable & ~most;
+    atomic[i] = most;
+    anyReadOnly |= asked & ~writable;
+    anyReadWrite |= writable & ~most;
+    anyAtomic |= most;
+  }
+  const found = anyReadOnly === 0 ? 0 : bitOf(UVM_PROT_READ_ONLY);
+  const more = anyReadWrite === 0 ? found : found | bitOf(UVM_PROT_READ_WRITE);
+  return anyAtomic === 0 ? more : more | bitOf(UVM_PROT_READ_WRITE_ATOMIC);
 }
 
-/**
- * The pages that get write permission: those written, and those read where promotion revokes nothing, i.e. which cannot be
- * duplicated and where the other processor has no right to atomics that it would lose. What is discarded has to be written
- * by a fault of its own.
- */
-function computeWritable(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-  residency: UvmProcessorId,
-  pages: UvmPageMask,
-): void {
-  const other = otherProcessor(id);
-  maskCopy(writable, pages);
-  if (block.range.policy.readDuplication) {
-    maskAnd(writable, ctx.writes);
-    return;
-  }
-  maskCopy(might, block.readDuplicated);
-  maskOr(might, block.discarded);
-  if (!driver.nativeAtomics(other, residency)) maskOr(might, block.masks(other).atomic);
-  maskAndNot(might, ctx.writes);
-  maskAndNot(writable, might);
+/** The pages that get `prot`, sorted into `pinned` and `others`. */
+function splitByPin(ctx: UvmServiceContext, prot: number): void {
+  const bucket = byProt[prot - 1] ?? one;
+  maskCopy(pinned, bucket);
+  maskAnd(pinned, ctx.pinned);
+  maskCopy(others, bucket);
+  maskAndNot(others, ctx.pinned);
 }
 
 function mapFaulting(
@@ -122,14 +139,10 @@ function mapFaulting(
   residency: UvmProcessorId,
   prot: number,
 ): void {
-  const bucket = byProt[prot - 1];
-  if (bucket === undefined || maskEmpty(bucket)) return;
-  maskCopy(ctx.work, bucket);
-  maskAnd(ctx.work, ctx.pinned);
-  uvmVaBlockMap(driver, ctx, block, id, residency, ctx.work, prot, UvmEventMapRemoteCauseThrashing);
-  maskCopy(ctx.work, bucket);
-  maskAndNot(ctx.work, ctx.pinned);
-  uvmVaBlockMap(driver, ctx, block, id, residency, ctx.work, prot, ctx.remoteCause);
+  splitByPin(ctx, prot);
+  if (ctx.anyPinned)
+    uvmVaBlockMap(driver, ctx, block, id, residency, pinned, prot, UvmEventMapRemoteCauseThrashing);
+  uvmVaBlockMap(driver, ctx, block, id, residency, others, prot, ctx.remoteCause);
 }
 
 /** Pinned pages one by one, with those that thrash on them; the rest by advice. @uvm uvm_va_block.c block_service_finish_map_accessed_by */
@@ -140,15 +153,12 @@ function mapOthers(
   id: UvmProcessorId,
   residency: UvmProcessorId,
   prot: number,
+  advised: boolean,
 ): void {
-  const bucket = byProt[prot - 1];
-  if (bucket === undefined || maskEmpty(bucket)) return;
   const other = otherProcessor(id);
-  const advised = policyAccessedBy(block.range.policy, other);
-  maskCopy(ctx.work, bucket);
-  maskAnd(ctx.work, ctx.pinned);
   const pages = block.thrashing?.pages;
-  for (let page = maskNext(ctx.work, 0); page < block.pages; page = maskNext(ctx.work, page + 1)) {
+  splitByPin(ctx, prot);
+  for (let page = maskNext(pinned, 0); page < block.pages; page = maskNext(pinned, page + 1)) {
     const thrashes = (((pages?.processors[page] ?? 0) >>> other) & 1) !== 0;
     if (!advised && !thrashes) continue;
     maskZero(one);
@@ -157,8 +167,6 @@ function mapOthers(
     uvmVaBlockAddMappingsAfterMigration(driver, ctx, block, residency, id, one, prot, cause);
   }
   if (!advised) return;
-  maskCopy(ctx.work, bucket);
-  maskAndNot(ctx.work, ctx.pinned);
   const cause = UvmEventMapRemoteCausePolicy;
-  uvmVaBlockAddMappingsAfterMigration(driver, ctx, block, residency, id, ctx.work, prot, cause);
+  uvmVaBlockAddMappingsAfterMigration(driver, ctx, block, residency, id, others, prot, cause);
 }

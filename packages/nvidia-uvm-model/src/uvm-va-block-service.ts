@@ -129,7 +129,10 @@ function takePage(
     return FAULT_THROTTLED;
   }
   const pinned = hint.type === UVM_PERF_THRASHING_HINT_TYPE_PIN;
-  if (pinned) maskSet(ctx.pinned, page);
+  if (pinned) {
+    maskSet(ctx.pinned, page);
+    ctx.anyPinned = true;
+  }
   placePage(driver, ctx, block, id, page, access, pinned ? hint.residency : undefined);
   return FAULT_TAKEN;
 }
@@ -172,7 +175,10 @@ function selectResidency(
 ): UvmProcessorId {
   if (driver.forceSysmem) return UVM_ID_CPU;
   if (duplicates(block, page) && pinAt === undefined) {
-    if (access <= UVM_FAULT_ACCESS_TYPE_READ) maskSet(ctx.duplicate, page);
+    if (access <= UVM_FAULT_ACCESS_TYPE_READ) {
+      maskSet(ctx.duplicate, page);
+      ctx.anyDuplicate = true;
+    }
     return id;
   }
   const { policy } = block.range;
@@ -220,9 +226,12 @@ export function uvmVaBlockServiceLocked(
 
 /** What is taken along is copied where reading makes copies, and where there is a copy already. */
 function duplicatePrefetched(ctx: UvmServiceContext, block: UvmVaBlock): void {
+  const all = block.range.policy.readDuplication;
+  if (!all && maskEmpty(block.readDuplicated)) return;
   maskCopy(ctx.work, ctx.prefetch);
-  if (!block.range.policy.readDuplication) maskAnd(ctx.work, block.readDuplicated);
+  if (!all) maskAnd(ctx.work, block.readDuplicated);
   maskOr(ctx.duplicate, ctx.work);
+  ctx.anyDuplicate = true;
 }
 
 /**
@@ -251,18 +260,25 @@ function serveDestination(
   pages: UvmPageMask,
 ): boolean {
   maskOr(pages, ctx.prefetch);
-  maskCopy(ctx.work, pages);
-  maskAnd(ctx.work, ctx.duplicate);
-  if (
-    !maskEmpty(ctx.work) &&
-    !uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, destination, ctx.work)
-  ) {
-    return false;
-  }
-  maskCopy(ctx.work, pages);
-  maskAndNot(ctx.work, ctx.duplicate);
-  if (!maskEmpty(ctx.work) && !uvmVaBlockMakeResident(driver, ctx, block, destination, ctx.work))
-    return false;
+  if (!makeResident(driver, ctx, block, destination, pages)) return false;
   uvmVaBlockServiceFinish(driver, ctx, block, id, destination, pages);
   return true;
+}
+
+/** Copies the pages that reading duplicates, moves the others. Returns as {@link uvmVaBlockMakeResident}. */
+function makeResident(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  pages: UvmPageMask,
+): boolean {
+  if (!ctx.anyDuplicate) return uvmVaBlockMakeResident(driver, ctx, block, destination, pages);
+  maskCopy(ctx.work, pages);
+  maskAnd(ctx.work, ctx.duplicate);
+  const copies = !maskEmpty(ctx.work);
+  if (copies && !uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, destination, ctx.work)) return false;
+  maskCopy(ctx.work, pages);
+  maskAndNot(ctx.work, ctx.duplicate);
+  return maskEmpty(ctx.work) || uvmVaBlockMakeResident(driver, ctx, block, destination, ctx.work);
 }

@@ -1,8 +1,9 @@
 import { Mutex } from '@hmm/kernel';
 import {
+  MASK_WORDS,
   maskClip,
+  maskOf,
   maskShiftDown,
-  newMask,
   PAGES_PER_BLOCK,
   type UvmPageMask,
   maskTest,
@@ -33,9 +34,15 @@ export interface UvmProcessorMasks {
   readonly atomic: UvmPageMask;
 }
 
-function processorMasks(id: UvmProcessorId): UvmProcessorMasks {
-  const write = newMask();
-  return { resident: newMask(), read: newMask(), write, atomic: id === UVM_ID_CPU ? write : newMask() };
+function processorMasks(row: Int32Array<ArrayBuffer>, id: UvmProcessorId): UvmProcessorMasks {
+  const first = id === UVM_ID_CPU ? 0 : 3;
+  const write = maskOf(row, first + 2);
+  return {
+    resident: maskOf(row, first),
+    read: maskOf(row, first + 1),
+    write,
+    atomic: id === UVM_ID_CPU ? write : maskOf(row, first + 3),
+  };
 }
 
 /**
@@ -50,20 +57,20 @@ export class UvmVaBlock {
   readonly start: number;
   /** Pages, 1 … 512. */
   pages: number;
-  readonly cpu = processorMasks(UVM_ID_CPU);
-  readonly gpu = processorMasks(UVM_ID_GPU);
+  /** All its masks, side by side: what a service reads lies close together. */
+  private readonly row = new Int32Array(12 * MASK_WORDS);
+  readonly cpu = processorMasks(this.row, UVM_ID_CPU);
+  readonly gpu = processorMasks(this.row, UVM_ID_GPU);
   /** Pages that eviction took from the GPU. */
-  readonly evicted = newMask();
+  readonly evicted = maskOf(this.row, 7);
   /** Pages resident on both processors. */
-  readonly readDuplicated = newMask();
+  readonly readDuplicated = maskOf(this.row, 8);
   /** Pages whose contents are needed no more. */
-  readonly discarded = newMask();
+  readonly discarded = maskOf(this.row, 9);
   /** CPU pages written, and touched at all, since they were mapped: what the hardware notes in the PTEs. */
-  readonly cpuDirty = newMask();
-  readonly cpuTouched = newMask();
-  /** Pages with a host frame; it stays allocated as a cache when the data moves away. */
-  readonly cpuAllocated = newMask();
-  /** First host frame, or -1 while the block has none. */
+  readonly cpuDirty = maskOf(this.row, 10);
+  readonly cpuTouched = maskOf(this.row, 11);
+  /** First host frame, or -1 while the block has none; frames stay allocated as a cache when the data moves away. */
   cpuBase = -1;
   /** First device frame of the block's own root chunk, or -1. */
   gpuBase = -1;
@@ -168,7 +175,6 @@ export class UvmVaBlock {
       [this.gpu.atomic, upper.gpu.atomic],
       [this.evicted, upper.evicted],
       [this.readDuplicated, upper.readDuplicated],
-      [this.cpuAllocated, upper.cpuAllocated],
     ];
   }
 }

@@ -1,0 +1,260 @@
+import { PAGE_SIZE } from '@hmm/kernel';
+import type { UvmDriver } from './uvm-driver.js';
+import { MASK_WORDS, maskNext, maskNextClear, maskTest, newMask } from './uvm-page-mask.js';
+import type { UvmPageMask } from './uvm-page-mask.js';
+import { uvmPerfThrashingEvent, uvmPerfThrashingReset } from './uvm-perf-thrashing.js';
+import type { UvmServiceContext } from './uvm-service-context.js';
+import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
+import {
+  otherProcessor,
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER,
+  UVM_MAKE_RESIDENT_CAUSE_API_HINT,
+  UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
+  UVM_MAKE_RESIDENT_CAUSE_EVICTION,
+  UVM_MAKE_RESIDENT_CAUSE_PREFETCH,
+  UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
+  UvmEventMigrationCauseAccessCounters,
+  UvmEventMigrationCauseCoherence,
+  UvmEventMigrationCauseEviction,
+  UvmEventMigrationCausePrefetch,
+  UvmEventMigrationCauseUser,
+  type UvmMakeResidentCause,
+  type UvmProcessorId,
+} from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+
+/** Pages that come to the destination, and of these those whose data is copied and those that are zero-filled. */
+export const moving = newMask();
+const copied = newMask();
+const zeroed = newMask();
+
+/** What {@link selectMoving} found, a bit each: pages that come, are copied, are zero-filled. */
+export const MOVES = 1;
+const COPIES = 2;
+const ZEROES = 4;
+/** Among the pages that come are some that the CPU, the GPU has mapped; among those asked for are some with two copies. */
+export const MAPPED_CPU = 8;
+export const MAPPED_GPU = 16;
+export const DUPLICATED = 32;
+
+/**
+ * Which pages of `mask` have to come to `destination`, and how: left in {@link moving} and this module's own masks, a word
+ * at a time, since every service of every block goes through here. @returns the bits above that apply.
+ */
+export function selectMoving(block: UvmVaBlock, destination: UvmProcessorId, mask: UvmPageMask): number {
+  const { resident: there } = block.masks(destination);
+  const { resident: here } = block.masks(otherProcessor(destination));
+  const { discarded, readDuplicated } = block;
+  const { read: cpuMapped } = block.cpu;
+  const { read: gpuMapped } = block.gpu;
+  let any = 0;
+  let copies = 0;
+  let zeroes = 0;
+  let cpu = 0;
+  let gpu = 0;
+  let duplicated = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const asked = mask[i] ?? 0;
+    const move = asked & ~(there[i] ?? 0);
+    const copy = move & (here[i] ?? 0) & ~(discarded[i] ?? 0);
+    moving[i] = move;
+    copied[i] = copy;
+    zeroed[i] = move & ~copy;
+    if (asked === 0) continue;
+    duplicated |= asked & (readDuplicated[i] ?? 0);
+    any |= move;
+    copies |= copy;
+    zeroes |= move & ~copy;
+    cpu |= move & (cpuMapped[i] ?? 0);
+    gpu |= move & (gpuMapped[i] ?? 0);
+  }
+  let found = any === 0 ? 0 : MOVES;
+  if (copies !== 0) found |= COPIES;
+  if (zeroes !== 0) found |= ZEROES;
+  if (cpu !== 0) found |= MAPPED_CPU;
+  if (gpu !== 0) found |= MAPPED_GPU;
+  return duplicated === 0 ? found : found | DUPLICATED;
+}
+
+/**
+ * Copies what {@link selectMoving} found at the source and needed, zero-fills the rest, feeds the detector, books and records
+ * the copied runs. `move`: the source loses the pages.
+ */
+export function transferMoving(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  found: number,
+  move: boolean,
+): void {
+  ctx.runs = 0;
+  if ((found & COPIES) !== 0) copyRuns(driver, ctx, block, destination);
+  if ((found & ZEROES) !== 0) zeroFill(driver, ctx, block, destination);
+  if (ctx.runs === 0) return;
+  feedDetector(driver, ctx, block, destination, move);
+  recordMigrations(driver, ctx, block, destination);
+}
+
+/** The migration cause in event records; of causes that tell pages that faulted from others, that of pages that did. */
+function eventCause(cause: UvmMakeResidentCause): number {
+  switch (cause) {
+    case UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE:
+    case UVM_MAKE_RESIDENT_CAUSE_API_HINT:
+      return UvmEventMigrationCauseUser;
+    case UVM_MAKE_RESIDENT_CAUSE_EVICTION:
+      return UvmEventMigrationCauseEviction;
+    case UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER:
+      return UvmEventMigrationCauseAccessCounters;
+    default:
+      return UvmEventMigrationCauseCoherence;
+  }
+}
+
+/** Copies run by run; runs, by cause where pages that faulted are told apart, are left in the context. */
+function copyRuns(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+): void {
+  const { runFirst, runOuter, runCause, faulted } = ctx;
+  const whole = eventCause(ctx.cause);
+  const apart = whole === UvmEventMigrationCauseCoherence;
+  let runs = 0;
+  for (let page = maskNext(copied, 0); page < block.pages;) {
+    let outer = Math.min(maskNextClear(copied, page), block.pages);
+    let cause = whole;
+    if (apart) {
+      const fault = maskTest(faulted, page);
+      if (!fault) cause = UvmEventMigrationCausePrefetch;
+      outer = Math.min(outer, fault ? maskNextClear(faulted, page) : maskNext(faulted, page));
+    }
+    runFirst[runs] = page;
+    runOuter[runs] = outer;
+    runCause[runs++] = cause;
+    copyFrames(driver, block, destination, page, outer);
+    page = maskNext(copied, outer);
+  }
+  ctx.runs = runs;
+}
+
+function copyFrames(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  first: number,
+  outer: number,
+): void {
+  const { vidmem, sysmem } = driver.gpu;
+  for (let page = first; page < outer;) {
+    const frame = block.gpuFrame(page);
+    let end = page + 1;
+    if (block.gpuBase >= 0) end = outer;
+    else while (end < outer && block.gpuFrame(end) === frame + end - page) end++;
+    if (destination === UVM_ID_GPU) vidmem.copyFrom(frame, sysmem, block.cpuFrame(page), end - page);
+    else sysmem.copyFrom(block.cpuFrame(page), vidmem, frame, end - page);
+    page = end;
+  }
+}
+
+function zeroFill(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+): void {
+  for (let page = maskNext(zeroed, 0); page < block.pages;) {
+    const outer = Math.min(maskNextClear(zeroed, page), block.pages);
+    ctx.zeroedPages += outer - page;
+    zeroFrames(driver, block, destination, page, outer);
+    page = maskNext(zeroed, outer);
+  }
+}
+
+function zeroFrames(
+  driver: UvmDriver,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  first: number,
+  outer: number,
+): void {
+  driver.tools.counters.zeroedPages += outer - first;
+  if (destination === UVM_ID_CPU) driver.gpu.sysmem.fill(block.cpuFrame(first), outer - first, 0);
+  else if (block.gpuBase >= 0) driver.gpu.vidmem.fill(block.gpuFrame(first), outer - first, 0);
+  else for (let page = first; page < outer; page++) driver.gpu.vidmem.fill(block.gpuFrame(page), 1, 0);
+}
+
+/** Moves that faults cause feed the thrashing detector, run by run; a request or a copy starts the pages afresh. */
+function feedDetector(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  move: boolean,
+): void {
+  if (ctx.cause === UVM_MAKE_RESIDENT_CAUSE_EVICTION) return;
+  const counts =
+    ctx.cause === UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT ||
+    ctx.cause === UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER ||
+    ctx.cause === UVM_MAKE_RESIDENT_CAUSE_PREFETCH;
+  const fed = counts && move && !block.range.policy.readDuplication;
+  for (let run = 0; run < ctx.runs; run++) {
+    const first = ctx.runFirst[run] ?? 0;
+    const outer = ctx.runOuter[run] ?? 0;
+    if (fed)
+      ctx.detected += uvmPerfThrashingEvent(
+        driver,
+        block,
+        destination,
+        'migration',
+        first,
+        outer,
+        ctx.migrationTime,
+      );
+    else uvmPerfThrashingReset(driver, block, first, outer, ctx.migrationTime);
+  }
+}
+
+/** Books and records the copied runs, back to back. */
+function recordMigrations(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+): void {
+  const { tools, gpu } = driver;
+  const { counters } = tools;
+  const { runs, runFirst, runOuter, runCause } = ctx;
+  const toDevice = destination === UVM_ID_GPU;
+  const source = toDevice ? UVM_ID_CPU : UVM_ID_GPU;
+  const from = ctx.migrationTime + ctx.copyNs;
+  let at = from;
+  for (let run = 0; run < runs; run++) {
+    const first = runFirst[run] ?? 0;
+    const pages = (runOuter[run] ?? 0) - first;
+    const cause = runCause[run] ?? 0;
+    const bytes = pages * PAGE_SIZE;
+    const ns = gpu.copyEngine.book(bytes, toDevice);
+    tools.record(
+      UvmEventTypeMigration,
+      at,
+      block.start + first,
+      pages,
+      packUvmEvent(cause, source, destination),
+    );
+    const totals = counters.bytes[cause];
+    if (totals !== undefined) {
+      if (toDevice) totals.toDevice += bytes;
+      else totals.toHost += bytes;
+    }
+    at += ns;
+    ctx.copiedPages += pages;
+    ctx.copyNs += ns;
+  }
+  ctx.transfers += runs;
+  counters.transfers += runs;
+  counters.copyNs += at - from;
+}
