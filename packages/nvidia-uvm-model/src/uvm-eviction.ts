@@ -1,9 +1,9 @@
 import type { UvmDriver } from './uvm-driver.js';
-import { maskAndNot, maskCopy, maskEmpty, maskOr, maskWeight, newMask } from './uvm-page-mask.js';
+import { MASK_WORDS, maskAndNot, newMask, popcount } from './uvm-page-mask.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
 import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
-import type { UvmVaBlock } from './uvm-va-block.js';
+import { ROW_EVICTED, ROW_GPU_RESIDENT, type UvmVaBlock } from './uvm-va-block.js';
 import { freeGpuChunks, uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockMap } from './uvm-va-block-map.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
@@ -32,18 +32,30 @@ export function evictOne(driver: UvmDriver, ctx: UvmServiceContext, keep: UvmVaB
 export function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVaBlock): void {
   const own = driver.evictionContext;
   own.begin(UVM_MAKE_RESIDENT_CAUSE_EVICTION, ctx.hintTime);
-  maskCopy(leaving, block.gpu.resident);
-  if (!maskEmpty(leaving)) {
-    const pages = maskWeight(leaving);
+  const pages = takeResident(block);
+  if (pages > 0) {
     const value = packUvmEvent(0, UVM_ID_GPU, UVM_ID_CPU);
     driver.tools.record(UvmEventTypeEviction, ctx.hintTime, block.start, pages, value);
     driver.tools.counters.evictedPages += pages;
     uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);
-    maskOr(block.evicted, leaving);
     restoreMappings(driver, own, block);
     ctx.copyNs += own.copyNs;
   }
   freeGpuChunks(driver, block);
+}
+
+/** All pages that the block has on the GPU are evicted: they are left in `leaving`. @returns how many they are. */
+function takeResident(block: UvmVaBlock): number {
+  const { row } = block;
+  let pages = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const bits = row[ROW_GPU_RESIDENT + i] ?? 0;
+    leaving[i] = bits;
+    if (bits === 0) continue;
+    row[ROW_EVICTED + i] = (row[ROW_EVICTED + i] ?? 0) | bits;
+    pages += popcount(bits);
+  }
+  return pages;
 }
 
 /**

@@ -7,7 +7,6 @@ import {
   maskEmpty,
   maskFill,
   maskNext,
-  maskOr,
   maskTest,
   maskZero,
   newMask,
@@ -16,7 +15,7 @@ import {
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { UVM_ID_CPU, type UvmProcessorId } from './uvm-types.js';
-import type { UvmVaBlock } from './uvm-va-block.js';
+import { ROW_CPU_RESIDENT, ROW_GPU_RESIDENT, type UvmVaBlock } from './uvm-va-block.js';
 
 /** From this release on nothing is taken along away from the preferred location. */
 export const UVM_RELEASE_PREFETCH_STAYS = 590;
@@ -157,8 +156,9 @@ function driverHint(
     return;
   }
   if (leavesPreferred(driver, block, destination)) return;
-  maskCopy(grown, block.masks(destination).resident);
-  maskOr(grown, faulted);
+  const { row } = block;
+  const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
+  for (let i = 0; i < MASK_WORDS; i++) grown[i] = (row[there + i] ?? 0) | (faulted[i] ?? 0);
   growFaultGranularity(block, faulted, first, outer, grown);
   treeHint(driver.prefetchParams.threshold, block, faulted, first, outer, prefetch);
 }

@@ -6,7 +6,6 @@ import { uvmPerfThrashingEvent, uvmPerfThrashingReset } from './uvm-perf-thrashi
 import type { UvmServiceContext } from './uvm-service-context.js';
 import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
 import {
-  otherProcessor,
   UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER,
@@ -23,7 +22,15 @@ import {
   type UvmMakeResidentCause,
   type UvmProcessorId,
 } from './uvm-types.js';
-import type { UvmVaBlock } from './uvm-va-block.js';
+import {
+  ROW_CPU_READ,
+  ROW_CPU_RESIDENT,
+  ROW_DISCARDED,
+  ROW_GPU_READ,
+  ROW_GPU_RESIDENT,
+  ROW_READ_DUPLICATED,
+  type UvmVaBlock,
+} from './uvm-va-block.js';
 
 /** Pages that come to the destination, and of these those whose data is copied and those that are zero-filled. */
 export const moving = newMask();
@@ -44,11 +51,9 @@ export const DUPLICATED = 32;
  * at a time, since every service of every block goes through here. @returns the bits above that apply.
  */
 export function selectMoving(block: UvmVaBlock, destination: UvmProcessorId, mask: UvmPageMask): number {
-  const { resident: there } = block.masks(destination);
-  const { resident: here } = block.masks(otherProcessor(destination));
-  const { discarded, readDuplicated } = block;
-  const { read: cpuMapped } = block.cpu;
-  const { read: gpuMapped } = block.gpu;
+  const { row } = block;
+  const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
+  const here = destination === UVM_ID_CPU ? ROW_GPU_RESIDENT : ROW_CPU_RESIDENT;
   let any = 0;
   let copies = 0;
   let zeroes = 0;
@@ -57,18 +62,18 @@ export function selectMoving(block: UvmVaBlock, destination: UvmProcessorId, mas
   let duplicated = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
     const asked = mask[i] ?? 0;
-    const move = asked & ~(there[i] ?? 0);
-    const copy = move & (here[i] ?? 0) & ~(discarded[i] ?? 0);
+    const move = asked === 0 ? 0 : asked & ~(row[there + i] ?? 0);
+    const copy = move === 0 ? 0 : move & (row[here + i] ?? 0) & ~(row[ROW_DISCARDED + i] ?? 0);
     moving[i] = move;
     copied[i] = copy;
     zeroed[i] = move & ~copy;
     if (asked === 0) continue;
-    duplicated |= asked & (readDuplicated[i] ?? 0);
+    duplicated |= asked & (row[ROW_READ_DUPLICATED + i] ?? 0);
     any |= move;
     copies |= copy;
     zeroes |= move & ~copy;
-    cpu |= move & (cpuMapped[i] ?? 0);
-    gpu |= move & (gpuMapped[i] ?? 0);
+    cpu |= move & (row[ROW_CPU_READ + i] ?? 0);
+    gpu |= move & (row[ROW_GPU_READ + i] ?? 0);
   }
   let found = any === 0 ? 0 : MOVES;
   if (copies !== 0) found |= COPIES;

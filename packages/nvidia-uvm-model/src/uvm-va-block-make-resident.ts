@@ -23,7 +23,7 @@ import {
   UVM_PROT_READ_ONLY,
   type UvmProcessorId,
 } from './uvm-types.js';
-import type { UvmVaBlock } from './uvm-va-block.js';
+import { ROW_CPU_RESIDENT, ROW_EVICTED, ROW_GPU_RESIDENT, type UvmVaBlock } from './uvm-va-block.js';
 import {
   DUPLICATED,
   MAPPED_CPU,
@@ -64,19 +64,18 @@ export function uvmVaBlockMakeResident(
 
 /** The pages have come to `destination` and left the other processor. @returns how many they are. */
 function settle(ctx: UvmServiceContext, block: UvmVaBlock, destination: UvmProcessorId): number {
-  const { resident: there } = block.masks(destination);
-  const { resident: here } = block.masks(otherProcessor(destination));
   const { migrated } = ctx;
-  const { evicted } = block;
-  const back = destination === UVM_ID_GPU ? -1 : 0;
+  const { row } = block;
+  const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
+  const here = destination === UVM_ID_CPU ? ROW_GPU_RESIDENT : ROW_CPU_RESIDENT;
   let pages = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
     const move = moving[i] ?? 0;
     if (move === 0) continue;
-    there[i] = (there[i] ?? 0) | move;
-    here[i] = (here[i] ?? 0) & ~move;
+    row[there + i] = (row[there + i] ?? 0) | move;
+    row[here + i] = (row[here + i] ?? 0) & ~move;
+    if (there === ROW_GPU_RESIDENT) row[ROW_EVICTED + i] = (row[ROW_EVICTED + i] ?? 0) & ~move;
     migrated[i] = (migrated[i] ?? 0) | move;
-    evicted[i] = (evicted[i] ?? 0) & ~(move & back);
     pages += popcount(move);
   }
   return pages;

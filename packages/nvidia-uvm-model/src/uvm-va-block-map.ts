@@ -16,7 +16,6 @@ import {
   maskFull,
   maskNext,
   maskNextClear,
-  maskTest,
   newMask,
   PAGES_PER_BLOCK,
   popcount,
@@ -35,7 +34,14 @@ import {
   UvmEventMapRemoteCauseOutOfMemory,
   type UvmProcessorId,
 } from './uvm-types.js';
-import type { UvmVaBlock } from './uvm-va-block.js';
+import {
+  ROW_CPU_READ,
+  ROW_CPU_WRITE,
+  ROW_GPU_ATOMIC,
+  ROW_GPU_READ,
+  ROW_GPU_WRITE,
+  type UvmVaBlock,
+} from './uvm-va-block.js';
 
 const change = newMask();
 const revoked = newMask();
@@ -49,24 +55,34 @@ function pteFlags(prot: number, residency: UvmProcessorId): number {
   return residency === UVM_ID_CPU ? flags | GPU_PTE_SYSMEM : flags;
 }
 
+/** Where a block's row has the pages that `id` maps with `prot` at least. */
+function protRow(id: UvmProcessorId, prot: number): number {
+  if (id === UVM_ID_CPU) return prot === UVM_PROT_READ_ONLY ? ROW_CPU_READ : ROW_CPU_WRITE;
+  if (prot === UVM_PROT_READ_ONLY) return ROW_GPU_READ;
+  return prot === UVM_PROT_READ_WRITE ? ROW_GPU_WRITE : ROW_GPU_ATOMIC;
+}
+
 /**
  * Gives `id` the protection `prot` on the pages of `mask` that it maps with less, in the masks; the pages are left in `change`.
  * @returns how many they are.
  */
 function takeLacking(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask, prot: number): number {
-  const { read, write, atomic } = block.masks(id);
-  let held = read;
-  if (prot !== UVM_PROT_READ_ONLY) held = prot === UVM_PROT_READ_WRITE ? write : atomic;
+  const { row } = block;
+  const read = id === UVM_ID_CPU ? ROW_CPU_READ : ROW_GPU_READ;
+  const write = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_WRITE;
+  const atomic = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
+  const held = protRow(id, prot);
   const writes = prot >= UVM_PROT_READ_WRITE ? -1 : 0;
   const atomics = prot >= UVM_PROT_READ_WRITE_ATOMIC ? -1 : 0;
   let pages = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
-    const lacks = (mask[i] ?? 0) & ~(held[i] ?? 0);
+    const asked = mask[i] ?? 0;
+    const lacks = asked === 0 ? 0 : asked & ~(row[held + i] ?? 0);
     change[i] = lacks;
     if (lacks === 0) continue;
-    read[i] = (read[i] ?? 0) | lacks;
-    write[i] = (write[i] ?? 0) | (lacks & writes);
-    atomic[i] = (atomic[i] ?? 0) | (lacks & atomics);
+    row[read + i] = (row[read + i] ?? 0) | lacks;
+    row[write + i] = (row[write + i] ?? 0) | (lacks & writes);
+    row[atomic + i] = (row[atomic + i] ?? 0) | (lacks & atomics);
     pages += popcount(lacks);
   }
   return pages;
@@ -174,16 +190,20 @@ export function uvmVaBlockUnmap(block: UvmVaBlock, id: UvmProcessorId, mask: Uvm
 
 /** Takes the pages of `mask` out of the masks of what `id` maps; those that were there are left in `change`. */
 function dropMapped(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask): boolean {
-  const { read, write, atomic } = block.masks(id);
+  const { row } = block;
+  const read = id === UVM_ID_CPU ? ROW_CPU_READ : ROW_GPU_READ;
+  const write = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_WRITE;
+  const atomic = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
   let any = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
-    const lost = (mask[i] ?? 0) & (read[i] ?? 0);
+    const asked = mask[i] ?? 0;
+    const lost = asked === 0 ? 0 : asked & (row[read + i] ?? 0);
     change[i] = lost;
     if (lost === 0) continue;
     any |= lost;
-    read[i] = (read[i] ?? 0) & ~lost;
-    write[i] = (write[i] ?? 0) & ~lost;
-    atomic[i] = (atomic[i] ?? 0) & ~lost;
+    row[read + i] = (row[read + i] ?? 0) & ~lost;
+    row[write + i] = (row[write + i] ?? 0) & ~lost;
+    row[atomic + i] = (row[atomic + i] ?? 0) & ~lost;
   }
   return any !== 0;
 }
@@ -214,10 +234,8 @@ export function uvmVaBlockRevokeProt(
   mask: UvmPageMask,
   prot: number,
 ): void {
+  if (!selectRevoked(block, id, mask, prot)) return;
   const masks = block.masks(id);
-  maskCopy(change, mask);
-  maskAnd(change, prot === UVM_PROT_READ_WRITE ? masks.atomic : masks.write);
-  if (maskEmpty(change)) return;
   notifyRevocation(driver, ctx, block, id, prot);
   maskAndNot(masks.atomic, change);
   if (prot === UVM_PROT_READ_ONLY) maskAndNot(masks.write, change);
@@ -229,6 +247,20 @@ export function uvmVaBlockRevokeProt(
       block.range.space.instance.table.protect(block.start + first, pages, keep);
     });
   }
+}
+
+/** The pages of `mask` that `id` maps with more than `prot`, left in `change`; false when there is none. */
+function selectRevoked(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask, prot: number): boolean {
+  const { row } = block;
+  const more = protRow(id, prot + 1);
+  let any = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const asked = mask[i] ?? 0;
+    const lost = asked === 0 ? 0 : asked & (row[more + i] ?? 0);
+    change[i] = lost;
+    any |= lost;
+  }
+  return any !== 0;
 }
 
 /**
@@ -272,14 +304,12 @@ export function revokeOthers(
   const level =
     id === UVM_ID_GPU && prot === UVM_PROT_READ_WRITE_ATOMIC ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE;
   if (victim === UVM_ID_CPU && level === UVM_PROT_READ_WRITE) return;
-  maskCopy(remote, mask);
-  maskAndNot(remote, ctx.migrated);
+  const { migrated } = ctx;
+  for (let i = 0; i < MASK_WORDS; i++) remote[i] = (mask[i] ?? 0) & ~(migrated[i] ?? 0);
   uvmVaBlockRevokeProt(driver, ctx, block, victim, remote, level);
 }
 
 /** Whether a page of `block` is mapped by `id` with `prot` at least. */
 export function hasProt(block: UvmVaBlock, id: UvmProcessorId, page: number, prot: number): boolean {
-  const masks = block.masks(id);
-  if (prot === UVM_PROT_READ_ONLY) return maskTest(masks.read, page);
-  return maskTest(prot === UVM_PROT_READ_WRITE ? masks.write : masks.atomic, page);
+  return (((block.row[protRow(id, prot) + (page >>> 5)] ?? 0) >>> (page & 31)) & 1) !== 0;
 }

@@ -15,6 +15,7 @@ import {
 import type { UvmServiceContext } from './uvm-service-context.js';
 import {
   otherProcessor,
+  UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_PROT_READ_ONLY,
   UVM_PROT_READ_WRITE,
@@ -23,7 +24,13 @@ import {
   UvmEventMapRemoteCauseThrashing,
   type UvmProcessorId,
 } from './uvm-types.js';
-import type { UvmVaBlock } from './uvm-va-block.js';
+import {
+  ROW_CPU_WRITE,
+  ROW_DISCARDED,
+  ROW_GPU_ATOMIC,
+  ROW_READ_DUPLICATED,
+  type UvmVaBlock,
+} from './uvm-va-block.js';
 import { uvmVaBlockAddMappingsAfterMigration } from './uvm-va-block-add-mappings.js';
 import { revokeOthers, uvmVaBlockMap } from './uvm-va-block-map.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
@@ -99,17 +106,22 @@ function computeNewPermissions(
   const keeps = driver.nativeAtomics(other, residency) ? 0 : -1;
   const asWritten = block.range.policy.readDuplication ? -1 : 0;
   const { writes, atomics } = ctx;
-  const { readDuplicated, discarded } = block;
-  const { atomic: theirs } = block.masks(other);
+  const { row } = block;
+  const theirs = other === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
   const [readOnly, readWrite, atomic] = byProt;
   let anyReadOnly = 0;
   let anyReadWrite = 0;
   let anyAtomic = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
     const asked = pages[i] ?? 0;
-    const refused = (readDuplicated[i] ?? 0) | (discarded[i] ?? 0) | ((theirs[i] ?? 0) & keeps) | asWritten;
-    const writable = asked & (~refused | (writes[i] ?? 0));
-    const most = native ? writable : asked & (atomics[i] ?? 0);
+    let writable = 0;
+    let most = 0;
+    if (asked !== 0) {
+      const copies = (row[ROW_READ_DUPLICATED + i] ?? 0) | (row[ROW_DISCARDED + i] ?? 0) | asWritten;
+      const refused = copies | ((row[theirs + i] ?? 0) & keeps);
+      writable = asked & (~refused | (writes[i] ?? 0));
+      most = native ? writable : asked & (atomics[i] ?? 0);
+    }
     readOnly[i] = asked & ~writable;
     readWrite[i] = writable & ~most;
     atomic[i] = most;
@@ -122,9 +134,16 @@ function computeNewPermissions(
   return anyAtomic === 0 ? more : more | bitOf(UVM_PROT_READ_WRITE_ATOMIC);
 }
 
+/** The pages that get `prot`. */
+function bucketOf(prot: number): UvmPageMask {
+  const [readOnly, readWrite, atomic] = byProt;
+  if (prot === UVM_PROT_READ_ONLY) return readOnly;
+  return prot === UVM_PROT_READ_WRITE ? readWrite : atomic;
+}
+
 /** The pages that get `prot`, sorted into `pinned` and `others`. */
 function splitByPin(ctx: UvmServiceContext, prot: number): void {
-  const bucket = byProt[prot - 1] ?? one;
+  const bucket = bucketOf(prot);
   maskCopy(pinned, bucket);
   maskAnd(pinned, ctx.pinned);
   maskCopy(others, bucket);
@@ -139,10 +158,12 @@ function mapFaulting(
   residency: UvmProcessorId,
   prot: number,
 ): void {
-  splitByPin(ctx, prot);
-  if (ctx.anyPinned)
+  if (ctx.anyPinned) {
+    splitByPin(ctx, prot);
     uvmVaBlockMap(driver, ctx, block, id, residency, pinned, prot, UvmEventMapRemoteCauseThrashing);
-  uvmVaBlockMap(driver, ctx, block, id, residency, others, prot, ctx.remoteCause);
+  }
+  const rest = ctx.anyPinned ? others : bucketOf(prot);
+  uvmVaBlockMap(driver, ctx, block, id, residency, rest, prot, ctx.remoteCause);
 }
 
 /** Pinned pages one by one, with those that thrash on them; the rest by advice. @uvm uvm_va_block.c block_service_finish_map_accessed_by */

@@ -1,5 +1,6 @@
 import type { UvmDriver } from './uvm-driver.js';
 import {
+  MASK_WORDS,
   maskAnd,
   maskAndNot,
   maskCopy,
@@ -7,7 +8,6 @@ import {
   maskNext,
   maskOr,
   maskSet,
-  maskTest,
   maskZero,
   type UvmPageMask,
 } from './uvm-page-mask.js';
@@ -33,7 +33,7 @@ import {
   UvmEventMapRemoteCauseOutOfMemory,
   type UvmProcessorId,
 } from './uvm-types.js';
-import type { UvmVaBlock } from './uvm-va-block.js';
+import { ROW_READ_DUPLICATED, type UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockMakeResident, uvmVaBlockMakeResidentReadDuplicate } from './uvm-va-block-make-resident.js';
 import { hasProt } from './uvm-va-block-map.js';
 import { uvmVaBlockServiceFinish } from './uvm-va-block-service-finish.js';
@@ -157,7 +157,8 @@ function placePage(
 
 /** Whether reads of the page by `id` make a copy. */
 function duplicates(block: UvmVaBlock, page: number): boolean {
-  return block.range.policy.readDuplication || maskTest(block.readDuplicated, page);
+  const copies = block.row[ROW_READ_DUPLICATED + (page >>> 5)] ?? 0;
+  return block.range.policy.readDuplication || ((copies >>> (page & 31)) & 1) !== 0;
 }
 
 /**
@@ -226,12 +227,16 @@ export function uvmVaBlockServiceLocked(
 
 /** What is taken along is copied where reading makes copies, and where there is a copy already. */
 function duplicatePrefetched(ctx: UvmServiceContext, block: UvmVaBlock): void {
-  const all = block.range.policy.readDuplication;
-  if (!all && maskEmpty(block.readDuplicated)) return;
-  maskCopy(ctx.work, ctx.prefetch);
-  if (!all) maskAnd(ctx.work, block.readDuplicated);
-  maskOr(ctx.duplicate, ctx.work);
-  ctx.anyDuplicate = true;
+  const all = block.range.policy.readDuplication ? -1 : 0;
+  const { row } = block;
+  const { prefetch, duplicate } = ctx;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const taken = prefetch[i] ?? 0;
+    const copies = taken === 0 ? 0 : taken & ((row[ROW_READ_DUPLICATED + i] ?? 0) | all);
+    if (copies === 0) continue;
+    duplicate[i] = (duplicate[i] ?? 0) | copies;
+    ctx.anyDuplicate = true;
+  }
 }
 
 /**

@@ -34,15 +34,37 @@ export interface UvmProcessorMasks {
   readonly atomic: UvmPageMask;
 }
 
-function processorMasks(row: Int32Array<ArrayBuffer>, id: UvmProcessorId): UvmProcessorMasks {
-  const first = id === UVM_ID_CPU ? 0 : 3;
-  const write = maskOf(row, first + 2);
-  return {
-    resident: maskOf(row, first),
-    read: maskOf(row, first + 1),
-    write,
-    atomic: id === UVM_ID_CPU ? write : maskOf(row, first + 3),
-  };
+/**
+ * Where the masks of a block begin in {@link UvmVaBlock.row}, in words: of the CPU, of the GPU, of both. What runs for each
+ * service reads them there, and so touches one object and not one for each mask.
+ */
+export const ROW_CPU_RESIDENT = 0;
+export const ROW_CPU_READ = 16;
+export const ROW_CPU_WRITE = 32;
+export const ROW_GPU_RESIDENT = 48;
+export const ROW_GPU_READ = 64;
+export const ROW_GPU_WRITE = 80;
+export const ROW_GPU_ATOMIC = 96;
+export const ROW_EVICTED = 112;
+export const ROW_READ_DUPLICATED = 128;
+export const ROW_DISCARDED = 144;
+const ROW_CPU_DIRTY = 160;
+const ROW_CPU_TOUCHED = 176;
+const ROW_WORDS = 192;
+
+/** Mask of a row. */
+function maskAt(row: Int32Array<ArrayBuffer>, first: number): UvmPageMask {
+  return maskOf(row, first / MASK_WORDS);
+}
+
+function cpuMasks(row: Int32Array<ArrayBuffer>): UvmProcessorMasks {
+  const write = maskAt(row, ROW_CPU_WRITE);
+  return { resident: maskAt(row, ROW_CPU_RESIDENT), read: maskAt(row, ROW_CPU_READ), write, atomic: write };
+}
+
+function gpuMasks(row: Int32Array<ArrayBuffer>): UvmProcessorMasks {
+  const [resident, read] = [maskAt(row, ROW_GPU_RESIDENT), maskAt(row, ROW_GPU_READ)];
+  return { resident, read, write: maskAt(row, ROW_GPU_WRITE), atomic: maskAt(row, ROW_GPU_ATOMIC) };
 }
 
 /**
@@ -57,19 +79,19 @@ export class UvmVaBlock {
   readonly start: number;
   /** Pages, 1 … 512. */
   pages: number;
-  /** All its masks, side by side: what a service reads lies close together. */
-  private readonly row = new Int32Array(12 * MASK_WORDS);
-  readonly cpu = processorMasks(this.row, UVM_ID_CPU);
-  readonly gpu = processorMasks(this.row, UVM_ID_GPU);
+  /** All its masks, side by side, at `ROW_*`. */
+  readonly row = new Int32Array(ROW_WORDS);
+  readonly cpu = cpuMasks(this.row);
+  readonly gpu = gpuMasks(this.row);
   /** Pages that eviction took from the GPU. */
-  readonly evicted = maskOf(this.row, 7);
+  readonly evicted = maskAt(this.row, ROW_EVICTED);
   /** Pages resident on both processors. */
-  readonly readDuplicated = maskOf(this.row, 8);
+  readonly readDuplicated = maskAt(this.row, ROW_READ_DUPLICATED);
   /** Pages whose contents are needed no more. */
-  readonly discarded = maskOf(this.row, 9);
+  readonly discarded = maskAt(this.row, ROW_DISCARDED);
   /** CPU pages written, and touched at all, since they were mapped: what the hardware notes in the PTEs. */
-  readonly cpuDirty = maskOf(this.row, 10);
-  readonly cpuTouched = maskOf(this.row, 11);
+  readonly cpuDirty = maskAt(this.row, ROW_CPU_DIRTY);
+  readonly cpuTouched = maskAt(this.row, ROW_CPU_TOUCHED);
   /** First host frame, or -1 while the block has none; frames stay allocated as a cache when the data moves away. */
   cpuBase = -1;
   /** First device frame of the block's own root chunk, or -1. */
@@ -126,9 +148,12 @@ export class UvmVaBlock {
 
   /** Where a page's data is, seen from `id`: there if possible; -1 for a page never populated. */
   closestResident(id: UvmProcessorId, page: number): UvmOptionalId {
-    const other = id === UVM_ID_CPU ? UVM_ID_GPU : UVM_ID_CPU;
-    if (maskTest(this.masks(id).resident, page)) return id;
-    return maskTest(this.masks(other).resident, page) ? other : UVM_ID_INVALID;
+    const word = page >>> 5;
+    const bit = 1 << (page & 31);
+    const onCpu = ((this.row[ROW_CPU_RESIDENT + word] ?? 0) & bit) !== 0;
+    const onGpu = ((this.row[ROW_GPU_RESIDENT + word] ?? 0) & bit) !== 0;
+    if (!onCpu) return onGpu ? UVM_ID_GPU : UVM_ID_INVALID;
+    return onGpu && id === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
   }
 
   /**
