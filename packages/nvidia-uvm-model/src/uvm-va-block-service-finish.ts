@@ -5,7 +5,6 @@ import {
   maskAnd,
   maskAndNot,
   maskCopy,
-  maskEmpty,
   maskNext,
   maskSet,
   maskZero,
@@ -69,17 +68,19 @@ export function uvmVaBlockServiceFinish(
     for (const prot of PROTS)
       if ((found & bitOf(prot)) !== 0) mapOthers(driver, ctx, block, id, residency, prot, advised);
   }
-  noteDiscarded(driver, block, residency);
+  if ((found & DISCARDS) !== 0) noteDiscarded(driver, block, residency);
 }
 
-/** The bit of a protection in what {@link computeNewPermissions} returns. */
+/** In what {@link computeNewPermissions} returns: near the pages are some whose contents are needed no more. */
+const DISCARDS = 1;
+
+/** The bit of a protection in what {@link computeNewPermissions} returns; that of no protection is {@link DISCARDS}. */
 function bitOf(prot: number): number {
   return 1 << prot;
 }
 
 /** What can be written is needed again; a chunk with nothing but discarded pages goes before others. */
 function noteDiscarded(driver: UvmDriver, block: UvmVaBlock, residency: UvmProcessorId): void {
-  if (maskEmpty(block.discarded)) return;
   const [, readWrite, atomic] = byProt;
   keepContents(block, readWrite);
   keepContents(block, atomic);
@@ -109,6 +110,7 @@ function computeNewPermissions(
   const { row } = block;
   const theirs = other === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
   const [readOnly, readWrite, atomic] = byProt;
+  let discards = 0;
   let anyReadOnly = 0;
   let anyReadWrite = 0;
   let anyAtomic = 0;
@@ -117,8 +119,10 @@ function computeNewPermissions(
     let writable = 0;
     let most = 0;
     if (asked !== 0) {
-      const copies = (row[ROW_READ_DUPLICATED + i] ?? 0) | (row[ROW_DISCARDED + i] ?? 0) | asWritten;
-      const refused = copies | ((row[theirs + i] ?? 0) & keeps);
+      const discarded = row[ROW_DISCARDED + i] ?? 0;
+      const copies = (row[ROW_READ_DUPLICATED + i] ?? 0) | asWritten;
+      const refused = discarded | copies | ((row[theirs + i] ?? 0) & keeps);
+      discards |= discarded;
       writable = asked & (~refused | (writes[i] ?? 0));
       most = native ? writable : asked & (atomics[i] ?? 0);
     }
@@ -129,9 +133,10 @@ function computeNewPermissions(
     anyReadWrite |= writable & ~most;
     anyAtomic |= most;
   }
-  const found = anyReadOnly === 0 ? 0 : bitOf(UVM_PROT_READ_ONLY);
-  const more = anyReadWrite === 0 ? found : found | bitOf(UVM_PROT_READ_WRITE);
-  return anyAtomic === 0 ? more : more | bitOf(UVM_PROT_READ_WRITE_ATOMIC);
+  let found = discards === 0 ? 0 : DISCARDS;
+  if (anyReadOnly !== 0) found |= bitOf(UVM_PROT_READ_ONLY);
+  if (anyReadWrite !== 0) found |= bitOf(UVM_PROT_READ_WRITE);
+  return anyAtomic === 0 ? found : found | bitOf(UVM_PROT_READ_WRITE_ATOMIC);
 }
 
 /** The pages that get `prot`. */
