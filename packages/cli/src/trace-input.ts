@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HmmError } from '@hmm/kernel';
-import type { PlayScript, TraceAgents } from '@hmm/machine';
+import type { PlayScript, TraceAgents, TraceInput } from '@hmm/machine';
 import { traceScript } from '@hmm/machine';
 import {
   AccessBatch,
@@ -75,14 +75,14 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
   if (outcome.error !== undefined) return { ok: false, message: traceErrorText(outcome.error) };
   if (count.cpu + count.gpu === 0) return { ok: false, message: `${path}: there is no access in this trace` };
   const ranges = touched.ranges();
-  const open = (): (() => AccessBatch | undefined) => (sqlite ? batchesOf(kept) : batchesOfFiles(files));
+  const open = (): Batches => (sqlite ? { next: batchesOf(kept) } : batchesOfFiles(files));
   const script = (agents: TraceAgents, lanes?: number): PlayScript =>
     traceScript({
       name: path,
       ranges,
       agents,
       ...(lanes === undefined ? {} : { lanes }),
-      next: open(),
+      ...open(),
     });
   const { summary } = outcome;
   return {
@@ -92,7 +92,7 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
       ranges,
       cpuAccesses: count.cpu,
       gpuAccesses: count.gpu,
-      batches: () => untilEnd(open()),
+      batches: () => untilEnd(open().next),
       script,
     },
   };
@@ -150,19 +150,25 @@ function batchesOf(kept: readonly AccessBatch[]): () => AccessBatch | undefined 
   return () => kept[at++];
 }
 
-/** The batches of files, one after another. */
-function batchesOfFiles(files: readonly string[]): () => AccessBatch | undefined {
-  const left = [...files];
+/** A trace from its beginning, and the part of it that is being read. */
+type Batches = Pick<TraceInput, 'next' | 'part'>;
+
+/** The batches of files, one after another; of several, each is a part. */
+function batchesOfFiles(files: readonly string[]): Batches {
+  let taken = 0;
   let next: (() => AccessBatch | undefined) | undefined;
-  return () => {
+  const inTurn = (): AccessBatch | undefined => {
     for (;;) {
       const batch = next?.();
       if (batch !== undefined) return batch;
-      const file = left.shift();
+      const file = files[taken];
       if (file === undefined) return undefined;
+      taken++;
       next = batchesOfFile(file);
     }
   };
+  if (files.length === 1) return { next: inTurn };
+  return { next: inTurn, part: () => `kernel ${taken}: ${basename(files[taken - 1] ?? '')}` };
 }
 
 /** The batches of a file, read as they are asked for. */

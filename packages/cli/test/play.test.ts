@@ -13,6 +13,7 @@ import {
 import type { ClientFactory } from '@hmm/machine';
 import { MirrorClient } from '@hmm/machine/contract';
 import { afterEach, describe, expect, test } from 'vitest';
+import { surveyTrace } from '../src/trace-input.js';
 
 const RULES = {
   gpuFault: 'leaves it.',
@@ -212,6 +213,13 @@ describe('import', () => {
       gpu_accesses: 2,
       ranges: [{ address: '0x7f4a3fa01000', pages: 2 }],
     });
+    const surveyed = await surveyTrace(list, 'kernelslist');
+    if (!surveyed.ok) throw new Error(surveyed.message);
+    const [pages, kinds] = [new Int32Array(8), new Uint8Array(8)];
+    const counts: number[] = [];
+    for (const phase of surveyed.survey.script('recorded').phases(Float64Array.of(0)))
+      counts.push(phase.fill(pages, kinds));
+    expect(counts).toEqual([1, 1]);
   });
 
   test('counts what is in a trace, and writes CSV that reads as the same trace', async () => {

@@ -21,11 +21,13 @@ export interface TraceInput {
   readonly lanes?: number;
   /** The next batch of the trace, from its beginning; undefined at its end. Called once the batch before is used up. */
   next(): AccessBatch | undefined;
+  /** What the batch handed out last belongs to, such as a kernel of a list: with another, another phase begins. */
+  part?(): string;
 }
 
 /**
  * A recorded trace as a play. Each range that it touches is a region that keeps its place within 2 MiB, so that huge pages
- * and a driver's blocks are the same; neighbouring accesses of one agent are a phase.
+ * and a driver's blocks are the same; neighbouring accesses of one agent, in one part of the trace, are a phase.
  */
 export function traceScript(input: TraceInput): PlayScript {
   const regions = input.ranges.map(({ page, pages }): PlayRegion => {
@@ -50,6 +52,7 @@ class TraceCursor {
   private readonly to: Float64Array;
   private readonly shift: Float64Array;
   private batch: AccessBatch | undefined;
+  private part: string | undefined;
   private at = 0;
   private cpu = false;
 
@@ -67,6 +70,7 @@ class TraceCursor {
   more(): boolean {
     while (this.batch === undefined || this.at === this.batch.length) {
       this.batch = this.input.next();
+      this.part = this.input.part?.();
       this.at = 0;
       if (this.batch === undefined) return false;
     }
@@ -76,12 +80,13 @@ class TraceCursor {
   /** The phase that begins here. */
   phase(number: number): PlayPhase {
     this.cpu = this.byCpu();
+    const { part } = this;
     const agent = this.cpu ? 'cpu' : 'gpu';
     return {
-      name: `${agent} ${number}`,
+      name: part ?? `${agent} ${number}`,
       agent,
       lanes: this.cpu ? 1 : (this.input.lanes ?? TRACE_LANES),
-      fill: (pages, kinds) => this.fill(pages, kinds),
+      fill: (pages, kinds) => this.fill(pages, kinds, part),
     };
   }
 
@@ -90,9 +95,9 @@ class TraceCursor {
     return agents === 'recorded' ? this.batch?.agent[this.at] === AGENT_CPU : agents === 'cpu';
   }
 
-  private fill(pages: Int32Array, kinds: Uint8Array): number {
+  private fill(pages: Int32Array, kinds: Uint8Array, part: string | undefined): number {
     let count = 0;
-    while (count < pages.length && this.more()) {
+    while (count < pages.length && this.more() && this.part === part) {
       const before = count;
       count = this.copy(pages, kinds, count);
       if (count === before) break;

@@ -66,6 +66,24 @@ describe('a trace', () => {
     ]);
   });
 
+  test('of several kernels is a phase for each, though one agent does everything', () => {
+    const { machine } = stage();
+    const next = trace(ROWS);
+    let batches = 0;
+    const counted = (): AccessBatch | undefined => {
+      batches++;
+      return next();
+    };
+    // Of three batches of two rows, the first two are of one kernel.
+    const part = (): string => (batches < 3 ? 'kernel 1' : 'kernel 2');
+    const kernels = traceScript({ name: 't', ranges: RANGES, agents: 'gpu', next: counted, part });
+    const { phases } = playScript(machine, kernels, { memory: 'malloc' });
+    expect(phases.map(({ name, agent, accesses }) => [name, agent, accesses])).toEqual([
+      ['kernel 1', 'gpu', 4],
+      ['kernel 2', 'gpu', 2],
+    ]);
+  });
+
   test.each(['gpu', 'cpu'] as const)('can be taken for accesses of the %s alone', (agent) => {
     const { machine } = stage();
     const { phases, accesses } = playScript(machine, script(agent), { memory: 'malloc' });
