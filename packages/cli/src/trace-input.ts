@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HmmError } from '@hmm/kernel';
@@ -18,7 +18,7 @@ import {
   TouchedRanges,
   traceErrorText,
 } from '@hmm/workload/readers';
-import { readNsysFile } from '@hmm/workload/readers/nsys';
+import { nsysTooLarge, readNsysFile } from '@hmm/workload/readers/nsys';
 import { fileReason } from './input.js';
 
 /** The format whose files are databases. */
@@ -67,6 +67,8 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
   try {
     if (format === 'kernelslist') files = await kernelFiles(path);
     if (files.length === 0) return { ok: false, message: `${path}: there is no kernel in this list` };
+    const large = sqlite ? nsysTooLarge(statSync(path).size, path) : undefined;
+    if (large !== undefined) return { ok: false, message: traceErrorText(large) };
     outcome = sqlite ? await readNsysFile(await readFile(path), sink, { file: path }) : readAll(files, sink);
   } catch (error) {
     const named = error instanceof Error && 'path' in error && typeof error.path === 'string';

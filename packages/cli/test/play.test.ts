@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -142,6 +142,14 @@ describe('what cannot be read is one clear line, exit code 2, and nothing half-w
     expect(said).toMatch(message);
     expect(said.trim().split('\n')).toHaveLength(1);
     expect(code).toBe(2);
+  });
+
+  test('a database too large for memory, before any of it is read', async () => {
+    const path = file('large.sqlite', Buffer.from('SQLite format 3\0'));
+    truncateSync(path, 2 ** 30 + 1);
+    const { code, data, said } = await hmm('run', path);
+    expect(said).toContain('expected a database of at most 1 GiB');
+    expect([code, data]).toEqual([2, '']);
   });
 
   test('a setting that no driver has', async () => {

@@ -25,6 +25,16 @@ export interface NsysOptions {
   readonly file?: string;
 }
 
+/** The largest export that {@link readNsysFile} takes, bytes: it stands in memory twice, as read and in WebAssembly. */
+export const NSYS_MOST_BYTES = 2 ** 30;
+
+/** What is wrong with an export of `bytes` bytes before any of it is read; undefined when it is not too large. */
+export function nsysTooLarge(bytes: number, file: string): TraceError | undefined {
+  if (bytes <= NSYS_MOST_BYTES) return undefined;
+  const expected = `a database of at most ${NSYS_MOST_BYTES / 2 ** 30} GiB, since it is read as a whole`;
+  return { code: 'TOO_LARGE', file, expected, found: `one of ${bytes} bytes` };
+}
+
 const EXPECTED =
   'an Nsight Systems export with CUDA_UM_GPU_PAGE_FAULT_EVENTS, CUDA_UM_CPU_PAGE_FAULT_EVENTS or CUPTI_ACTIVITY_KIND_MEMCPY';
 
@@ -198,31 +208,15 @@ export async function readNsysFile(
   sink: TraceSink,
   options: NsysOptions = {},
 ): Promise<TraceResult> {
+  const { file = 'trace' } = options;
+  const large = nsysTooLarge(bytes.length, file);
+  if (large !== undefined) return unread(bytes.length, large);
   let db: SqlDatabase;
   try {
     db = await openSqlite(bytes);
   } catch (thrown) {
-    const out = new TraceOutput(sink, options.file ?? 'trace');
-    out.fail(
-      'CORRUPT',
-      'an SQLite database',
-      thrown instanceof Error ? thrown.message : 'a failure of SQLite',
-    );
-    const summary = {
-      format: 'nsys-sqlite',
-      compression: 'none',
-      records: 0,
-      accesses: 0,
-      events: 0,
-      skipped: {},
-    } as const;
-    const error = out.error ?? {
-      code: 'CORRUPT',
-      file: out.file,
-      expected: 'an SQLite database',
-      found: 'none',
-    };
-    return { ok: false, error, summary: { ...summary, bytesIn: bytes.length, bytes: bytes.length } };
+    const found = thrown instanceof Error ? thrown.message : 'a failure of SQLite';
+    return unread(bytes.length, { code: 'CORRUPT', file, expected: 'an SQLite database', found });
   }
   try {
     const result = readNsys(db, sink, options);
@@ -230,4 +224,10 @@ export async function readNsysFile(
   } finally {
     db.close();
   }
+}
+
+function unread(bytes: number, error: TraceError): TraceResult {
+  const counts = { records: 0, accesses: 0, events: 0, skipped: {} };
+  const summary = { format: 'nsys-sqlite', compression: 'none', bytesIn: bytes, bytes, ...counts } as const;
+  return { ok: false, error, summary };
 }

@@ -127,6 +127,11 @@ describe('an Nsight Systems export', () => {
     expect((await read(new Uint8Array(0))).result.ok).toBe(false);
   });
 
+  it('larger than memory should hold twice is refused unread', async () => {
+    const { result } = await read(new Uint8Array(2 ** 30 + 1));
+    expect(result).toMatchObject({ ok: false, error: { code: 'TOO_LARGE', file: 'report.sqlite' } });
+  });
+
   it('in write-ahead mode is read without its log', async () => {
     const bytes = await database(schema);
     bytes.fill(2, 18, 20);
