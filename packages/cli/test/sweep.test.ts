@@ -110,3 +110,23 @@ test('a heat grid shows the mean of a cell, and F where every run failed', () =>
   expect(svg).toContain('>300</text>');
   expect(svg.match(/>F<\/text>/g)).toHaveLength(4);
 });
+
+test('the heat grid calls programs by their names, and by their paths where names are alike', () => {
+  const what = { name: 'what', values: ['a/x.hmm', 'b/x.hmm', 'a/y.hmm'] };
+  const seed = { name: 'seed', values: ['1', '2'] };
+  const svg = heatGrid(what, seed, 'time_ns', []);
+  const labels = [...svg.matchAll(/>([^<>]*)<\/text>/g)].map(([, text]) => text);
+  expect(labels.slice(1, 6)).toEqual(['a/x.hmm', 'b/x.hmm', 'y.hmm', '1', '2']);
+});
+
+test('the heat grid marks a mean that some runs are missing from', () => {
+  const [, x] = AXES;
+  if (x === undefined) throw new Error('an axis is needed');
+  const svg = heatGrid(x, { name: 'what', values: ['a.hmm'] }, 'time_ns', [
+    result(0),
+    result(1, 'failed'),
+    result(2),
+  ]);
+  expect(svg).toContain('>100*</text>');
+  expect(svg).toContain('>300</text>');
+});
