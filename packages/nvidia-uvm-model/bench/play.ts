@@ -194,6 +194,12 @@ export const benchmarks: readonly {
     run: rate(() => oneKernel(PAGES, thirds(20e6)), 512, ALL_POLICIES),
   },
   {
+    name: "the same with 2 M accesses and the driver's defaults, which thrash, pages moved",
+    unit: 'M/s',
+    goal: 2,
+    run: moves(thirds(2e6)),
+  },
+  {
     name: 'play in sequence over twice the device memory, pages moved',
     unit: 'M/s',
     goal: 2,

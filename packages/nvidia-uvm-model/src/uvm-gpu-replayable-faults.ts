@@ -137,7 +137,18 @@ function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
     }
     const block = space.block(batch.vpn[index] ?? 0);
     if (block !== undefined && gpuFaultServiceable(batch.type[index] ?? 0)) {
-      at = yield* serviceFaultsOfBlock(driver, batch, space, block, at);
+      const interrupt = batch.cached === 1 ? interruptTime(driver) : 0;
+      if (interrupt > 0) yield* driver.kernel.sched.delay(interrupt);
+      if (!block.lock.tryFast()) yield* block.lock.lock();
+      const end = serviceFaultsOfBlock(driver, batch, space, block, at, interrupt);
+      if (end < 0) yield* serveWithoutRoom(driver, batch, block, at, ~end);
+      at = end < 0 ? ~end : end;
+      batch.services++;
+      const ns =
+        batch.cached === 1 ? serialServiceTime(driver, space, block, batch) : blockServiceTime(driver);
+      if (ns > 0 && !driver.kernel.sched.delayFast(ns)) yield* driver.kernel.sched.delay(ns);
+      block.gpuSeen = true;
+      block.lock.unlock();
       continue;
     }
     if (block === undefined && space.hmm !== undefined) {
@@ -166,23 +177,35 @@ function serveWithoutBlock(driver: UvmDriver, batch: UvmFaultBatch, index: numbe
 }
 
 /**
- * Serves the entries from position `at` of the order that lie in `block`. @returns the position after them.
+ * Serves the entries from position `at` of the order that lie in `block`, whose lock is held.
+ * @returns the position after them; its complement when there was no room for them.
  */
-function* serviceFaultsOfBlock(
+function serviceFaultsOfBlock(
   driver: UvmDriver,
   batch: UvmFaultBatch,
   space: UvmVaSpace,
   block: UvmVaBlock,
   at: number,
-): Task<number> {
-  const interrupt = batch.cached === 1 ? interruptTime(driver) : 0;
-  if (interrupt > 0) yield* driver.kernel.sched.delay(interrupt);
-  if (!block.lock.tryFast()) yield* block.lock.lock();
-  const ctx = driver.faultContext;
+  interrupt: number,
+): number {
   beginService(driver, block, batch, at, interrupt);
   const end = gatherFaults(driver, batch, space, block, at);
-  let outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
-  // What is in the way may be system memory, whose eviction sleeps: with the block lock dropped, once more from the top.
+  return uvmVaBlockServiceLocked(driver, driver.faultContext, block, UVM_ID_GPU) ? end : ~end;
+}
+
+/**
+ * Serves the entries `at` … `end - 1` where no managed memory could be evicted. What is in the way may be system memory, whose
+ * eviction sleeps: with the block lock dropped, once more from the top. Then from host memory, else they are fatal.
+ */
+function* serveWithoutRoom(
+  driver: UvmDriver,
+  batch: UvmFaultBatch,
+  block: UvmVaBlock,
+  at: number,
+  end: number,
+): Task {
+  const ctx = driver.faultContext;
+  let outcome = false;
   while (!outcome && driver.devmem !== undefined) {
     block.lock.unlock();
     const room = yield* driver.devmem.evictOne();
@@ -190,17 +213,9 @@ function* serviceFaultsOfBlock(
     if (!room) break;
     outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
   }
-  outcome ||= uvmVaBlockServeRemotely(driver, ctx, block);
-  if (!outcome) {
-    batch.outOfMemory = true;
-    for (let i = at; i < end; i++) markFatal(batch, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);
-  }
-  batch.services++;
-  const ns = batch.cached === 1 ? serialServiceTime(driver, space, block, batch) : blockServiceTime(driver);
-  if (ns > 0 && !driver.kernel.sched.delayFast(ns)) yield* driver.kernel.sched.delay(ns);
-  block.gpuSeen = true;
-  block.lock.unlock();
-  return end;
+  if (outcome || uvmVaBlockServeRemotely(driver, ctx, block)) return;
+  batch.outOfMemory = true;
+  for (let i = at; i < end; i++) markFatal(batch, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);
 }
 
 /**

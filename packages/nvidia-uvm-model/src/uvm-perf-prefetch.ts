@@ -58,6 +58,7 @@ export class UvmPrefetchTree {
    * packed as `first * 1024 + outer`; -1 when none is.
    */
   dense(leaf: number, threshold: number): number {
+    const ones = 100 * (this.before[MASK_WORDS + 1] ?? 0);
     // From the largest node down: those above 512 leaves are cut off at the last leaf, and all the same.
     for (
       let size = this.leaves > PAGES_PER_BLOCK ? 2 * PAGES_PER_BLOCK : PAGES_PER_BLOCK;
@@ -66,8 +67,10 @@ export class UvmPrefetchTree {
     ) {
       const first = leaf & -size;
       const outer = Math.min(first + size, this.leaves);
-      if ((this.count(outer) - this.count(first)) * 100 > (outer - first) * threshold)
-        return first * 1024 + outer;
+      const least = (outer - first) * threshold;
+      // With all ones in it, it would not be dense enough: nothing to count.
+      if (ones <= least) continue;
+      if ((this.count(outer) - this.count(first)) * 100 > least) return first * 1024 + outer;
     }
     return -1;
   }
