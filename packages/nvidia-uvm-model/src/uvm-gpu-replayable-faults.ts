@@ -61,8 +61,8 @@ export class UvmReplayableFaults {
   interrupted = false;
   /** No fault of the running kernel has been served yet. */
   firstOfKernel = true;
-  /** The batch before was refused because of throttling. */
-  refusing = false;
+  /** Batches in a row, up to the one before, that were refused because of throttling. */
+  refusals = 0;
   /** A service has met a thrashing page before. */
   metThrashing = false;
   /** When prefetch faults come on again, ns. */
@@ -177,7 +177,7 @@ function* serviceFaultsOfBlock(
   if (interrupt > 0) yield* driver.kernel.sched.delay(interrupt);
   if (!block.lock.tryFast()) yield* block.lock.lock();
   const ctx = driver.faultContext;
-  beginService(driver, block, batch, at, interrupt);
+  beginService(driver, block, batch, at);
   const end = gatherFaults(driver, batch, space, block, at);
   let outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
   // What is in the way may be system memory, whose eviction sleeps: with the block lock dropped, once more from the top.
@@ -201,23 +201,14 @@ function* serviceFaultsOfBlock(
   return end;
 }
 
-/**
- * Starts the context's clock: the moments of the hint and of the migration inside the service, which an interrupt began
- * `interrupt` ns before the lock was there.
- */
-function beginService(
-  driver: UvmDriver,
-  block: UvmVaBlock,
-  batch: UvmFaultBatch,
-  at: number,
-  interrupt: number,
-): void {
+/** Starts the context's clock: the moments of the hint and of the migration inside the service. */
+function beginService(driver: UvmDriver, block: UvmVaBlock, batch: UvmFaultBatch, at: number): void {
   const { costs, faultContext: ctx, replayable: state } = driver;
-  const now = driver.kernel.sched.now - interrupt;
+  const { now } = driver.kernel.sched;
   ctx.startTime = now;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
-  ctx.hintTime = now + (state.refusing ? costs.gpuHintRefused : costs.gpuHint);
-  ctx.migrationTime = ctx.hintTime + (state.refusing ? costs.gpuMigrationRefused : costs.gpuMigration);
+  ctx.hintTime = now + (state.refusals > 0 ? costs.gpuHintRefused : costs.gpuHint);
+  ctx.migrationTime = ctx.hintTime + (state.refusals > 0 ? costs.gpuMigrationRefused : costs.gpuMigration);
   ctx.mapTime = ctx.hintTime + costs.map;
   const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
   const thrashes = block.thrashing !== undefined && maskTest(block.thrashing.thrashingPages, page);
@@ -275,7 +266,7 @@ function prefetchFaultControl(driver: UvmDriver, batch: UvmFaultBatch): void {
 /** Replays as the policy says after a batch. @returns whether a replay was pushed. */
 function replayBatch(driver: UvmDriver, batch: UvmFaultBatch): boolean {
   const state = driver.replayable;
-  state.refusing = batch.throttled > 0;
+  state.refusals = batch.throttled > 0 ? state.refusals + 1 : 0;
   state.interrupted = false;
   driver.tools.counters.duplicateFaults += batch.duplicates;
   driver.tools.counters.coalescedFaults += batch.coalesced;

@@ -61,6 +61,8 @@ export class UvmVaBlock {
   /** CPU pages written, and touched at all, since they were mapped: what the hardware notes in the PTEs. */
   readonly cpuDirty = newMask();
   readonly cpuTouched = newMask();
+  /** Of each page, how many touches the process's CPUs had made with the latest one here. */
+  readonly cpuLastTouch = new Uint32Array(PAGES_PER_BLOCK);
   /** Pages with a host frame; it stays allocated as a cache when the data moves away. */
   readonly cpuAllocated = newMask();
   /** First host frame, or -1 while the block has none. */
