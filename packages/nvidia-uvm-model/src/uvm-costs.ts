@@ -10,6 +10,9 @@ export interface UvmCosts {
   readonly cpuFaultWarm: number;
   /** The part of a fault after its locks are dropped, up to the next access. */
   readonly cpuReturn: number;
+  /** From the block's lock until the GPU's mappings go; and until a CPU that has waited for the lock runs. */
+  readonly cpuLookUp: number;
+  readonly cpuWakeUp: number;
   /**
    * First fault of a step that follows other work: always, the first time, and on top after a pause, in which all gets cold
    * with the time constant `cpuPauseAfter`.
@@ -60,8 +63,9 @@ export interface UvmCosts {
   readonly gpuCopyRun: number;
   /** The process's first copy to the GPU. */
   readonly gpuCopyFirst: number;
-  /** A fault that is refused; the service that ends a throttling. */
+  /** A fault that is refused, and the part of it after the lock is dropped; the service that ends a throttling. */
   readonly gpuRefused: number;
+  readonly gpuRefusedAfter: number;
   readonly gpuRefusedInterrupt: number;
   readonly gpuResume: number;
   /** Replay to the next access. */
@@ -158,7 +162,9 @@ export const TRACED_COSTS: UvmCosts = {
   cpuFault: 27.5 * US,
   cpuFaultFirst: 83 * US,
   cpuFaultWarm: 20 * US,
-  cpuReturn: 1 * US,
+  cpuReturn: 18 * US,
+  cpuLookUp: 8 * US,
+  cpuWakeUp: 6 * US,
   cpuFaultCold: 18 * US,
   cpuFaultColdFirst: 54 * US,
   cpuFaultPaused: 75 * US,
@@ -196,6 +202,7 @@ export const TRACED_COSTS: UvmCosts = {
   gpuCopyRun: 9.5 * US,
   gpuCopyFirst: 12 * US,
   gpuRefused: 7.05 * US,
+  gpuRefusedAfter: 3 * US,
   gpuRefusedInterrupt: 11 * US,
   gpuResume: 30 * US,
   gpuReplay: 1.2 * US,

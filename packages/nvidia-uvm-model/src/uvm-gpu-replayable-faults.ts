@@ -8,7 +8,13 @@ import { serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import { maskTest } from './uvm-page-mask.js';
 import { fetchBatch, flushFaultBuffer, flushModeOf, pushReplay } from './uvm-replay.js';
-import { batchTime, blockServiceTime, interruptTime, serialServiceTime } from './uvm-service-time.js';
+import {
+  batchTime,
+  blockServiceTime,
+  interruptTime,
+  refusedAfter,
+  serialServiceTime,
+} from './uvm-service-time.js';
 import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
@@ -195,9 +201,12 @@ function* serviceFaultsOfBlock(
   }
   batch.services++;
   const ns = batch.cached === 1 ? serialServiceTime(driver, space, block, batch) : blockServiceTime(driver);
-  if (ns > 0) yield* driver.kernel.sched.delay(ns);
+  // Who waits for the lock has it between two refusals.
+  const after = batch.cached === 1 && batch.throttled > 0 ? refusedAfter(driver) : 0;
+  if (ns > after) yield* driver.kernel.sched.delay(ns - after);
   block.gpuSeen = true;
   block.lock.unlock();
+  if (after > 0) yield* driver.kernel.sched.delay(after);
   return end;
 }
 

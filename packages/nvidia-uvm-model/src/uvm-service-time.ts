@@ -75,6 +75,11 @@ function copiesEnd(driver: UvmDriver, ctx: UvmServiceContext): number {
   return ctx.transfers === 0 ? 0 : ctx.migrationTime + ctx.copyNs - driver.kernel.sched.now;
 }
 
+/** The part of a refusal's {@link serialServiceTime} that comes when the block's lock has been dropped, ns. */
+export function refusedAfter(driver: UvmDriver): number {
+  return scaled(driver, driver.costs.gpuRefusedAfter);
+}
+
 /** The time of a service of system memory, ns: as for managed memory, page by page instead of run by run. */
 export function hmmServiceTime(
   driver: UvmDriver,
