@@ -10,10 +10,17 @@ export interface UvmCosts {
   readonly cpuFaultWarm: number;
   /** The part of a fault after its locks are dropped, up to the next access. */
   readonly cpuReturn: number;
-  /** First fault of a step that follows other work: always, the first time, and after a pause on top. */
+  /** From the block's lock until the GPU's mappings go; and until a CPU that has waited for the lock runs. */
+  readonly cpuLookUp: number;
+  readonly cpuWakeUp: number;
+  /**
+   * First fault of a step that follows other work: always, the first time, and on top after a pause, in which all gets cold
+   * with the time constant `cpuPauseAfter`.
+   */
   readonly cpuFaultCold: number;
   readonly cpuFaultColdFirst: number;
   readonly cpuFaultPaused: number;
+  readonly cpuPauseAfter: number;
   /** A 2 MiB host chunk is zeroed, unless all of it is on the GPU; a shorter block takes base and per page. */
   readonly cpuPopulateBlock: number;
   readonly cpuPopulateShort: number;
@@ -27,9 +34,8 @@ export interface UvmCosts {
   /** The first write to a page since it was mapped, which sets its dirty bit; the first touch of any kind. */
   readonly cpuDirty: number;
   readonly cpuTouch: number;
-  /** A touch besides: of more pages than the caches hold, after other work, and a read and a write after another loop. */
-  readonly cpuTouchMany: number;
-  readonly cpuTouchCold: number;
+  /** A touch besides: of a line that is far, or after other work; else a read, and a write. */
+  readonly cpuTouchFar: number;
   readonly cpuReadWarm: number;
   readonly cpuWriteWarm: number;
   readonly cpuStepFirst: number;
@@ -57,9 +63,9 @@ export interface UvmCosts {
   readonly gpuCopyRun: number;
   /** The process's first copy to the GPU. */
   readonly gpuCopyFirst: number;
-  /** A fault that is refused; the service that ends a throttling. */
+  /** A fault that is refused, and the part of it after the lock is dropped; the service that ends a throttling. */
   readonly gpuRefused: number;
-  readonly gpuRefusedFirst: number;
+  readonly gpuRefusedAfter: number;
   readonly gpuRefusedInterrupt: number;
   readonly gpuResume: number;
   /** Replay to the next access. */
@@ -102,39 +108,52 @@ export interface UvmCosts {
   /** The mapping of a service that copies nothing, after its hint. */
   readonly map: number;
 
-  /** The process's first advice, and its first explicit prefetch that has something to do. */
+  /** The process's first explicit prefetch that has something to do; to the GPU, only before its first kernel. */
   readonly callFirst: number;
-  /** A later call that does not follow another one at once: a prefetch, advice, and advice that maps or protects what is there. */
+  /** A prefetch that does not follow another call at once. */
   readonly prefetchCold: number;
+  /**
+   * Advice: each call; the process's first, without and with a prefetch before; a later one that does not follow another call
+   * at once, and one that then maps or protects; the first of its kind, and such of populated blocks.
+   */
+  readonly advise: number;
+  readonly adviseFirst: number;
+  readonly adviseFirstAfterPrefetch: number;
   readonly adviseCold: number;
   readonly adviseMapCold: number;
-  /** Advice: each call, a populated block, and such at all in the process's first advice. */
-  readonly advise: number;
-  readonly adviseBlock: number;
-  readonly advisePopulatedFirst: number;
-  /** Each page that the CPU may not write any more; a populated block that gets GPU mappings; each page mapped or unmapped. */
+  readonly adviseKindFirst: number;
+  readonly adviseKindFirstPopulated: number;
+  /** A block that is cut in two, since the advice is for a part of it. */
+  readonly adviseCut: number;
+  /** Each page that the CPU may not write any more; each page in CPU and in GPU memory that only has to be looked at. */
   readonly adviseReadMostlyPage: number;
-  readonly adviseAccessedByBlock: number;
-  readonly adviseMapPage: number;
+  readonly adviseCpuPage: number;
+  readonly adviseGpuPage: number;
+  /** Each page in CPU and in GPU memory that GPU mappings are wanted of. */
+  readonly adviseMapCpuPage: number;
+  readonly adviseMapGpuPage: number;
+  /** Discarding: each block, and each page unmapped. */
+  readonly discardBlock: number;
+  readonly discardUnmapPage: number;
   /**
    * An explicit prefetch and its synchronisation: where all is there, fixed, and for each page; few pages (128, 512) go
-   * cheaper or dearer.
+   * cheaper or dearer. The GPU's memory of a whole block is zeroed, or of shorter ones.
    */
   readonly prefetchToGpuEmpty: number;
   readonly prefetchToGpu: number;
   readonly prefetchToGpuFew: number;
   readonly prefetchToGpuPage: number;
+  readonly prefetchZeroBlock: number;
+  readonly prefetchZeroShort: number;
   readonly prefetchToCpuEmpty: number;
+  readonly prefetchToCpuEmptyPage: number;
   readonly prefetchToCpu: number;
   readonly prefetchToCpuPage: number;
   readonly prefetchToCpuFewPage: number;
 }
 
-/**
- * How warm the CPU's fault path is at the first fault of a loop: the loop follows its own kind, other work, or a pause of
- * milliseconds.
- */
-export type UvmCpuWarmth = 'warm' | 'cold' | 'paused';
+/** How warm the CPU's fault path is at the first fault of a loop: the loop follows its own kind, or other work. */
+export type UvmCpuWarmth = 'warm' | 'cold';
 
 const US = 1000;
 
@@ -143,10 +162,13 @@ export const TRACED_COSTS: UvmCosts = {
   cpuFault: 27.5 * US,
   cpuFaultFirst: 83 * US,
   cpuFaultWarm: 20 * US,
-  cpuReturn: 1 * US,
+  cpuReturn: 18 * US,
+  cpuLookUp: 8 * US,
+  cpuWakeUp: 6 * US,
   cpuFaultCold: 18 * US,
   cpuFaultColdFirst: 54 * US,
-  cpuFaultPaused: 22 * US,
+  cpuFaultPaused: 75 * US,
+  cpuPauseAfter: 3000 * US,
   cpuPopulateBlock: 297 * US,
   cpuPopulateShort: 3.5 * US,
   cpuPopulateShortPage: 0.11 * US,
@@ -158,8 +180,7 @@ export const TRACED_COSTS: UvmCosts = {
   cpuAccessedBy: 10 * US,
   cpuDirty: 0.36 * US,
   cpuTouch: 4,
-  cpuTouchMany: 6.8,
-  cpuTouchCold: 6.5,
+  cpuTouchFar: 6.7,
   cpuReadWarm: 1.8,
   cpuWriteWarm: 3.5,
   cpuStepFirst: 16.6 * US,
@@ -180,9 +201,9 @@ export const TRACED_COSTS: UvmCosts = {
   gpuCopyPage: 0.08 * US,
   gpuCopyRun: 9.5 * US,
   gpuCopyFirst: 12 * US,
-  gpuRefused: 7.45 * US,
-  gpuRefusedFirst: 34 * US,
-  gpuRefusedInterrupt: 19.5 * US,
+  gpuRefused: 7.05 * US,
+  gpuRefusedAfter: 3 * US,
+  gpuRefusedInterrupt: 11 * US,
   gpuResume: 30 * US,
   gpuReplay: 1.2 * US,
   parallelKernel: 212 * US,
@@ -197,8 +218,8 @@ export const TRACED_COSTS: UvmCosts = {
   launch: 38 * US,
   launchBusy: 7.6 * US,
   launchWarm: 2 * US,
-  launchIdle: 40 * US,
-  launchIdleAfter: 1500 * US,
+  launchIdle: 100 * US,
+  launchIdleAfter: 5000 * US,
   kernelEnd: 3.4 * US,
   cpuHint: 1.9 * US,
   cpuMigration: 12 * US,
@@ -211,19 +232,29 @@ export const TRACED_COSTS: UvmCosts = {
   map: 9 * US,
   callFirst: 40 * US,
   prefetchCold: 35 * US,
-  adviseCold: 9 * US,
-  adviseMapCold: 20 * US,
-  advise: 2 * US,
-  adviseBlock: 5 * US,
-  advisePopulatedFirst: 22 * US,
+  advise: 1.5 * US,
+  adviseFirst: 40 * US,
+  adviseFirstAfterPrefetch: 20 * US,
+  adviseCold: 4 * US,
+  adviseMapCold: 7 * US,
+  adviseKindFirst: 1.5 * US,
+  adviseKindFirstPopulated: 4 * US,
+  adviseCut: 30 * US,
   adviseReadMostlyPage: 0.25 * US,
-  adviseAccessedByBlock: 28 * US,
-  adviseMapPage: 0.1 * US,
+  adviseCpuPage: 0.06 * US,
+  adviseGpuPage: 0.02 * US,
+  adviseMapCpuPage: 0.19 * US,
+  adviseMapGpuPage: 0.09 * US,
+  discardBlock: 5 * US,
+  discardUnmapPage: 0.1 * US,
   prefetchToGpuEmpty: 8 * US,
   prefetchToGpu: 45 * US,
   prefetchToGpuFew: 45 * US,
   prefetchToGpuPage: 90,
-  prefetchToCpuEmpty: 22 * US,
+  prefetchZeroBlock: 5 * US,
+  prefetchZeroShort: 85 * US,
+  prefetchToCpuEmpty: 20 * US,
+  prefetchToCpuEmptyPage: 20,
   prefetchToCpu: 10 * US,
   prefetchToCpuPage: 390,
   prefetchToCpuFewPage: 390,
@@ -263,6 +294,8 @@ export const UNTRACED_COSTS: UvmCosts = {
   kernelEnd: 4 * US,
   callFirst: 0,
   prefetchCold: 0,
+  adviseFirst: 0,
+  adviseFirstAfterPrefetch: 0,
   prefetchToGpuEmpty: 10 * US,
   prefetchToGpu: 36 * US,
   prefetchToGpuFew: 26 * US,

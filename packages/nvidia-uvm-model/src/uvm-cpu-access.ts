@@ -1,17 +1,15 @@
 import { EIO, type Task } from '@hmm/kernel';
 import type { UvmCosts, UvmCpuWarmth } from './uvm-costs.js';
-import { maskSet, maskTest } from './uvm-page-mask.js';
+import { beginTouches, noteTouch, touches } from './uvm-cpu-touch.js';
+import { maskTest } from './uvm-page-mask.js';
 import { UVM_ID_CPU } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmVmFault } from './uvm-vm.js';
 
-/** The loop's own time, ns, and the pages whose lines and translations the caches hold. */
-const LOOP_NS = 60;
-const CACHED_PAGES = 400;
-
-/** First writes and first touches of the last {@link cpuRun}. */
-const seen = { dirty: 0, touched: 0 };
+/** A loop's own time, ns: what the process's n-th loop of reads, or of writes, takes is `LOOP_NS + LOOP_FIRST_NS / n`. */
+const LOOP_NS = 44;
+const LOOP_FIRST_NS = 100;
 
 /** What a CPU thread does to managed memory. */
 export interface UvmCpuAccesses {
@@ -49,13 +47,13 @@ export function* uvmCpuAccess(
   const { sched } = space.kernel;
   const { costs } = space.driver;
   const { pages } = accesses;
-  const each = accesses.touchNs ?? touchTime(costs, accesses, cold);
   let faults = 0;
   space.callWarm = false;
+  space.pause = sched.now - space.lastDone;
   for (let i = 0; i < pages.length;) {
     const begun = i;
     const stop = cpuRun(space, accesses, i);
-    if (stop > i) yield* sched.delay((stop - i) * each + firsts(costs, accesses));
+    if (stop > i) yield* sched.delay(touchTime(costs, accesses, stop - i, cold));
     i = stop;
     if (i === pages.length) break;
     if (stop - begun === accesses.slice) continue;
@@ -71,21 +69,19 @@ export function* uvmCpuAccess(
     if (errno !== 0) return { errno, done: i };
     if (space.instance.dead) return { errno: -EIO, done: i };
   }
-  if (faults === 0 && accesses.slice === undefined) yield* sched.delay(LOOP_NS);
+  const loops = accesses.write ? ++space.cpuWriteLoops : ++space.cpuReadLoops;
+  if (faults === 0 && accesses.slice === undefined) yield* sched.delay(LOOP_NS + LOOP_FIRST_NS / loops);
+  space.lastDone = sched.now;
   return { errno: 0, done: pages.length };
 }
 
-/** ns of a touch of what has been touched before. */
-function touchTime(costs: UvmCosts, { pages, write }: UvmCpuAccesses, cold: UvmCpuWarmth): number {
-  if (pages.length > CACHED_PAGES) return costs.cpuTouchMany;
-  if (cold !== 'warm') return costs.cpuTouchCold;
-  return write ? costs.cpuWriteWarm : costs.cpuReadWarm;
-}
-
-/** ns that first writes and first touches of the last run take on top. */
-function firsts(costs: UvmCosts, accesses: UvmCpuAccesses): number {
-  if (accesses.touchNs !== undefined) return 0;
-  return costs.cpuDirty * seen.dirty + costs.cpuTouch * seen.touched;
+/** ns of the last {@link cpuRun}, of `count` touches. */
+function touchTime(costs: UvmCosts, accesses: UvmCpuAccesses, count: number, cold: UvmCpuWarmth): number {
+  if (accesses.touchNs !== undefined) return count * accesses.touchNs;
+  const far = cold === 'warm' ? touches.far : count;
+  const near = accesses.write ? costs.cpuWriteWarm : costs.cpuReadWarm;
+  const firsts = costs.cpuDirty * touches.dirty + costs.cpuTouch * touches.first;
+  return (count - far) * near + far * costs.cpuTouchFar + firsts;
 }
 
 /** Whether access `i` writes. */
@@ -97,10 +93,9 @@ function writes({ kinds, write }: UvmCpuAccesses, i: number): boolean {
 
 /** Performs accesses from `from` as far as the CPU's mappings go; returns the index of the first that faults. */
 function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): number {
-  const { base, pages, write, kinds, values } = accesses;
+  const { base, pages, write, kinds, values, touchNs } = accesses;
   let block: UvmVaBlock | undefined;
-  seen.dirty = 0;
-  seen.touched = 0;
+  beginTouches();
   const to = Math.min(pages.length, from + (accesses.slice ?? Infinity));
   for (let i = from; i < to; i++) {
     const vpn = base + (pages[i] ?? 0);
@@ -111,21 +106,10 @@ function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): numb
     const page = vpn - block.start;
     const stores = kinds === undefined ? write : writes(accesses, i);
     if (!maskTest(stores ? block.cpu.write : block.cpu.read, page)) return i;
-    note(block, page, stores);
+    if (touchNs === undefined) noteTouch(space, block, page, stores);
     if (values !== undefined) cpuTransfer(space, block, page, accesses, i, values);
   }
   return to;
-}
-
-/** What the hardware notes in the PTE of a page. */
-function note(block: UvmVaBlock, page: number, stores: boolean): void {
-  if (!maskTest(block.cpuTouched, page)) {
-    maskSet(block.cpuTouched, page);
-    seen.touched++;
-  }
-  if (!stores || maskTest(block.cpuDirty, page)) return;
-  maskSet(block.cpuDirty, page);
-  seen.dirty++;
 }
 
 function cpuTransfer(

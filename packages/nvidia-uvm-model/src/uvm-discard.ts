@@ -50,7 +50,7 @@ export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unm
     if (!block.lock.tryFast()) yield* block.lock.lock();
     maskZero(fresh);
     maskFill(fresh, at - block.start, Math.min(block.pages, end - block.start));
-    ns += driver.costs.adviseBlock + driver.costs.adviseMapPage * discardLocked(driver, block, unmap);
+    ns += driver.costs.discardBlock + driver.costs.discardUnmapPage * discardLocked(driver, block, unmap);
     block.lock.unlock();
     at = block.start + block.pages;
   }

@@ -8,7 +8,13 @@ import { serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import { maskTest } from './uvm-page-mask.js';
 import { fetchBatch, flushFaultBuffer, flushModeOf, pushReplay } from './uvm-replay.js';
-import { batchTime, blockServiceTime, interruptTime, serialServiceTime } from './uvm-service-time.js';
+import {
+  batchTime,
+  blockServiceTime,
+  interruptTime,
+  refusedAfter,
+  serialServiceTime,
+} from './uvm-service-time.js';
 import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
@@ -61,8 +67,8 @@ export class UvmReplayableFaults {
   interrupted = false;
   /** No fault of the running kernel has been served yet. */
   firstOfKernel = true;
-  /** The batch before was refused because of throttling. */
-  refusing = false;
+  /** Batches in a row, up to the one before, that were refused because of throttling. */
+  refusals = 0;
   /** A service has met a thrashing page before. */
   metThrashing = false;
   /** When prefetch faults come on again, ns. */
@@ -128,6 +134,7 @@ function enterService(driver: UvmDriver): void {
 }
 
 function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
+  const { sched } = driver.kernel;
   for (let at = 0; at < batch.count;) {
     const index = batch.order[at] ?? 0;
     const space = driver.spaceOf(batch.instance[index] ?? 0);
@@ -138,17 +145,20 @@ function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
     const block = space.block(batch.vpn[index] ?? 0);
     if (block !== undefined && gpuFaultServiceable(batch.type[index] ?? 0)) {
       const interrupt = batch.cached === 1 ? interruptTime(driver) : 0;
-      if (interrupt > 0) yield* driver.kernel.sched.delay(interrupt);
+      if (interrupt > 0) yield* sched.delay(interrupt);
       if (!block.lock.tryFast()) yield* block.lock.lock();
-      const end = serviceFaultsOfBlock(driver, batch, space, block, at, interrupt);
+      const end = serviceFaultsOfBlock(driver, batch, space, block, at);
       if (end < 0) yield* serveWithoutRoom(driver, batch, block, at, ~end);
       at = end < 0 ? ~end : end;
       batch.services++;
       const ns =
         batch.cached === 1 ? serialServiceTime(driver, space, block, batch) : blockServiceTime(driver);
-      if (ns > 0 && !driver.kernel.sched.delayFast(ns)) yield* driver.kernel.sched.delay(ns);
+      // Who waits for the lock has it between two refusals.
+      const after = batch.cached === 1 && batch.throttled > 0 ? refusedAfter(driver) : 0;
+      if (ns > after && !sched.delayFast(ns - after)) yield* sched.delay(ns - after);
       block.gpuSeen = true;
       block.lock.unlock();
+      if (after > 0) yield* sched.delay(after);
       continue;
     }
     if (block === undefined && space.hmm !== undefined) {
@@ -160,7 +170,7 @@ function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
   }
   if (batch.cached <= 1) return;
   const ns = batchTime(driver, batch);
-  if (!driver.kernel.sched.delayFast(ns)) yield* driver.kernel.sched.delay(ns);
+  if (!sched.delayFast(ns)) yield* sched.delay(ns);
 }
 
 /** No block covers the address, or the fault cannot be served: prefetches are counted, the rest is fatal. */
@@ -186,9 +196,8 @@ function serviceFaultsOfBlock(
   space: UvmVaSpace,
   block: UvmVaBlock,
   at: number,
-  interrupt: number,
 ): number {
-  beginService(driver, block, batch, at, interrupt);
+  beginService(driver, block, batch, at);
   const end = gatherFaults(driver, batch, space, block, at);
   return uvmVaBlockServiceLocked(driver, driver.faultContext, block, UVM_ID_GPU) ? end : ~end;
 }
@@ -218,23 +227,14 @@ function* serveWithoutRoom(
   for (let i = at; i < end; i++) markFatal(batch, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);
 }
 
-/**
- * Starts the context's clock: the moments of the hint and of the migration inside the service, which an interrupt began
- * `interrupt` ns before the lock was there.
- */
-function beginService(
-  driver: UvmDriver,
-  block: UvmVaBlock,
-  batch: UvmFaultBatch,
-  at: number,
-  interrupt: number,
-): void {
+/** Starts the context's clock: the moments of the hint and of the migration inside the service. */
+function beginService(driver: UvmDriver, block: UvmVaBlock, batch: UvmFaultBatch, at: number): void {
   const { costs, faultContext: ctx, replayable: state } = driver;
-  const now = driver.kernel.sched.now - interrupt;
+  const { now } = driver.kernel.sched;
   ctx.startTime = now;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
-  ctx.hintTime = now + (state.refusing ? costs.gpuHintRefused : costs.gpuHint);
-  ctx.migrationTime = ctx.hintTime + (state.refusing ? costs.gpuMigrationRefused : costs.gpuMigration);
+  ctx.hintTime = now + (state.refusals > 0 ? costs.gpuHintRefused : costs.gpuHint);
+  ctx.migrationTime = ctx.hintTime + (state.refusals > 0 ? costs.gpuMigrationRefused : costs.gpuMigration);
   ctx.mapTime = ctx.hintTime + costs.map;
   const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
   const thrashes = block.thrashing?.pages !== undefined && maskTest(block.thrashing.thrashingPages, page);
@@ -292,7 +292,7 @@ function prefetchFaultControl(driver: UvmDriver, batch: UvmFaultBatch): void {
 /** Replays as the policy says after a batch. @returns whether a replay was pushed. */
 function replayBatch(driver: UvmDriver, batch: UvmFaultBatch): boolean {
   const state = driver.replayable;
-  state.refusing = batch.throttled > 0;
+  state.refusals = batch.throttled > 0 ? state.refusals + 1 : 0;
   state.interrupted = false;
   driver.tools.counters.duplicateFaults += batch.duplicates;
   driver.tools.counters.coalescedFaults += batch.coalesced;

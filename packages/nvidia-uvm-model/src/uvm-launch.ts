@@ -15,6 +15,7 @@ export function* launchKernel(space: UvmVaSpace, accesses: GpuAccesses): Task<Gp
   yield* driver.gpu.run(kernel);
   yield* sched.delay(costs.kernelEnd);
   space.lastKernelEnd = sched.now;
+  space.lastDone = sched.now;
   return kernel;
 }
 

@@ -1,4 +1,5 @@
 import { EINVAL, ENOMEM, type Task } from '@hmm/kernel';
+import type { UvmCosts } from './uvm-costs.js';
 import type { UvmDriver } from './uvm-driver.js';
 import {
   maskAnd,
@@ -49,7 +50,7 @@ export function* uvmMigrate(
   const blocks = blocksIn(space, start, pages);
   if (blocks === undefined) return -EINVAL;
   if (!space.lock.tryReadFast()) yield* space.lock.read();
-  const work = { copied: 0, zeroed: 0, chunks: 0, evictions: 0 };
+  const work = { pages, copied: 0, zeroed: 0, wholes: 0, shorts: 0, chunks: 0, evictions: 0 };
   let errno = 0;
   for (const block of blocks) {
     if (!block.lock.tryFast()) yield* block.lock.lock();
@@ -57,6 +58,7 @@ export function* uvmMigrate(
     block.lock.unlock();
     work.copied += driver.cpuContext.copiedPages;
     work.zeroed += driver.cpuContext.zeroedPages;
+    if (driver.cpuContext.zeroedPages > 0) work[block.whole ? 'wholes' : 'shorts']++;
     work.chunks += driver.cpuContext.zeroedChunks;
     work.evictions += driver.cpuContext.evictions;
   }
@@ -75,10 +77,13 @@ export function* uvmMigrate(
 const FEW_UP = 128;
 const FEW_DOWN = 512;
 
-/** What a migration did: pages copied and zeroed, 2 MiB host chunks zeroed, chunks evicted. */
+/** What a migration of `pages` pages did: copied some, zeroed some in whole and in shorter blocks; 2 MiB host chunks zeroed, chunks evicted. */
 interface UvmMigrateWork {
+  readonly pages: number;
   readonly copied: number;
   readonly zeroed: number;
+  readonly wholes: number;
+  readonly shorts: number;
   readonly chunks: number;
   readonly evictions: number;
 }
@@ -90,7 +95,8 @@ function coldCall(space: UvmVaSpace, destination: UvmProcessorId, work: UvmMigra
   let ns = space.callWarm ? 0 : costs.prefetchCold;
   space.callWarm = true;
   if (work.copied + work.zeroed === 0) return ns;
-  if (space.prefetches++ === 0) ns += costs.callFirst;
+  const warm = destination === UVM_ID_GPU && space.kernels > 0;
+  if (space.prefetches++ === 0 && !warm) ns += costs.callFirst;
   return destination === UVM_ID_GPU ? ns + firstCopy(driver, space) : ns;
 }
 
@@ -99,13 +105,18 @@ function migrateTime(driver: UvmDriver, destination: UvmProcessorId, work: UvmMi
   const evictions = work.evictions * costs.evict;
   const moved = work.copied + work.zeroed;
   if (destination === UVM_ID_GPU) {
-    if (moved === 0) return costs.prefetchToGpuEmpty;
-    const few = moved <= FEW_UP;
-    return evictions + (few ? costs.prefetchToGpuFew : costs.prefetchToGpu + costs.prefetchToGpuPage * moved);
+    return moved === 0 ? costs.prefetchToGpuEmpty : evictions + toGpuTime(costs, work);
   }
-  if (moved === 0) return costs.prefetchToCpuEmpty;
+  if (moved === 0) return costs.prefetchToCpuEmpty + costs.prefetchToCpuEmptyPage * work.pages;
   const page = moved <= FEW_DOWN ? costs.prefetchToCpuFewPage : costs.prefetchToCpuPage;
   return evictions + costs.prefetchToCpu + costs.cpuPopulateBlock * work.chunks + page * moved;
+}
+
+/** ns to copy and to zero on the GPU. */
+function toGpuTime(costs: UvmCosts, { copied, wholes, shorts }: UvmMigrateWork): number {
+  const zero = costs.prefetchZeroBlock * wholes + (shorts > 0 ? costs.prefetchZeroShort : 0);
+  if (copied <= FEW_UP) return costs.prefetchToGpuFew + zero;
+  return costs.prefetchToGpu + costs.prefetchToGpuPage * copied + zero;
 }
 
 function blocksIn(space: UvmVaSpace, start: number, pages: number): UvmVaBlock[] | undefined {

@@ -1,4 +1,10 @@
 import { EINVAL, type Task } from '@hmm/kernel';
+import {
+  adviceTime,
+  UVM_ADVICE_ACCESSED_BY,
+  UVM_ADVICE_PREFERRED_LOCATION,
+  UVM_ADVICE_READ_DUPLICATION,
+} from './uvm-advice-time.js';
 import type { UvmDriver } from './uvm-driver.js';
 import {
   maskAnd,
@@ -29,42 +35,37 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 
 const pages = newMask();
 
+/** One advice: its kind (`UVM_ADVICE_*`), and what it does to ranges that `differs` accepts, or to all that it covers. */
+interface UvmAdvice {
+  readonly kind: number;
+  readonly differs: (policy: UvmVaPolicy) => boolean;
+  readonly always: boolean;
+  /** Returns ns for the pages that it looked after. */
+  readonly change: (range: UvmVaRange) => number;
+}
+
 /**
- * Applies `change` to every range of an interval whose policy `differs`, under the VA space lock held for writing, and
- * charges what it cost; `maps` says that it looks after mappings. The interval splits the ranges at its ends where they differ.
+ * Applies an advice to the ranges of an interval, under the VA space lock held for writing, and charges what it cost. The
+ * interval splits the ranges at its ends where their policies differ.
  * @returns 0, or -EINVAL where nothing is managed.
  */
-function* changeRanges(
-  space: UvmVaSpace,
-  start: number,
-  count: number,
-  maps: boolean,
-  differs: (policy: UvmVaPolicy) => boolean,
-  change: (range: UvmVaRange) => number,
-): Task<number> {
+function* changeRanges(space: UvmVaSpace, start: number, count: number, advice: UvmAdvice): Task<number> {
   if (!space.lock.tryWriteFast()) yield* space.lock.write();
-  space.splitAsNeeded(start, count, differs);
-  const { driver } = space;
-  const { costs } = driver;
-  const first = space.advices++ === 0;
-  const cold = !first && !space.callWarm;
-  space.callWarm = true;
-  let ns = costs.advise + (first ? costs.callFirst : 0);
-  let differed = false;
-  let blocks = 0;
+  const work = { cut: space.splitAsNeeded(start, count, advice.differs), blocks: 0, ns: 0, changed: false };
   let found = false;
   for (const range of space.all()) {
     if (range.end <= start || range.start >= start + count) continue;
     found = true;
-    if (!differs(range.policy)) continue;
-    differed = true;
-    blocks += range.blockCount;
-    ns += change(range);
+    const differs = advice.differs(range.policy);
+    if (!differs && !advice.always) continue;
+    work.changed ||= differs;
+    work.blocks += range.blockCount;
+    work.ns += advice.change(range);
   }
-  ns += costs.adviseBlock * blocks + (differed && cold ? costs.adviseCold : 0);
-  if (blocks > 0 && first) ns += costs.advisePopulatedFirst;
-  if (blocks > 0 && cold && maps) ns += costs.adviseMapCold;
-  yield* space.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
+  const { driver } = space;
+  yield* space.kernel.sched.delay(
+    adviceTime(space, advice.kind, work) * driver.gpu.preset.serviceScale.value,
+  );
   space.lock.unlockWrite();
   return found ? 0 : -EINVAL;
 }
@@ -89,22 +90,32 @@ export function* uvmSetPreferredLocation(
   id: UvmOptionalId,
 ): Task<number> {
   const { driver } = space;
-  const differs = (policy: UvmVaPolicy): boolean => policy.preferredLocation !== id;
-  return yield* changeRanges(space, start, count, false, differs, (range) => {
-    const { policy } = range;
-    const before = policy.preferredLocation;
-    policy.preferredLocation = id;
-    let changed = 0;
-    forBlocks(driver, range, (block) => {
-      if (before >= 0) {
-        const old = before === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
-        if (policyAccessedBy(policy, old)) mapAccessedBy(driver, block, old);
-      }
-      changed += driver.cpuContext.mappedPages;
-      if (id >= 0) changed += unmapElsewhere(block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
-    });
-    return driver.costs.adviseMapPage * changed;
+  return yield* changeRanges(space, start, count, {
+    kind: UVM_ADVICE_PREFERRED_LOCATION,
+    differs: (policy) => policy.preferredLocation !== id,
+    always: false,
+    change: (range) => preferRange(driver, range, id),
   });
+}
+
+/** Returns ns for the pages that lose or get mappings, or that the CPU has. */
+function preferRange(driver: UvmDriver, range: UvmVaRange, id: UvmOptionalId): number {
+  const { policy } = range;
+  const { costs } = driver;
+  const before = policy.preferredLocation;
+  policy.preferredLocation = id;
+  let ns = 0;
+  forBlocks(driver, range, (block) => {
+    if (before >= 0) {
+      const old = before === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
+      if (policyAccessedBy(policy, old)) mapAccessedBy(driver, block, old);
+    }
+    let changed = driver.cpuContext.mappedPages;
+    if (id >= 0) changed += unmapElsewhere(block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
+    if (id === UVM_ID_GPU) changed += maskWeight(block.cpu.resident);
+    ns += costs.adviseCpuPage * changed;
+  });
+  return ns;
 }
 
 /** The preferred processor shall fault on data that is not with it, so that it comes. Copies are with it anyway. Returns the pages unmapped. */
@@ -128,17 +139,30 @@ export function* uvmSetAccessedBy(
   id: UvmProcessorId,
 ): Task<number> {
   const { driver } = space;
-  const differs = (policy: UvmVaPolicy): boolean => !policyAccessedBy(policy, id);
-  return yield* changeRanges(space, start, count, true, differs, (range) => {
-    range.policy.accessedBy |= 1 << id;
-    let ns = 0;
-    forBlocks(driver, range, (block) => {
-      mapAccessedBy(driver, block, id);
-      if (id === UVM_ID_GPU) ns += driver.costs.adviseAccessedByBlock;
-      ns += driver.costs.adviseMapPage * driver.cpuContext.mappedPages;
-    });
-    return ns;
+  return yield* changeRanges(space, start, count, {
+    kind: UVM_ADVICE_ACCESSED_BY,
+    differs: (policy) => !policyAccessedBy(policy, id),
+    always: true,
+    change: (range) => {
+      range.policy.accessedBy |= 1 << id;
+      let ns = 0;
+      forBlocks(driver, range, (block) => {
+        mapAccessedBy(driver, block, id);
+        ns += accessedByTime(driver, block, id);
+      });
+      return ns;
+    },
   });
+}
+
+/** ns for the pages of a block whose rights were looked up, there already or not. */
+function accessedByTime({ costs }: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): number {
+  if (block.range.policy.readDuplication) return 0;
+  const onCpu = maskWeight(block.cpu.resident);
+  const onGpu = maskWeight(block.gpu.resident);
+  return id === UVM_ID_CPU
+    ? costs.adviseCpuPage * onCpu + costs.adviseGpuPage * onGpu
+    : costs.adviseMapCpuPage * onCpu + costs.adviseMapGpuPage * onGpu;
 }
 
 /** Maps a processor of the accessed-by set to the whole block; not where reading makes copies. @uvm uvm_policy.c uvm_va_block_set_accessed_by */
@@ -162,10 +186,14 @@ export function* uvmUnsetAccessedBy(
   count: number,
   id: UvmProcessorId,
 ): Task<number> {
-  const differs = (policy: UvmVaPolicy): boolean => policyAccessedBy(policy, id);
-  return yield* changeRanges(space, start, count, true, differs, (range) => {
-    range.policy.accessedBy &= ~(1 << id);
-    return 0;
+  return yield* changeRanges(space, start, count, {
+    kind: UVM_ADVICE_ACCESSED_BY,
+    differs: (policy) => policyAccessedBy(policy, id),
+    always: false,
+    change: (range) => {
+      range.policy.accessedBy &= ~(1 << id);
+      return 0;
+    },
   });
 }
 
@@ -176,34 +204,44 @@ export function* uvmUnsetAccessedBy(
  */
 export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   const { driver } = space;
-  const differs = (policy: UvmVaPolicy): boolean => !policy.readDuplication;
-  return yield* changeRanges(space, start, count, true, differs, (range) => {
-    let ns = 0;
-    forBlocks(driver, range, (block) => {
-      ns += driver.costs.adviseReadMostlyPage * maskWeight(block.cpu.write);
-      for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-        maskCopy(pages, block.masks(id).resident);
-        uvmVaBlockMakeResidentReadDuplicate(driver, driver.cpuContext, block, id, pages);
-      }
-    });
-    range.policy.readDuplication = true;
-    return ns;
+  return yield* changeRanges(space, start, count, {
+    kind: UVM_ADVICE_READ_DUPLICATION,
+    differs: (policy) => !policy.readDuplication,
+    always: false,
+    change: (range) => {
+      let ns = 0;
+      forBlocks(driver, range, (block) => {
+        const { adviseReadMostlyPage, adviseGpuPage } = driver.costs;
+        ns +=
+          adviseReadMostlyPage * maskWeight(block.cpu.write) + adviseGpuPage * maskWeight(block.gpu.write);
+        for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+          maskCopy(pages, block.masks(id).resident);
+          uvmVaBlockMakeResidentReadDuplicate(driver, driver.cpuContext, block, id, pages);
+        }
+      });
+      range.policy.readDuplication = true;
+      return ns;
+    },
   });
 }
 
 /** Ends read duplication: pages in two places keep one copy. @uvm uvm_policy.c uvm_api_disable_read_duplication */
 export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   const { driver } = space;
-  const differs = (policy: UvmVaPolicy): boolean => policy.readDuplication;
-  return yield* changeRanges(space, start, count, true, differs, (range) => {
-    forBlocks(driver, range, (block) => {
-      collapse(driver, block);
-      for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-        if (policyAccessedBy(range.policy, id)) addMappings(driver, block, id);
-      }
-    });
-    range.policy.readDuplication = false;
-    return 0;
+  return yield* changeRanges(space, start, count, {
+    kind: UVM_ADVICE_READ_DUPLICATION,
+    differs: (policy) => policy.readDuplication,
+    always: false,
+    change: (range) => {
+      forBlocks(driver, range, (block) => {
+        collapse(driver, block);
+        for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+          if (policyAccessedBy(range.policy, id)) addMappings(driver, block, id);
+        }
+      });
+      range.policy.readDuplication = false;
+      return 0;
+    },
   });
 }
 

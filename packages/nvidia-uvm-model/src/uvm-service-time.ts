@@ -32,11 +32,19 @@ function scaled(driver: UvmDriver, ns: number): number {
   return ns * driver.gpu.preset.serviceScale.value;
 }
 
+/** What is left of the first refusal's coldness after so many in a row. */
+function refusalColdness(refusals: number): number {
+  return Math.exp(-refusals / 5);
+}
+
 /** The time from the interrupt that begins a service call to its taking the block's lock, ns; 0 where the call goes on. */
 export function interruptTime(driver: UvmDriver): number {
   const { costs, replayable: state } = driver;
   if (!state.interrupted) return 0;
-  return scaled(driver, state.refusing ? costs.gpuRefusedInterrupt - costs.gpuRefused : costs.gpuInterrupt);
+  const refused =
+    costs.gpuRefusedInterrupt +
+    (costs.gpuInterrupt - costs.gpuRefusedInterrupt) * refusalColdness(state.refusals);
+  return scaled(driver, state.refusals > 0 ? refused : costs.gpuInterrupt);
 }
 
 /** The time of a batch of one fault, from the start of service, or from the end of {@link interruptTime}, to the replay, ns. */
@@ -47,11 +55,8 @@ export function serialServiceTime(
   batch: UvmFaultBatch,
 ): number {
   const { costs, faultContext: ctx, replayable: state } = driver;
-  if (batch.throttled > 0) {
-    if (!state.refusing) return scaled(driver, costs.gpuRefusedFirst);
-    return scaled(driver, costs.gpuRefused);
-  }
-  if (state.refusing) return scaled(driver, costs.gpuResume);
+  if (batch.throttled > 0) return scaled(driver, costs.gpuRefused);
+  if (state.refusals > 0) return scaled(driver, costs.gpuResume);
   const k = space.gpuFaults - 1;
   let ns = costs.gpuService + (k === 0 ? costs.gpuServiceFirst : warmUp(costs.gpuServiceWarm, k));
   if (state.firstOfKernel && k > 0) ns += costs.gpuKernelWarm;
@@ -68,6 +73,11 @@ export function serialServiceTime(
 /** ns from now to the end of the service's copies, which its replay waits for. */
 function copiesEnd(driver: UvmDriver, ctx: UvmServiceContext): number {
   return ctx.transfers === 0 ? 0 : ctx.migrationTime + ctx.copyNs - driver.kernel.sched.now;
+}
+
+/** The part of a refusal's {@link serialServiceTime} that comes when the block's lock has been dropped, ns. */
+export function refusedAfter(driver: UvmDriver): number {
+  return scaled(driver, driver.costs.gpuRefusedAfter);
 }
 
 /** The time of a service of system memory, ns: as for managed memory, page by page instead of run by run. */
@@ -121,7 +131,8 @@ export function cpuFaultTime(
   let ns = costs.cpuFault + (k === 0 ? costs.cpuFaultFirst : warmUp(costs.cpuFaultWarm, k));
   if (cold !== 'warm' && k > 0)
     ns += space.cpuColdSteps++ === 0 ? costs.cpuFaultColdFirst : costs.cpuFaultCold;
-  if (cold === 'paused' && k > 0) ns += costs.cpuFaultPaused;
+  if (cold !== 'warm' && k > 0)
+    ns += costs.cpuFaultPaused * (1 - Math.exp(-space.pause / costs.cpuPauseAfter));
   ns += costs.cpuPopulateBlock * ctx.zeroedChunks;
   if (ctx.zeroedPages > 0 && block.pages < PAGES_PER_BLOCK) {
     ns += costs.cpuPopulateShort + costs.cpuPopulateShortPage * ctx.zeroedPages;

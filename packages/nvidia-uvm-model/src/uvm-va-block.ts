@@ -92,6 +92,8 @@ export class UvmVaBlock {
   /** CPU pages written, and touched at all, since they were mapped: what the hardware notes in the PTEs. */
   readonly cpuDirty = maskAt(this.row, ROW_CPU_DIRTY);
   readonly cpuTouched = maskAt(this.row, ROW_CPU_TOUCHED);
+  /** Of each page, how many touches the process's CPUs had made with the latest one here. */
+  readonly cpuLastTouch = new Uint32Array(PAGES_PER_BLOCK);
   /** First host frame, or -1 while the block has none; frames stay allocated as a cache when the data moves away. */
   cpuBase = -1;
   /** First device frame of the block's own root chunk, or -1. */

@@ -28,14 +28,21 @@ export class UvmVaSpace {
   /** Faults so far, for costs that fall as code and data get warm. */
   cpuFaults = 0;
   gpuFaults = 0;
+  /** Touches of mapped pages by the CPU so far, and loops of them that read, and write. */
+  cpuTouches = 0;
+  cpuReadLoops = 0;
+  cpuWriteLoops = 0;
   /** CPU loops so far whose first fault came after other work. */
   cpuColdSteps = 0;
   /** Something was copied to the GPU before. */
   copiedToGpu = false;
-  /** Advice and explicit prefetches with something to do, so far; and whether the last thing was such a call. */
-  advices = 0;
+  /** Kinds of advice so far, a bit each; explicit prefetches with something to do; whether the last thing was such a call. */
+  adviceKinds = 0;
   prefetches = 0;
   callWarm = false;
+  /** When the last CPU loop or kernel ended, and how long nothing had happened when the latest CPU loop began, ns. */
+  lastDone = 0;
+  pause = 0;
   /** Kernels launched so far. */
   kernels = 0;
   /** Virtual time at which the last kernel ended, ns. */
@@ -122,9 +129,8 @@ export class UvmVaSpace {
   }
 
   /** Cuts the ranges at the ends of `pages` pages from `start`, where their policy `differs` from what is asked for. @uvm uvm_policy.c split_span_as_needed */
-  splitAsNeeded(start: number, pages: number, differs: (policy: UvmVaPolicy) => boolean): void {
-    this.splitAt(start, differs);
-    this.splitAt(start + pages, differs);
+  splitAsNeeded(start: number, pages: number, differs: (policy: UvmVaPolicy) => boolean): number {
+    return this.splitAt(start, differs) + this.splitAt(start + pages, differs);
   }
 
   /** Every range, ascending. */
@@ -132,11 +138,14 @@ export class UvmVaSpace {
     return this.ranges;
   }
 
-  private splitAt(vpn: number, differs: (policy: UvmVaPolicy) => boolean): void {
+  /** Returns 1 where the cut goes through a block, else 0. */
+  private splitAt(vpn: number, differs: (policy: UvmVaPolicy) => boolean): number {
     const range = this.range(vpn);
-    if (range === undefined || range.start === vpn || !differs(range.policy)) return;
+    if (range === undefined || range.start === vpn || !differs(range.policy)) return 0;
+    const block = range.findBlock(vpn);
     this.insert(range.split(vpn));
     this.last = undefined;
+    return block !== undefined && block.start < vpn ? 1 : 0;
   }
 
   private insert(range: UvmVaRange): void {

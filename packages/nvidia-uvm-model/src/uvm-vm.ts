@@ -37,7 +37,8 @@ export function* uvmVmFault(
   write: boolean,
   cold: UvmCpuWarmth,
 ): Task<number> {
-  const { sched } = driver.kernel;
+  const { costs, kernel } = driver;
+  const { sched } = kernel;
   const range = space.range(vpn);
   if (range !== undefined && range.cpuProt < (write ? UVM_PROT_READ_WRITE : UVM_PROT_READ_ONLY))
     return -EACCES;
@@ -46,7 +47,6 @@ export function* uvmVmFault(
   driver.unpinUntil(sched.now);
   driver.tools.counters.cpuFaults++;
   const value = packUvmEvent(eventAccessType(shown), UVM_ID_CPU, UVM_ID_GPU);
-  driver.tools.record(UvmEventTypeCpuFault, sched.now, vpn, 1, value);
   let slept = false;
   for (;;) {
     if (!space.lock.tryReadFast()) yield* space.lock.read();
@@ -55,10 +55,17 @@ export function* uvmVmFault(
       space.lock.unlockRead();
       return -EFAULT;
     }
-    if (!block.lock.tryFast()) yield* block.lock.lock();
-    const done = serveLocked(driver, space, block, vpn, access, cold, slept);
-    const back = Math.min(done.ns, driver.costs.cpuReturn);
-    if (done.ns > back && done.sleep === 0) yield* sched.delay(done.ns - back);
+    if (!block.lock.tryFast()) {
+      yield* block.lock.lock();
+      yield* sched.delay(costs.cpuWakeUp);
+    }
+    const began = sched.now;
+    if (!slept) driver.tools.record(UvmEventTypeCpuFault, began, vpn, 1, value);
+    yield* sched.delay(costs.cpuLookUp);
+    const done = serveLocked(driver, space, block, vpn, access, cold, slept, began);
+    const back = Math.min(done.ns, costs.cpuReturn);
+    const left = done.ns - back - costs.cpuLookUp;
+    if (left > 0 && done.sleep === 0) yield* sched.delay(left);
     block.lock.unlock();
     space.lock.unlockRead();
     if (done.sleep === 0) {
@@ -88,9 +95,9 @@ function serveLocked(
   access: number,
   cold: UvmCpuWarmth,
   slept: boolean,
+  now: number,
 ): Served {
   const { costs, cpuContext: ctx, replayable: state } = driver;
-  const { now } = driver.kernel.sched;
   const page = vpn - block.start;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
   ctx.hintTime = now + costs.cpuHint;

@@ -7,8 +7,8 @@ import type { UvmVaSpace } from '../uvm-va-space.js';
 /** The CPU thread begins so long after the launch, when the GPU has just faulted; its hits take little. */
 const CPU_LATE_NS = 40_000;
 const CPU_HIT_NS = 4;
-/** Accesses between two scheduling points. */
-const GPU_SLICE = 8;
+/** Accesses between two scheduling points: of the GPU one, so that it may stop at any page of its round. */
+const GPU_SLICE = 1;
 const CPU_SLICE = 2048;
 
 /**

@@ -76,7 +76,7 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
   for (const asked of run.asked) {
     if (asked.startsWith('sleep:')) {
       kernel.sched.now += Number(asked.slice(6)) * 1e6 + SLEEP_OVER;
-      machine.warmth = 'paused';
+      machine.warmth = 'cold';
       continue;
     }
     const step = run.steps[next++];
