@@ -1,6 +1,8 @@
 import { HmmError, PAGE_SIZE } from '@hmm/kernel';
 
 const FIRST_PAGE = 256;
+/** Frames that are known to be alike, or not, together: 2 MiB. */
+const CHUNK = 512;
 /** From here on one copy of columns is faster than page by page. */
 const MANY_PAGES = 32;
 
@@ -15,12 +17,15 @@ const MANY_PAGES = 32;
  */
 export class PhysicalMemory {
   private contents: Int32Array<ArrayBuffer>;
+  /** Of each 2 MiB: the byte that all of it has, -1 where that is not known. A play without contents never looks further. */
+  private alike: Int16Array<ArrayBuffer>;
   private readonly storage: Uint8Array[] = [];
   private readonly freeStorage: number[] = [];
 
   /** @param frames frames to make room for at first; the column grows as higher frames are written. */
   constructor(frames = 0) {
     this.contents = new Int32Array(frames);
+    this.alike = new Int16Array(chunksOf(frames));
   }
 
   /** Frames whose bytes differ, each with 4 KiB of storage. */
@@ -60,8 +65,10 @@ export class PhysicalMemory {
 
   /** Sets every byte of `pages` frames from `pfn` to `byte`, giving up their storage. */
   fill(pfn: number, pages: number, byte: number): void {
-    if (byte === 0 && pfn >= this.contents.length) return;
+    if (pages === 0 || this.byteOf(pfn, pages) === byte) return;
     this.reach(pfn + pages);
+    this.alike.fill(-1, Math.floor(pfn / CHUNK), chunksOf(pfn + pages));
+    this.alike.fill(byte, chunksOf(pfn), Math.max(chunksOf(pfn), Math.floor((pfn + pages) / CHUNK)));
     const { contents } = this;
     for (let at = pfn; at < pfn + pages; at++) {
       const value = contents[at] ?? 0;
@@ -72,8 +79,11 @@ export class PhysicalMemory {
 
   /** Copies `pages` frames from `source`; both memories keep a copy of their own afterwards. */
   copyFrom(pfn: number, source: PhysicalMemory, sourcePfn: number, pages: number): void {
+    const byte = source.byteOf(sourcePfn, pages);
+    if (byte >= 0 && this.byteOf(pfn, pages) === byte) return;
     this.reach(pfn + pages);
     source.reach(sourcePfn + pages);
+    this.alike.fill(-1, Math.floor(pfn / CHUNK), chunksOf(pfn + pages));
     const to = this.contents;
     const from = source.contents;
     if (this.storage.length === 0 && source.storage.length === 0) {
@@ -87,6 +97,16 @@ export class PhysicalMemory {
       if (old < FIRST_PAGE && value < FIRST_PAGE) to[pfn + i] = value;
       else this.copyStored(pfn + i, source, sourcePfn + i);
     }
+  }
+
+  /** The byte that all 2 MiB around the frames `pfn` … `pfn + pages - 1` have; -1 where there is none, or none is known. */
+  private byteOf(pfn: number, pages: number): number {
+    const { alike } = this;
+    const last = Math.floor((pfn + pages - 1) / CHUNK);
+    let chunk = Math.floor(pfn / CHUNK);
+    const byte = alike[chunk] ?? 0;
+    while (chunk < last) if ((alike[++chunk] ?? 0) !== byte) return -1;
+    return byte;
   }
 
   private copyStored(pfn: number, source: PhysicalMemory, sourcePfn: number): void {
@@ -110,6 +130,7 @@ export class PhysicalMemory {
     }
     this.storage[at]?.fill(byte);
     this.contents[pfn] = FIRST_PAGE + at;
+    this.alike[Math.floor(pfn / CHUNK)] = -1;
     return at;
   }
 
@@ -118,5 +139,12 @@ export class PhysicalMemory {
     const grown = new Int32Array(Math.max(frames, this.contents.length * 2, 4096));
     grown.set(this.contents);
     this.contents = grown;
+    const alike = new Int16Array(chunksOf(grown.length));
+    alike.set(this.alike);
+    this.alike = alike;
   }
+}
+
+function chunksOf(frames: number): number {
+  return Math.ceil(frames / CHUNK);
 }
