@@ -10,6 +10,8 @@ const FIRST_WARPS = 104;
 const LATER_SHARE = 7;
 const LATER_WARPS = 40;
 const LATER_PAGES = 150;
+/** The driver reads on right after its first replay: so small a part of the waiting warps has faulted by then. */
+const SECOND_SHARE = 4;
 /** A kernel of so few thread blocks is small: each has its share of every batch. */
 const SMALL_BLOCKS = 8;
 /** Where the uTLBs do not all fit into a batch, every other pair of thread blocks gets so much less, or more, than its share. */
@@ -151,10 +153,12 @@ export class ParallelKernel extends GpuKernel {
       return;
     }
     const starts = this.starts(WARP);
-    const chosen = Math.min(LATER_WARPS, Math.ceil(starts.length / LATER_SHARE));
+    const part = this.rounds === 2 ? SECOND_SHARE : 1;
+    const reach = Math.min(LATER_WARPS, Math.ceil(starts.length / LATER_SHARE));
+    const chosen = Math.max(1, Math.round(reach / part));
     for (let i = 0; i < chosen; i++) {
       const start = starts[Math.floor(((i + this.gpu.prng.next()) * starts.length) / chosen)] ?? 0;
-      this.faultLanes(start, WARP, this.around(LATER_PAGES / chosen, WARP));
+      this.faultLanes(start, WARP, this.around(LATER_PAGES / part / chosen, WARP));
     }
   }
 

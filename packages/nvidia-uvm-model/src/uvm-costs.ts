@@ -203,7 +203,7 @@ export const TRACED_COSTS: UvmCosts = {
   gpuCopyFirst: 12 * US,
   gpuRefused: 7.05 * US,
   gpuRefusedAfter: 3 * US,
-  gpuRefusedInterrupt: 11 * US,
+  gpuRefusedInterrupt: 12 * US,
   gpuResume: 30 * US,
   gpuReplay: 1.2 * US,
   parallelKernel: 212 * US,

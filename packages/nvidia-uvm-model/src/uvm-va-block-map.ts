@@ -275,14 +275,23 @@ function notifyRevocation(
   prot: number,
 ): void {
   const { atomic, write } = block.masks(id);
-  for (const right of [atomic, write]) {
-    if (right === write && (id === UVM_ID_CPU || prot !== UVM_PROT_READ_ONLY)) return;
-    maskCopy(revoked, change);
-    maskAnd(revoked, right);
-    forRuns(block, revoked, (first, pages) => {
-      uvmPerfThrashingEvent(driver, block, id, 'revocation', first, first + pages, ctx.migrationTime);
-    });
-  }
+  if (id === UVM_ID_GPU) notifyRuns(driver, ctx, block, id, atomic);
+  if (id === UVM_ID_CPU || prot === UVM_PROT_READ_ONLY) notifyRuns(driver, ctx, block, id, write);
+}
+
+/** One event for each run of the changing pages that have a right. */
+function notifyRuns(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  right: UvmPageMask,
+): void {
+  maskCopy(revoked, change);
+  maskAnd(revoked, right);
+  forRuns(block, revoked, (first, pages) => {
+    uvmPerfThrashingEvent(driver, block, id, 'revocation', first, first + pages, ctx.migrationTime);
+  });
 }
 
 /**

@@ -115,6 +115,15 @@ describe('read duplication (read-mostly advice)', () => {
     expect(first?.[0]).toBe(0);
   });
 
+  it('a CPU that loses the right to write, since the GPU takes a copy along, is one too', () => {
+    const bench = new Advised().readMostly();
+    bench.cpu(sequence(16));
+    // Each second write takes page 0 along again, from which the GPU loses two rights each time.
+    bench.gpu([1, 0, 2, 0, 3], true);
+    const thrashing = bench.events(UvmEventTypeThrashingDetected).map(([page]) => page);
+    expect(thrashing).toContain(0);
+  });
+
   it('goes before accessed-by: advice and faults map nobody else', () => {
     const bench = new Advised().accessedBy(UVM_ID_GPU).readMostly();
     bench.cpu([0, 40], false);

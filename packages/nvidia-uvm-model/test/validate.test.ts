@@ -12,7 +12,11 @@ import {
 } from '@hmm/nvidia-uvm-model/validate';
 
 /** Scenarios of the mixtures that two runs do not agree on and whose totals the model misses. */
-const MIXTURES_OUTSIDE = 7;
+const MIXTURES_OUTSIDE = 8;
+/**
+ * Agrees by chance: pages whose two events lie 500 µs apart, or nearly, count or do not; two H100 and an H200 differ in which.
+ */
+const AT_THE_LAPSE = 'qadv-062';
 
 function crc32(text: string): number {
   let crc = ~0;
@@ -94,6 +98,15 @@ describe('the model and the driver on a real H100', () => {
     });
     expect(unknown.time.median_abs_error).toBeLessThan(0.1);
     expect(unknown.time.p90_abs_error).toBeLessThan(0.31);
+  });
+
+  it('mixtures of another machine, which the model was not made with: every deterministic scenario event by event', () => {
+    const result = validateCapture(recording('h100-580.159.04-mixtures-2.jsonl.gz'));
+    expect(result.deterministic).toBe(101);
+    const wrong = result.per_scenario.filter(
+      (s) => s.deterministic && !s.exact && !s.name.startsWith('qpar'),
+    );
+    expect(wrong.map(({ name }) => name)).toEqual([AT_THE_LAPSE]);
   });
 
   it('sizes from 64 KiB to 1 GiB without tracing: each time within 10 %', () => {
