@@ -9,6 +9,7 @@ import {
   mmuIntervalReadBegin,
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,
+  mmuIntervalTryReadBegin,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
   mmuNotifierRangeInit,
@@ -80,7 +81,7 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
     this.nextPfn = 0;
     for (let page = 0; page < PAGES; page++) this.pte[page] = ++this.nextPfn;
     this.devicePte.fill(0);
-    for (const [i, ops] of this.threads.entries()) this.sched.spawn(`T${i}`, this.thread(ops));
+    for (const [i, ops] of this.threads.entries()) this.sched.spawn(`T${i}`, this.task(ops));
   }
 
   /** @inheritdoc */
@@ -128,8 +129,18 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
     return true;
   }
 
+  /** What a thread runs. One operation needs nobody to call it, which saves a resumption at each of its steps. */
+  private task(ops: readonly RetryOp[]): Task {
+    const [first] = ops;
+    return first !== undefined && ops.length === 1 ? this.operation(first) : this.thread(ops);
+  }
+
   private *thread(ops: readonly RetryOp[]): Task {
-    for (const [name, page] of ops) yield* name === 'fault' ? this.fault(page) : this.replace(page);
+    for (const op of ops) yield* this.operation(op);
+  }
+
+  private operation([name, page]: RetryOp): Task {
+    return name === 'fault' ? this.fault(page) : this.replace(page);
   }
 
   private *replace(page: number): Task {
@@ -146,7 +157,8 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
   private *fault(page: number): Task {
     const { mistake, driverLock } = this;
     for (;;) {
-      let seq = mistake === 'begin-late' ? 0 : yield* mmuIntervalReadBegin(this.sub);
+      let seq = mistake === 'begin-late' ? 0 : mmuIntervalTryReadBegin(this.sub);
+      if (seq === 0 && mistake !== 'begin-late') seq = yield* mmuIntervalReadBegin(this.sub);
       yield SP_PREEMPT;
       this.sched.access(this.pteIds + page, false);
       const pfn = this.pte[page] ?? 0;
