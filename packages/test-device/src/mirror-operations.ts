@@ -2,7 +2,7 @@ import { EBUSY, ENODEV, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from './device-table.js';
 import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';
-import { testDeviceInvariants } from './invariants.js';
+import { mirrorEntries, testDeviceInvariants } from './invariants.js';
 import { dmirrorIoctl } from './ioctl.js';
 import { TestDevice, type TestDeviceOptions } from './test-device.js';
 import {
@@ -205,8 +205,9 @@ export class MirrorOperations {
 
   /** The first of the devices' invariants that is broken, while no operation is under way. */
   checkAtRest(): { readonly invariant: string; readonly detail: string } | undefined {
+    const entries = mirrorEntries(this.device);
     for (const [invariant, broken] of INVARIANTS) {
-      const detail = broken(this.device);
+      const detail = broken(this.device, entries);
       if (detail !== undefined) return { invariant, detail };
     }
     return undefined;
