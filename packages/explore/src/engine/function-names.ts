@@ -15,6 +15,7 @@ const METHODS: ReadonlyMap<string, string> = new Map([
   ['RwSemaphore.unlockRead', 'up_read'],
   ['RwSemaphore.unlockWrite', 'up_write'],
   ['MemMap.dropRef', 'folio_put'],
+  ['RegisteredMemory.work', 'free_implicit_child_mr_work'],
 ]);
 
 /** The kernel's name of functions that it has under another one, or as a part of another. */
@@ -80,6 +81,7 @@ const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     mmPopulate: '__mm_populate',
     mmuIntervalTryReadBegin: 'mmu_interval_read_begin',
     moveEntry: 'move_ptes',
+    queueDestroy: 'destroy_unused_implicit_child_mr',
     moveExtent: 'move_page_tables',
     moveFolio: 'folio_migrate_mapping',
     mprotectRange: 'mprotect_fixup',
