@@ -1,5 +1,7 @@
-/** Agents of most programs, the boot agent included. */
-const NARROW = 4;
+/** Agents of the smallest programs, the boot agent included; there is room for so many until there are more. */
+const NARROW = 3;
+/** The widest that clocks become: {@link NARROW}, doubled until all agents of an exploration fit. */
+export const MAX_WIDTH = 12;
 
 /**
  * Vector clocks of an execution that is explored depth-first. Entry `b` of an agent's clock is the number of events

@@ -76,7 +76,7 @@ export class Dpor implements Strategy {
     this.logStart = column();
     this.decisionStart = column();
     this.clocks = new Clocks(maxSteps + 1);
-    this.races = new Races(this.accesses, this.clocks, this.agent, MAX_AGENTS);
+    this.races = new Races(this.accesses, this.clocks, this.agent);
     this.sleeping = new SleepingSteps(MAX_AGENTS, maxSteps + 2);
   }
 

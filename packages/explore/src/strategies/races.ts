@@ -1,5 +1,5 @@
 import { ACCESS_ACQUIRE, ACCESS_WRITE, type AccessLog, isDropping } from '../engine/access-log.js';
-import type { Clocks } from './clocks.js';
+import { type Clocks, MAX_WIDTH } from './clocks.js';
 
 /** A list of events that is cleared and filled again without allocation. */
 class EventList {
@@ -51,14 +51,14 @@ export class Races {
   private readonly clocks: Clocks;
   private readonly agents: Int32Array;
 
-  /** `agents` has the agent of each event; there are at most `maxAgents`. */
-  constructor(log: AccessLog, clocks: Clocks, agents: Int32Array, maxAgents: number) {
+  /** `agents` has the agent of each event. */
+  constructor(log: AccessLog, clocks: Clocks, agents: Int32Array) {
     this.log = log;
     this.clocks = clocks;
     this.agents = agents;
-    this.row = new Int32Array(maxAgents);
-    this.base = new Int32Array(maxAgents);
-    this.lockRow = new Int32Array(maxAgents);
+    this.row = new Int32Array(MAX_WIDTH);
+    this.base = new Int32Array(MAX_WIDTH);
+    this.lockRow = new Int32Array(MAX_WIDTH);
   }
 
   /** Finds the races of `event`, the latest, whose accesses are the log's entries from `from` on. */
