@@ -83,8 +83,17 @@ describe('historical bugs', () => {
       ({ expressible, caught_by }) => expressible && caught_by.length === 0,
     );
     expect(missed).toEqual([]);
-    expect(report.caught).toBeGreaterThanOrEqual(45);
+    expect(report.caught).toBeGreaterThanOrEqual(47);
     expect(report.mutants).toHaveLength(60);
+  });
+
+  test('an invariant is found broken at the step that breaks it, not when all is over', () => {
+    const device = programs.find(({ name }) => name === 'todev-vs-cpu-read');
+    if (device === undefined) throw new Error('the test is not there');
+    const settings = new Map([...device.settings, ['mutant', 'B6']]);
+    const { report, story } = runLitmus({ ...device, settings }, devices, { maxExecutions: 1000 });
+    expect(report.counterexample?.invariant).toBe('I50');
+    expect(story?.outcome).toBeUndefined();
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -112,4 +112,20 @@ test.each([
   expect({ code, data }).toEqual({ code: 2, data: '' });
   expect(said).toMatch(message);
   expect(said.trim().split('\n')).toHaveLength(1);
+});
+
+test('an exported test has the settings of the command line', async () => {
+  const path = file('exported.litmus', `${TEST.replace('fault-vs-munmap', 'exported')}forall T0:e == 0`);
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    const { said } = await litmus(path, '--export', 'test', '--set', 'corrected=1');
+    expect(said).toContain('wrote exported.test.ts');
+    const text = readFileSync(join(folder, 'exported.test.ts'), 'utf8');
+    expect(text).toContain('--set corrected=1 --replay');
+    expect(text).toContain('["corrected", "1"],');
+    expect(text).toContain('new Map([...compiled.program.settings, ...SET])');
+  } finally {
+    process.chdir(before);
+  }
 });

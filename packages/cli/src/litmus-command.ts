@@ -156,7 +156,7 @@ async function library(
   const { results, interrupted, problem } = await exploreEach(jobs, checkpoint, output);
   if (problem !== undefined) return fail(output, problem);
   const tests = results.map(({ report }) => report);
-  if (options.export === 'test') exportTests(sources, tests, devices, output);
+  if (options.export === 'test') exportTests(sources, tests, devices, options.set, output);
   output.data(options.json ? `${JSON.stringify({ version: 1, tests })}\n` : formatLibrary(results));
   return !interrupted && tests.every(({ verdict }) => verdict === 'ok') ? EXIT_OK : EXIT_FAILED;
 }
@@ -176,6 +176,7 @@ function exportTests(
   sources: readonly LitmusSource[],
   reports: readonly LitmusReport[],
   devices: LitmusDevices,
+  set: ReadonlyMap<string, string>,
   output: CommandHost['output'],
 ): void {
   for (const [i, { name, counterexample }] of reports.entries()) {
@@ -183,7 +184,7 @@ function exportTests(
     if (source === undefined || counterexample === null) continue;
     const path = `${name}.test.ts`;
     try {
-      writeFileSync(path, vitestFile(source, counterexample, devices));
+      writeFileSync(path, vitestFile(source, counterexample, devices, set));
     } catch (error) {
       fail(output, `${path}: ${fileReason(error)}`);
       continue;

@@ -1,4 +1,4 @@
-import { Dpor, Explorer, type Model, type Outcome, Snapshot } from '@hmm/explore';
+import { Dpor, Explorer, type Model, type Outcome } from '@hmm/explore';
 import { HmmError, Kernel, SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
   memremapPages,
@@ -24,12 +24,15 @@ import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   MEMORY_DEVICE_PRIVATE,
+  type MemoryState,
   MemorySystem,
   mmCreate,
   type MmStruct,
   NO_PFN,
   PROT_READ,
   PROT_WRITE,
+  restoreMemory,
+  saveMemory,
   sysMmap,
   type VmFault,
 } from '@hmm/mm';
@@ -55,31 +58,37 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
   private readonly mm: MmStruct = mmCreate(this.system);
   private readonly owner = this.kernel.allocIds(1);
   private readonly pagemap: DevPagemap;
-  private readonly initial: Snapshot;
-  private readonly state = { next: 0, value: -1 };
+  private readonly initial: MemoryState;
+  /** By agent. */
+  private readonly src: Int32Array[] = [];
+  private readonly dst: Int32Array[] = [];
+  private next = 0;
+  private value = -1;
 
   constructor() {
     const spec = { type: MEMORY_DEVICE_PRIVATE, nr: DEVICE_PAGES, owner: this.owner, ops: this };
     const pagemap = memremapPages(this.system, spec);
     if (typeof pagemap === 'number') throw new HmmError('NO_MEMORY', 'no device memory', { pagemap });
     this.pagemap = pagemap;
-    const { mm, sched } = this;
+    const { mm, sched, system } = this;
     sched.runSync(sysMmap(mm, ADDRESS, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS));
     sched.runSync(cpuWriteByte(mm, ADDRESS, 0, VALUE));
-    this.initial = new Snapshot([this.system, this.mm, this.state], [this, sched, this.kernel.trace]);
+    this.initial = saveMemory(system);
   }
 
   /** @inheritdoc */
   start(): void {
     this.sched.reset();
-    this.initial.restore();
+    restoreMemory(this.system, this.initial);
+    this.next = 0;
+    this.value = -1;
     this.sched.spawn('migrate', this.toDevice());
     this.sched.spawn('cpu', this.read());
   }
 
   /** @inheritdoc */
   finish(): Outcome {
-    const { value } = this.state;
+    const { value } = this;
     const text = `${value}, ${this.pagemap.live} pages on the device`;
     return value === VALUE ? { text } : { text, violation: { invariant: 'I39', detail: text } };
   }
@@ -96,7 +105,7 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
 
   private *read(): Task {
     yield SP_PREEMPT;
-    this.state.value = yield* cpuReadByte(this.mm, ADDRESS, 0);
+    this.value = yield* cpuReadByte(this.mm, ADDRESS, 0);
   }
 
   private *toDevice(): Task {
@@ -114,14 +123,16 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
       vma,
       start: vpn,
       end: vpn + 1,
-      src: new Int32Array(1),
-      dst: new Int32Array(1),
+      src: (this.src[sched.current.id] ??= new Int32Array(1)),
+      dst: (this.dst[sched.current.id] ??= new Int32Array(1)),
       cpages: 0,
       npages: 0,
       pgmapOwner: this.owner,
       flags: select,
       faultPage,
     };
+    args.src.fill(0);
+    args.dst.fill(0);
     yield* migrateVmaSetup(args);
     const slot = args.src[0] ?? 0;
     if ((slot & MIGRATE_PFN_MIGRATE) !== 0) {
@@ -140,7 +151,7 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
   }
 
   private devicePage(): number {
-    const page = this.pagemap.start + this.state.next++;
+    const page = this.pagemap.start + this.next++;
     zoneDevicePageInit(this.system, page);
     return page;
   }

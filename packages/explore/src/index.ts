@@ -2,6 +2,7 @@ export * from './engine/access-log.js';
 export * from './engine/determinism.js';
 export * from './engine/execution.js';
 export * from './engine/explorer.js';
+export * from './engine/function-names.js';
 export * from './engine/hidden-dependence.js';
 export * from './engine/minimise.js';
 export * from './engine/model.js';

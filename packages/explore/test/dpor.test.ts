@@ -57,6 +57,21 @@ describe('partial-order reduction finds what plain search finds, in fewer execut
     expect(reduced.schedules).toBeLessThan(full.schedules);
   });
 
+  test('more agents than most programs have: five that touch two cells', () => {
+    const { full, reduced } = bothWays([
+      [['write', 0]],
+      [['read', 0]],
+      [['write', 1]],
+      [['write', 0]],
+      [
+        ['read', 1],
+        ['read', 0],
+      ],
+    ]);
+    expect(reduced.outcomes).toEqual(full.outcomes);
+    expect(reduced.schedules).toBeLessThan(full.schedules);
+  });
+
   test('critical sections over one lock: two orders of two threads, six of three', () => {
     const section: ToyOp[] = [
       ['lock', 0],

@@ -72,7 +72,7 @@ describe('a counterexample', () => {
     const text = formatStory(tell(model, found?.replay ?? '', MAX_STEPS));
     expect(text).toMatch(/^broken: I1: the device maps page \d to frame \d, the CPU to \d/);
     expect(text).toContain('mmu_interval_read_begin');
-    expect(text).toContain('itree_inv_start');
+    expect(text).toContain('mn_itree_inv_start_range');
     expect(text).toMatch(/device\[\d\]: none → \d/);
     expect(text).toContain(`replay: ${found?.replay}`);
   });

@@ -191,7 +191,7 @@ export class PageTablePool {
     if (this.nextLink > state.next) this.lanes.fill(0, state.next, this.nextLink);
     this.lanes.set(state.lanes);
     this.nextLink = state.next;
-    this.freeLinks.length = 0;
+    while (this.freeLinks.length > 0) this.freeLinks.pop();
     for (const link of state.free) this.freeLinks.push(link);
     this.used = state.used;
   }

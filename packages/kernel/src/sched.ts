@@ -77,9 +77,9 @@ export class Sched {
   /** Forgets all agents but the boot agent and the locks they hold, forgets the lock order, and sets the clock to 0. */
   reset(): void {
     for (const lock of this.heldLocks) lock.abandon();
-    this.heldLocks.length = 0;
+    if (this.heldLocks.length > 0) this.heldLocks.length = 0;
     if (this.lockdep.enabled) this.lockdep.forget();
-    this.agents.length = 1;
+    while (this.agents.length > 1) this.agents.pop();
     const boot = this.agents[0];
     if (boot !== undefined) this.current = boot;
     this.now = 0;

@@ -3,9 +3,11 @@ import {
   allocHugePage,
   allocPage,
   findPmd,
+  MADV_HUGEPAGE,
   type MmStruct,
   mmInvariants,
   NO_PFN,
+  sysMadvise,
   type VmFault,
 } from '@hmm/mm';
 import {
@@ -26,7 +28,10 @@ import {
   zoneDevicePageInit,
 } from '@hmm/migrate';
 import { takeCensus } from '@hmm/mm';
-import { Host, MemoryDriver } from './support.js';
+import { BASE, Host, MemoryDriver } from './support.js';
+
+/** Pages of a huge page. */
+export const NR = HPAGE_PMD_NR;
 
 /** A host whose core is that of 6.19. */
 export class HugeHost extends Host {
@@ -40,6 +45,12 @@ export class HugeHost extends Host {
     const entry = findPmd(mm, page);
     const { lanes } = this.system.tables;
     return entry < 0 ? [0, 0] : [lanes[entry] ?? 0, lanes[entry + 1] ?? 0];
+  }
+
+  /** Of the pages `first` … `last - 1` from BASE, those that do not hold what {@link hugeMemory} wrote. */
+  wrong(first = 0, last = NR): number[] {
+    const pages = Array.from({ length: last - first }, (_, i) => first + i);
+    return pages.filter((i) => this.read(BASE + i) !== i % 251);
   }
 
   /** The first invariant that is broken while nothing is under way. */
@@ -202,4 +213,15 @@ export class HugeDriver extends MemoryDriver {
     yield* migrateVmaPages(args);
     yield* migrateVmaFinalize(args);
   }
+}
+
+/** A huge page at BASE whose pages i hold i % 251, in a mapping of 4 MiB, and a device; unfilled, the mapping alone. */
+export function hugeMemory(filled: boolean): { host: HugeHost; device: HugeDriver } {
+  const host = new HugeHost();
+  const device = new HugeDriver(host);
+  host.map(BASE, 2 * NR);
+  host.run(sysMadvise(host.mm, BASE, 2 * NR, MADV_HUGEPAGE));
+  if (filled) for (let i = 0; i < NR; i++) host.write(BASE + i, i % 251);
+  host.events();
+  return { host, device };
 }

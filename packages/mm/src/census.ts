@@ -1,4 +1,4 @@
-import { ENTRY_TABLE, entryPages } from '@hmm/kernel';
+import { ENTRY_TABLE, entryPages, HPAGE_PMD_NR, LEVEL_PMD } from '@hmm/kernel';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 import {
@@ -60,6 +60,8 @@ export interface Census {
 interface Count extends Census {
   readonly leaves: Leaf[];
   readonly frames: number[];
+  /** Every frame that a column has a count of. */
+  readonly counted: number[];
 }
 
 /** The frames that can differ from how they began: what the allocator ever handed out, and device memory. */
@@ -68,18 +70,27 @@ export function usedFrames(system: MemorySystem): FrameRange[] {
   return [[0, system.pages.highest], ...device];
 }
 
-/** One past the highest frame that can be in use. */
+/** One past the highest frame that can be in use, in whole blocks. */
 export function framesInUse(system: MemorySystem): number {
-  return system.pagemaps.reduce((end, pgmap) => Math.max(end, pgmap.start + pgmap.nr), system.pages.highest);
+  const systemEnd = Math.ceil(system.pages.highest / HPAGE_PMD_NR) * HPAGE_PMD_NR;
+  return system.pagemaps.reduce((end, pgmap) => Math.max(end, pgmap.start + pgmap.nr), systemEnd);
 }
 
 /**
  * Counts everything. Costs a walk over all page tables: for checks and tests.
  * @param memory who counts often hands the same memory in, in which the census before this one is overwritten.
+ * @param pages the only ones that can be mapped, in ascending order, for who knows: the walk is saved then.
  */
-export function takeCensus(system: MemorySystem, memory = new CensusMemory()): Census {
+export function takeCensus(
+  system: MemorySystem,
+  memory = new CensusMemory(),
+  pages?: readonly number[],
+): Census {
   const census = memory.cleared(framesInUse(system), system.swap.slots + 1);
-  for (const mm of system.mms) collectLeaves(mm, mm.root, system.tables.levels, 0, census.leaves);
+  for (const mm of system.mms) {
+    if (pages === undefined) collectLeaves(mm, mm.root, system.tables.levels, 0, census.leaves);
+    else collectPages(mm, pages, census.leaves);
+  }
   for (const leaf of census.leaves) countLeaf(system, census, leaf);
   countHolders(system, census);
   collectFrames(system, census);
@@ -96,9 +107,13 @@ export class CensusMemory {
     const { refs, mapcount, entireMapcount, claims, writers, swapCounts, leaves } = census;
     if (refs.length !== frames || swapCounts.length !== slots)
       return (this.census = emptyCount(frames, slots));
-    for (const column of [refs, mapcount, entireMapcount, claims, writers, swapCounts]) column.fill(0);
+    for (const pfn of census.counted) {
+      for (const column of [refs, mapcount, entireMapcount, claims, writers]) column[pfn] = 0;
+    }
+    swapCounts.fill(0);
     leaves.length = 0;
     census.frames.length = 0;
+    census.counted.length = 0;
     return census;
   }
 }
@@ -113,6 +128,7 @@ function emptyCount(frames: number, slots: number): Count {
     writers: new Int32Array(frames),
     swapCounts: new Int32Array(slots),
     frames: [],
+    counted: [],
   };
 }
 
@@ -156,11 +172,28 @@ function collectLeaves(mm: MmStruct, table: number, level: number, base: number,
   }
 }
 
+/** As {@link collectLeaves}, of the pages `pages` only. */
+function collectPages(mm: MmStruct, pages: readonly number[], into: Leaf[]): void {
+  const { tables } = mm.system;
+  const { lanes } = tables;
+  let last = -1;
+  for (const vpn of pages) {
+    const pte = tables.findPte(mm.root, vpn);
+    const entry = pte >= 0 ? pte : tables.find(mm.root, vpn, LEVEL_PMD);
+    const flags = entry < 0 || entry === last ? 0 : (lanes[entry] ?? 0);
+    last = entry;
+    if (flags === 0 || flags === ENTRY_TABLE) continue;
+    const first = pte >= 0 ? vpn : vpn - (vpn % HPAGE_PMD_NR);
+    into.push({ mm, vma: vmaLookup(mm, first), vpn: first, flags, payload: lanes[entry + 1] ?? 0 });
+  }
+}
+
 function add(column: Int32Array, at: number, amount = 1): void {
   column[at] = (column[at] ?? 0) + amount;
 }
 
-function countLeaf(system: MemorySystem, census: Census, { flags, payload }: Leaf): void {
+function countLeaf(system: MemorySystem, census: Count, { flags, payload }: Leaf): void {
+  census.counted.push(payload, system.map.folio(payload));
   const { refs, mapcount, entireMapcount, claims, writers, swapCounts } = census;
   if ((flags & PTE_PRESENT) !== 0) {
     if ((flags & PTE_SPECIAL) !== 0 || payload === HUGE_ZERO_PFN) return;
@@ -193,36 +226,38 @@ function countLeaf(system: MemorySystem, census: Census, { flags, payload }: Lea
 }
 
 /** References that are not entries of page tables. */
-function countHolders(system: MemorySystem, { refs, swapCounts }: Census): void {
+function countHolders(system: MemorySystem, census: Count): void {
   const { map, lru, swap } = system;
-  for (const batch of [lru.add, lru.lazyfree, lru.activate]) for (const folio of batch) add(refs, folio);
-  for (const entry of lru.mlock) add(refs, entry >>> 2);
-  for (let slot = 1; slot <= swap.slots; slot++) if (swap.cache[slot] !== 0) add(refs, swap.cache[slot] ?? 0);
+  for (const batch of [lru.add, lru.lazyfree, lru.activate]) for (const folio of batch) hold(census, folio);
+  for (const entry of lru.mlock) hold(census, entry >>> 2);
+  for (let slot = 1; slot <= swap.slots; slot++)
+    if (swap.cache[slot] !== 0) hold(census, swap.cache[slot] ?? 0);
   for (const file of system.addressSpaces) {
-    if (file !== null) countFile(system, file.root, system.tables.levels, refs, swapCounts);
+    if (file !== null) countFile(system, file.root, system.tables.levels, census);
   }
   for (const [start, end] of usedFrames(system)) {
-    for (let pfn = start; pfn < end; pfn++) {
+    for (let pfn = Math.max(start, FIRST_PFN); pfn < end; pfn++) {
       const pins = map.pincount[pfn] ?? 0;
-      if (pins > 0) add(refs, pfn, pins);
+      if (pins > 0) hold(census, pfn, pins);
     }
   }
 }
 
-function countFile(
-  system: MemorySystem,
-  table: number,
-  level: number,
-  refs: Int32Array,
-  swapCounts: Int32Array,
-): void {
+/** Somebody holds references on a folio. */
+function hold({ refs, counted }: Count, folio: number, references = 1): void {
+  counted.push(folio);
+  add(refs, folio, references);
+}
+
+function countFile(system: MemorySystem, table: number, level: number, census: Count): void {
   const { lanes } = system.tables;
   for (let entry = table; entry < table + 1024; entry += 2) {
     const flags = lanes[entry] ?? 0;
     if (flags === 0) continue;
     const payload = lanes[entry + 1] ?? 0;
-    if (flags === ENTRY_TABLE && level > 1) countFile(system, payload, level - 1, refs, swapCounts);
-    else add((flags & PTE_PRESENT) !== 0 ? refs : swapCounts, payload);
+    if (flags === ENTRY_TABLE && level > 1) countFile(system, payload, level - 1, census);
+    else if ((flags & PTE_PRESENT) !== 0) hold(census, payload);
+    else add(census.swapCounts, payload);
   }
 }
 

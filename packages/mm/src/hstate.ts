@@ -1,4 +1,5 @@
 import { HPAGE_PMD_NR } from '@hmm/kernel';
+import { refill } from './columns.js';
 import type { MmStruct } from './mm-struct.js';
 import { NO_PFN, PG_free } from './mem-map.js';
 import type { PageAllocator } from './page-alloc.js';
@@ -96,7 +97,7 @@ export class Hstate {
 
   /** Sets the state back. */
   restore({ freeList, resvHugePages, reservations }: HstateState): void {
-    this.freeList.splice(0, Infinity, ...freeList);
+    refill(this.freeList, freeList);
     this.resvHugePages = resvHugePages;
     this.reservations.length = 0;
     for (const [reservation, taken] of reservations) {

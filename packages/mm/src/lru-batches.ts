@@ -1,3 +1,5 @@
+import { refill } from './columns.js';
+
 /** Folios that fit in one batch. @kernel include/linux/pagevec.h PAGEVEC_SIZE */
 export const FOLIO_BATCH_SIZE = 31;
 
@@ -31,10 +33,11 @@ export class LruBatches {
 
   /** Sets the state back. */
   restore(state: LruBatchesState): void {
-    for (const [i, batch] of [this.add, this.lazyfree, this.activate, this.mlock].entries()) {
-      batch.length = 0;
-      for (const entry of state[i] ?? []) batch.push(entry);
-    }
+    const [add, lazyfree, activate, mlock] = state;
+    refill(this.add, add ?? []);
+    refill(this.lazyfree, lazyfree ?? []);
+    refill(this.activate, activate ?? []);
+    refill(this.mlock, mlock ?? []);
   }
 }
 

@@ -1,4 +1,5 @@
 import { HmmError, type Kernel, hashWords } from '@hmm/kernel';
+import { clearColumn, type Column, setColumn } from './columns.js';
 
 /**
  * `struct page` as columns indexed by page frame number (pfn). System memory, the zero pages and all device memory
@@ -70,7 +71,7 @@ export type FrameRange = readonly [start: number, end: number];
 export interface MemMapState {
   readonly ranges: readonly FrameRange[];
   /** Column by column, range by range. */
-  readonly columns: readonly (Uint16Array | Int32Array | Uint8Array)[];
+  readonly columns: readonly Column[];
 }
 
 /** The columns. Who frees what lies above (`page-alloc.ts`, `memremap`): here are only the words. */
@@ -193,9 +194,11 @@ export class MemMap {
 
   /** Sets the saved frames back, and the frames of `cleared` to their first state. */
   restore({ ranges, columns }: MemMapState, cleared: readonly FrameRange[]): void {
-    for (const column of this.columns()) for (const [start, end] of cleared) column.fill(0, start, end);
-    for (const [c, column] of this.columns().entries()) {
-      for (const [r, [start]] of ranges.entries()) column.set(columns[c * ranges.length + r] ?? [], start);
+    let saved = 0;
+    for (const column of this.columns()) {
+      for (const [start, end] of cleared) clearColumn(column, start, end);
+      for (let r = 0; r < ranges.length; r++)
+        setColumn(column, ranges[r]?.[0] ?? 0, columns[saved++] ?? column);
     }
   }
 
@@ -207,7 +210,7 @@ export class MemMap {
     return h;
   }
 
-  private columns(): readonly (Uint16Array | Int32Array | Uint8Array)[] {
+  private columns(): readonly Column[] {
     const { refcount, mapcount, flags, mapping, index, pincount, mlockCount } = this;
     return [refcount, mapcount, flags, mapping, index, this.private, pincount, mlockCount];
   }

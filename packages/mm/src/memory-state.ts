@@ -3,10 +3,11 @@ import type { MmuNotifierSubscriptions, MmuNotifierSubscriptionsState } from '@h
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import { usedFrames } from './census.js';
+import { refill } from './columns.js';
 import type { DevPagemap } from './dev-pagemap.js';
 import type { HstateState } from './hstate.js';
 import type { LruBatchesState } from './lru-batches.js';
-import type { FrameRange, MemMapState } from './mem-map.js';
+import { FIRST_PFN, type FrameRange, HUGE_ZERO_PFN, type MemMapState, ZERO_PFN } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 import type { PageAllocatorState } from './page-alloc.js';
@@ -20,20 +21,30 @@ interface Saved<T> {
   readonly fields: Partial<T>;
 }
 
+interface SavedVma extends Saved<Vma> {
+  readonly chain: readonly AnonVma[];
+}
+
 interface SavedMm extends Saved<MmStruct> {
-  readonly vmas: readonly (Saved<Vma> & { readonly chain: readonly AnonVma[] })[];
+  readonly vmas: readonly SavedVma[];
   readonly subscriptions: MmuNotifierSubscriptions | undefined;
   readonly subscribed: MmuNotifierSubscriptionsState | undefined;
 }
 
 type SavedTree<T> = (Saved<T> & { readonly tree: readonly Vma[] }) | null;
 
-/** A saved {@link MemorySystem}; opaque. */
-export interface MemoryState {
-  readonly ranges: readonly FrameRange[];
+/** The saved columns of a {@link MemorySystem}; opaque. */
+export interface MemoryColumnsState {
+  readonly highest: number;
+  readonly devices: readonly DevPagemap[];
   readonly map: MemMapState;
   readonly data: PageDataState;
   readonly tables: PageTablePoolState;
+}
+
+/** A saved {@link MemorySystem}; opaque. */
+export interface MemoryState {
+  readonly columns: MemoryColumnsState;
   readonly pages: PageAllocatorState;
   readonly lru: LruBatchesState;
   readonly hugetlb: HstateState;
@@ -49,12 +60,8 @@ export interface MemoryState {
  * while no operation is under way; a driver's own tables are the driver's to save.
  */
 export function saveMemory(system: MemorySystem): MemoryState {
-  const ranges = usedFrames(system);
   return {
-    ranges,
-    map: system.map.save(ranges),
-    data: system.data.save(ranges),
-    tables: system.tables.save(),
+    columns: saveMemoryColumns(system),
     pages: system.pages.save(),
     lru: system.lru.save(),
     hugetlb: system.hugetlb.save(),
@@ -76,23 +83,60 @@ export function saveMemory(system: MemorySystem): MemoryState {
   };
 }
 
-/** Sets a memory system back to a state saved of it. */
-export function restoreMemory(system: MemorySystem, state: MemoryState): void {
-  const cleared = usedFrames(system);
+/**
+ * A copy of what is large about memory: the state of its frames, their contents, and all page tables, as far as they are in
+ * use. For who saves the objects around them by other means.
+ */
+export function saveMemoryColumns(system: MemorySystem): MemoryColumnsState {
+  const ranges = changedFrames(system);
+  return {
+    highest: system.pages.highest,
+    devices: [...system.pagemaps],
+    map: system.map.save(ranges),
+    data: system.data.save(ranges),
+    tables: system.tables.save(),
+  };
+}
+
+/** Sets the columns back, before the allocator is: its mark tells how far they have been used since. */
+export function restoreMemoryColumns(system: MemorySystem, state: MemoryColumnsState): void {
+  const cleared = framesSince(system, state);
   system.map.restore(state.map, cleared);
   system.data.restore(state.data, cleared);
   system.tables.restore(state.tables);
+}
+
+/** Sets a memory system back to a state saved of it. */
+export function restoreMemory(system: MemorySystem, state: MemoryState): void {
+  restoreMemoryColumns(system, state.columns);
   system.pages.restore(state.pages);
   system.lru.restore(state.lru);
   system.hugetlb.restore(state.hugetlb);
   system.swap.restore(state.swap);
-  refill(
-    system.pagemaps,
-    state.pagemaps.map(([pgmap, live]) => Object.assign(pgmap, { live })),
-  );
-  refill(system.mms, state.mms.map(restoreMm));
-  refill(system.anonVmas, state.anonVmas.map(restoreTree));
-  refill(system.addressSpaces, state.addressSpaces.map(restoreTree));
+  refill(system.pagemaps, state.pagemaps, ([pgmap, live]) => {
+    pgmap.live = live;
+    return pgmap;
+  });
+  refill(system.mms, state.mms, restoreMm);
+  refill(system.anonVmas, state.anonVmas, restoreTree);
+  refill(system.addressSpaces, state.addressSpaces, restoreTree);
+}
+
+/** The frames whose state can differ from how it began: as {@link usedFrames}, without the reserved ones that nobody touches. */
+function changedFrames(system: MemorySystem): FrameRange[] {
+  const [, ...device] = usedFrames(system);
+  const huge: FrameRange = [HUGE_ZERO_PFN, HUGE_ZERO_PFN + 1];
+  return [[0, ZERO_PFN + 1], huge, [FIRST_PFN, Math.max(FIRST_PFN, system.pages.highest)], ...device];
+}
+
+/** The frames that came into use after `state` was saved. */
+function framesSince(system: MemorySystem, { highest, devices }: MemoryColumnsState): FrameRange[] {
+  const since: FrameRange[] = [];
+  if (system.pages.highest > highest) since.push([Math.max(FIRST_PFN, highest), system.pages.highest]);
+  for (const pgmap of system.pagemaps) {
+    if (!devices.includes(pgmap)) since.push([pgmap.start, pgmap.start + pgmap.nr]);
+  }
+  return since;
 }
 
 function saveMm(mm: MmStruct): SavedMm {
@@ -116,25 +160,19 @@ function restoreMm({ object, fields, vmas, subscriptions, subscribed }: SavedMm)
   object.recentVma = undefined;
   object.notifierSubscriptions = subscriptions;
   if (subscriptions !== undefined && subscribed !== undefined) subscriptions.restore(subscribed);
-  refill(
-    object.vmas,
-    vmas.map((saved) => {
-      refill(saved.object.anonVmaChain, saved.chain);
-      return Object.assign(saved.object, saved.fields);
-    }),
-  );
+  refill(object.vmas, vmas, restoreVma);
   return object;
+}
+
+function restoreVma({ object, fields, chain }: SavedVma): Vma {
+  refill(object.anonVmaChain, chain);
+  return Object.assign(object, fields);
 }
 
 function restoreTree<T extends { readonly tree: Vma[] }>(saved: SavedTree<T>): T | null {
   if (saved === null) return null;
   refill(saved.object.tree, saved.tree);
   return Object.assign(saved.object, saved.fields);
-}
-
-function refill<T>(target: T[], source: readonly T[]): void {
-  target.length = 0;
-  for (const item of source) target.push(item);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { HmmError } from '@hmm/kernel';
+import { refill, setColumn } from './columns.js';
 import { freeZoneDeviceFolio } from './memremap.js';
 import {
   FIRST_PFN,
@@ -60,7 +61,8 @@ export class PageAllocator {
 
   /** One past the highest frame that was ever handed out. */
   get highest(): number {
-    return this.nextBlock * BLOCK;
+    const end = this.nextBlock * BLOCK;
+    return this.bumpEnd === end ? this.bump : end;
   }
 
   /** A frame, or {@link NO_PFN}. */
@@ -128,11 +130,10 @@ export class PageAllocator {
     this.counts.fill(0, state.counts.length, this.nextBlock);
     this.heads.fill(0, state.heads.length, this.nextBlock);
     [this.free = 0, this.broken = 0, this.nextBlock = 0, this.bump = 0, this.bumpEnd = 0] = state.words;
-    this.heads.set(state.heads);
-    this.counts.set(state.counts);
-    this.links.set(state.links);
-    this.freeBlocks.length = 0;
-    for (const block of state.freeBlocks) this.freeBlocks.push(block);
+    setColumn(this.heads, 0, state.heads);
+    setColumn(this.counts, 0, state.counts);
+    setColumn(this.links, 0, state.links);
+    refill(this.freeBlocks, state.freeBlocks);
   }
 
   private wholeBlock(): number {

@@ -1,7 +1,12 @@
 import { PAGE_SIZE, hashWord, hashWords } from '@hmm/kernel';
+import { clearColumn, refill, setColumn } from './columns.js';
 import type { FrameRange } from './mem-map.js';
 
-const INITIAL_SLOTS = 16;
+/** Frames that there is room for once there is one that needs room. */
+const INITIAL_SLOTS = 8;
+
+/** The bytes while every frame is uniform: a machine that is set back ten thousand times a second should be small. */
+const NO_BYTES = new Uint8Array(0);
 
 /** A saved {@link PageData}; opaque. */
 export interface PageDataState {
@@ -21,7 +26,7 @@ export class PageData {
   private readonly fill: Uint8Array;
   /** Index of the frame's 4 KiB in `bytes`, from 1; 0 while the frame is uniform. */
   private readonly slot: Int32Array;
-  private bytes = new Uint8Array(INITIAL_SLOTS * PAGE_SIZE);
+  private bytes = NO_BYTES;
   private slots = 1;
   private readonly freeSlots: number[] = [];
 
@@ -123,17 +128,18 @@ export class PageData {
   /** Sets the contents back, and the frames of `cleared` to zeroes. */
   restore(state: PageDataState, cleared: readonly FrameRange[]): void {
     for (const [start, end] of cleared) {
-      this.fill.fill(0, start, end);
-      this.slot.fill(0, start, end);
+      clearColumn(this.fill, start, end);
+      clearColumn(this.slot, start, end);
     }
-    for (const [r, [start]] of state.ranges.entries()) {
-      this.fill.set(state.fill[r] ?? [], start);
-      this.slot.set(state.slot[r] ?? [], start);
+    for (let r = 0; r < state.ranges.length; r++) {
+      const start = state.ranges[r]?.[0] ?? 0;
+      setColumn(this.fill, start, state.fill[r] ?? this.fill);
+      setColumn(this.slot, start, state.slot[r] ?? this.slot);
     }
-    this.bytes.set(state.bytes);
+    if (this.bytes.length < state.bytes.length) this.bytes = state.bytes.slice();
+    else this.bytes.set(state.bytes);
     this.slots = state.slots;
-    this.freeSlots.length = 0;
-    for (const slot of state.free) this.freeSlots.push(slot);
+    refill(this.freeSlots, state.free);
   }
 
   /** Folds the contents of the frames in `ranges` into `hash`, wherever they are stored. */
@@ -160,7 +166,7 @@ export class PageData {
     if (slot === undefined) {
       slot = this.slots++;
       if (this.slots * PAGE_SIZE > this.bytes.length) {
-        const grown = new Uint8Array(this.bytes.length * 2);
+        const grown = new Uint8Array(Math.max(INITIAL_SLOTS * PAGE_SIZE, this.bytes.length * 2));
         grown.set(this.bytes);
         this.bytes = grown;
       }

@@ -1,4 +1,5 @@
 import { HmmError, hashWords } from '@hmm/kernel';
+import { setColumn } from './columns.js';
 import { PG_dirty, PG_swapcache, PG_writeback } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { folioPut } from './page-alloc.js';
@@ -98,9 +99,9 @@ export class SwapDevice {
   restore(state: SwapDeviceState): void {
     this.used = state.used;
     this.top = state.top;
-    this.free.set(state.free);
-    this.counts.set(state.counts);
-    this.cache.set(state.cache);
+    setColumn(this.free, 0, state.free);
+    setColumn(this.counts, 0, state.counts);
+    setColumn(this.cache, 0, state.cache);
     this.data.restore(state.data, []);
   }
 }

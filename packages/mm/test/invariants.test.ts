@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  CensusMemory,
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   mmInvariants,
@@ -11,6 +12,7 @@ import {
   PROT_READ,
   PTE_HUGE,
   PTE_WRITE,
+  takeCensus,
 } from '../src/index.js';
 import { BASE, Machine } from './support.js';
 
@@ -114,3 +116,18 @@ function twice({ m, entry, pfn }: Healthy): void {
   lanes[other] = lanes[entry] ?? 0;
   lanes[other + 1] = pfn;
 }
+
+describe('a census', () => {
+  it('counts the same when it is told which pages can be mapped, and when its memory is used again', () => {
+    const { m } = healthy();
+    const pages = Array.from({ length: 16 }, (_, i) => BASE + i);
+    const memory = new CensusMemory();
+    const whole = takeCensus(m.system);
+    takeCensus(m.system, memory);
+    const told = takeCensus(m.system, memory, pages);
+    expect(told.leaves).toEqual(whole.leaves);
+    expect(told.frames).toEqual(whole.frames);
+    expect(told.refs).toEqual(whole.refs);
+    expect(told.mapcount).toEqual(whole.mapcount);
+  });
+});

@@ -31,7 +31,9 @@ export function I10(subs: MmuNotifierSubscriptions): Broken {
 
 /** I11: every notifier's sequence is odd and not ahead of the subscriptions' (by wrapped distance). */
 export function I11(subs: MmuNotifierSubscriptions): Broken {
-  for (const sub of subs.intervals) {
+  const { intervals } = subs;
+  for (let slot = 1; slot < intervals.length; slot++) {
+    const sub = intervals[slot];
     if (sub === undefined) continue;
     if ((sub.invalidateSeq & 1) === 0)
       return `notifier ${sub.slot} has the even sequence ${sub.invalidateSeq}`;
@@ -44,15 +46,17 @@ export function I11(subs: MmuNotifierSubscriptions): Broken {
 
 /** I16: a notifier is in the tree, or its insert is deferred, exactly as long as it has a slot. */
 export function I16(subs: MmuNotifierSubscriptions): Broken {
-  for (const [slot, sub] of subs.intervals.entries()) {
+  const { intervals, deferred } = subs;
+  for (let slot = 1; slot < intervals.length; slot++) {
+    const sub = intervals[slot];
     if (sub === undefined) continue;
     if (sub.slot !== slot) return `notifier of slot ${sub.slot} is found in slot ${slot}`;
     if (!sub.inTree && !sub.deferred) return `notifier ${slot} is neither in the tree nor about to be`;
-    if (sub.deferred !== subs.deferred.includes(sub))
+    if (sub.deferred !== (deferred.length > 0 && deferred.includes(sub)))
       return `notifier ${slot} and the deferred list disagree`;
   }
-  for (const sub of subs.deferred) {
-    if (subs.intervals[sub.slot] !== sub) return `a removed notifier is on the deferred list`;
+  for (const sub of deferred) {
+    if (intervals[sub.slot] !== sub) return `a removed notifier is on the deferred list`;
   }
   return undefined;
 }

@@ -183,7 +183,10 @@ export class MmuNotifierSubscriptions {
       sub.inTree = state.intervalWords[3 * slot + 1] === 1;
       sub.deferred = state.intervalWords[3 * slot + 2] === 1;
     }
-    for (const [i, sub] of this.notifiers.entries()) sub.users = state.notifierUsers[i] ?? 0;
+    for (let i = 0; i < this.notifiers.length; i++) {
+      const sub = this.notifiers[i];
+      if (sub !== undefined) sub.users = state.notifierUsers[i] ?? 0;
+    }
   }
 
   /**
@@ -207,8 +210,9 @@ export class MmuNotifierSubscriptions {
 }
 
 function replace<T>(target: T[], source: readonly T[]): void {
-  target.length = 0;
-  for (const item of source) target.push(item);
+  while (target.length > source.length) target.pop();
+  let at = 0;
+  for (const item of source) target[at++] = item;
 }
 
 /**

@@ -1,3 +1,9 @@
+/**
+ * What the driver does with a value outside of a parameter's range: it takes its default, or the nearest end; it takes it for
+ * "yes"; or it goes on with what is of no use, such as never serving a fault, and the model refuses that.
+ */
+type Outside = 'default' | 'clamp' | 'yes' | 'refuse';
+
 /** What the driver does with a parameter at load time. */
 interface ParamRule {
   readonly name: string;
@@ -5,57 +11,67 @@ interface ParamRule {
   /** Values that are taken as they are. */
   readonly min: number;
   readonly max: number;
-  /** What replaces a value outside. */
-  readonly outside: 'default' | 'clamp';
+  readonly outside: Outside;
 }
 
+/** Parameters are C's unsigned integers; few are signed. */
 const MAX = 2 ** 31 - 1;
 
-function rule(
-  name: string,
-  value: number,
-  min = 0,
-  max = MAX,
-  outside: ParamRule['outside'] = 'default',
-): ParamRule {
+function rule(name: string, value: number, min = 0, max = MAX, outside: Outside = 'default'): ParamRule {
   return { name, value, min, max, outside };
+}
+
+/** A switch that anything but 0 turns on. */
+function toggle(name: string, value: number): ParamRule {
+  return rule(name, value, 0, 1, 'yes');
 }
 
 /** Parameters that the model acts on, with the driver's defaults, ranges and treatment of other values. */
 const RULES: readonly ParamRule[] = [
   rule('uvm_perf_fault_batch_count', 256, 1, 4096, 'clamp'),
   rule('uvm_perf_fault_replay_policy', 2, 0, 3),
-  rule('uvm_perf_fault_replay_update_put_ratio', 50, 0, 100),
-  rule('uvm_perf_fault_max_batches_per_service', 20, 1),
-  rule('uvm_perf_fault_max_throttle_per_service', 5, 1),
-  rule('uvm_perf_fault_coalesce', 1, 0, 1),
-  rule('uvm_perf_reenable_prefetch_faults_lapse_msec', 1000, 0, 100_000, 'clamp'),
-  rule('uvm_perf_prefetch_enable', 1, 0, 1),
+  rule('uvm_perf_fault_replay_update_put_ratio', 50, 0, 100, 'clamp'),
+  rule('uvm_perf_fault_max_batches_per_service', 20, 1, MAX, 'refuse'),
+  rule('uvm_perf_fault_max_throttle_per_service', 5, 1, MAX, 'refuse'),
+  toggle('uvm_perf_fault_coalesce', 1),
+  rule('uvm_perf_reenable_prefetch_faults_lapse_msec', 1000),
+  toggle('uvm_perf_prefetch_enable', 1),
   rule('uvm_perf_prefetch_threshold', 51, 0, 100),
   rule('uvm_perf_prefetch_min_faults', 1, 1, 20),
   rule('uvm_perf_thrashing_enable', 1, 0, 1),
   rule('uvm_perf_thrashing_threshold', 3, 1, 7),
   rule('uvm_perf_thrashing_pin_threshold', 10, 1, 255),
-  rule('uvm_perf_thrashing_lapse_usec', 500, 5, 500_000),
+  rule('uvm_perf_thrashing_lapse_usec', 500, 1),
   rule('uvm_perf_thrashing_nap', 1, 1, 100),
   rule('uvm_perf_thrashing_epoch', 2000, 1),
   rule('uvm_perf_thrashing_pin', 300, 0),
   rule('uvm_perf_thrashing_max_resets', 4, 0),
-  rule('uvm_perf_access_counter_migration_enable', -1, -1, 1),
+  rule('uvm_perf_access_counter_migration_enable', -1, -1, 1, 'yes'),
   rule('uvm_perf_access_counter_batch_count', 256, 1, 4096, 'clamp'),
   rule('uvm_perf_access_counter_threshold', 256, 1, 65535, 'clamp'),
-  rule('uvm_perf_map_remote_on_native_atomics_fault', 0, 0, 1),
-  rule('uvm_perf_map_remote_on_eviction', 1, 0, 1),
-  rule('uvm_perf_migrate_cpu_preunmap_enable', 1, 0, 1),
-  rule('uvm_perf_migrate_cpu_preunmap_block_order', 2, 0, 10, 'clamp'),
-  rule('uvm_perf_pma_batch_nonpinned_order', 6, 0, 10, 'clamp'),
-  rule('uvm_global_oversubscription', 1, 0, 1),
-  rule('uvm_fault_force_sysmem', 0, 0, 1),
-  rule('uvm_disable_hmm', 0, 0, 1),
-  rule('uvm_ats_mode', 1, 0, 1),
-  rule('uvm_enable_va_space_mm', 1, 0, 1),
+  toggle('uvm_perf_map_remote_on_native_atomics_fault', 0),
+  toggle('uvm_perf_map_remote_on_eviction', 1),
+  toggle('uvm_perf_migrate_cpu_preunmap_enable', 1),
+  rule('uvm_perf_migrate_cpu_preunmap_block_order', 2, 0, 10),
+  rule('uvm_perf_pma_batch_nonpinned_order', 6, 0, 10, 'refuse'),
+  toggle('uvm_global_oversubscription', 1),
+  toggle('uvm_fault_force_sysmem', 0),
+  rule('uvm_disable_hmm', 0, 0, 1, 'refuse'),
+  toggle('uvm_ats_mode', 1),
+  toggle('uvm_enable_va_space_mm', 1),
   rule('uvm_cpu_chunk_allocation_sizes', 2166784, 4096),
 ];
+
+/** Parameters that the module declares as signed. */
+const SIGNED: ReadonlySet<string> = new Set([
+  'uvm_perf_access_counter_migration_enable',
+  'uvm_perf_map_remote_on_eviction',
+  'uvm_perf_migrate_cpu_preunmap_enable',
+  'uvm_global_oversubscription',
+  'uvm_fault_force_sysmem',
+  'uvm_ats_mode',
+  'uvm_enable_va_space_mm',
+]);
 
 /** Parameters of the real module whose effect lies outside of what is modelled; accepted, and said so. */
 const WITHOUT_EFFECT: readonly string[] = [
@@ -114,11 +130,22 @@ export class UvmModuleParams {
     const found = RULES.find((r) => r.name === name);
     if (found === undefined) return this.setUnmodelled(name, value);
     if (!Number.isInteger(value)) return { ok: false, message: `${name} takes a whole number, not ${value}` };
-    const effective = resolve(found, value);
+    const { min, max } = found;
+    const range = moduleParameterRange(found);
+    if (value < 0 && !SIGNED.has(name)) {
+      return { ok: false, message: `'${value}' invalid for parameter '${name}' (${range})` };
+    }
+    const inside = value >= min && value <= max;
+    if (!inside && found.outside === 'refuse') {
+      return { ok: false, message: `${name}=${value} makes the driver useless: the model takes ${range}` };
+    }
+    const effective = inside ? value : resolve(found, value);
     this.values.set(name, effective);
-    if (effective === value) return { ok: true, value, how: 'taken', message: `${name}=${value}` };
+    if (inside || found.outside === 'yes') {
+      return { ok: true, value: effective, how: 'taken', message: `${name}=${value}` };
+    }
     const why = found.outside === 'clamp' ? 'clamped to' : 'the driver falls back to';
-    const message = `Invalid value ${value} for ${name} (${found.min}-${found.max}): ${why} ${effective}`;
+    const message = `Invalid value ${value} for ${name} (${range}): ${why} ${effective}`;
     return { ok: true, value: effective, how: 'replaced', message };
   }
 
@@ -135,10 +162,20 @@ export class UvmModuleParams {
   }
 }
 
-function resolve(found: ParamRule, value: number): number {
-  if (value >= found.min && value <= found.max) return value;
-  if (found.outside === 'clamp') return Math.min(found.max, Math.max(found.min, value));
-  return found.value;
+/** What the driver makes of a value outside of the range. */
+function resolve({ outside, value: normal, min, max }: ParamRule, value: number): number {
+  switch (outside) {
+    case 'clamp':
+      return Math.min(max, Math.max(min, value));
+    case 'yes':
+      return value < 0 && min < 0 ? min : 1;
+    default:
+      return normal;
+  }
+}
+
+function moduleParameterRange({ min, max }: ParamRule): string {
+  return max === MAX ? `${min} or more` : `${min}-${max}`;
 }
 
 /** `name`s that {@link UvmModuleParams.set} accepts. */

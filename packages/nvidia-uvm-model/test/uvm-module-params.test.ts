@@ -26,6 +26,37 @@ describe('module parameters', () => {
     );
   });
 
+  it.each([
+    ['uvm_perf_fault_replay_update_put_ratio', 150, 100],
+    ['uvm_perf_fault_replay_policy', 4, 2],
+    ['uvm_perf_fault_batch_count', 1e6, 4096],
+    ['uvm_perf_prefetch_min_faults', 21, 1],
+    ['uvm_perf_thrashing_enable', 2, 1],
+    ['uvm_perf_thrashing_lapse_usec', 0, 500],
+    ['uvm_perf_thrashing_lapse_usec', 1, 1],
+    ['uvm_perf_thrashing_nap', 101, 1],
+    ['uvm_perf_thrashing_pin', 0, 0],
+    ['uvm_perf_access_counter_threshold', 70_000, 65_535],
+    ['uvm_perf_access_counter_migration_enable', -3, -1],
+    ['uvm_perf_access_counter_migration_enable', 5, 1],
+    ['uvm_perf_migrate_cpu_preunmap_block_order', 11, 2],
+    ['uvm_perf_reenable_prefetch_faults_lapse_msec', 200_000, 200_000],
+    ['uvm_perf_prefetch_enable', 7, 1],
+    ['uvm_global_oversubscription', -1, 1],
+  ])('%s=%d becomes %d', (name, value, effective) => {
+    expect(new UvmModuleParams().set(name, value)).toMatchObject({ ok: true, value: effective });
+  });
+
+  it('refuse what no driver could load, or would be of no use with', () => {
+    const params = new UvmModuleParams();
+    expect(params.set('uvm_perf_prefetch_threshold', -1)).toEqual({
+      ok: false,
+      message: "'-1' invalid for parameter 'uvm_perf_prefetch_threshold' (0-100)",
+    });
+    expect(params.set('uvm_perf_fault_max_batches_per_service', 0)).toMatchObject({ ok: false });
+    expect(params.set('uvm_disable_hmm', 2)).toMatchObject({ ok: false });
+  });
+
   it('refuse names that the module has not, and fractions', () => {
     const params = new UvmModuleParams();
     expect(params.set('uvm_perf_magic', 1)).toMatchObject({ ok: false });

@@ -27,18 +27,33 @@ import type { TestDevice } from './test-device.js';
 /** What a broken invariant says; undefined where it holds. */
 export type Broken = string | undefined;
 
-/** A rule over every entry of every mirror's table; the first word it gives is the answer. */
+/** An entry of a mirror's table. */
+export interface MirrorTableEntry {
+  readonly dmirror: Dmirror;
+  readonly vpn: number;
+  readonly pfn: number;
+  readonly tag: number;
+}
+
+/** Every entry of every mirror's table: who asks for several invariants reads the tables once. */
+export function mirrorEntries(driver: TestDevice): MirrorTableEntry[] {
+  const entries: MirrorTableEntry[] = [];
+  for (const dmirror of driver.mirrors) {
+    dmirror?.pt.forEach((vpn, pfn, tag) => entries.push({ dmirror, vpn, pfn, tag }));
+  }
+  return entries;
+}
+
+/** A rule over every entry; the first word it gives is the answer. */
 function overEntries(
-  driver: TestDevice,
+  entries: readonly MirrorTableEntry[],
   rule: (dmirror: Dmirror, vpn: number, pfn: number, tag: number) => Broken,
 ): Broken {
-  let broken: Broken;
-  for (const dmirror of driver.mirrors) {
-    dmirror?.pt.forEach((vpn, pfn, tag) => {
-      broken ??= rule(dmirror, vpn, pfn, tag);
-    });
+  for (const { dmirror, vpn, pfn, tag } of entries) {
+    const broken = rule(dmirror, vpn, pfn, tag);
+    if (broken !== undefined) return broken;
   }
-  return broken;
+  return undefined;
 }
 
 /** The CPU's entry for a page, its huge mapping if it has one: flags and the frame of this very page. */
@@ -54,8 +69,8 @@ function cpuEntry(dmirror: Dmirror, vpn: number): { flags: number; pfn: number }
 }
 
 /** I1: what the device maps is what the process maps: the same page, or the page that backs its own private one. */
-export function I1(driver: TestDevice): Broken {
-  return overEntries(driver, (dmirror, vpn, pfn) => {
+export function I1(driver: TestDevice, entries = mirrorEntries(driver)): Broken {
+  return overEntries(entries, (dmirror, vpn, pfn) => {
     const cpu = cpuEntry(dmirror, vpn);
     const { mdevice } = dmirror;
     const own =
@@ -79,8 +94,8 @@ export function I2(dmirror: Dmirror, first: number, end: number): Broken {
 }
 
 /** I3: the device may do no more than the CPU's entry and the VMA allow. */
-export function I3(driver: TestDevice): Broken {
-  return overEntries(driver, (dmirror, vpn, _pfn, tag) => {
+export function I3(driver: TestDevice, entries = mirrorEntries(driver)): Broken {
+  return overEntries(entries, (dmirror, vpn, _pfn, tag) => {
     const vma = vmaLookup(dmirror.mm, vpn);
     if (vma === undefined || (vma.flags & VM_READ) === 0)
       return `the device reads ${vpn}, which the process may not`;
@@ -91,8 +106,8 @@ export function I3(driver: TestDevice): Broken {
 }
 
 /** I5: no table names a free page. */
-export function I5(driver: TestDevice): Broken {
-  return overEntries(driver, (dmirror, vpn, pfn) => {
+export function I5(driver: TestDevice, entries = mirrorEntries(driver)): Broken {
+  return overEntries(entries, (dmirror, vpn, pfn) => {
     const { map } = dmirror.mm.system;
     if (map.test(pfn, PG_reserved)) return undefined;
     const free = map.refcount[map.folio(pfn)] === 0 || map.test(pfn, PG_free);
@@ -101,16 +116,16 @@ export function I5(driver: TestDevice): Broken {
 }
 
 /** I6: no table names a page that holds no data, as private memory of any device is. */
-export function I6(driver: TestDevice): Broken {
-  return overEntries(driver, (dmirror, vpn, pfn) => {
+export function I6(driver: TestDevice, entries = mirrorEntries(driver)): Broken {
+  return overEntries(entries, (dmirror, vpn, pfn) => {
     const bare = dmirror.mm.system.map.test(pfn, PG_zone_device_private);
     return bare ? `the entry for ${vpn} names the private page ${pfn} itself` : undefined;
   });
 }
 
 /** I51: a page that one device has for itself is in no other table of the process. */
-export function I51(driver: TestDevice): Broken {
-  return overEntries(driver, (dmirror, vpn) => {
+export function I51(driver: TestDevice, entries = mirrorEntries(driver)): Broken {
+  return overEntries(entries, (dmirror, vpn) => {
     if (!isDeviceExclusivePte(cpuEntry(dmirror, vpn).flags)) return undefined;
     const sharers = driver.mirrors.filter((other) => other?.mm === dmirror.mm && other.pt.tag(vpn) !== 0);
     return sharers.length === 1 ? undefined : `${sharers.length} tables have ${vpn}, which is exclusive`;
@@ -118,8 +133,8 @@ export function I51(driver: TestDevice): Broken {
 }
 
 /** I52: where a device's table says that it has a page for itself, the CPU's entry says so too. */
-export function I52(driver: TestDevice): Broken {
-  return overEntries(driver, (dmirror, vpn, _pfn, tag) =>
+export function I52(driver: TestDevice, entries = mirrorEntries(driver)): Broken {
+  return overEntries(entries, (dmirror, vpn, _pfn, tag) =>
     (tag & DPT_XA_TAG_ATOMIC) === 0 || isDeviceExclusivePte(cpuEntry(dmirror, vpn).flags)
       ? undefined
       : `device ${dmirror.mdevice.minor} has ${vpn} for itself, the process knows nothing of it`,
@@ -127,8 +142,8 @@ export function I52(driver: TestDevice): Broken {
 }
 
 /** I63: of an address space that is torn down no device maps anything. */
-export function I63(driver: TestDevice): Broken {
-  return overEntries(driver, ({ mm, mdevice }, vpn) =>
+export function I63(driver: TestDevice, entries = mirrorEntries(driver)): Broken {
+  return overEntries(entries, ({ mm, mdevice }, vpn) =>
     mm.users > 0 ? undefined : `device ${mdevice.minor} maps ${vpn} of mm ${mm.id}, which is gone`,
   );
 }
@@ -159,7 +174,9 @@ export function I33(driver: TestDevice): Broken {
 }
 
 /** All invariants of this package, by name. */
-export const testDeviceInvariants: Readonly<Record<string, (driver: TestDevice) => Broken>> = {
+export const testDeviceInvariants: Readonly<
+  Record<string, (driver: TestDevice, entries?: MirrorTableEntry[]) => Broken>
+> = {
   I1,
   I3,
   I5,

@@ -2,6 +2,7 @@ import { EBUSY, ENODEV, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from './device-table.js';
 import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';
+import { mirrorEntries, testDeviceInvariants } from './invariants.js';
 import { dmirrorIoctl } from './ioctl.js';
 import { TestDevice, type TestDeviceOptions } from './test-device.js';
 import {
@@ -57,6 +58,8 @@ const REQUESTS: Readonly<Record<MirrorCall, number>> = {
 /** What returns data: byte 0 of each page is its value. */
 const DATA: ReadonlySet<MirrorCall> = new Set(['dread', 'todev', 'excl']);
 
+const INVARIANTS = Object.entries(testDeviceInvariants);
+
 /** One open file. */
 interface OpenFile {
   readonly device: number;
@@ -79,7 +82,7 @@ export class MirrorOperations {
   private readonly closing: OpenFile[] = [];
   /** Under which the files are observed. */
   private readonly filesObject: number;
-  private buffer = new Uint8Array(64 * PAGE_SIZE);
+  private buffer = new Uint8Array(0);
 
   constructor(system: MemorySystem, options: TestDeviceOptions = {}) {
     this.device = new TestDevice(system, options);
@@ -200,6 +203,16 @@ export class MirrorOperations {
     );
   }
 
+  /** The first of the devices' invariants that is broken, while no operation is under way. */
+  checkAtRest(): { readonly invariant: string; readonly detail: string } | undefined {
+    const entries = mirrorEntries(this.device);
+    for (const [invariant, broken] of INVARIANTS) {
+      const detail = broken(this.device, entries);
+      if (detail !== undefined) return { invariant, detail };
+    }
+    return undefined;
+  }
+
   private find(device: number, mm: MmStruct): OpenFile | undefined {
     return this.files.find((file) => file.device === device && file.mm === mm);
   }
@@ -214,7 +227,7 @@ export class MirrorOperations {
 }
 
 /** Device memory of each of the four devices of a litmus test, pages. */
-const LITMUS_CHUNK_PAGES = 64;
+const LITMUS_CHUNK_PAGES = 16;
 
 /**
  * The devices of litmus tests: small ones, of which `corrected = 1` makes such as are free of the real one's races. A

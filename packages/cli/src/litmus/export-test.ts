@@ -7,13 +7,18 @@ export interface DevicesImport {
   readonly name: string;
 }
 
-/** A vitest file that runs one schedule and finds broken what it breaks. */
+/**
+ * A vitest file that runs one schedule and finds broken what it breaks.
+ * @param set settings from the command line, without which the schedule may break nothing.
+ */
 export function vitestFile(
   { file, text, program }: LitmusSource,
   { replay, invariant }: LitmusCounterexample,
   devices: DevicesImport,
+  set: ReadonlyMap<string, string>,
 ): string {
   const literal = text.replace(/[\\`$]/g, '\\$&');
+  const flags = [...set].map(([key, value]) => ` --set ${key}=${value}`).join('');
   return `import { compileLitmus, DEFAULT_MAX_STEPS, formatStory, litmusModel, tell } from '@hmm/explore';
 import { parseProgram } from '@hmm/workload';
 import { ${devices.name} } from '${devices.from}';
@@ -21,17 +26,36 @@ import { expect, test } from 'vitest';
 
 const LITMUS = \`${literal}\`;
 
-/** Who runs at each step, as \`hmm litmus ${file} --replay\` takes it. */
+/** Who runs at each step, as \`hmm litmus ${file}${flags} --replay\` takes it. */
 const REPLAY = '${replay}';
-
+${settingsOf(set)}
 test('${program.name}: one schedule breaks ${invariant}', () => {
   const parsed = parseProgram(LITMUS, '${program.name}.litmus');
   if (!parsed.ok) throw new Error(parsed.errors.map(({ message }) => message).join());
   const compiled = compileLitmus(parsed.program, '${program.name}.litmus');
   if (!compiled.ok) throw new Error(compiled.errors.map(({ message }) => message).join());
-  const model = litmusModel(compiled.program, ${devices.name});
+${programOf(set)}
+  const model = litmusModel(program, ${devices.name});
   const story = tell(model, REPLAY, DEFAULT_MAX_STEPS);
   expect(story.violation?.invariant, formatStory(story)).toBe('${invariant}');
 });
 `;
+}
+
+/** The settings as a constant of the test; nothing where there are none. */
+function settingsOf(set: ReadonlyMap<string, string>): string {
+  if (set.size === 0) return '';
+  const pairs = [...set].map((pair) => `  [${pair.map((word) => JSON.stringify(word)).join(', ')}],\n`);
+  return `
+/** Settings that the test was run with, besides those of its file. */
+const SET: readonly (readonly [string, string])[] = [
+${pairs.join('')}];
+`;
+}
+
+/** The statements that make `program`. */
+function programOf(set: ReadonlyMap<string, string>): string {
+  if (set.size === 0) return '  const { program } = compiled;';
+  return `  const settings = new Map([...compiled.program.settings, ...SET]);
+  const program = { ...compiled.program, settings };`;
 }

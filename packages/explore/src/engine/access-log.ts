@@ -36,12 +36,16 @@ export class AccessLog implements AccessObserver {
   latest = new Int32Array(FIRST_CAPACITY).fill(-1);
   /** The event that is running. */
   current = 0;
-  private readonly ids = new Map<number, number>();
-  private lastId = -1;
-  private lastDense = -1;
+  /** Whether anything was written since this was last set to false, other than by taking and dropping locks. */
+  wrote = false;
+  /** The names of the objects seen, by their dense numbers. */
+  private readonly seen: number[] = [];
+  /** By name of an object, which are small numbers: its dense number + 1, 0 for none. */
+  private denseOf = new Int32Array(FIRST_CAPACITY);
 
   /** @inheritdoc */
   access(object: number, write: boolean): void {
+    if (write) this.wrote = true;
     this.note(object, write ? ACCESS_WRITE | ACCESS_TRY : ACCESS_TRY);
   }
 
@@ -69,7 +73,7 @@ export class AccessLog implements AccessObserver {
 
   /** The names of the objects seen, in the order of their dense numbers; for checkpoints. */
   objects(): number[] {
-    return [...this.ids.keys()];
+    return this.seen.slice();
   }
 
   /** Gives the objects of a checkpoint the numbers they had. */
@@ -78,7 +82,7 @@ export class AccessLog implements AccessObserver {
   }
 
   private note(object: number, mode: number): void {
-    const dense = object === this.lastId ? this.lastDense : this.dense(object);
+    const dense = this.dense(object);
     const before = this.latest[dense] ?? -1;
     if (before >= 0 && this.event[before] === this.current) {
       this.mode[before] = (this.mode[before] ?? 0) | mode;
@@ -95,30 +99,34 @@ export class AccessLog implements AccessObserver {
   }
 
   private dense(object: number): number {
-    let dense = this.ids.get(object);
-    if (dense === undefined) {
-      dense = this.ids.size;
-      this.ids.set(object, dense);
-      if (dense === this.latest.length) {
-        const wider = new Int32Array(2 * dense).fill(-1);
-        wider.set(this.latest);
-        this.latest = wider;
-      }
+    const dense = (this.denseOf[object] ?? 0) - 1;
+    return dense >= 0 ? dense : this.numberOf(object);
+  }
+
+  /** Gives an object that is seen for the first time its dense number. */
+  private numberOf(object: number): number {
+    const dense = this.seen.push(object) - 1;
+    if (object >= this.denseOf.length) this.denseOf = widened(this.denseOf, 2 * object);
+    this.denseOf[object] = dense + 1;
+    if (dense === this.latest.length) {
+      this.latest = widened(this.latest, 2 * dense);
+      this.latest.fill(-1, dense);
     }
-    this.lastId = object;
-    this.lastDense = dense;
     return dense;
   }
 
   private grow(): void {
-    const wider = (column: Int32Array): Int32Array<ArrayBuffer> => {
-      const copy = new Int32Array(2 * column.length);
-      copy.set(column);
-      return copy;
-    };
-    this.object = wider(this.object);
-    this.mode = wider(this.mode);
-    this.event = wider(this.event);
-    this.previous = wider(this.previous);
+    const length = 2 * this.object.length;
+    this.object = widened(this.object, length);
+    this.mode = widened(this.mode, length);
+    this.event = widened(this.event, length);
+    this.previous = widened(this.previous, length);
   }
+}
+
+/** A copy of a column with room for `length` entries. */
+function widened(column: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const copy = new Int32Array(length);
+  copy.set(column);
+  return copy;
 }

@@ -8,6 +8,7 @@ import {
   type Agent,
   type SchedPoint,
 } from '@hmm/kernel';
+import { AccessLog } from './access-log.js';
 import type { Choices, Model, Outcome, Violation } from './model.js';
 import { PRUNED, type Strategy } from './strategy.js';
 
@@ -45,8 +46,6 @@ export type StepListener = (agent: Agent, point: SchedPoint | undefined) => void
  * backs off again and again while others could go on is not treated fairly: such executions are given up.
  */
 export class Execution implements Choices {
-  /** Agents of the steps of the present execution. */
-  readonly agents: number[] = [];
   /** Decisions of the present execution. */
   readonly decisions: number[] = [];
   /** Steps of the present execution. */
@@ -65,6 +64,11 @@ export class Execution implements Choices {
   private readonly strategy: Strategy;
   private readonly maxSteps: number;
   private readonly keepGoing: boolean;
+  /** Where the strategy has accesses logged, if it does. */
+  private readonly log: AccessLog | undefined;
+  /** The agents that ran, in order; the first `ranCount` entries count. */
+  private readonly ran: number[] = [];
+  private ranCount = 0;
   private last = 0;
   private resting = 0;
   private readonly backOffs: number[] = [];
@@ -79,7 +83,13 @@ export class Execution implements Choices {
     this.strategy = strategy;
     this.maxSteps = maxSteps;
     this.keepGoing = keepGoing;
+    if (strategy.accesses instanceof AccessLog) this.log = strategy.accesses;
     if (model.states !== undefined) strategy.watch?.(model.states);
+  }
+
+  /** A copy of the list of agents that ran in the present execution, one a step. */
+  get agents(): number[] {
+    return this.ran.slice(0, this.ranCount);
   }
 
   /** Runs one execution; the strategy's `begin` has been called. @returns one of `EXECUTION_*`. */
@@ -93,6 +103,7 @@ export class Execution implements Choices {
       sched.observer = undefined;
       model.start(this);
       if (this.onStart !== undefined) this.onStart();
+      this.repeat();
       result = this.runAgents();
       sched.exploring = false;
       sched.observer = undefined;
@@ -118,14 +129,50 @@ export class Execution implements Choices {
 
   private reset(): void {
     this.steps = 0;
-    this.agents.length = 0;
-    this.decisions.length = 0;
+    this.ranCount = 0;
+    if (this.decisions.length > 0) this.decisions.length = 0;
     this.outcome = undefined;
     this.violation = undefined;
     this.last = 0;
     this.resting = 0;
-    this.backOffs.length = 0;
+    if (this.backOffs.length > 0) this.backOffs.length = 0;
     this.progress = 0;
+  }
+
+  /**
+   * Makes the first steps, those of an earlier execution. Nobody need be asked who runs, and nothing in them is observed or
+   * checked again: about half of all steps of a search go this way.
+   */
+  private repeat(): void {
+    const { model, strategy } = this;
+    const { sched } = model;
+    const { agents } = sched;
+    const { prefix } = strategy;
+    for (let i = 0; i < prefix; i++) {
+      const pick = strategy.repeated?.(i) ?? 0;
+      const agent = agents[pick];
+      if (agent === undefined) throw new HmmError('NO_AGENT', `there is no agent ${pick}`, { pick });
+      this.count(pick, sched.step(agent));
+    }
+  }
+
+  /** Counts a step of `agent` that ended at `point`. */
+  private count(agent: number, point: SchedPoint | undefined): void {
+    this.steps++;
+    this.last = agent;
+    this.ran[this.ranCount++] = agent;
+    this.resting = 0;
+    if (point === SP_DELAY) this.backOff(agent);
+  }
+
+  private backOff(agent: number): void {
+    this.resting = 1 << agent;
+    const progress = this.model.progress?.() ?? 0;
+    if (progress !== this.progress) {
+      this.progress = progress;
+      this.backOffs.length = 0;
+    }
+    this.backOffs[agent] = (this.backOffs[agent] ?? 0) + 1;
   }
 
   private finish(): void {
@@ -163,33 +210,20 @@ export class Execution implements Choices {
 
   private step(agent: Agent, pick: number, blocked: number): number {
     const { model, strategy } = this;
-    const repeated = this.steps < strategy.prefix;
-    if (!repeated && model.sched.observer === undefined) model.sched.observer = strategy.accesses;
-    const point = model.sched.step(agent);
+    const { sched } = model;
+    if (sched.observer === undefined) sched.observer = strategy.accesses;
+    if (this.log !== undefined) this.log.wrote = false;
+    const point = sched.step(agent);
     if (point === SP_BLOCK && agent.lockWait) {
       strategy.blocked(pick, agent.channel);
       return RUNNING;
     }
-    this.steps++;
-    this.last = pick;
-    this.agents.push(pick);
-    this.resting = 0;
-    if (point === SP_DELAY) {
-      this.resting = 1 << pick;
-      const progress = model.progress?.() ?? 0;
-      if (progress !== this.progress) {
-        this.progress = progress;
-        this.backOffs.length = 0;
-      }
-      this.backOffs[pick] = (this.backOffs[pick] ?? 0) + 1;
-    }
+    this.count(pick, point);
     strategy.stepped(pick, blocked === 0 ? 0 : this.woken(blocked));
     if (this.listener !== undefined) this.listener(agent, point);
-    if (!repeated && model.checkStep !== undefined) {
-      const { observer } = model.sched;
-      model.sched.observer = undefined;
-      this.violation ??= model.checkStep();
-      model.sched.observer = observer;
+    if (model.checkStep !== undefined) {
+      sched.observer = undefined;
+      this.violation ??= model.checkStep(this.log?.wrote ?? true);
       if (this.violation !== undefined && !this.keepGoing) return EXECUTION_ABORTED;
     }
     return this.steps >= this.maxSteps ? this.livelock() : RUNNING;
@@ -214,7 +248,7 @@ export class Execution implements Choices {
         burst = prng.below(PROBE_BURST);
       }
       if (agent === undefined) return EXECUTION_PRUNED;
-      this.agents.push(agent.id);
+      this.ran[this.ranCount++] = agent.id;
       const point = sched.step(agent);
       if (point === undefined || (model.progress?.() ?? 0) !== before) return EXECUTION_PRUNED;
       if (point === SP_DELAY) burst = 0;

@@ -1,6 +1,6 @@
 import { Execution, EXECUTION_PRUNED } from './execution.js';
 import type { Model, Violation } from './model.js';
-import { encodeSchedule } from './schedule.js';
+import { encodeSchedule, type Schedule } from './schedule.js';
 import type { Strategy } from './strategy.js';
 
 /** An execution length that no terminating test of a few agents comes near. */
@@ -19,9 +19,25 @@ export interface ReachedOutcome {
   /** As `Model.finish` said. */
   readonly text: string;
   /** Executions that ended so. */
-  count: number;
+  readonly count: number;
   /** A schedule that leads there. */
   readonly replay: string;
+}
+
+/** An outcome while the exploration goes on. Its schedule is written out when somebody asks: small tests reach many. */
+class Reached implements ReachedOutcome {
+  readonly text: string;
+  count = 1;
+  private readonly schedule: Schedule | string;
+
+  constructor(text: string, schedule: Schedule | string) {
+    this.text = text;
+    this.schedule = schedule;
+  }
+
+  get replay(): string {
+    return typeof this.schedule === 'string' ? this.schedule : encodeSchedule(this.schedule);
+  }
 }
 
 /** One thing that was found broken. */
@@ -46,7 +62,7 @@ export interface ExplorerState {
  */
 export class Explorer {
   /** Outcomes by text, in the order in which they were reached. */
-  readonly outcomes = new Map<string, ReachedOutcome>();
+  readonly outcomes: ReadonlyMap<string, ReachedOutcome>;
   /** The first violation of each invariant. */
   readonly violations = new Map<string, FoundViolation>();
   /** Executions run, the ones given up included. */
@@ -56,11 +72,13 @@ export class Explorer {
   private readonly strategy: Strategy;
   private readonly execution: Execution;
   private readonly keepGoing: boolean;
+  private readonly reached = new Map<string, Reached>();
 
   constructor(model: Model, strategy: Strategy, options: ExploreOptions = {}) {
     const { maxSteps = DEFAULT_MAX_STEPS, keepGoing = false } = options;
     this.strategy = strategy;
     this.keepGoing = keepGoing;
+    this.outcomes = this.reached;
     this.execution = new Execution(model, strategy, maxSteps, keepGoing);
   }
 
@@ -93,7 +111,7 @@ export class Explorer {
       executions: this.executions,
       schedules: this.schedules,
       steps: this.steps,
-      outcomes: [...this.outcomes.values()].map((outcome) => ({ ...outcome })),
+      outcomes: [...this.outcomes.values()].map(({ text, count, replay }) => ({ text, count, replay })),
       violations: [...this.violations.values()],
     };
   }
@@ -103,23 +121,27 @@ export class Explorer {
     this.executions = state.executions;
     this.schedules = state.schedules;
     this.execution.totalSteps = state.steps;
-    for (const outcome of state.outcomes) this.outcomes.set(outcome.text, { ...outcome });
+    for (const { text, count, replay } of state.outcomes) {
+      const outcome = new Reached(text, replay);
+      outcome.count = count;
+      this.reached.set(text, outcome);
+    }
     for (const violation of state.violations) this.violations.set(violation.invariant, violation);
   }
 
   private collect(): void {
     const { outcome, violation } = this.execution;
     if (outcome !== undefined) {
-      const known = this.outcomes.get(outcome.text);
+      const known = this.reached.get(outcome.text);
       if (known !== undefined) known.count++;
-      else this.outcomes.set(outcome.text, { text: outcome.text, count: 1, replay: this.replay() });
+      else this.reached.set(outcome.text, new Reached(outcome.text, this.schedule()));
     }
     if (violation !== undefined && !this.violations.has(violation.invariant)) {
-      this.violations.set(violation.invariant, { ...violation, replay: this.replay() });
+      this.violations.set(violation.invariant, { ...violation, replay: encodeSchedule(this.execution) });
     }
   }
 
-  private replay(): string {
-    return encodeSchedule(this.execution);
+  private schedule(): Schedule {
+    return { agents: this.execution.agents, decisions: [...this.execution.decisions] };
   }
 }

@@ -3,9 +3,9 @@ import { hasAgent } from '../strategies/agent-set.js';
 import { RandomWalk } from '../strategies/random.js';
 import { Replay } from '../strategies/replay.js';
 import { Execution } from './execution.js';
+import { FunctionNames } from './function-names.js';
 import type { Model } from './model.js';
 import { encodeSchedule, type Schedule } from './schedule.js';
-import { FunctionNames } from './story.js';
 
 /** Two steps that no access orders, and whose order matters all the same. */
 export interface HiddenDependence {

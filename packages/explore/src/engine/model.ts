@@ -19,8 +19,11 @@ export interface Model {
   readonly sched: Sched;
   /** Sets all state to what it is before the agents run, and spawns them. */
   start(choices: Choices): void;
-  /** Evaluated after every step; undefined where nothing is broken. */
-  checkStep?(): Violation | undefined;
+  /**
+   * Evaluated after every step; undefined where nothing is broken.
+   * @param wrote whether the step wrote to shared state, or may have.
+   */
+  checkStep?(wrote: boolean): Violation | undefined;
   /** Evaluated once all agents are done: the last operations, then what holds at quiescence. */
   finish(): Outcome;
   /** Counts what agents have got done: while it stands still, an agent that backs off again and again gets nowhere. */

@@ -1,12 +1,6 @@
-type Typed = Int32Array | Uint32Array | Float64Array | Uint8Array | Uint16Array;
+import { PageTablePool, type PageTablePoolState } from '@hmm/kernel';
 
-/** Objects with the same fields, and what each field held. */
-interface ShapeGroup {
-  readonly keys: readonly string[];
-  readonly objects: Record<string, unknown>[];
-  /** By key, by object. */
-  readonly values: unknown[][];
-}
+type Typed = Int32Array | Uint32Array | Float64Array | Uint8Array | Uint16Array;
 
 interface SavedArray {
   readonly array: unknown[];
@@ -18,6 +12,11 @@ interface SavedTyped {
   /** The words from the first to the last that is not 0. */
   readonly from: number;
   readonly words: Typed;
+}
+
+interface SavedPool {
+  readonly pool: PageTablePool;
+  readonly state: PageTablePoolState;
 }
 
 interface SavedMap {
@@ -39,9 +38,10 @@ const isTyped = (value: object): value is Typed => ArrayBuffer.isView(value) && 
  * Functions and generators are taken to have no state of their own.
  */
 export class Snapshot {
-  private readonly groups = new Map<string, ShapeGroup>();
+  private readonly objects: (readonly [object: object, fields: object])[] = [];
   private readonly arrays: SavedArray[] = [];
   private readonly typed: SavedTyped[] = [];
+  private readonly pools: SavedPool[] = [];
   private readonly maps: SavedMap[] = [];
   private readonly sets: SavedSet[] = [];
 
@@ -60,9 +60,10 @@ export class Snapshot {
 
   /** Sets everything back. */
   restore(): void {
-    for (const { keys, objects, values } of this.groups.values()) restoreFields(keys, objects, values);
+    for (const [object, fields] of this.objects) Object.assign(object, fields);
     for (const { array, items } of this.arrays) restoreArray(array, items);
     for (const saved of this.typed) restoreTyped(saved);
+    for (const { pool, state } of this.pools) pool.restore(state);
     for (const { map, entries } of this.maps) {
       map.clear();
       for (const [key, value] of entries) map.set(key, value);
@@ -75,6 +76,8 @@ export class Snapshot {
 
   private save(value: object, visit: (value: unknown) => void): void {
     if (isTyped(value)) this.typed.push(saveTyped(value));
+    // Page tables know how much of them is in use.
+    else if (value instanceof PageTablePool) this.pools.push({ pool: value, state: value.save() });
     else if (Array.isArray(value)) {
       const array: unknown[] = value;
       this.arrays.push({ array, items: array.slice() });
@@ -94,38 +97,15 @@ export class Snapshot {
 
   private saveObject(value: object, visit: (value: unknown) => void): void {
     const object = value as Record<string, unknown>;
-    const keys = Object.keys(object).filter((key) => typeof object[key] !== 'function');
-    if (keys.length === 0) return;
-    const name = keys.join();
-    let group = this.groups.get(name);
-    if (group === undefined) {
-      group = { keys, objects: [], values: keys.map(() => []) };
-      this.groups.set(name, group);
-    }
-    group.objects.push(object);
-    for (const [i, key] of keys.entries()) {
-      group.values[i]?.push(object[key]);
-      visit(object[key]);
-    }
-  }
-}
-
-function restoreFields(
-  keys: readonly string[],
-  objects: Record<string, unknown>[],
-  values: readonly (readonly unknown[])[],
-): void {
-  for (const [k, key] of keys.entries()) {
-    const column = values[k] ?? [];
-    for (let i = 0; i < objects.length; i++) {
-      const object = objects[i];
-      if (object !== undefined && object[key] !== column[i]) object[key] = column[i];
-    }
+    const fields = Object.entries(object).filter(([, held]) => typeof held !== 'function');
+    if (fields.length === 0) return;
+    this.objects.push([object, Object.fromEntries(fields)]);
+    for (const [, held] of fields) visit(held);
   }
 }
 
 function restoreArray(array: unknown[], items: readonly unknown[]): void {
-  array.length = items.length;
+  while (array.length > items.length) array.pop();
   for (let i = 0; i < items.length; i++) array[i] = items[i];
 }
 

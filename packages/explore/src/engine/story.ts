@@ -1,7 +1,7 @@
-import type { AccessObserver } from '@hmm/kernel';
 import { agentsOf } from '../strategies/agent-set.js';
 import { Replay } from '../strategies/replay.js';
 import { Execution } from './execution.js';
+import { FunctionNames } from './function-names.js';
 import type { Model, Violation } from './model.js';
 import { decodeSchedule, encodeSchedule } from './schedule.js';
 
@@ -34,60 +34,6 @@ export interface Story {
   readonly outcome: string | undefined;
   /** The whole schedule, including what the given one left to chance. */
   readonly replay: string;
-}
-
-/** Names that say nothing to a reader of kernel code. */
-const PLUMBING = /^(?:access\w*|acquired?|released?|next|step|run|runAgents|tryFast|note\w*)$/;
-
-/** `mmuIntervalReadRetry` → `mmu_interval_read_retry`. */
-function kernelName(name: string): string {
-  return name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
-}
-
-/** Collects the names of the functions that touch shared state, from the call stack. */
-export class FunctionNames implements AccessObserver {
-  private names: string[] = [];
-  private readonly whole: boolean;
-
-  /** @param whole names the callers too, outermost first; otherwise only the function that touches the state. */
-  constructor(whole = false) {
-    this.whole = whole;
-  }
-
-  /** @inheritdoc */
-  access(): void {
-    this.note();
-  }
-
-  /** @inheritdoc */
-  acquire(): void {
-    this.note();
-  }
-
-  /** @inheritdoc */
-  release(): void {
-    this.note();
-  }
-
-  /** The names since the last call, in order. */
-  take(): string[] {
-    const { names } = this;
-    this.names = [];
-    return names;
-  }
-
-  private note(): void {
-    const stack = new Error().stack ?? '';
-    const chain: string[] = [];
-    // What is further out than the scheduler is no part of the model.
-    const inside = stack.replace(/\n[^\n]*\bSched\.step\b[^]*/, '');
-    for (const [, name] of inside.matchAll(/^\s*at (?:async )?(?:\w+\.)*(\w+) /gm)) {
-      if (name === undefined || PLUMBING.test(name) || !/[a-z][A-Z]/.test(name)) continue;
-      chain.push(kernelName(name));
-      if (!this.whole) break;
-    }
-    for (const spoken of chain.reverse()) if (this.names.at(-1) !== spoken) this.names.push(spoken);
-  }
 }
 
 /** A replay that remembers between whom there was a choice. */

@@ -25,6 +25,8 @@ export interface Strategy {
   watch?(states: States): void;
   /** Prepares the next execution; false when there is none. */
   begin(): boolean;
+  /** The agent of step `step` of the {@link prefix}, where there is one. Of these steps the strategy is told nothing else. */
+  repeated?(step: number): number;
   /** The agent of the set `ready` to run next, or {@link PRUNED}. `last` ran before (0 at the start). */
   pick(ready: number, last: number): number;
   /** The agent picked found `lock` taken: it now waits for it, and nothing else has changed. Another pick follows. */

@@ -68,8 +68,18 @@ class LitmusRun implements Scope {
     }
     const [region] = regions.values();
     if (countSetting(settings, 'dma') === 0 || region === undefined) return;
-    this.registered = new RegisteredMemory(main, firstPage({ ...region, offset: 0 }), region.pages);
+    this.registered = new RegisteredMemory(
+      main,
+      firstPage({ ...region, offset: 0 }),
+      region.pages,
+      settings.get('dma_child') === 'yes',
+    );
     yield* this.registered.register();
+  }
+
+  /** Plain objects with state besides the world's. */
+  state(): readonly object[] {
+    return this.registered === undefined ? [this.observed] : [this.observed, this.registered];
   }
 
   /** Agents besides the threads, as the settings want them. */
@@ -150,6 +160,7 @@ class LitmusRun implements Scope {
   /** Runs the last operations, and evaluates the condition. */
   finish(): Outcome {
     const { program, world, observed } = this;
+    if (this.registered !== undefined) world.runSync(this.registered.work());
     const subscribed = checkPlainNotifiers(this.notifiers) ?? this.registered?.check();
     const main = observed.processes.get(MAIN_PROCESS);
     if (main !== undefined) world.runSync(this.run(ALONE, main, program.final));
@@ -228,7 +239,7 @@ export function litmusModel(program: LitmusProgram, devices: MirrorDevicesFactor
   return new WorldModel(run.world, {
     name: program.name,
     pages: pagesOf(operations).map(firstPage),
-    state: [run.observed],
+    state: run.state(),
     failures: Number(program.settings.get('failures') ?? 0),
     failureSite: program.settings.get('failure_site'),
     threads: [

@@ -15,6 +15,7 @@ import {
   type MmuIntervalNotifier,
   type MmuIntervalNotifierOps,
   mmuIntervalNotifierInsert,
+  mmuIntervalNotifierRemove,
   type MmuNotifierRange,
   mmuIntervalReadBegin,
   mmuIntervalReadRetry,
@@ -60,9 +61,15 @@ export class RegisteredMemory implements MmuIntervalNotifierOps {
   /** Under which the list is observed: walks fill it without the mutex. */
   private readonly list: number;
   private notifier: MmuIntervalNotifier | undefined;
+  /** Whether it is a part of a registration of everything, which lets go of parts that nothing maps. */
+  private readonly child: boolean;
+  /** Destructions that wait for the work queue, and under what the queue is observed. */
+  private queued = 0;
+  private marked = false;
+  private readonly queue: number;
 
   /** @param start first page. @throws HmmError `DMA_MAP` */
-  constructor(mm: MmStruct, start: number, pages: number) {
+  constructor(mm: MmStruct, start: number, pages: number, child: boolean) {
     const map = hmmDmaMapAlloc(this.iommu, pages);
     if (typeof map === 'number')
       throw new HmmError('DMA_MAP', 'the range cannot be registered', { ret: map });
@@ -71,7 +78,9 @@ export class RegisteredMemory implements MmuIntervalNotifierOps {
     this.mm = mm;
     this.start = start;
     this.map = map;
+    this.child = child;
     this.list = mm.kernel.allocIds(1);
+    this.queue = mm.kernel.allocIds(1);
     this.mutex = new Mutex(mm.kernel.sched, mm.kernel.allocIds(1), 'umem_mutex');
   }
 
@@ -83,9 +92,34 @@ export class RegisteredMemory implements MmuIntervalNotifierOps {
     this.notifier = notifier;
   }
 
-  /** The adapter asks for all pages, `times` times. */
+  /** The adapter asks for all pages, `times` times, and then runs what is in the work queue. */
   *use(times: number): Task {
-    for (let i = 0; i < times; i++) if ((yield* this.fault()) !== 0) return;
+    for (let i = 0; i < times; i++) if ((yield* this.fault()) !== 0) break;
+    yield* this.work();
+  }
+
+  /** Runs the work queue until it is empty. @throws HmmError `USE_AFTER_FREE` */
+  *work(): Task {
+    const { sched } = this.mm.kernel;
+    for (;;) {
+      if (sched.exploring) yield SP_PREEMPT;
+      sched.access(this.queue, true);
+      if (this.queued === 0) return;
+      this.queued--;
+      const { notifier } = this;
+      if (notifier === undefined)
+        throw new HmmError('USE_AFTER_FREE', 'a registration is destroyed that was destroyed before');
+      yield* mmuIntervalNotifierRemove(notifier);
+      this.notifier = undefined;
+    }
+  }
+
+  /** Queues the destruction of a part that nothing maps any more; the mark in the parent's table says that it is queued. */
+  private queueDestroy(): void {
+    this.mm.kernel.sched.access(this.queue, true);
+    if (this.marked && this.mm.kernel.mutant !== 'B53') return;
+    this.marked = true;
+    this.queued++;
   }
 
   /** Faults all pages and maps those that are not mapped yet. @returns 0 or a negative errno. */
@@ -129,6 +163,7 @@ export class RegisteredMemory implements MmuIntervalNotifierOps {
     const end = Math.min(range.end, start + map.nrEntries);
     for (let vpn = Math.max(range.start, start); vpn < end; vpn++)
       hmmDmaUnmapPfn(this.iommu, map, vpn - start);
+    if (this.child && this.iommu.live.size === 0) this.queueDestroy();
     mutex.unlock();
     return true;
   }

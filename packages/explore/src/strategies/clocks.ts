@@ -1,19 +1,36 @@
+/** Agents of the smallest programs, the boot agent included; there is room for so many until there are more. */
+const NARROW = 3;
+/** The widest that clocks become: {@link NARROW}, doubled until all agents of an exploration fit. */
+export const MAX_WIDTH = 12;
+
 /**
  * Vector clocks of an execution that is explored depth-first. Entry `b` of an agent's clock is the number of events
  * of agent `b` that happened before (or are) its latest event. The clocks of all agents before each event are kept,
  * so that going back to an event is free.
  */
 export class Clocks {
-  /** Agents, numbered from 0. */
-  readonly width: number;
-  private readonly square: number;
-  private readonly cells: Int32Array;
+  /** Agents that there is room for, numbered from 0. */
+  width = NARROW;
+  private readonly maxEvents: number;
+  private square = NARROW * NARROW;
+  private cells: Int32Array;
 
   /** @param maxEvents the longest execution. */
-  constructor(width: number, maxEvents: number) {
-    this.width = width;
-    this.square = width * width;
+  constructor(maxEvents: number) {
+    this.maxEvents = maxEvents;
     this.cells = new Int32Array((maxEvents + 1) * this.square);
+  }
+
+  /** Makes room for twice as many agents. */
+  widen(): void {
+    const { cells, width, square, maxEvents } = this;
+    this.width = 2 * width;
+    this.square = this.width * this.width;
+    this.cells = new Int32Array((maxEvents + 1) * this.square);
+    for (let at = 0; at < cells.length; at++) {
+      const agent = Math.floor((at % square) / width);
+      this.cells[Math.floor(at / square) * this.square + agent * this.width + (at % width)] = cells[at] ?? 0;
+    }
   }
 
   /** Copies the clock that `agent` has before `event` into `row`. */
@@ -29,7 +46,7 @@ export class Clocks {
   commit(event: number, agent: number, row: Int32Array, woken: number): void {
     const { cells, square, width } = this;
     const after = (event + 1) * square;
-    cells.copyWithin(after, event * square, after);
+    for (let i = after - square; i < after; i++) cells[i + square] = cells[i] ?? 0;
     row[agent] = (row[agent] ?? 0) + 1;
     for (let b = 0; b < width; b++) cells[after + agent * width + b] = row[b] ?? 0;
     for (let rest = woken; rest !== 0; rest &= rest - 1) {

@@ -75,7 +75,7 @@ export class Dpor implements Strategy {
     this.dead = column();
     this.logStart = column();
     this.decisionStart = column();
-    this.clocks = new Clocks(MAX_AGENTS, maxSteps + 1);
+    this.clocks = new Clocks(maxSteps + 1);
     this.races = new Races(this.accesses, this.clocks, this.agent);
     this.sleeping = new SleepingSteps(MAX_AGENTS, maxSteps + 2);
   }
@@ -91,11 +91,16 @@ export class Dpor implements Strategy {
     if (this.exhausted) return false;
     this.prepared = false;
     this.started = true;
-    this.depth = 0;
     this.prefix = this.resuming ? 0 : Math.max(0, this.nodes - 1);
+    this.depth = this.prefix;
     this.accesses.current = this.prefix;
     this.decisions.begin();
     return true;
+  }
+
+  /** @inheritdoc */
+  repeated(step: number): number {
+    return this.agent[step] ?? 0;
   }
 
   /** @inheritdoc */
@@ -104,7 +109,7 @@ export class Dpor implements Strategy {
     if (depth < this.nodes) {
       if (this.resuming) this.logStart[depth] = this.accesses.length;
       const agent = this.agent[depth] ?? 0;
-      if (depth < this.prefix || hasAgent(ready, agent)) return agent;
+      if (hasAgent(ready, agent)) return agent;
       return agent === 0 ? PRUNED : this.repick(depth, ready);
     }
     const candidates = ready & ~this.sleeping.at(depth);
@@ -125,10 +130,8 @@ export class Dpor implements Strategy {
 
   /** @inheritdoc */
   stepped(agent: number, woken: number): void {
-    const { depth } = this;
-    if (depth >= this.prefix) this.settle(depth, agent, woken);
-    this.depth = depth + 1;
-    this.accesses.current = this.depth;
+    this.settle(this.depth, agent, woken);
+    this.accesses.current = ++this.depth;
   }
 
   /** @inheritdoc */
@@ -216,6 +219,7 @@ export class Dpor implements Strategy {
 
   private makeNode(depth: number, ready: number, candidates: number, last: number): void {
     if (depth > this.limit) throw new HmmError('MAX_STEPS', 'an execution is longer than said', { depth });
+    while (ready >>> this.clocks.width !== 0) this.clocks.widen();
     const agent = this.watched?.prefer(candidates, last) ?? continuing(candidates, last);
     this.agent[depth] = agent;
     this.enabled[depth] = ready;
@@ -321,21 +325,23 @@ export class Dpor implements Strategy {
     const { accesses, sleeping } = this;
     const agent = this.agent[node] ?? 0;
     const from = this.logStart[node] ?? 0;
-    if (agent !== 0) {
-      sleeping.record(node, agent, accesses, from);
-      if (this.watched !== undefined) {
-        for (let i = from; i < accesses.length; i++)
-          this.seen.note(accesses.object[i] ?? 0, agent, accesses.mode[i] ?? 0);
-      }
-      accesses.truncate(from);
-      if (this.decisions.advance(this.decisionStart[node] ?? 0)) return true;
-      this.done[node] = (this.done[node] ?? 0) | (1 << agent);
-    }
-    accesses.truncate(from);
+    if (agent !== 0) this.noteTaken(from, agent);
+    const decides = agent !== 0 && this.decisions.advance(this.decisionStart[node] ?? 0);
+    if (agent !== 0 && !decides) this.done[node] = (this.done[node] ?? 0) | (1 << agent);
     const never = (this.done[node] ?? 0) | (this.dead[node] ?? 0) | sleeping.at(node);
     const candidates = (this.backtrack[node] ?? 0) & ~never;
-    if (candidates === 0) return false;
-    this.agent[node] = lowestAgent(candidates);
-    return true;
+    const more = decides || candidates !== 0;
+    // What was run sleeps while the others run; at a node that is left for good nobody does.
+    if (more && agent !== 0) sleeping.record(node, agent, accesses, from);
+    accesses.truncate(from);
+    if (more && !decides) this.agent[node] = lowestAgent(candidates);
+    return more;
+  }
+
+  /** The step of `agent` whose accesses begin at `from` is taken back. */
+  private noteTaken(from: number, agent: number): void {
+    if (this.watched === undefined) return;
+    const { length, object, mode } = this.accesses;
+    for (let i = from; i < length; i++) this.seen.note(object[i] ?? 0, agent, mode[i] ?? 0);
   }
 }

@@ -25,10 +25,15 @@ export class Full implements Strategy {
       return false;
     }
     this.started = true;
-    this.depth = 0;
     this.prefix = Math.max(0, this.nodes - 1);
+    this.depth = this.prefix;
     this.decisions.begin();
     return true;
+  }
+
+  /** @inheritdoc */
+  repeated(step: number): number {
+    return this.agent[step] ?? 0;
   }
 
   /** @inheritdoc */

@@ -1,5 +1,5 @@
 import { ACCESS_ACQUIRE, ACCESS_WRITE, type AccessLog, isDropping } from '../engine/access-log.js';
-import type { Clocks } from './clocks.js';
+import { type Clocks, MAX_WIDTH } from './clocks.js';
 
 /** A list of events that is cleared and filled again without allocation. */
 class EventList {
@@ -56,17 +56,19 @@ export class Races {
     this.log = log;
     this.clocks = clocks;
     this.agents = agents;
-    this.row = new Int32Array(clocks.width);
-    this.base = new Int32Array(clocks.width);
-    this.lockRow = new Int32Array(clocks.width);
+    this.row = new Int32Array(MAX_WIDTH);
+    this.base = new Int32Array(MAX_WIDTH);
+    this.lockRow = new Int32Array(MAX_WIDTH);
   }
 
   /** Finds the races of `event`, the latest, whose accesses are the log's entries from `from` on. */
   find(event: number, from: number): void {
     const agent = this.agentOf(event);
     this.begin(event, agent);
-    for (let i = from; i < this.log.length; i++) {
-      this.conflictsOf(this.log.mode[i] ?? 0, this.log.previous[i] ?? -1, agent);
+    const { length, mode, previous } = this.log;
+    for (let i = from; i < length; i++) {
+      const before = previous[i] ?? -1;
+      if (before >= 0) this.conflictsOf(mode[i] ?? 0, before, agent);
     }
     this.resolve();
   }
@@ -121,11 +123,11 @@ export class Races {
 
   /** Collects what an access of `mode` conflicts with among the entries of its object from `entry` back. */
   private conflictsOf(mode: number, entry: number, agent: number): void {
-    const { log } = this;
-    for (let at = entry; at >= 0; at = log.previous[at] ?? -1) {
-      const other = log.mode[at] ?? 0;
+    const { mode: modes, event: events, previous } = this.log;
+    for (let at = entry; at >= 0; at = previous[at] ?? -1) {
+      const other = modes[at] ?? 0;
       if (((mode | other) & ACCESS_WRITE) === 0) continue;
-      const event = log.event[at] ?? 0;
+      const event = events[at] ?? 0;
       if (this.agentOf(event) !== agent) this.addConflict(mode, at, event);
       if ((other & ACCESS_WRITE) !== 0) return;
     }
@@ -158,6 +160,7 @@ export class Races {
     const { row, clocks, conflicts, takings, droppings, base } = this;
     conflicts.sort();
     for (let i = 0; i < conflicts.count; i++) this.settle(conflicts.at(i), row, this.plain, true);
+    if (takings.count === 0 && droppings.count === 0) return;
     base.set(row);
     for (let i = 0; i < takings.count; i++) this.settle(takings.at(i), base, this.locks, false);
     for (let i = 0; i < takings.count; i++) clocks.join(takings.at(i), this.agentOf(takings.at(i)), row);

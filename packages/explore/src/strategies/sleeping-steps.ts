@@ -6,6 +6,7 @@ export interface SleepingState {
   readonly from: readonly number[];
   readonly to: readonly number[];
   readonly opened: readonly number[];
+  readonly recorded: readonly number[];
   readonly object: readonly number[];
   readonly mode: readonly number[];
 }
@@ -22,6 +23,8 @@ export class SleepingSteps {
   private readonly from: Int32Array;
   private readonly to: Int32Array;
   private readonly opened: Int32Array;
+  /** By node: the agents of whose steps something is recorded. */
+  private readonly recorded: Int32Array;
   private object = new Int32Array(1024);
   private mode = new Int32Array(1024);
   private length = 0;
@@ -32,6 +35,7 @@ export class SleepingSteps {
     this.from = new Int32Array((maxNodes + 1) * width);
     this.to = new Int32Array((maxNodes + 1) * width);
     this.opened = new Int32Array(maxNodes + 1);
+    this.recorded = new Int32Array(maxNodes + 1);
   }
 
   /** The set of agents asleep at `node`. */
@@ -42,10 +46,7 @@ export class SleepingSteps {
   /** A node is made. */
   open(node: number): void {
     this.opened[node] = this.length;
-    for (let agent = 0; agent < this.width; agent++) {
-      const cell = node * this.width + agent;
-      if (((this.at(node) >>> agent) & 1) === 0) this.from[cell] = -1;
-    }
+    this.recorded[node] = this.at(node);
   }
 
   /** A node and what was recorded at it is dropped. */
@@ -56,7 +57,9 @@ export class SleepingSteps {
   /** Keeps what the step of `agent` at `node` touched: the log's entries from `start` on. Several times: all of it. */
   record(node: number, agent: number, log: AccessLog, start: number): void {
     const cell = node * this.width + agent;
-    if ((this.from[cell] ?? -1) < 0) this.from[cell] = this.length;
+    const recorded = this.recorded[node] ?? 0;
+    if (((recorded >>> agent) & 1) === 0) this.from[cell] = this.length;
+    this.recorded[node] = recorded | (1 << agent);
     for (let i = start; i < log.length; i++) {
       if (this.length === this.object.length) this.grow();
       this.object[this.length] = log.object[i] ?? 0;
@@ -92,6 +95,7 @@ export class SleepingSteps {
       from: column(this.from, nodes * this.width),
       to: column(this.to, nodes * this.width),
       opened: column(this.opened, nodes),
+      recorded: column(this.recorded, nodes),
       object: column(this.object, this.length),
       mode: column(this.mode, this.length),
     };
@@ -104,6 +108,7 @@ export class SleepingSteps {
     this.from.set(state.from);
     this.to.set(state.to);
     this.opened.set(state.opened);
+    this.recorded.set(state.recorded);
     this.object.set(state.object);
     this.mode.set(state.mode);
     this.length = state.object.length;

@@ -59,6 +59,8 @@ export interface MirrorDevices {
    * write + 2 if it has the page for itself.
    */
   entryAt(index: number, vpn: number): number;
+  /** What is broken of the devices' own invariants, which are asked about while no operation is under way: which, and how. */
+  checkAtRest?(): { readonly invariant: string; readonly detail: string } | undefined;
 }
 
 /** How a world's devices are made: from its memory, with settings of the litmus file (`corrected` …). */

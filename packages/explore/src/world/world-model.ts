@@ -1,4 +1,5 @@
 import { HmmError, type Sched, type Task } from '@hmm/kernel';
+import { type MemoryColumnsState, restoreMemoryColumns, saveMemoryColumns } from '@hmm/mm';
 import type { Choices, Model, Outcome, Violation } from '../engine/model.js';
 import { Snapshot } from '../engine/snapshot.js';
 import { FailureBudget } from './failure-budget.js';
@@ -35,6 +36,7 @@ export class WorldModel implements Model {
   readonly world: World;
   private readonly program: WorldProgram;
   private readonly initial: Snapshot;
+  private readonly memory: MemoryColumnsState;
   private readonly failures: FailureBudget;
   /** @inheritdoc */
   readonly states: WorldStates;
@@ -43,13 +45,14 @@ export class WorldModel implements Model {
     this.name = program.name;
     this.world = world;
     this.program = program;
-    const { kernel, devices } = world;
+    const { kernel, devices, system } = world;
     this.failures = new FailureBudget(kernel, program.failures, program.failureSite);
     kernel.sched.lockdep.enabled = true;
     this.states = new WorldStates(world, program.state, this.failures);
+    this.memory = saveMemoryColumns(system);
     this.initial = new Snapshot(
       [world, ...devices.roots, ...program.state],
-      [kernel.sched, kernel.trace, world.census],
+      [kernel.sched, kernel.trace, world.census, system.map, system.data, system.tables],
     );
   }
 
@@ -62,14 +65,15 @@ export class WorldModel implements Model {
   start(choices: Choices): void {
     const { sched } = this;
     sched.reset();
+    restoreMemoryColumns(this.world.system, this.memory);
     this.initial.restore();
     this.failures.start(choices);
     for (const thread of this.program.threads) sched.spawn(thread.name, thread.run());
   }
 
   /** @inheritdoc */
-  checkStep(): Violation | undefined {
-    return checkWorld(this.world, this.program.pages);
+  checkStep(wrote: boolean): Violation | undefined {
+    return checkWorld(this.world, this.program.pages, wrote);
   }
 
   /** @inheritdoc */
