@@ -5,12 +5,10 @@ import { environment, install, packageFolders, pnpm, requireNode, root, run, say
 
 /** The steps, in order; all run even when an earlier one fails, so that one run shows all that is wrong. */
 const steps = [
-  ['build, types, lint, tests', ['run', '--silent', 'check', '--continue']],
+  ['build, types, lint, tests, formatting, packing', ['run', '--silent', 'check', '--continue']],
   ['layers', ['run', '--silent', 'layers']],
   ['unused code and dependencies', ['run', '--silent', 'knip']],
-  ['formatting', ['run', '--silent', 'format:check']],
   ['kernel symbols', ['run', '--silent', 'symbols']],
-  ['packed libraries', ['run', '--silent', 'pack:check']],
 ];
 
 const resultsOf = (folder) => join(root, folder, '.vitest', 'results.json');

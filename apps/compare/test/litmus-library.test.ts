@@ -21,8 +21,6 @@ const LIBRARY = fileURLToPath(new URL('../../../packages/explore/litmus/', impor
 const RACES = fileURLToPath(new URL('../../../tools/golden/linux-6.12/races.jsonl', import.meta.url));
 /** These have tens of thousands of executions: here they are only begun. */
 const LONG = new Set(['three-way-migration', 'home-vs-fork', 'cow-survives-migration']);
-/** The rare outcomes of these need a long search. */
-const MANY = new Set(['cpu-read-vs-cpu-write-home', 'read-vs-pageout']);
 const now = (): number => performance.now() / 1000;
 
 const devices = litmusDevices;
@@ -100,10 +98,10 @@ describe('historical bugs', () => {
 describe('concurrent tests that a real kernel ran', () => {
   test.each(recorded.map((each) => [each.name, each] as const))(
     '%s: what was seen is allowed',
-    (name, each) => {
+    (_name, each) => {
       const { report } = runObserved(each, devices, {
         now,
-        maxExecutions: MANY.has(name) ? 20_000 : 2000,
+        maxExecutions: 2000,
         minimiseExecutions: 0,
       });
       expect(report.missing).toEqual([]);
