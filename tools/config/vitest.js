@@ -17,5 +17,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     server: { deps: { external } },
+    // `npm test` runs the packages beside each other.
+    ...(built ? { maxWorkers: 1 } : {}),
   },
 });
