@@ -1,4 +1,4 @@
-import { maskSet, maskTest } from './uvm-page-mask.js';
+import { maskSet, maskTest, PAGES_PER_BLOCK } from './uvm-page-mask.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 
@@ -22,14 +22,15 @@ export function beginTouches(): void {
 /** A CPU touches a page that it has mapped: what the hardware notes in the PTE, and how far the line is. */
 export function noteTouch(space: UvmVaSpace, block: UvmVaBlock, page: number, stores: boolean): void {
   const now = ++space.cpuTouches;
+  const last = (block.cpuLastTouch ??= new Uint32Array(PAGES_PER_BLOCK));
   if (maskTest(block.cpuTouched, page)) {
-    const distance = now - (block.cpuLastTouch[page] ?? 0);
+    const distance = now - (last[page] ?? 0);
     if (distance > NEAR_PAGES) touches.far += Math.min(1, (distance - NEAR_PAGES) / (FAR_PAGES - NEAR_PAGES));
   } else {
     maskSet(block.cpuTouched, page);
     touches.first++;
   }
-  block.cpuLastTouch[page] = now;
+  last[page] = now;
   if (!stores || maskTest(block.cpuDirty, page)) return;
   maskSet(block.cpuDirty, page);
   touches.dirty++;

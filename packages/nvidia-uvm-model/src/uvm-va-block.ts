@@ -93,7 +93,7 @@ export class UvmVaBlock {
   readonly cpuDirty = maskAt(this.row, ROW_CPU_DIRTY);
   readonly cpuTouched = maskAt(this.row, ROW_CPU_TOUCHED);
   /** Of each page, how many touches the process's CPUs had made with the latest one here. */
-  readonly cpuLastTouch = new Uint32Array(PAGES_PER_BLOCK);
+  cpuLastTouch: Uint32Array | undefined;
   /** First host frame, or -1 while the block has none; frames stay allocated as a cache when the data moves away. */
   cpuBase = -1;
   /** First device frame of the block's own root chunk, or -1. */
@@ -170,6 +170,10 @@ export class UvmVaBlock {
     }
     if (this.cpuBase >= 0) upper.cpuBase = this.cpuBase + at;
     this.splitGpuFrames(upper, at);
+    if (this.cpuLastTouch !== undefined) {
+      upper.cpuLastTouch = new Uint32Array(PAGES_PER_BLOCK);
+      upper.cpuLastTouch.set(this.cpuLastTouch.subarray(at));
+    }
     upper.gpuSeen = this.gpuSeen;
     this.pages = at;
     this.thrashing = undefined;

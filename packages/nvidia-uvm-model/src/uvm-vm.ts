@@ -63,8 +63,9 @@ export function* uvmVmFault(
     if (!slept) driver.tools.record(UvmEventTypeCpuFault, began, vpn, 1, value);
     yield* sched.delay(costs.cpuLookUp);
     const done = serveLocked(driver, space, block, vpn, access, cold, slept, began);
-    const back = Math.min(done.ns, costs.cpuReturn);
-    const left = done.ns - back - costs.cpuLookUp;
+    const rest = Math.max(0, done.ns - costs.cpuLookUp);
+    const back = Math.min(rest, costs.cpuReturn);
+    const left = rest - back;
     if (left > 0 && done.sleep === 0) yield* sched.delay(left);
     block.lock.unlock();
     space.lock.unlockRead();
