@@ -35,6 +35,8 @@ import {
   saveMemory,
   sysMmap,
   type VmFault,
+  type Vma,
+  vmaLookup,
 } from '@hmm/mm';
 
 const MAX_STEPS = 200;
@@ -99,8 +101,8 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
   }
 
   /** @inheritdoc */
-  *migrateToRam({ vpn, page }: VmFault): Task<number> {
-    return yield* this.migrate(vpn, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, page, () => this.systemPage());
+  migrateToRam({ vma, vpn, page }: VmFault): Task<number> {
+    return this.migrate(vma, vpn, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, page);
   }
 
   private *read(): Task {
@@ -111,43 +113,39 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
   private *toDevice(): Task {
     const { mm } = this;
     if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
-    yield* this.migrate(ADDRESS, MIGRATE_VMA_SELECT_SYSTEM, NO_PFN, () => this.devicePage());
+    const vma = vmaLookup(mm, ADDRESS);
+    if (vma !== undefined) yield* this.migrate(vma, ADDRESS, MIGRATE_VMA_SELECT_SYSTEM, NO_PFN);
     mm.mmapLock.unlockRead();
   }
 
-  private *migrate(vpn: number, select: number, faultPage: number, take: () => number): Task<number> {
-    const { mm, sched } = this;
-    const vma = mm.vmas.find(({ start, end }) => vpn >= start && vpn < end);
-    if (vma === undefined) return 0;
+  private *migrate(vma: Vma, vpn: number, select: number, faultPage: number): Task<number> {
+    const { sched, system } = this;
+    const src = (this.src[sched.current.id] ??= new Int32Array(1));
+    const dst = (this.dst[sched.current.id] ??= new Int32Array(1));
     const args: MigrateVma = {
       vma,
       start: vpn,
       end: vpn + 1,
-      src: (this.src[sched.current.id] ??= new Int32Array(1)),
-      dst: (this.dst[sched.current.id] ??= new Int32Array(1)),
+      src,
+      dst,
       cpages: 0,
       npages: 0,
       pgmapOwner: this.owner,
       flags: select,
       faultPage,
     };
-    args.src.fill(0);
-    args.dst.fill(0);
+    dst[0] = 0;
     yield* migrateVmaSetup(args);
-    const slot = args.src[0] ?? 0;
+    const slot = src[0] ?? 0;
     if ((slot & MIGRATE_PFN_MIGRATE) !== 0) {
-      const page = take();
-      this.copy(page, migratePfnToPage(slot));
-      args.dst[0] = migratePfn(page) | (slot & MIGRATE_PFN_WRITE);
+      const page = select === MIGRATE_VMA_SELECT_SYSTEM ? this.devicePage() : this.systemPage();
+      copyHighpage(system, page, migratePfnToPage(slot));
+      dst[0] = migratePfn(page) | (slot & MIGRATE_PFN_WRITE);
     }
     if (sched.exploring) yield SP_PREEMPT;
     yield* migrateVmaPages(args);
     yield* migrateVmaFinalize(args);
     return 0;
-  }
-
-  private copy(to: number, from: number): void {
-    copyHighpage(this.system, to, from);
   }
 
   private devicePage(): number {

@@ -57,6 +57,15 @@ describe('partial-order reduction finds what plain search finds, in fewer execut
     expect(reduced.schedules).toBeLessThan(full.schedules);
   });
 
+  test('counts the same way commute, counts both ways do not', () => {
+    const ups = bothWays([[['up', 0]], [['up', 0]], [['up', 0]]]);
+    expect(ups.full.schedules).toBeGreaterThan(1);
+    expect(ups.reduced.schedules).toBe(1);
+    const both = bothWays([[['up', 0]], [['down', 0]], [['read', 0]]]);
+    expect(both.reduced.outcomes).toEqual(both.full.outcomes);
+    expect(both.reduced.outcomes).toHaveLength(4);
+  });
+
   test('more agents than most programs have: five that touch two cells', () => {
     const { full, reduced } = bothWays([
       [['write', 0]],
@@ -139,7 +148,7 @@ describe('partial-order reduction finds what plain search finds, in fewer execut
 });
 
 const cellOp = fc.tuple(
-  fc.constantFrom('read', 'write', 'fallible' as const),
+  fc.constantFrom('read', 'write', 'up', 'down', 'fallible' as const),
   fc.integer({ min: 0, max: 2 }),
 );
 const cells = fc.array(cellOp, { minLength: 0, maxLength: 2 });

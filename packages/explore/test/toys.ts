@@ -1,7 +1,7 @@
 import { Mutex, RwSemaphore, Sched, SP_PREEMPT, type Task } from '@hmm/kernel';
 import type { Choices, Model, Outcome, Violation } from '@hmm/explore';
 
-/** An instruction of a toy thread: `r0` reads cell 0, `w0` adds a number to it, `+m` takes a lock, `-m` drops it. */
+/** An instruction of a toy thread: reads a cell, adds a number to it, counts in it, takes a lock, drops it … */
 export type ToyOp =
   | readonly ['read', number]
   | readonly ['write', number]
@@ -13,6 +13,8 @@ export type ToyOp =
   | readonly ['up_read', number]
   | readonly ['down_write', number]
   | readonly ['up_write', number]
+  | readonly ['up', number]
+  | readonly ['down', number]
   | readonly ['fallible', number]
   | readonly ['await', number];
 
@@ -111,12 +113,19 @@ export class Toy implements Model {
     if (name === 'read') {
       sched.access(at, false);
       this.note(index, String(cells[at]));
-    } else if (failed) this.note(index, '!');
+    } else if (name === 'up' || name === 'down') this.counts(name === 'down', at);
+    else if (failed) this.note(index, '!');
     else {
       sched.access(at, true);
       cells[at] = (cells[at] ?? 0) * 3 + index + 1;
       sched.wake(100 + at);
     }
+  }
+
+  /** Counts a cell up, or down to 0 at most. */
+  private counts(down: boolean, at: number): void {
+    this.sched.counted(at, down);
+    this.cells[at] = Math.max(0, (this.cells[at] ?? 0) + (down ? -1 : 1));
   }
 
   private note(index: number, text: string): void {

@@ -50,15 +50,29 @@ export class Mutex implements AbandonedLock {
 
   /** Takes the lock, waiting for it if need be. */
   *lock(): Task {
+    if (this.sched.exploring) yield SP_LOCK;
+    while (!this.takeOrWait()) yield SP_BLOCK;
+  }
+
+  /**
+   * Takes the lock if it is free; else the running agent waits for it from its next `SP_BLOCK` on. {@link Mutex.lock} by
+   * hand, where a task of its own would cost too much:
+   *
+   * ```ts
+   * if (sched.exploring) yield SP_LOCK;
+   * while (!lock.takeOrWait()) yield SP_BLOCK;
+   * ```
+   */
+  takeOrWait(): boolean {
     const { sched } = this;
-    if (sched.exploring) yield SP_LOCK;
-    while (this.owner !== FREE) {
+    if (this.owner !== FREE) {
       if (this.owner === sched.current.id) throw this.misuse('SELF_DEADLOCK', 'takes again');
       waitForLock(sched, this.id);
-      yield SP_BLOCK;
+      return false;
     }
     sched.acquired(this.id, true);
     this.take();
+    return true;
   }
 
   /** Drops the lock and wakes who waits. */

@@ -16,6 +16,8 @@ import {
 export interface AccessObserver {
   /** `object` identifies a piece of shared state; two accesses conflict if one of them writes. */
   access(object: number, write: boolean): void;
+  /** A count went up or down. Two that go the same way commute; all else conflicts with them. */
+  count(object: number, down: boolean): void;
   /** A lock was taken by an agent that would have waited for it; `write` unless other readers may hold it too. */
   acquire(lock: number, write: boolean): void;
   /** A lock was dropped. */
@@ -90,6 +92,11 @@ export class Sched {
     if (this.observer !== undefined) this.observer.access(object, write);
   }
 
+  /** Reports that a count went up or down, where it matters only which way first. */
+  counted(object: number, down: boolean): void {
+    if (this.observer !== undefined) this.observer.count(object, down);
+  }
+
   /** Reports that a lock was taken by waiting for it if need be (not by a try, which is a plain access). */
   acquired(lock: number, write: boolean): void {
     if (this.observer !== undefined) this.observer.acquire(lock, write);
@@ -108,10 +115,15 @@ export class Sched {
   /** Notes that `lock` is held no more. */
   noteFree(lock: AbandonedLock): void {
     const { heldLocks } = this;
-    if (heldLocks.length === 0) return;
+    const held = heldLocks.length;
+    if (held === 0) return;
+    // Most locks are dropped in the opposite order of their taking.
+    if (heldLocks[held - 1] === lock) {
+      heldLocks.pop();
+      return;
+    }
     const at = heldLocks.lastIndexOf(lock);
-    if (at === heldLocks.length - 1) heldLocks.pop();
-    else if (at >= 0) heldLocks.splice(at, 1);
+    if (at >= 0) heldLocks.splice(at, 1);
   }
 
   /** Makes every agent that waits for `channel` ready, at the present time. */
@@ -129,8 +141,13 @@ export class Sched {
 
   /** Waits until {@link Sched.wake} is called for `channel`. Callers re-test their condition in a loop. */
   *block(channel: number): Task {
+    yield this.waitFor(channel);
+  }
+
+  /** {@link Sched.block} by hand, where a task of its own would cost too much: `yield sched.waitFor(channel)`. */
+  waitFor(channel: number): typeof SP_BLOCK {
     this.current.channel = channel;
-    yield SP_BLOCK;
+    return SP_BLOCK;
   }
 
   /** Lets `ns` nanoseconds of virtual time pass for the running agent. */

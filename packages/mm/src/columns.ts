@@ -2,7 +2,7 @@
 export type Column = Uint16Array | Int32Array | Uint8Array;
 
 /** Words up to this number are set one by one, which is faster than a call. */
-const FEW = 32;
+export const FEW = 32;
 
 /** Sets words [start, end) of a column to 0. */
 export function clearColumn(column: Column, start: number, end: number): void {

@@ -9,19 +9,22 @@ import { isMigrationPte } from './pte.js';
 export function* folioLock(system: MemorySystem, folio: number): Task {
   const { map, kernel } = system;
   if (kernel.sched.exploring) yield SP_LOCK;
-  while (!map.tryLock(folio)) yield* kernel.sched.block(map.channels + folio);
+  while (!map.tryLock(folio)) yield kernel.sched.waitFor(map.channels + folio);
 }
 
 /**
- * A fault met the migration entry of page `vpn`, or of the 2 MiB that it is in, for `pfn`: waits until the holder of the folio's lock drops it, without
- * taking a reference. @kernel mm/migrate.c migration_entry_wait
+ * A fault met the migration entry of page `vpn`, or of the 2 MiB that it is in, for `pfn`: waits until the holder of the
+ * folio's lock drops it, without taking a reference.
+ * @returns 0: the access is to be repeated.
+ * @kernel mm/migrate.c migration_entry_wait
  */
-export function* migrationEntryWait(mm: MmStruct, vpn: number, pfn: number): Task {
+export function* migrationEntryWait(mm: MmStruct, vpn: number, pfn: number): Task<number> {
   const { map, kernel, tables } = mm.system;
   const folio = map.folio(pfn);
   kernel.sched.access(map.channels + folio, false);
   const pte = tables.findPte(mm.root, vpn);
   const entry = pte >= 0 ? pte : findPmd(mm, vpn);
-  if (entry < 0 || !isMigrationPte(tables.lanes[entry] ?? 0) || !map.test(folio, PG_locked)) return;
-  yield* kernel.sched.block(map.channels + folio);
+  const migrating = entry >= 0 && isMigrationPte(tables.lanes[entry] ?? 0);
+  if (migrating && map.test(folio, PG_locked)) yield kernel.sched.waitFor(map.channels + folio);
+  return 0;
 }

@@ -1,4 +1,4 @@
-import { HmmError, LEVEL_PMD, LEVEL_PTE, type Task } from '@hmm/kernel';
+import { HmmError, LEVEL_PMD, LEVEL_PTE, type MaybeTask, type Task } from '@hmm/kernel';
 import { anonVmaPrepare } from './anon-vma.js';
 import { doAnonymousPage } from './do-anonymous-page.js';
 import { removeDeviceExclusiveEntry } from './device-exclusive.js';
@@ -59,7 +59,8 @@ export function* handleMmFault(vma: Vma, vpn: number, flags: number): Task<numbe
   if (vma.mm.kernel.sched.exploring) accessTables(vma.mm, tables.findPte(vma.mm.root, vpn) < 0);
   const entry = tables.make(vma.mm.root, vpn, LEVEL_PTE);
   if (entry < 0) return tables.lanes[pmd] === 0 ? VM_FAULT_OOM : 0;
-  return yield* handlePteFault(vma, vpn, entry, flags);
+  const served = handlePteFault(vma, vpn, entry, flags);
+  return typeof served === 'number' ? served : yield* served;
 }
 
 /**
@@ -94,21 +95,26 @@ function presentPteFault(lanes: Int32Array, entry: number, pte: number, flags: n
   return true;
 }
 
-/** @kernel mm/memory.c handle_pte_fault */
-function* handlePteFault(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
+/** Hands the fault on to whom the entry says. @kernel mm/memory.c handle_pte_fault */
+function handlePteFault(vma: Vma, vpn: number, entry: number, flags: number): MaybeTask<number> {
   const { system } = vma.mm;
   const { lanes } = system.tables;
   const pte = lanes[entry] ?? 0;
   // Who serves the fault of an entry that is not present reports what it changes.
   accessPte(system, entry, pte === 0 || (pte & PTE_PRESENT) !== 0);
   if (pte === 0) {
-    if (!vma.isAnonymous()) return yield* doFault(vma, vpn, entry, flags);
-    if ((flags & FAULT_FLAG_WRITE) !== 0) yield* anonVmaPrepare(vma);
+    if (!vma.isAnonymous()) return doFault(vma, vpn, entry, flags);
+    if ((flags & FAULT_FLAG_WRITE) !== 0) return anonymousWrite(vma, vpn, entry, flags);
     return doAnonymousPage(vma, vpn, entry, flags);
   }
-  if ((pte & PTE_PRESENT) === 0) return yield* nonpresentFault(vma, vpn, entry, flags);
+  if ((pte & PTE_PRESENT) === 0) return nonpresentFault(vma, vpn, entry, flags);
   if (presentPteFault(lanes, entry, pte, flags)) return 0;
-  return yield* doWpPage(vma, vpn, entry, flags);
+  return doWpPage(vma, vpn, entry, flags);
+}
+
+function* anonymousWrite(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
+  yield* anonVmaPrepare(vma);
+  return doAnonymousPage(vma, vpn, entry, flags);
 }
 
 /** A fault on a huge entry that is not present. @kernel mm/memory.c __handle_mm_fault */
@@ -118,25 +124,23 @@ function* nonpresentHugeFault(vma: Vma, vpn: number, pmd: number, flags: number)
   const folio = lanes[pmd + 1] ?? 0;
   accessPte(mm.system, pmd, false);
   if (isDevicePrivatePte(lanes[pmd] ?? 0)) return yield* doHugePmdDevicePrivate(vma, vpn, folio, flags);
-  yield* migrationEntryWait(mm, vpn, folio);
-  return 0;
+  return yield* migrationEntryWait(mm, vpn, folio);
 }
 
 /** @kernel mm/memory.c do_swap_page */
-function* nonpresentFault(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
+function nonpresentFault(vma: Vma, vpn: number, entry: number, flags: number): MaybeTask<number> {
   const { lanes } = vma.mm.system.tables;
   const pte = lanes[entry] ?? 0;
   const payload = lanes[entry + 1] ?? 0;
   switch (pte & PTE_TYPE_MASK) {
     case PTE_TYPE_SWAP:
-      return yield* doSwapPage(vma, vpn, entry, flags);
+      return doSwapPage(vma, vpn, entry, flags);
     case PTE_TYPE_MIGRATION:
-      yield* migrationEntryWait(vma.mm, vpn, payload);
-      return 0;
+      return migrationEntryWait(vma.mm, vpn, payload);
     case PTE_TYPE_DEVICE_PRIVATE:
-      return yield* doDevicePrivatePage(vma, vpn, payload, flags);
+      return doDevicePrivatePage(vma, vpn, payload, flags);
     case PTE_TYPE_DEVICE_EXCLUSIVE:
-      return yield* removeDeviceExclusiveEntry(vma, vpn, entry);
+      return removeDeviceExclusiveEntry(vma, vpn, entry);
     case PTE_TYPE_HWPOISON:
       return VM_FAULT_HWPOISON;
     default:

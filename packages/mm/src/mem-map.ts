@@ -1,5 +1,5 @@
 import { HmmError, type Kernel, hashWords } from '@hmm/kernel';
-import { clearColumn, type Column, setColumn } from './columns.js';
+import { clearColumn, type Column, FEW } from './columns.js';
 
 /**
  * `struct page` as columns indexed by page frame number (pfn). System memory, the zero pages and all device memory
@@ -69,9 +69,20 @@ export type FrameRange = readonly [start: number, end: number];
 
 /** A saved {@link MemMap}; opaque. */
 export interface MemMapState {
-  readonly ranges: readonly FrameRange[];
-  /** Column by column, range by range. */
-  readonly columns: readonly Column[];
+  readonly ranges: readonly SavedFrames[];
+}
+
+/** A copy of the columns of the frames from `start` on. */
+interface SavedFrames {
+  readonly start: number;
+  readonly refcount: Uint16Array;
+  readonly mapcount: Uint16Array;
+  readonly flags: Int32Array;
+  readonly mapping: Uint16Array;
+  readonly index: Int32Array;
+  readonly private: Int32Array;
+  readonly pincount: Int32Array;
+  readonly mlockCount: Uint8Array;
 }
 
 /** The columns. Who frees what lies above (`page-alloc.ts`, `memremap`): here are only the words. */
@@ -186,20 +197,57 @@ export class MemMap {
 
   /** A copy of the state of the frames in `ranges`. */
   save(ranges: readonly FrameRange[]): MemMapState {
-    const columns = this.columns().flatMap((column) =>
-      ranges.map(([start, end]) => column.slice(start, end)),
-    );
-    return { ranges, columns };
+    return {
+      ranges: ranges.map(([start, end]) => ({
+        start,
+        refcount: this.refcount.slice(start, end),
+        mapcount: this.mapcount.slice(start, end),
+        flags: this.flags.slice(start, end),
+        mapping: this.mapping.slice(start, end),
+        index: this.index.slice(start, end),
+        private: this.private.slice(start, end),
+        pincount: this.pincount.slice(start, end),
+        mlockCount: this.mlockCount.slice(start, end),
+      })),
+    };
   }
 
   /** Sets the saved frames back, and the frames of `cleared` to their first state. */
-  restore({ ranges, columns }: MemMapState, cleared: readonly FrameRange[]): void {
-    let saved = 0;
-    for (const column of this.columns()) {
-      for (const [start, end] of cleared) clearColumn(column, start, end);
-      for (let r = 0; r < ranges.length; r++)
-        setColumn(column, ranges[r]?.[0] ?? 0, columns[saved++] ?? column);
+  restore({ ranges }: MemMapState, cleared: readonly FrameRange[]): void {
+    if (cleared.length > 0) {
+      for (const column of this.columns())
+        for (const [start, end] of cleared) clearColumn(column, start, end);
     }
+    for (const saved of ranges) {
+      if (saved.flags.length > FEW) this.restoreMany(saved);
+      else this.restoreFew(saved);
+    }
+  }
+
+  private restoreFew(saved: SavedFrames): void {
+    const { start } = saved;
+    for (let i = 0; i < saved.flags.length; i++) {
+      this.refcount[start + i] = saved.refcount[i] ?? 0;
+      this.mapcount[start + i] = saved.mapcount[i] ?? 0;
+      this.flags[start + i] = saved.flags[i] ?? 0;
+      this.mapping[start + i] = saved.mapping[i] ?? 0;
+      this.index[start + i] = saved.index[i] ?? 0;
+      this.private[start + i] = saved.private[i] ?? 0;
+      this.pincount[start + i] = saved.pincount[i] ?? 0;
+      this.mlockCount[start + i] = saved.mlockCount[i] ?? 0;
+    }
+  }
+
+  private restoreMany(saved: SavedFrames): void {
+    const { start } = saved;
+    this.refcount.set(saved.refcount, start);
+    this.mapcount.set(saved.mapcount, start);
+    this.flags.set(saved.flags, start);
+    this.mapping.set(saved.mapping, start);
+    this.index.set(saved.index, start);
+    this.private.set(saved.private, start);
+    this.pincount.set(saved.pincount, start);
+    this.mlockCount.set(saved.mlockCount, start);
   }
 
   /** Folds the state of the frames in `ranges` into `hash`. */

@@ -6,7 +6,6 @@ import { Hstate } from './hstate.js';
 import { LruBatches } from './lru-batches.js';
 import { MemMap } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
-import { MAX_OBSERVED_AGENTS } from './observe.js';
 import { PageAllocator } from './page-alloc.js';
 import { PageData } from './page-data.js';
 import { SwapDevice } from './swapfile.js';
@@ -90,8 +89,8 @@ export class MemorySystem {
   readonly pteObjects: number;
   readonly folioObjects: number;
   readonly dataObjects: number;
-  /** First of the ids under which additions to the LRU batches are observed, by agent. */
-  readonly lruObjects: number;
+  /** Id under which additions to the LRU batches are observed, and their draining. */
+  readonly lruObject: number;
   /** First id of the locks of anon_vmas and, {@link MAX_MAPPINGS} + 1 further, of files. */
   readonly mappingObjects: number;
 
@@ -106,7 +105,7 @@ export class MemorySystem {
     this.swap = new SwapDevice(this.config.swapSlots);
     this.pteObjects = kernel.allocIds(this.tables.lanes.length / 2);
     this.folioObjects = this.map.objects;
-    this.lruObjects = kernel.allocIds(MAX_OBSERVED_AGENTS);
+    this.lruObject = kernel.allocIds(1);
     this.dataObjects = kernel.allocIds(this.config.frames);
     this.mappingObjects = kernel.allocIds(2 * (MAX_MAPPINGS + 1));
   }

@@ -8,9 +8,6 @@ import type { MmStruct } from './mm-struct.js';
  * @packageDocumentation
  */
 
-/** Agents that are told apart by who observes accesses. */
-export const MAX_OBSERVED_AGENTS = 8;
-
 /** An access to the page-table entry at `lane`. */
 export function accessPte(system: MemorySystem, lane: number, write: boolean): void {
   const { observer } = system.kernel.sched;
@@ -31,8 +28,7 @@ export function accessData(system: MemorySystem, pfn: number, write: boolean): v
 
 /** The running agent adds to the batches of folios on their way to the LRU. Additions of several agents commute. */
 export function accessLruAdd(system: MemorySystem): void {
-  const { sched } = system.kernel;
-  if (sched.observer !== undefined) sched.observer.access(system.lruObjects + sched.current.id, true);
+  system.kernel.sched.counted(system.lruObject, false);
 }
 
 /** The batches are emptied, or found empty. */
@@ -41,8 +37,7 @@ export function accessLruDrain(system: MemorySystem): void {
   if (sched.observer === undefined) return;
   const { add, lazyfree, activate, mlock } = system.lru;
   const write = add.length + lazyfree.length + activate.length + mlock.length > 0;
-  for (let agent = 1; agent < sched.agents.length; agent++)
-    sched.observer.access(system.lruObjects + agent, write);
+  sched.observer.access(system.lruObject, write);
 }
 
 /**

@@ -164,7 +164,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
   subs.lock.unlock();
   if (waitFor !== undefined) {
     while (subs.invalidateSeq === waitFor) {
-      yield* sched.block(subs.id);
+      yield sched.waitFor(subs.id);
       subs.accessState(false);
     }
   }
@@ -213,7 +213,7 @@ export function* mmuIntervalReadBegin(sub: MmuIntervalNotifier): Task<number> {
   subs.lock.unlock();
   if (busy) {
     while (subs.invalidateSeq === seq) {
-      yield* sched.block(subs.id);
+      yield sched.waitFor(subs.id);
       subs.accessState(false);
     }
   }

@@ -24,6 +24,8 @@ export class IntervalTree {
   /** left and right child of each slot. */
   private links = new Int32Array(2 * 4);
   private root = NIL;
+  /** The saved state that this is still equal to. */
+  private unchanged: IntervalTreeState | undefined;
 
   /** First page of the interval in `slot`. */
   startOf(slot: number): number {
@@ -38,6 +40,7 @@ export class IntervalTree {
   /** Adds [start, last] under `slot`, which must not be in the tree. */
   insert(slot: number, start: number, last: number): void {
     while (3 * slot >= this.bounds.length) this.grow();
+    this.unchanged = undefined;
     this.bounds[3 * slot] = start;
     this.bounds[3 * slot + 1] = last;
     this.links[2 * slot] = NIL;
@@ -48,6 +51,7 @@ export class IntervalTree {
 
   /** Takes `slot` out of the tree. */
   remove(slot: number): void {
+    this.unchanged = undefined;
     this.root = this.removeBelow(this.root, slot, this.startOf(slot));
   }
 
@@ -74,6 +78,7 @@ export class IntervalTree {
 
   /** Takes every interval out. */
   clear(): void {
+    this.unchanged = undefined;
     this.root = NIL;
   }
 
@@ -88,9 +93,11 @@ export class IntervalTree {
 
   /** Sets the state back to a saved one. */
   restore(state: IntervalTreeState): void {
+    if (state === this.unchanged) return;
     this.root = state.root;
     this.bounds.set(state.bounds);
     this.links.set(state.links);
+    this.unchanged = state;
   }
 
   private collectBelow(at: number, start: number, last: number, out: number[]): void {

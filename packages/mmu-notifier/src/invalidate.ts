@@ -90,14 +90,19 @@ export function itreeInvEnd(subs: MmuNotifierSubscriptions, range: MmuNotifierRa
     return;
   }
   subs.invalidateSeq = subs.seqPlus(subs.invalidateSeq, 1);
+  if (subs.deferred.length > 0) makeDeferred(subs);
+  subs.lock.unlock();
+  sched.wake(subs.id);
+}
+
+/** Makes the changes of the tree that had to wait for the running invalidations. */
+function makeDeferred(subs: MmuNotifierSubscriptions): void {
   for (const sub of subs.deferred) {
     sub.deferred = false;
     if (sub.inTree) dropFromTree(sub);
     else addToTree(sub);
   }
   subs.deferred.length = 0;
-  subs.lock.unlock();
-  sched.wake(subs.id);
 }
 
 /** Calls the overlapping notifiers from index `from` on, as far as that goes without a task. */
@@ -159,7 +164,8 @@ function* startStepwise(subs: MmuNotifierSubscriptions, range: MmuNotifierRange)
   if (subs.hasItree) {
     const hit = itreeInvStart(subs, range);
     const curSeq = subs.invalidateSeq;
-    for (const slot of hit ?? []) {
+    for (let i = 0; i < (hit?.length ?? 0); i++) {
+      const slot = hit?.[i] ?? 0;
       yield SP_PREEMPT;
       const sub = subs.intervalAt(slot);
       if (sub.removed)

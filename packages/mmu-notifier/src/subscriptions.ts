@@ -23,9 +23,6 @@ export interface NotifierMm {
 /** Bits of a sequence number unless the constructor is told otherwise. */
 export const SEQ_BITS = 32;
 
-/** Agents that are told apart by who observes accesses. */
-const OBSERVED_AGENTS = 8;
-
 /** What a saved {@link MmuNotifierSubscriptions} holds. */
 export interface MmuNotifierSubscriptionsState {
   readonly invalidateSeq: number;
@@ -73,8 +70,6 @@ export class MmuNotifierSubscriptions {
   readonly dying: MmuNotifier[] = [];
   /** `subs.lock`. */
   readonly lock: SpinLock;
-  /** First of the ids under which invalidations are observed: starts by agent, then ends by agent. */
-  private readonly counts: number;
   private readonly freeSlots: number[] = [];
   private readonly wrap: number;
 
@@ -84,34 +79,22 @@ export class MmuNotifierSubscriptions {
       throw new HmmError('SEQ_BITS', 'sequence numbers have 2 to 32 bits', { seqBits });
     this.kernel = kernel;
     this.id = kernel.allocIds(1);
-    this.counts = kernel.allocIds(2 * OBSERVED_AGENTS);
     this.lock = new SpinLock(kernel.sched, 'notifier_subscriptions.lock');
     this.wrap = 32 - seqBits;
     this.invalidateSeq = this.seqPlus(seq, 0);
   }
 
   /**
-   * Reports that the running agent counts an invalidation in or, with `end`, out. Two starts commute, and so do two ends; a
-   * start and an end do not, since the sequence moves on when nothing runs between them.
+   * Reports that an invalidation is counted in or, with `end`, out. Two starts commute, and so do two ends; a start and an end
+   * do not, since the sequence moves on when nothing runs between them.
    */
   accessCount(end: boolean): void {
-    const { observer, current, agents } = this.kernel.sched;
-    if (observer === undefined) return;
-    const own = this.counts + (end ? OBSERVED_AGENTS : 0);
-    const opposite = this.counts + (end ? 0 : OBSERVED_AGENTS);
-    observer.access(own + current.id, true);
-    for (let agent = 1; agent < agents.length; agent++) observer.access(opposite + agent, false);
+    this.kernel.sched.counted(this.id, end);
   }
 
   /** Reports that the state of the subscriptions is read or, with `write`, changed: that depends on what is running. */
   accessState(write: boolean): void {
-    const { observer, agents } = this.kernel.sched;
-    if (observer === undefined) return;
-    observer.access(this.id, write);
-    for (let agent = 1; agent < agents.length; agent++) {
-      observer.access(this.counts + agent, write);
-      observer.access(this.counts + OBSERVED_AGENTS + agent, write);
-    }
+    this.kernel.sched.access(this.id, write);
   }
 
   /** `seq + step`, wrapped to the width of the sequence numbers. */

@@ -9,6 +9,17 @@ export const ACCESS_RELEASE = 4;
 /** The access was no waiting for a lock: a look, a change, or a lock taken only if it was free. */
 export const ACCESS_TRY = 8;
 
+/** A count went up. */
+export const ACCESS_UP = 16;
+/** A count went down. */
+export const ACCESS_DOWN = 32;
+
+/** Whether the order of two accesses to one object matters: something changes, and not just a count twice the same way. */
+export function conflicting(mode: number, other: number): boolean {
+  if (((mode | other) & (ACCESS_WRITE | ACCESS_UP | ACCESS_DOWN)) === 0) return false;
+  return mode !== other || (mode !== ACCESS_UP && mode !== ACCESS_DOWN);
+}
+
 /** Whether an event only dropped a lock that an earlier event took; one may also take and drop it within itself. */
 export function isDropping(mode: number): boolean {
   return (mode & (ACCESS_RELEASE | ACCESS_ACQUIRE | ACCESS_TRY)) === ACCESS_RELEASE;
@@ -24,7 +35,7 @@ const FIRST_CAPACITY = 1024;
 export class AccessLog implements AccessObserver {
   /** Entries. */
   length = 0;
-  /** Column: the dense number of the object. */
+  /** Column: the object. */
   object = new Int32Array(FIRST_CAPACITY);
   /** Column: `ACCESS_*` bits. */
   mode = new Int32Array(FIRST_CAPACITY);
@@ -32,21 +43,23 @@ export class AccessLog implements AccessObserver {
   event = new Int32Array(FIRST_CAPACITY);
   /** Column: the entry of the same object before this one, -1 for none. */
   previous = new Int32Array(FIRST_CAPACITY);
-  /** By object: its latest entry, -1 for none. */
+  /** By object, which are small numbers: its latest entry, -1 for none. */
   latest = new Int32Array(FIRST_CAPACITY).fill(-1);
   /** The event that is running. */
   current = 0;
   /** Whether anything was written since this was last set to false, other than by taking and dropping locks. */
   wrote = false;
-  /** The names of the objects seen, by their dense numbers. */
-  private readonly seen: number[] = [];
-  /** By name of an object, which are small numbers: its dense number + 1, 0 for none. */
-  private denseOf = new Int32Array(FIRST_CAPACITY);
 
   /** @inheritdoc */
   access(object: number, write: boolean): void {
     if (write) this.wrote = true;
     this.note(object, write ? ACCESS_WRITE | ACCESS_TRY : ACCESS_TRY);
+  }
+
+  /** @inheritdoc */
+  count(object: number, down: boolean): void {
+    this.wrote = true;
+    this.note(object, down ? ACCESS_DOWN : ACCESS_UP);
   }
 
   /** @inheritdoc */
@@ -66,53 +79,28 @@ export class AccessLog implements AccessObserver {
     this.length = length;
   }
 
-  /** The latest entry of an object, -1 for none. */
-  latestOf(object: number): number {
-    return this.latest[this.dense(object)] ?? -1;
-  }
-
-  /** The names of the objects seen, in the order of their dense numbers; for checkpoints. */
-  objects(): number[] {
-    return this.seen.slice();
-  }
-
-  /** Gives the objects of a checkpoint the numbers they had. */
-  number(objects: readonly number[]): void {
-    for (const object of objects) this.dense(object);
-  }
-
   private note(object: number, mode: number): void {
-    const dense = this.dense(object);
-    const before = this.latest[dense] ?? -1;
+    if (object >= this.latest.length) this.widen(object);
+    const before = this.latest[object] ?? -1;
     if (before >= 0 && this.event[before] === this.current) {
       this.mode[before] = (this.mode[before] ?? 0) | mode;
       return;
     }
     const at = this.length;
     if (at === this.object.length) this.grow();
-    this.object[at] = dense;
+    this.object[at] = object;
     this.mode[at] = mode;
     this.event[at] = this.current;
     this.previous[at] = before;
-    this.latest[dense] = at;
+    this.latest[object] = at;
     this.length = at + 1;
   }
 
-  private dense(object: number): number {
-    const dense = (this.denseOf[object] ?? 0) - 1;
-    return dense >= 0 ? dense : this.numberOf(object);
-  }
-
-  /** Gives an object that is seen for the first time its dense number. */
-  private numberOf(object: number): number {
-    const dense = this.seen.push(object) - 1;
-    if (object >= this.denseOf.length) this.denseOf = widened(this.denseOf, 2 * object);
-    this.denseOf[object] = dense + 1;
-    if (dense === this.latest.length) {
-      this.latest = widened(this.latest, 2 * dense);
-      this.latest.fill(-1, dense);
-    }
-    return dense;
+  /** Makes room for an object with a greater number than all before. */
+  private widen(object: number): void {
+    const known = this.latest.length;
+    this.latest = widened(this.latest, 2 * object);
+    this.latest.fill(-1, known);
   }
 
   private grow(): void {

@@ -2,7 +2,7 @@ import type { AccessObserver } from '@hmm/kernel';
 
 /** Names that say nothing to a reader of kernel code: whoever called them is named instead. */
 const PLUMBING = new RegExp(
-  '^(?:access\\w*|acquired?|released?|next|step|run|runAgents|tryFast|note\\w*|' +
+  '^(?:access\\w*|count(?:ed)?|acquired?|released?|next|step|run|runAgents|tryFast|note\\w*|' +
     '(?:plain|range|run|pin|access)Operation|cpu(?:Reads|Writes|Access|Translate)|moveRegion|' +
     'addPte|addToLru|folioFree|forEachIn|hasAnonVma|inUse|migrateRange|pageFree)$',
 );
@@ -130,6 +130,11 @@ export class FunctionNames implements AccessObserver {
 
   /** @inheritdoc */
   access(): void {
+    this.note();
+  }
+
+  /** @inheritdoc */
+  count(): void {
     this.note();
   }
 

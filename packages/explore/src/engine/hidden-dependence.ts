@@ -2,6 +2,7 @@ import { Prng, SP_DELAY, type AccessObserver } from '@hmm/kernel';
 import { hasAgent } from '../strategies/agent-set.js';
 import { RandomWalk } from '../strategies/random.js';
 import { Replay } from '../strategies/replay.js';
+import { ACCESS_DOWN, ACCESS_TRY, ACCESS_UP, ACCESS_WRITE, conflicting } from './access-log.js';
 import { Execution } from './execution.js';
 import { FunctionNames } from './function-names.js';
 import type { Model } from './model.js';
@@ -50,13 +51,13 @@ export function findHiddenDependence(
   return undefined;
 }
 
-/** A step of an execution: who ran, the objects that it read only, those that it wrote. */
+/** A step of an execution. */
 interface ObservedStep {
   readonly agent: number;
   /** The agents that could have run instead. */
   readonly ready: number;
-  readonly read: ReadonlySet<number>;
-  readonly written: ReadonlySet<number>;
+  /** By object that it touched, how: `ACCESS_*` bits. */
+  readonly touched: ReadonlyMap<number, number>;
   /** Whether it may change places: it neither decided anything nor backed off. */
   readonly movable: boolean;
 }
@@ -65,8 +66,10 @@ function independent(first: ObservedStep, second: ObservedStep | undefined): boo
   if (second === undefined || first.agent === second.agent || !hasAgent(first.ready, second.agent))
     return false;
   if (!first.movable || !second.movable) return false;
-  for (const object of first.written) if (second.written.has(object) || second.read.has(object)) return false;
-  for (const object of second.written) if (first.read.has(object)) return false;
+  for (const [object, mode] of first.touched) {
+    const other = second.touched.get(object);
+    if (other !== undefined && conflicting(mode, other)) return false;
+  }
   return true;
 }
 
@@ -95,28 +98,33 @@ function ending(model: Model, schedule: Schedule, maxSteps: number): string {
 
 /** Counts accesses. */
 class Counter implements AccessObserver {
-  private count = 0;
+  private accesses = 0;
 
   /** @inheritdoc */
   access(): void {
-    this.count++;
+    this.accesses++;
+  }
+
+  /** @inheritdoc */
+  count(): void {
+    this.accesses++;
   }
 
   /** @inheritdoc */
   acquire(): void {
-    this.count++;
+    this.accesses++;
   }
 
   /** @inheritdoc */
   release(): void {
-    this.count++;
+    this.accesses++;
   }
 
   /** The number since the last call. */
   take(): number {
-    const { count } = this;
-    this.count = 0;
-    return count;
+    const { accesses } = this;
+    this.accesses = 0;
+    return accesses;
   }
 }
 
@@ -135,8 +143,7 @@ class ObservedWalk extends RandomWalk implements AccessObserver {
   override readonly accesses = this;
   decisions: number[] = [];
   private ready = 0;
-  private read = new Set<number>();
-  private written = new Set<number>();
+  private touched = new Map<number, number>();
 
   /** Runs one execution. @returns its steps up to where it ended or was given up. */
   record(model: Model, maxSteps: number): ObservedStep[] {
@@ -145,9 +152,9 @@ class ObservedWalk extends RandomWalk implements AccessObserver {
     this.clear();
     let decided = 0;
     execution.listener = (agent, point) => {
-      const { read, written } = this;
+      const { touched } = this;
       const movable = point !== SP_DELAY && execution.decisions.length === decided;
-      steps.push({ agent: agent.id, ready: this.ready, read, written, movable });
+      steps.push({ agent: agent.id, ready: this.ready, touched, movable });
       decided = execution.decisions.length;
       this.clear();
     };
@@ -163,7 +170,12 @@ class ObservedWalk extends RandomWalk implements AccessObserver {
 
   /** @inheritdoc */
   access(object: number, write: boolean): void {
-    (write ? this.written : this.read).add(object);
+    this.touch(object, write ? ACCESS_WRITE | ACCESS_TRY : ACCESS_TRY);
+  }
+
+  /** @inheritdoc */
+  count(object: number, down: boolean): void {
+    this.touch(object, down ? ACCESS_DOWN : ACCESS_UP);
   }
 
   /** @inheritdoc */
@@ -176,8 +188,11 @@ class ObservedWalk extends RandomWalk implements AccessObserver {
     this.access(lock, write);
   }
 
+  private touch(object: number, mode: number): void {
+    this.touched.set(object, (this.touched.get(object) ?? 0) | mode);
+  }
+
   private clear(): void {
-    this.read = new Set();
-    this.written = new Set();
+    this.touched = new Map();
   }
 }

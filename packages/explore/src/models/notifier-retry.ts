@@ -1,4 +1,14 @@
-import { HmmError, Kernel, Mutex, RwSemaphore, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kernel';
+import {
+  HmmError,
+  Kernel,
+  Mutex,
+  RwSemaphore,
+  SP_BLOCK,
+  SP_LOCK,
+  SP_PREEMPT,
+  type MaybeTask,
+  type Task,
+} from '@hmm/kernel';
 import {
   I10,
   I11,
@@ -83,7 +93,7 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
     this.subs.restore(this.initial);
     this.nextPfn = 0;
     for (let page = 0; page < PAGES; page++) this.pte[page] = ++this.nextPfn;
-    this.devicePte.fill(0);
+    for (let page = 0; page < PAGES; page++) this.devicePte[page] = 0;
     for (const { name, ops } of this.threads) this.sched.spawn(name, this.task(ops));
   }
 
@@ -138,7 +148,8 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
   }
 
   private *invalidateTask(range: MmuNotifierRange, curSeq: number): Task<boolean> {
-    if (!this.driverLock.tryFast()) yield* this.driverLock.lock();
+    yield SP_LOCK;
+    while (!this.driverLock.takeOrWait()) yield SP_BLOCK;
     if (this.mistake !== 'no-set-seq') mmuIntervalSetSeq(this.sub, curSeq);
     for (let page = range.start; page < range.end; page++) {
       this.sched.access(this.deviceIds + page, true);
@@ -150,7 +161,7 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
 
   /** What a thread runs. One operation needs nobody to call it, which saves a resumption at each of its steps. */
   private task(ops: readonly RetryOp[]): Task {
-    const [first] = ops;
+    const first = ops[0];
     return first !== undefined && ops.length === 1 ? this.operation(first) : this.thread(ops);
   }
 
@@ -158,8 +169,8 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
     for (const op of ops) yield* this.operation(op);
   }
 
-  private operation([name, page]: RetryOp): Task {
-    return name === 'fault' ? this.fault(page) : this.replace(page);
+  private operation(op: RetryOp): Task {
+    return op[0] === 'fault' ? this.fault(op[1]) : this.replace(op[1]);
   }
 
   private *replace(page: number): Task {
@@ -186,7 +197,8 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
         seq = yield* mmuIntervalReadBegin(this.sub);
       }
       if (mistake === 'retry-unlocked' && mmuIntervalReadRetry(this.sub, seq)) continue;
-      if (!driverLock.tryFast()) yield* driverLock.lock();
+      yield SP_LOCK;
+      while (!driverLock.takeOrWait()) yield SP_BLOCK;
       const locked = mistake === undefined || mistake === 'no-set-seq' || mistake === 'begin-late';
       const retry = locked && mmuIntervalReadRetry(this.sub, seq);
       if (!retry) {

@@ -22,7 +22,6 @@ export interface DporState {
   readonly decisionStart: readonly number[];
   readonly decisions: DecisionsState;
   readonly sleeping: SleepingState;
-  readonly objects: readonly number[];
 }
 
 /** Agents that an exploration with {@link Dpor} can have, the boot agent included. */
@@ -174,13 +173,11 @@ export class Dpor implements Strategy {
       decisionStart: column(this.decisionStart),
       decisions: this.decisions.save(),
       sleeping: this.sleeping.save(this.nodes),
-      objects: this.accesses.objects(),
     };
   }
 
   /** Goes on from a saved state, in a strategy that has not run yet. */
   resume(state: DporState): void {
-    this.accesses.number(state.objects);
     this.agent.set(state.agent);
     this.enabled.set(state.enabled);
     this.backtrack.set(state.backtrack);

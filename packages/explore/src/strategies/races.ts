@@ -1,4 +1,10 @@
-import { ACCESS_ACQUIRE, ACCESS_WRITE, type AccessLog, isDropping } from '../engine/access-log.js';
+import {
+  ACCESS_ACQUIRE,
+  ACCESS_WRITE,
+  type AccessLog,
+  conflicting,
+  isDropping,
+} from '../engine/access-log.js';
 import { type Clocks, MAX_WIDTH } from './clocks.js';
 
 /** A list of events that is cleared and filled again without allocation. */
@@ -76,13 +82,13 @@ export class Races {
   /** Finds the races of `agent` that waits for `lock` before `event`, as if it could take it. */
   findWaiting(event: number, agent: number, lock: number): void {
     this.begin(event, agent);
-    this.conflictsOf(ACCESS_WRITE | ACCESS_ACQUIRE, this.log.latestOf(lock), agent);
+    this.conflictsOf(ACCESS_WRITE | ACCESS_ACQUIRE, this.log.latest[lock] ?? -1, agent);
     this.resolve();
   }
 
   /**
    * Finds the events before `event` that an access of `agent` at some later time races with, as far as nothing orders them
-   * yet: an access to the object with the dense number `object`.
+   * yet.
    */
   findLater(event: number, object: number, agent: number, mode: number): this {
     this.begin(event, agent);
@@ -101,7 +107,7 @@ export class Races {
   /** Computes {@link lockRow} for the race with the taking of a lock at `taking`. */
   rowWithout(taking: number): Int32Array {
     const { lockRow, droppings, clocks } = this;
-    lockRow.set(this.base);
+    clocks.copy(this.base, lockRow);
     const taker = this.agentOf(taking);
     for (let i = 0; i < droppings.count; i++) {
       const event = droppings.at(i);
@@ -126,7 +132,7 @@ export class Races {
     const { mode: modes, event: events, previous } = this.log;
     for (let at = entry; at >= 0; at = previous[at] ?? -1) {
       const other = modes[at] ?? 0;
-      if (((mode | other) & ACCESS_WRITE) === 0) continue;
+      if (!conflicting(mode, other)) continue;
       const event = events[at] ?? 0;
       if (this.agentOf(event) !== agent) this.addConflict(mode, at, event);
       if ((other & ACCESS_WRITE) !== 0) return;
@@ -161,7 +167,7 @@ export class Races {
     conflicts.sort();
     for (let i = 0; i < conflicts.count; i++) this.settle(conflicts.at(i), row, this.plain, true);
     if (takings.count === 0 && droppings.count === 0) return;
-    base.set(row);
+    clocks.copy(row, base);
     for (let i = 0; i < takings.count; i++) this.settle(takings.at(i), base, this.locks, false);
     for (let i = 0; i < takings.count; i++) clocks.join(takings.at(i), this.agentOf(takings.at(i)), row);
     for (let i = 0; i < droppings.count; i++)

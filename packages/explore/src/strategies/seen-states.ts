@@ -1,4 +1,4 @@
-import { ACCESS_ACQUIRE, ACCESS_WRITE } from '../engine/access-log.js';
+import { ACCESS_ACQUIRE, ACCESS_DOWN, ACCESS_UP, ACCESS_WRITE } from '../engine/access-log.js';
 
 /** What the steps that follow a state touch: by object and agent, the union of the modes. */
 export type Footprint = Map<number, number>;
@@ -75,24 +75,27 @@ export class SeenStates {
   }
 }
 
-/** Calls `visit` with each object, agent and mode of a footprint; a lock that was taken and touched otherwise comes twice. */
+/** Plain read 1, plain write 2, lock taken by a reader 4, by a writer 8, count up 16, down 32: the modes of bits in a footprint. */
+const MODES = [0, ACCESS_WRITE, ACCESS_ACQUIRE, ACCESS_WRITE | ACCESS_ACQUIRE, ACCESS_UP, ACCESS_DOWN];
+
+/** Calls `visit` with each object, agent and mode of a footprint; an object that was touched in several ways comes several times. */
 export function forEachTouch(
   footprint: Footprint,
   visit: (object: number, agent: number, mode: number) => void,
 ): void {
   for (const [cell, bits] of footprint) {
-    const object = Math.floor(cell / WIDTH);
-    const agent = cell % WIDTH;
-    if ((bits & 3) !== 0) visit(object, agent, (bits & 2) !== 0 ? ACCESS_WRITE : 0);
-    if ((bits & 12) === 0) continue;
-    visit(object, agent, (bits & 8) !== 0 ? ACCESS_WRITE | ACCESS_ACQUIRE : ACCESS_ACQUIRE);
+    for (const [bit, mode] of MODES.entries()) {
+      if (((bits >>> bit) & 1) !== 0) visit(Math.floor(cell / WIDTH), cell % WIDTH, mode);
+    }
   }
 }
 
-/** Plain read 1, plain write 2, lock taken by a reader 4, by a writer 8. Dropping a lock follows its taking: it adds nothing. */
+/** Dropping a lock follows its taking: it adds nothing. */
 function modeBits(mode: number): number {
   const write = (mode & ACCESS_WRITE) !== 0;
   if ((mode & ACCESS_ACQUIRE) !== 0) return write ? 8 : 4;
+  const counts = mode & (ACCESS_UP | ACCESS_DOWN);
+  if (counts !== 0) return counts | (write ? 2 : 0) | (mode === counts ? 0 : 1);
   return write ? 2 : 1;
 }
 

@@ -1,4 +1,4 @@
-import { ACCESS_WRITE, type AccessLog } from '../engine/access-log.js';
+import { type AccessLog, conflicting } from '../engine/access-log.js';
 
 /** What a saved {@link SleepingSteps} holds. */
 export interface SleepingState {
@@ -118,7 +118,7 @@ export class SleepingSteps {
     for (let i = from; i < to; i++) {
       const entry = log.latest[this.object[i] ?? 0] ?? -1;
       if (entry < 0 || log.event[entry] !== event) continue;
-      if ((((log.mode[entry] ?? 0) | (this.mode[i] ?? 0)) & ACCESS_WRITE) !== 0) return true;
+      if (conflicting(log.mode[entry] ?? 0, this.mode[i] ?? 0)) return true;
     }
     return false;
   }
