@@ -8,6 +8,7 @@ import {
   NO_CHANNEL,
   SP_BLOCK,
   SP_DELAY,
+  SP_PREEMPT,
   type SchedPoint,
   type Task,
 } from './task.js';
@@ -30,6 +31,14 @@ export interface AbandonedLock {
   abandon(): void;
 }
 
+/** Told, while exploring, of agents that come to a {@link Sched.place} and go on. */
+export interface PlaceObserver {
+  /** `agent` is there with `words` in mind. */
+  park(agent: number, words: readonly number[]): void;
+  /** It goes on. */
+  leave(agent: number): void;
+}
+
 /**
  * Runs tasks. In virtual time (default) the ready agent with the least `wakeAt` goes first, ties by lowest id, so
  * the same input gives the same run. While `exploring`, free locks and `SP_PREEMPT` yield as well and a strategy
@@ -46,6 +55,8 @@ export class Sched {
   exploring = false;
   /** Gets the accesses to shared state while exploring. */
   observer: AccessObserver | undefined;
+  /** Gets the places of agents while exploring. */
+  places: PlaceObserver | undefined;
   /** Lock-order checking; off by default. */
   readonly lockdep = new Lockdep();
   /** Locks held while exploring, innermost last: {@link Sched.reset} frees what an abandoned run still held. */
@@ -148,6 +159,27 @@ export class Sched {
   waitFor(channel: number): typeof SP_BLOCK {
     this.current.channel = channel;
     return SP_BLOCK;
+  }
+
+  /**
+   * A scheduling point, while exploring, at which the running agent is in the middle of nothing: it holds no lock, and what it
+   * does next depends on shared state and `words` alone. Where all agents are at such places, states can be told apart.
+   */
+  *place(words: readonly number[]): Task {
+    if (!this.exploring) return;
+    this.park(words);
+    yield SP_PREEMPT;
+    this.leave();
+  }
+
+  /** Makes the scheduling points that follow, up to {@link Sched.leave}, a {@link Sched.place}: of waiting for a lock. */
+  park(words: readonly number[]): void {
+    if (this.exploring) this.places?.park(this.current.id, words);
+  }
+
+  /** The lock is there. */
+  leave(): void {
+    if (this.exploring) this.places?.leave(this.current.id);
   }
 
   /** Lets `ns` nanoseconds of virtual time pass for the running agent. */

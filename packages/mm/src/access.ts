@@ -28,11 +28,17 @@ function accessError(vma: Vma, write: boolean): boolean {
 /**
  * A CPU access that the page tables do not allow: the page fault handler.
  * @returns 0 to repeat the access, or the negated signal that it ends in: `-SIGSEGV`, or `-SIGBUS` (also where memory is
- * used up and the kernel would look for a process to kill). @kernel arch/x86/mm/fault.c do_user_addr_fault
+ * used up and the kernel would look for a process to kill).
+ * @param before faults of this access before this one, as far as they are told apart.
+ * @kernel arch/x86/mm/fault.c do_user_addr_fault
  */
-export function* cpuFault(mm: MmStruct, vpn: number, write: boolean): Task<number> {
+export function* cpuFault(mm: MmStruct, vpn: number, write: boolean, before = 0): Task<number> {
   traceFault(mm, vpn, write);
-  if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  if (!mm.mmapLock.tryReadFast()) {
+    mm.kernel.sched.park(FAULTED[before] ?? FAULTED_OFTEN);
+    yield* mm.mmapLock.read();
+    mm.kernel.sched.leave();
+  }
   const vma = vmaLookup(mm, vpn);
   let ret = -SIGSEGV;
   if (vma !== undefined && !accessError(vma, write))
@@ -40,6 +46,10 @@ export function* cpuFault(mm: MmStruct, vpn: number, write: boolean): Task<numbe
   mm.mmapLock.unlockRead();
   return ret;
 }
+
+/** What an access has in mind at a fault: how many there were. */
+const FAULTED_OFTEN: readonly number[] = [2];
+const FAULTED: readonly (readonly number[])[] = [[0], [1]];
 
 function signalOf(fault: number): number {
   if ((fault & VM_FAULT_ERROR) === 0) return 0;
@@ -96,7 +106,7 @@ export function* cpuAccess(mm: MmStruct, vpn: number, write: boolean): Task<numb
     // A page that comes home may have to be copied next. Further faults wait for somebody else's migration to end.
     if (faults > 1) yield* mm.kernel.sched.delay(FAULT_REPEAT_NS);
     if (cpuFaultFast(mm, vpn, write) === 0) continue;
-    const ret = yield* cpuFault(mm, vpn, write);
+    const ret = yield* cpuFault(mm, vpn, write, faults);
     if (ret < 0) return ret;
   }
 }

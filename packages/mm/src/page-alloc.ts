@@ -12,6 +12,7 @@ import {
   PG_zone_device,
 } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
+import { accessData } from './observe.js';
 
 /** What freed frames hold with `quarantine`. @kernel include/linux/poison.h PAGE_POISON */
 export const PAGE_POISON = 0xaa;
@@ -254,6 +255,9 @@ function resetFrame(system: MemorySystem, pfn: number): void {
   map.mapping[pfn] = 0;
   if (map.private[pfn] !== 0) map.private[pfn] = 0;
   if (map.mlockCount[pfn] !== 0) map.mlockCount[pfn] = 0;
-  if (system.config.quarantine) system.data.fillPage(pfn, PAGE_POISON);
-  else system.data.release(pfn);
+  if (system.config.quarantine) {
+    // Who still looks at it sees this.
+    accessData(system, pfn, true);
+    system.data.fillPage(pfn, PAGE_POISON);
+  } else system.data.release(pfn);
 }

@@ -1,4 +1,14 @@
-import { EBUSY, EFAULT, ENOENT, ENOMEM, HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
+import {
+  EBUSY,
+  EFAULT,
+  ENOENT,
+  ENOMEM,
+  HASH_SEED,
+  hashWords,
+  HmmError,
+  SP_PREEMPT,
+  type Task,
+} from '@hmm/kernel';
 import { mmuIntervalReadBegin, mmuIntervalReadRetry, mmuIntervalTryReadBegin } from '@hmm/mmu-notifier';
 import {
   HMM_PFN_REQ_FAULT,
@@ -82,14 +92,20 @@ function dmirrorDoFault(dmirror: Dmirror, range: HmmRange): number {
 /**
  * Reads the CPU's tables under the retry protocol. On success the mutex is held, nothing has changed since, and the caller
  * drops it.
+ * @param words what the caller has in mind, where a retry is to be a `Sched.place`.
  * @returns 0, or a negative errno; `-EBUSY` after a second of retries. @kernel lib/test_hmm.c dmirror_range_fault
  */
-export function* dmirrorRangeFault(dmirror: Dmirror, range: HmmRange): Task<number> {
+export function* dmirrorRangeFault(
+  dmirror: Dmirror,
+  range: HmmRange,
+  words?: () => readonly number[],
+): Task<number> {
   const { mm, mutex } = dmirror;
   const { sched } = mm.kernel;
   const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
-  for (;;) {
+  for (let again = false; ; again = true) {
     if (sched.now > deadline) return -EBUSY;
+    if (again && sched.exploring && words !== undefined) yield* sched.place(words());
     const seq = mmuIntervalTryReadBegin(range.notifier);
     range.notifierSeq = seq !== 0 ? seq : yield* mmuIntervalReadBegin(range.notifier);
     if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
@@ -108,7 +124,13 @@ export function* dmirrorRangeFault(dmirror: Dmirror, range: HmmRange): Task<numb
 }
 
 /** Faults the pages [start, end) into the device's table, in batches. @kernel lib/test_hmm.c dmirror_fault */
-function* dmirrorFault(dmirror: Dmirror, start: number, end: number, write: boolean): Task<number> {
+function* dmirrorFault(
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  write: boolean,
+  words: () => readonly number[],
+): Task<number> {
   const { mm, notifier } = dmirror;
   if (notifier === undefined || !mmgetNotZero(mm)) return mm.kernel.mutant === 'B55' ? 0 : -EFAULT;
   let ret = 0;
@@ -125,7 +147,7 @@ function* dmirrorFault(dmirror: Dmirror, start: number, end: number, write: bool
       pfnFlagsMask: mm.kernel.mutant === 'B26' ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : 0,
       devPrivateOwner: dmirror.mdevice.owner,
     };
-    ret = yield* dmirrorRangeFault(dmirror, range);
+    ret = yield* dmirrorRangeFault(dmirror, range, () => [at, ...words()]);
     if (ret !== 0) break;
     ret = dmirrorDoFault(dmirror, range);
     dmirror.mutex.unlock();
@@ -162,13 +184,19 @@ function* transfer(
     ret = step(dmirror, vpn + bounce.cpages, end, bounce);
     dmirror.mutex.unlock();
     if (ret !== -ENOENT) break;
-    if (sched.exploring) yield SP_PREEMPT;
-    ret = yield* dmirrorFault(dmirror, vpn + bounce.cpages, end, write);
+    const words = (): number[] => [cmd.faults, bounce.cpages, bounceHash(bounce)];
+    if (sched.exploring) yield* sched.place(words());
+    ret = yield* dmirrorFault(dmirror, vpn + bounce.cpages, end, write, words);
     if (ret !== 0) break;
     cmd.faults++;
   }
   cmd.cpages = bounce.cpages;
   return ret;
+}
+
+/** A hash of what was transferred. */
+function bounceHash({ buffer, cpages }: DmirrorBounce): number {
+  return hashWords(HASH_SEED, buffer, 0, cpages * PAGE_SIZE);
 }
 
 /**

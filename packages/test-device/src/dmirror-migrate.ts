@@ -114,10 +114,18 @@ export function* dmirrorMigrateToDevice(dmirror: Dmirror, cmd: HmmDmirrorCmd): T
     yield* migrateVmaFinalize(args);
   });
   if (ret !== 0) return ret;
-  if (corrected) yield* mapWhatIsThere(dmirror, cmd);
-  if (dmirror.mm.kernel.sched.exploring) yield SP_PREEMPT;
+  const { sched } = dmirror.mm.kernel;
+  if (corrected) {
+    if (sched.exploring) yield* sched.place(MIGRATED);
+    yield* mapWhatIsThere(dmirror, cmd);
+  }
+  if (sched.exploring) yield* sched.place(MAPPED);
   return yield* dmirrorReadBack(dmirror, cmd);
 }
+
+/** Where a migration stands that has nothing else in mind: all is on the device; all that still was is in its table. */
+const MIGRATED: readonly number[] = [1];
+const MAPPED: readonly number[] = [2];
 
 /** @kernel lib/test_hmm.c dmirror_migrate_alloc_and_copy */
 function migrateAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
@@ -177,7 +185,7 @@ function* mapWhatIsThere(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task {
       pfnFlagsMask: 0,
       devPrivateOwner: mdevice.owner,
     };
-    if ((yield* dmirrorRangeFault(dmirror, range)) !== 0) break;
+    if ((yield* dmirrorRangeFault(dmirror, range, () => [3, at])) !== 0) break;
     for (let vpn = at; vpn < end; vpn++) {
       const flags = hmmPfns[2 * (vpn - at)] ?? 0;
       if ((flags & HMM_PFN_VALID) === 0) continue;

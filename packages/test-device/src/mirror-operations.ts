@@ -170,8 +170,9 @@ export class MirrorOperations {
    * Calls `fold` with all of the devices' state between two operations, as numbers; `name` gives frames their names there.
    */
   foldState(fold: (word: number) => void, name: (pfn: number) => number): void {
-    for (const { device, mm, dmirror } of this.files) {
-      fold(-1);
+    for (const file of [...this.files, ...this.closing]) {
+      const { device, mm, dmirror } = file;
+      fold(-file.users);
       fold(device);
       fold(mm.id);
       fold(dmirror.id);

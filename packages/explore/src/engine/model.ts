@@ -34,6 +34,9 @@ export interface Model {
   view?(): ReadonlyMap<string, string>;
 }
 
+/** By number: its name, which is the same in all equal states. */
+export type StateNames = ReadonlyMap<number, number>;
+
 /** What a model says of its states. */
 export interface States {
   /**
@@ -41,6 +44,10 @@ export interface States {
    * and where it cannot be told.
    */
   key(): number | undefined;
+  /** The names of what the state that {@link key} was asked for last may number otherwise than an equal one; for {@link now}. */
+  names(): StateNames;
+  /** The observed object that has, in that state, the place of `object` in the equal state of `then`; -1 where nothing has touched it yet. */
+  now(object: number, then: StateNames): number;
   /** The agent of the set `candidates` that is the first to run if such points are to come soon. `last` ran before. */
   prefer(candidates: number, last: number): number;
 }

@@ -232,9 +232,10 @@ export class Dpor implements Strategy {
 
   /** Whether everything that can follow was explored before. What conflicts with it is then seen to. */
   private known(depth: number): boolean {
-    const key = this.watched?.key();
-    if (key === undefined) return false;
-    const footprint = this.seen.visit(key, depth, this.sleeping.at(depth));
+    const { watched } = this;
+    const key = watched?.key();
+    if (watched === undefined || key === undefined) return false;
+    const footprint = this.seen.visit(watched, key, depth, this.sleeping.at(depth));
     if (footprint === undefined) return false;
     forEachTouch(footprint, (object, agent, mode) => {
       const { found } = this.races.findLater(depth, object, agent, mode);

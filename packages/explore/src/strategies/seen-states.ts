@@ -1,3 +1,4 @@
+import type { StateNames, States } from '../engine/model.js';
 import { ACCESS_ACQUIRE, ACCESS_DOWN, ACCESS_UP, ACCESS_WRITE } from '../engine/access-log.js';
 
 /** What the steps that follow a state touch: by object and agent, the union of the modes. */
@@ -10,6 +11,8 @@ const WIDTH = 8;
 interface SeenState {
   readonly asleep: number;
   readonly footprint: Footprint;
+  /** What its objects are called in equal states. */
+  readonly names: StateNames;
 }
 
 /** A state on the stack, from which something is still to be explored. */
@@ -34,17 +37,21 @@ export class SeenStates {
   }
 
   /**
-   * The search comes to the state `key` at `node`, with the agents of the set `asleep` asleep.
+   * The search comes to the state `key` of `states` at `node`, with the agents of the set `asleep` asleep.
    * @returns what follows, when all of it was explored before; else undefined, and the state is open until it is closed.
    */
-  visit(key: number, node: number, asleep: number): Footprint | undefined {
+  visit(states: States, key: number, node: number, asleep: number): Footprint | undefined {
     const before = this.seen.get(key);
-    if (before !== undefined && (before.asleep & ~asleep) === 0) {
-      const inner = this.open.at(-1);
-      if (inner !== undefined) merge(inner.footprint, before.footprint);
-      return before.footprint;
+    const footprint: Footprint = new Map();
+    if (before !== undefined) {
+      translate(before, states, footprint);
+      if ((before.asleep & ~asleep) === 0) {
+        const inner = this.open.at(-1);
+        if (inner !== undefined) merge(inner.footprint, footprint);
+        return footprint;
+      }
     }
-    this.open.push({ key, node, asleep, footprint: new Map(before?.footprint) });
+    this.open.push({ key, node, asleep, footprint, names: states.names() });
     return undefined;
   }
 
@@ -63,7 +70,8 @@ export class SeenStates {
     this.open.pop();
     const before = this.seen.get(inner.key);
     const asleep = before === undefined ? inner.asleep : before.asleep & inner.asleep;
-    this.seen.set(inner.key, { asleep, footprint: inner.footprint });
+    const { footprint, names } = inner;
+    this.seen.set(inner.key, { asleep, footprint, names });
     const outer = this.open.at(-1);
     if (outer !== undefined) merge(outer.footprint, inner.footprint);
   }
@@ -97,6 +105,14 @@ function modeBits(mode: number): number {
   const counts = mode & (ACCESS_UP | ACCESS_DOWN);
   if (counts !== 0) return counts | (write ? 2 : 0) | (mode === counts ? 0 : 1);
   return write ? 2 : 1;
+}
+
+/** Adds to `into` the footprint of a state that was seen, as it is from an equal one: what it names is numbered otherwise there. */
+function translate({ footprint, names }: SeenState, states: States, into: Footprint): void {
+  for (const [cell, bits] of footprint) {
+    const object = states.now(Math.floor(cell / WIDTH), names);
+    if (object >= 0) into.set(object * WIDTH + (cell % WIDTH), bits);
+  }
 }
 
 function merge(into: Footprint, from: Footprint): void {

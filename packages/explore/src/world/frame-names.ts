@@ -24,6 +24,7 @@ const FIXED = 1 << 20;
  */
 export class FrameNames {
   private readonly names = new Map<number, number>();
+  private readonly frames = new Map<number, number>();
   private readonly system: MemorySystem;
 
   constructor(system: MemorySystem) {
@@ -33,6 +34,19 @@ export class FrameNames {
   /** Forgets all names. */
   clear(): void {
     this.names.clear();
+    this.frames.clear();
+  }
+
+  /** A copy of the names, by frame. */
+  copy(): ReadonlyMap<number, number> {
+    return new Map(this.names);
+  }
+
+  /** The frame with the name that `pfn` had in `then`; -1 for one that had none. */
+  now(pfn: number, then: ReadonlyMap<number, number>): number {
+    if (pfn < FIRST_PFN) return pfn;
+    const name = then.get(pfn);
+    return name === undefined ? -1 : (this.frames.get(name) ?? -1);
   }
 
   /** The name of a frame, given when it is first asked for. */
@@ -45,6 +59,7 @@ export class FrameNames {
     const cached = (flags & PG_swapcache) !== 0 || ((flags & PG_anon) === 0 && (map.mapping[pfn] ?? 0) !== 0);
     const name = cached ? FIXED + pfn : this.names.size + 1;
     this.names.set(pfn, name);
+    this.frames.set(name, pfn);
     return name;
   };
 

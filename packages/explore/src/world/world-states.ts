@@ -1,5 +1,5 @@
 import { AGENT_DONE, AGENT_READY } from '@hmm/kernel';
-import type { States } from '../engine/model.js';
+import type { StateNames, States } from '../engine/model.js';
 import { StateHash } from '../engine/state-hash.js';
 import { continuing, lowestAgent } from '../strategies/agent-set.js';
 import type { FailureBudget } from './failure-budget.js';
@@ -18,7 +18,7 @@ export class WorldStates implements States {
   private readonly roots: readonly object[];
   private readonly failures: FailureBudget;
   private readonly hash: StateHash;
-  private readonly names: FrameNames;
+  private readonly frames: FrameNames;
 
   /** @param state objects with state of the program's own. */
   constructor(world: World, state: readonly object[], failures: FailureBudget) {
@@ -26,7 +26,7 @@ export class WorldStates implements States {
     this.world = world;
     this.roots = [world, ...state, kernel.sched.lockdep];
     this.failures = failures;
-    this.names = new FrameNames(system);
+    this.frames = new FrameNames(system);
     const folded = [devices, ...devices.roots, system.map, system.data, system.tables, system.pages];
     const lists = [system.lru, world.pins];
     const outside = [kernel.sched, kernel.trace, census, failures, ...folded, ...lists];
@@ -35,24 +35,40 @@ export class WorldStates implements States {
 
   /** @inheritdoc */
   key(): number | undefined {
-    const { world, hash, names } = this;
+    const { world, hash, frames } = this;
     const { system, devices, kernel } = world;
     const done = this.doneAgents();
     // A planted bug may keep state where nobody looks for it.
     if (done < 0 || kernel.mutant !== '' || system.lru.mlock.length > 0) return undefined;
     hash.begin();
-    names.clear();
+    frames.clear();
     hash.word((this.failures.left << 16) | done);
-    names.foldTables(this.fold);
-    devices.foldState(this.fold, names.of);
+    frames.foldTables(this.fold);
+    devices.foldState(this.fold, frames.of);
     for (const batch of system.lru.lists()) this.foldList(batch);
     for (const [mm, pins] of world.pins) {
       hash.word(mm.id);
       this.foldList(pins);
     }
-    if (!names.foldFrames(this.fold)) return undefined;
+    if (!frames.foldFrames(this.fold)) return undefined;
     hash.add(this.roots);
     return hash.end();
+  }
+
+  /** @inheritdoc */
+  names(): StateNames {
+    return this.frames.copy();
+  }
+
+  /** @inheritdoc */
+  now(object: number, then: StateNames): number {
+    const { map, dataObjects } = this.world.system;
+    for (const base of [map.channels, map.objects, dataObjects]) {
+      if (object < base || object >= base + map.frames) continue;
+      const pfn = this.frames.now(object - base, then);
+      return pfn < 0 ? -1 : base + pfn;
+    }
+    return object;
   }
 
   /** @inheritdoc */
@@ -86,7 +102,7 @@ export class WorldStates implements States {
 
   private foldList(frames: readonly number[]): void {
     this.hash.word(frames.length);
-    for (const pfn of frames) this.hash.word(this.names.of(pfn));
+    for (const pfn of frames) this.hash.word(this.frames.of(pfn));
   }
 
   private readonly fold = (word: number): void => {

@@ -1,4 +1,4 @@
-import { HASH_SEED, hashWords, HmmError, Kernel, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { HASH_SEED, hashWords, HmmError, Kernel, type PlaceObserver, type Task } from '@hmm/kernel';
 import {
   CensusMemory,
   isDeviceExclusivePte,
@@ -44,13 +44,15 @@ const MAX_AGENTS = 16;
  * Where agents are that are between two accesses or operations, in the middle of nothing: what they do next depends on their
  * place and on the state of the world alone.
  */
-export class Places {
+export class Places implements PlaceObserver {
   /** The agents that are at such a place. */
   parked = 0;
   /** By agent: operations begun. */
   readonly operations = new Int32Array(MAX_AGENTS);
-  /** By agent: a hash of what it has got done of the present operation. */
+  /** By agent: a hash of where it is in the present operation. */
   readonly done = new Int32Array(MAX_AGENTS);
+  /** By agent: a hash of the values that the present operation has so far. */
+  readonly values = new Int32Array(MAX_AGENTS);
   /** By agent: places it has been at. */
   readonly passed = new Int32Array(MAX_AGENTS);
 
@@ -59,27 +61,29 @@ export class Places {
     this.operations[agent] = (this.operations[agent] ?? 0) + 1;
   }
 
-  /** The agent comes to a place, with the values `values` of the present operation. */
-  park(agent: number, values: readonly number[]): void {
+  /** The agent has the values `values` of the present operation. */
+  note(agent: number, values: readonly number[]): void {
+    this.values[agent] = hashWords(HASH_SEED, values, 0, values.length) ^ values.length;
+  }
+
+  /** @inheritdoc */
+  park(agent: number, words: readonly number[]): void {
     this.parked |= 1 << agent;
-    this.done[agent] = hashWords(HASH_SEED, values, 0, values.length) ^ values.length;
+    this.done[agent] = hashWords(this.values[agent] ?? 0, words, 0, words.length) ^ words.length;
     this.passed[agent] = (this.passed[agent] ?? 0) + 1;
   }
 
-  /** It goes on. */
+  /** @inheritdoc */
   leave(agent: number): void {
     this.parked &= ~(1 << agent);
   }
 }
 
 /** A point between two accesses or operations, at which others may run; the agent has the values `values` so far. */
-export function* place(world: World, values: readonly number[] = NOTHING): Task {
+export function place(world: World, values: readonly number[] = NOTHING): Task {
   const { sched } = world.kernel;
-  if (!sched.exploring) return;
-  const { id } = sched.current;
-  world.places.park(id, values);
-  yield SP_PREEMPT;
-  world.places.leave(id);
+  if (sched.exploring) world.places.note(sched.current.id, values);
+  return sched.place(NOTHING);
 }
 
 const NOTHING: readonly number[] = [];
@@ -106,6 +110,7 @@ export class World {
     memory: Partial<MemoryConfig> = SMALL_MEMORY,
   ) {
     this.kernel.mutant = settings.get('mutant') ?? '';
+    this.kernel.sched.places = this.places;
     this.system = new MemorySystem(this.kernel, memory);
     // Frame 0 is nobody's: what is read from it shows.
     this.system.data.fillPage(0, PAGE_POISON);
