@@ -28,7 +28,7 @@ import type { MigrateVma } from './migrate-vma.js';
 /**
  * The huge entry at lane `entry`, of which the pages [start, end) are meant. Before 6.19 it is broken up.
  * @returns true when the entry has to be looked at again, being a page table by now; false when the slots are filled.
- * @kernel mm/migrate_device.c migrate_vma_collect_huge_pmd
+ * @kernel mm/migrate_device.c migrate_vma_collect_huge_pmd (from 6.19 on)
  */
 export function* migrateVmaCollectHugePmd(
   args: MigrateVma,
@@ -94,7 +94,7 @@ function takeWhole(args: MigrateVma, entry: number, flags: number, folio: number
 
 /**
  * Splits the large folio that the PTE at lane `entry` maps a page of, waiting for its lock. @returns false when that fails.
- * @kernel mm/migrate_device.c migrate_vma_split_folio
+ * @kernel mm/migrate_device.c migrate_vma_split_folio (from 6.19 on)
  */
 export function* migrateVmaSplitFolio(args: MigrateVma, entry: number): Task<boolean> {
   const { system } = args.vma.mm;

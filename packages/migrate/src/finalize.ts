@@ -11,7 +11,7 @@ import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
 
 /**
  * Ends a migration slot by slot: of the source and the destination page the one that is to stay is mapped wherever the
- * source page was, and both are unlocked and let go of. @kernel mm/migrate_device.c __migrate_device_finalize
+ * source page was, and both are unlocked and let go of. @kernel mm/migrate_device.c migrate_device_finalize
  */
 export function* migrateDeviceFinalizeSlots(
   system: MemorySystem,

@@ -22,7 +22,7 @@ import {
 
 /**
  * Maps a new large folio by a PMD where nothing was, or the huge zero page. False when something else is there by now, or
- * when memory for page tables is used up. @kernel mm/migrate_device.c migrate_vma_insert_huge_pmd_page
+ * when memory for page tables is used up. @kernel mm/migrate_device.c migrate_vma_insert_huge_pmd_page (from 6.19 on)
  */
 export function* migrateVmaInsertHugePmdPage(vma: Vma, vpn: number, folio: number): Task<boolean> {
   const { mm } = vma;

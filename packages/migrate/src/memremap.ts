@@ -85,7 +85,7 @@ export function* memunmapPages(system: MemorySystem, pgmap: DevPagemap): Task {
  * Makes 2^`order` free device pages ready as the destination of a migration: one folio with one reference, locked, without
  * anything left of an earlier life.
  * @throws HmmError `PAGE_IN_USE` when it is not free; `BAD_FOLIO` when it is not aligned to its size.
- * @kernel include/linux/memremap.h zone_device_folio_init
+ * @kernel include/linux/memremap.h zone_device_folio_init (from 6.19 on)
  */
 export function zoneDeviceFolioInit(system: MemorySystem, folio: number, order: number): void {
   if (folio % 2 ** order !== 0)

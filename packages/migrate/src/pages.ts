@@ -112,6 +112,7 @@ function moveFolio(system: MemorySystem, newpage: number, page: number, extra: n
  */
 function folioMigrateMapping(system: MemorySystem, newpage: number, page: number, extra: number): boolean {
   const { map } = system;
+  accessFolio(system, page, true);
   if (map.refcount[page] !== 1 + extra) return false;
   const flags = map.flags[page] ?? 0;
   map.mapping[newpage] = map.mapping[page] ?? 0;

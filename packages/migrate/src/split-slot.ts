@@ -17,7 +17,7 @@ const FLAGS = (1 << 6) - 1;
 /**
  * Makes 512 slots of the compound one at `i`: its folio is split, or the hole that it stands for.
  * @param extra references that a CPU fault holds on the folio.
- * @returns false when the folio cannot be split. @kernel mm/migrate_device.c migrate_vma_split_unmapped_folio
+ * @returns false when the folio cannot be split. @kernel mm/migrate_device.c migrate_vma_split_unmapped_folio (from 6.19 on)
  */
 export function* splitSlot(system: MemorySystem, src: Int32Array, i: number, extra: number): Task<boolean> {
   const slot = (src[i] ?? 0) & ~MIGRATE_PFN_COMPOUND;

@@ -11,7 +11,7 @@ import {
 /** No DMA address. @kernel include/linux/dma-mapping.h DMA_MAPPING_ERROR */
 export const DMA_MAPPING_ERROR = -1;
 
-/** How a device reaches a page of another device. @kernel include/linux/pci-p2pdma.h pci_p2pdma_map_type */
+/** How a device reaches a page of another device. @kernel include/linux/pci-p2pdma.h pci_p2pdma_map_type (from 6.16 on) */
 export type P2pdmaMapType = 'none' | 'bus-addr' | 'thru-host-bridge' | 'not-supported';
 
 /** What DMA mapping needs to know of a device; the platform's IOMMU or direct mapping stands behind it. */
@@ -28,7 +28,7 @@ export interface DmaDevice {
   unmapPage(dma: number): void;
 }
 
-/** Pages of a device's range with their DMA addresses. @kernel include/linux/hmm-dma.h hmm_dma_map */
+/** Pages of a device's range with their DMA addresses. @kernel include/linux/hmm-dma.h hmm_dma_map (from 6.16 on) */
 export interface HmmDmaMap {
   /** As `HmmRange.hmmPfns`, which it is meant to be. */
   readonly pfnList: Int32Array;
@@ -41,7 +41,7 @@ export interface HmmDmaMap {
 /**
  * Makes the lists for `nrEntries` pages.
  * @returns the map, `-EOPNOTSUPP` (the device cannot keep pages mapped) or `-ENOMEM`.
- * @kernel mm/hmm.c hmm_dma_map_alloc
+ * @kernel mm/hmm.c hmm_dma_map_alloc (from 6.16 on)
  */
 export function hmmDmaMapAlloc(dev: DmaDevice, nrEntries: number): HmmDmaMap | number {
   if (dev.needSync) return -EOPNOTSUPP;
@@ -56,7 +56,7 @@ export function hmmDmaMapAlloc(dev: DmaDevice, nrEntries: number): HmmDmaMap | n
 /**
  * Maps the page in slot `idx` for the device, or reports the address that it is mapped at already.
  * @returns the DMA address or {@link DMA_MAPPING_ERROR}.
- * @kernel mm/hmm.c hmm_dma_map_pfn
+ * @kernel mm/hmm.c hmm_dma_map_pfn (from 6.16 on)
  */
 export function hmmDmaMapPfn(dev: DmaDevice, map: HmmDmaMap, idx: number): number {
   const slot = HMM_PFN_LANES * idx;
@@ -85,7 +85,7 @@ function failed(map: HmmDmaMap, slot: number): number {
 /**
  * Undoes the mapping of slot `idx`. Must come before the slot is filled with another page.
  * @returns whether there was one.
- * @kernel mm/hmm.c hmm_dma_unmap_pfn
+ * @kernel mm/hmm.c hmm_dma_unmap_pfn (from 6.16 on)
  */
 export function hmmDmaUnmapPfn(dev: DmaDevice, map: HmmDmaMap, idx: number): boolean {
   const slot = HMM_PFN_LANES * idx;

@@ -24,7 +24,7 @@ export const HMM_PFN_REQ_FAULT = HMM_PFN_VALID;
 export const HMM_PFN_REQ_WRITE = HMM_PFN_WRITE;
 /** The order is in five bits from here. */
 export const HMM_PFN_ORDER_SHIFT = 8;
-/** Flags that a refill keeps. @kernel mm/hmm.c HMM_PFN_INOUT_FLAGS */
+/** Flags that a refill keeps. @kernel mm/hmm.c HMM_PFN_INOUT_FLAGS (from 6.16 on) */
 export const HMM_PFN_INOUT_FLAGS = HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | HMM_PFN_P2PDMA_BUS;
 
 /** How long drivers retry before they give up, ns; a convention of the callers. @kernel include/linux/hmm.h */

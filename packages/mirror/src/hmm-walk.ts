@@ -147,7 +147,7 @@ function walkUpper(
 
 /**
  * A huge entry that is not present. The caller's own device memory is reported as it is, whatever was asked for; that of
- * others is an error unless it is to be faulted. @kernel mm/hmm.c hmm_vma_handle_absent_pmd
+ * others is an error unless it is to be faulted. @kernel mm/hmm.c hmm_vma_handle_absent_pmd (from 6.19 on)
  */
 function walkAbsentPmd(
   walk: HmmVmaWalk,

@@ -88,7 +88,7 @@ function findMergeableAnonVma(vma: Vma): AnonVma | undefined {
   return undefined;
 }
 
-/** @kernel mm/mmap.c anon_vma_compatible */
+/** @kernel mm/vma.c anon_vma_compatible */
 function anonVmaCompatible(a: Vma, b: Vma): boolean {
   const other = a.anonVma === null ? b : a;
   return (

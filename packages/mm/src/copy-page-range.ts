@@ -1,4 +1,4 @@
-import { copyHighpage } from './highmem.js';
+import { copyUserHighpage } from './highmem.js';
 import { ENOMEM, ENTRY_TABLE, LEVEL_PTE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_PROTECTION_PAGE, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { restoreExclusivePte } from './device-exclusive.js';
@@ -165,7 +165,7 @@ function copyPresentPage(dst: Vma, to: number, pfn: number, vpn: number): number
   const { system } = dst.mm;
   const fresh = allocPage(system);
   if (fresh === NO_PFN) return -ENOMEM;
-  copyHighpage(system, fresh, pfn);
+  copyUserHighpage(system, fresh, pfn);
   system.map.set(fresh, PG_uptodate);
   dst.mm.rssAnon++;
   folioAddNewAnonRmap(fresh, dst, vpn, true);

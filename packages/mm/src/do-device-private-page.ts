@@ -26,7 +26,7 @@ export function* doDevicePrivatePage(vma: Vma, vpn: number, page: number, flags:
 
 /**
  * As {@link doDevicePrivatePage}, where a PMD maps a whole folio of device memory. A folio that is locked is being dealt
- * with: the access is repeated. @kernel mm/huge_memory.c do_huge_pmd_device_private
+ * with: the access is repeated. @kernel mm/huge_memory.c do_huge_pmd_device_private (from 6.19 on)
  */
 export function* doHugePmdDevicePrivate(vma: Vma, vpn: number, folio: number, flags: number): Task<number> {
   const { system } = vma.mm;

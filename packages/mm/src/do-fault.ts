@@ -1,6 +1,6 @@
 import type { Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
-import { copyHighpage } from './highmem.js';
+import { copyUserHighpage } from './highmem.js';
 import { anonVmaPrepare } from './anon-vma.js';
 import { FAULT_FLAG_WRITE, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault.js';
 import { filemapGetFolio } from './filemap.js';
@@ -87,7 +87,7 @@ function* doCowFault(vma: Vma, file: AddressSpace, vpn: number, entry: number): 
     folioPut(system, copy);
     return -pfn;
   }
-  copyHighpage(system, copy, pfn);
+  copyUserHighpage(system, copy, pfn);
   map.set(copy, PG_uptodate);
   if (tables.findPte(mm.root, vpn) === entry && tables.lanes[entry] === 0) {
     accessPte(system, entry, true);

@@ -1,5 +1,5 @@
 import type { Task } from '@hmm/kernel';
-import { copyHighpage } from './highmem.js';
+import { copyUserHighpage } from './highmem.js';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { anonVmaPrepare } from './anon-vma.js';
 import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM } from './fault.js';
@@ -89,7 +89,7 @@ function* wpPageCopy(vma: Vma, vpn: number, entry: number, unshare: boolean): Ta
     return VM_FAULT_OOM;
   }
   if (special) data.fillPage(fresh, 0);
-  else copyHighpage(system, fresh, old);
+  else copyUserHighpage(system, fresh, old);
   map.set(fresh, PG_uptodate);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, vpn + 1) : undefined;
   const here = tables.findPte(mm.root, vpn);

@@ -17,9 +17,7 @@ import { VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK, type Vma } from './vma.js';
 export function* dupMm(parent: MmStruct): Task<MmStruct | number> {
   const child = mmAlloc(parent.system);
   if (child === null) return -ENOMEM;
-  if (!parent.mmapLock.tryWriteFast()) yield* parent.mmapLock.write();
   const ret = yield* dupMmap(child, parent);
-  parent.mmapLock.unlockWrite();
   if (ret === 0) return child;
   yield* mmput(child);
   return ret;
@@ -27,6 +25,13 @@ export function* dupMm(parent: MmStruct): Task<MmStruct | number> {
 
 /** @kernel kernel/fork.c dup_mmap */
 function* dupMmap(child: MmStruct, parent: MmStruct): Task<number> {
+  if (!parent.mmapLock.tryWriteFast()) yield* parent.mmapLock.write();
+  const ret = yield* dupVmas(child, parent);
+  parent.mmapLock.unlockWrite();
+  return ret;
+}
+
+function* dupVmas(child: MmStruct, parent: MmStruct): Task<number> {
   child.mmapBase = parent.mmapBase;
   for (const vma of parent.vmas) {
     if ((vma.flags & VM_DONTCOPY) !== 0) continue;

@@ -1,9 +1,19 @@
 import type { MemorySystem } from './memory-system.js';
 import { accessData } from './observe.js';
 
-/** Copies the contents of a whole frame. @kernel include/linux/highmem.h copy_highpage */
-export function copyHighpage(system: MemorySystem, to: number, from: number): void {
+function accessBoth(system: MemorySystem, to: number, from: number): void {
   accessData(system, from, false);
   accessData(system, to, true);
+}
+
+/** Copies the contents of a whole frame. @kernel include/linux/highmem.h copy_highpage */
+export function copyHighpage(system: MemorySystem, to: number, from: number): void {
+  accessBoth(system, to, from);
+  system.data.copyPage(to, from);
+}
+
+/** As {@link copyHighpage}, for a process's own copy. @kernel include/linux/highmem.h copy_mc_user_highpage */
+export function copyUserHighpage(system: MemorySystem, to: number, from: number): void {
+  accessBoth(system, to, from);
   system.data.copyPage(to, from);
 }

@@ -14,7 +14,7 @@ import type { Vma } from './vma.js';
  * @packageDocumentation
  */
 
-/** Whether the PMD entry at lane `pmd` is huge and not present. @kernel include/linux/leafops.h pmd_is_valid_softleaf */
+/** Whether the PMD entry at lane `pmd` is huge and not present. @kernel include/linux/leafops.h pmd_is_valid_softleaf (from 6.19 on) */
 export function pmdIsNonPresent(system: MemorySystem, pmd: number): boolean {
   return ((system.tables.lanes[pmd] ?? 0) & (PTE_PRESENT | PTE_HUGE)) === PTE_HUGE;
 }
@@ -55,7 +55,7 @@ export function zapNonPresentHugePmd(vma: Vma, pmd: number): void {
   folioPut(mm.system, head);
 }
 
-/** fork's copy of the entry at lane `from` to lane `to`: read-only in both. @kernel mm/huge_memory.c copy_huge_non_present_pmd */
+/** fork's copy of the entry at lane `from` to lane `to`: read-only in both. @kernel mm/huge_memory.c copy_huge_non_present_pmd (from 6.19 on) */
 export function copyHugeNonPresentPmd(dst: Vma, src: Vma, from: number, to: number): void {
   const { system } = src.mm;
   const { lanes } = system.tables;

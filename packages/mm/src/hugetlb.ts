@@ -2,7 +2,7 @@ import { EINVAL, ENOMEM, HPAGE_PMD_NR, LEVEL_PMD, type Task } from '@hmm/kernel'
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_VMA, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { anonVmaPrepare } from './anon-vma.js';
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault.js';
-import { copyHighpage } from './highmem.js';
+import { copyUserHighpage } from './highmem.js';
 import type { HugetlbReservation } from './hstate.js';
 import { NO_PFN, PG_anon_exclusive, PG_uptodate } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
@@ -172,7 +172,7 @@ function* replaceHugePage(vma: Vma, start: number, old: number, fresh: number, w
   const { mm } = vma;
   const { system } = mm;
   const { lanes } = system.tables;
-  for (let i = 0; i < HPAGE_PMD_NR; i++) copyHighpage(system, fresh + i, old + i);
+  for (let i = 0; i < HPAGE_PMD_NR; i++) copyUserHighpage(system, fresh + i, old + i);
   system.map.set(fresh, PG_uptodate);
   const range = mmHasNotifiers(mm)
     ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + HPAGE_PMD_NR)
@@ -237,7 +237,7 @@ function copyHugePage(dst: Vma, src: Vma, at: number): number {
   if (map.test(head, PG_anon_exclusive) && folioMaybeDmaPinned(system, head)) {
     const fresh = opsOf(dst)?.alloc(dst, at) ?? NO_PFN;
     if (fresh === NO_PFN) return -ENOMEM;
-    for (let i = 0; i < HPAGE_PMD_NR; i++) copyHighpage(system, fresh + i, head + i);
+    for (let i = 0; i < HPAGE_PMD_NR; i++) copyUserHighpage(system, fresh + i, head + i);
     map.set(fresh, PG_uptodate);
     folioAddNewAnonRmapPmd(fresh, dst, at);
     lanes[to] = mkPteForWrite(dst) | PTE_HUGE;

@@ -3,7 +3,7 @@ import type { DevPagemap } from './dev-pagemap.js';
 import { PG_anon, PG_anon_exclusive, PG_head, PG_locked } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 
-/** The device memory that frame `pfn` belongs to, undefined for system memory. @kernel include/linux/mmzone.h page_pgmap */
+/** The device memory that frame `pfn` belongs to, undefined for system memory. @kernel include/linux/mmzone.h page_pgmap (from 6.15 on) */
 export function pagemapOf(system: MemorySystem, pfn: number): DevPagemap | undefined {
   for (const pgmap of system.pagemaps) {
     if (pfn >= pgmap.start && pfn < pgmap.start + pgmap.nr) return pgmap;

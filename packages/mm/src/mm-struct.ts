@@ -39,7 +39,7 @@ export class MmStruct implements NotifierMm {
   lockedVm = 0;
   /** Mappings without a fixed address go below this page. */
   mmapBase: number;
-  /** Set by the OOM reaper: new pages must not be inserted. @kernel include/linux/mm_types.h MMF_UNSTABLE */
+  /** Set by the OOM reaper: new pages must not be inserted. @kernel include/linux/sched/coredump.h MMF_UNSTABLE */
   unstable = false;
 
   constructor(system: MemorySystem, id: number, root: number) {

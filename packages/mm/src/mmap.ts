@@ -61,7 +61,7 @@ export function calcVmProtBits(prot: number): number {
 /**
  * Maps `pages` pages at page `addr` (a hint unless `MAP_FIXED` or `MAP_FIXED_NOREPLACE`).
  * @returns the first page's number, or `-EINVAL` (nothing to map, neither shared nor private), `-ENOMEM` (no room, or beyond
- * the address space), `-EEXIST` (`MAP_FIXED_NOREPLACE` over a mapping). @kernel mm/mmap.c sys_mmap_pgoff
+ * the address space), `-EEXIST` (`MAP_FIXED_NOREPLACE` over a mapping). @kernel mm/util.c vm_mmap_pgoff
  */
 export function* sysMmap(
   mm: MmStruct,
@@ -133,12 +133,12 @@ function* mmapAligned(
   return yield* mmapRegion(mm, start, pages, vmFlags, source);
 }
 
-/** @kernel mm/vma.c accountable_mapping */
+/** @kernel mm/mmap.c accountable_mapping */
 function accountable(flags: number, vmFlags: number): boolean {
   return (flags & MAP_NORESERVE) === 0 && (vmFlags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
 }
 
-/** Where a mapping goes; a place that is chosen is a multiple of `align` pages. @kernel mm/mmap.c get_unmapped_area */
+/** Where a mapping goes; a place that is chosen is a multiple of `align` pages. @kernel mm/mmap.c __get_unmapped_area */
 export function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags: number, align = 1): number {
   if (pages > taskSize(mm)) return -ENOMEM;
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;

@@ -133,7 +133,7 @@ function canChangePteWritable(vma: Vma, pte: number, pfn: number): boolean {
   return map.test(map.folio(pfn), PG_anon) && map.test(pfn, PG_anon_exclusive);
 }
 
-/** @kernel mm/huge_memory.c change_non_present_huge_pmd */
+/** @kernel mm/huge_memory.c change_non_present_huge_pmd (from 6.19 on) */
 function changeNonPresentHugePmd(system: MemorySystem, pmd: number): void {
   const { lanes } = system.tables;
   accessPte(system, pmd, true);

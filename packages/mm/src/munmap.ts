@@ -82,7 +82,7 @@ function* completeMunmap({ mm, vmas, start, end, previous, next }: DetachedVmas)
 
 /**
  * Zaps VMAs that are out of the set already and frees their page tables. One UNMAP covers all of [start, end).
- * @kernel mm/vma.c unmap_region
+ * @kernel mm/vma.c vms_clear_ptes
  */
 function* unmapRegion(
   mm: MmStruct,

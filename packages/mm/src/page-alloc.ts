@@ -177,7 +177,7 @@ export class PageAllocator {
 /**
  * A frame with one reference and no state; its contents are whatever was there before.
  * @returns its number, {@link NO_PFN} when memory is used up (or `alloc_page` is made to fail).
- * @kernel mm/page_alloc.c __alloc_pages
+ * @kernel mm/page_alloc.c __alloc_pages_noprof
  */
 export function allocPage(system: MemorySystem): number {
   const { kernel, map } = system;
@@ -198,7 +198,7 @@ export function allocZeroedPage(system: MemorySystem): number {
 
 /**
  * A folio of 512 zeroed pages with one reference; its head's number, {@link NO_PFN} when no whole block is left (or
- * `alloc_huge_page` is made to fail). @kernel mm/huge_memory.c vma_alloc_anon_folio_pmd
+ * `alloc_huge_page` is made to fail). @kernel include/linux/gfp.h vma_alloc_folio
  */
 export function allocHugePage(system: MemorySystem): number {
   const { kernel } = system;

@@ -6,7 +6,7 @@ const ACCESS = VM_READ | VM_WRITE | VM_EXEC;
 
 /**
  * Flags of a present, young, clean entry with the VMA's protection: writable only in a shared writable mapping, since in a
- * private one a write has to find out whose the page is; inaccessible in a VMA without permissions. @kernel include/linux/mm.h mk_pte
+ * private one a write has to find out whose the page is; inaccessible in a VMA without permissions. @kernel arch/x86/include/asm/pgtable.h mk_pte
  */
 export function mkPte(vma: Vma): number {
   const { flags } = vma;

@@ -60,7 +60,7 @@ export const ptePresent = (flags: number): boolean => (flags & PTE_PRESENT) !== 
 export const pteWrite = (flags: number): boolean => (flags & PTE_WRITE) !== 0;
 /** Whether it links to a lower table. */
 export const isTable = (flags: number): boolean => flags === ENTRY_TABLE;
-/** Whether it is a leaf at the PMD or PUD level: present, being migrated, or in device memory. @kernel include/linux/huge_mm.h pmd_is_huge */
+/** Whether it is a leaf at the PMD or PUD level: present, being migrated, or in device memory. @kernel include/linux/huge_mm.h pmd_is_huge (from 6.19 on) */
 export const isHuge = (flags: number): boolean => (flags & PTE_HUGE) !== 0;
 /** Whether it is an entry in a swap slot. */
 export const isSwapPte = (flags: number): boolean => (flags & PTE_TYPE_MASK) === PTE_TYPE_SWAP;

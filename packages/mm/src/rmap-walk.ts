@@ -13,7 +13,7 @@ export interface RmapTree {
 /** Visits one VMA that may map a folio, `vpn` being the folio's first page in it. False ends the walk. */
 export type RmapOne = (vma: Vma, vpn: number) => Task<boolean>;
 
-/** Where a folio's mappings are found; undefined for a folio without identity. @kernel mm/internal.h folio_anon_vma */
+/** Where a folio's mappings are found; undefined for a folio without identity. @kernel mm/util.c folio_anon_vma */
 export function rmapTreeOf(system: MemorySystem, folio: number): RmapTree | undefined {
   const { map } = system;
   const id = map.mapping[folio] ?? 0;

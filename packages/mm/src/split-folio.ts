@@ -78,7 +78,7 @@ export function* splitFolio(system: MemorySystem, folio: number, keep = folio): 
 /**
  * Splits a large folio that is locked and mapped nowhere, its mappings being migration entries, into pages that are locked
  * and have one reference each. @param extra references beside the caller's, which stay with the first page.
- * @returns 0, or `-EAGAIN` when somebody else holds a reference. @kernel mm/huge_memory.c folio_split_unmapped
+ * @returns 0, or `-EAGAIN` when somebody else holds a reference. @kernel mm/huge_memory.c folio_split_unmapped (from 6.19 on)
  */
 export function folioSplitUnmapped(system: MemorySystem, folio: number, extra: number): number {
   if (folioMapped(system, folio) || system.map.refcount[folio] !== 1 + extra) return -EAGAIN;
@@ -104,7 +104,7 @@ function splitParts(system: MemorySystem, head: number): void {
   if ((flags & PG_zone_device_private) !== 0) tellOwner(system, head);
 }
 
-/** @kernel include/linux/memremap.h zone_device_private_split_cb */
+/** @kernel include/linux/memremap.h zone_device_private_split_cb (from 6.19 on) */
 function tellOwner(system: MemorySystem, head: number): void {
   const { ops } = pagePgmap(system, head);
   if (ops.folioSplit === undefined) return;

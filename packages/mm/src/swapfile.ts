@@ -48,7 +48,7 @@ export class SwapDevice {
     this.top = slots;
   }
 
-  /** A free slot that nothing names yet, or {@link NO_SLOT}. @kernel mm/swapfile.c folio_alloc_swap */
+  /** A free slot that nothing names yet, or {@link NO_SLOT}. @kernel mm/swap_slots.c folio_alloc_swap */
   alloc(): number {
     if (this.top === 0) return NO_SLOT;
     this.used++;
@@ -60,7 +60,7 @@ export class SwapDevice {
     this.counts[slot] = (this.counts[slot] ?? 0) + 1;
   }
 
-  /** One entry less names `slot`; unused, uncached slots become free. @kernel mm/swapfile.c swap_free */
+  /** One entry less names `slot`; unused, uncached slots become free. @kernel mm/swapfile.c swap_free_nr */
   drop(slot: number): void {
     const left = (this.counts[slot] ?? 0) - 1;
     if (left < 0) throw new HmmError('SWAP_UNDERFLOW', `swap slot ${slot} has no entry to drop`, { slot });
@@ -68,7 +68,7 @@ export class SwapDevice {
     this.releaseUnused(slot);
   }
 
-  /** Frees `slot` when neither an entry nor the swap cache uses it. @kernel mm/swapfile.c swap_entry_free */
+  /** Frees `slot` when neither an entry nor the swap cache uses it. @kernel mm/swapfile.c swap_entry_range_free */
   releaseUnused(slot: number): void {
     if (this.counts[slot] !== 0 || this.cache[slot] !== 0) return;
     this.data.release(slot);

@@ -30,7 +30,7 @@ export function vmaLookup(mm: MmStruct, vpn: number): Vma | undefined {
   return vma;
 }
 
-/** The first VMA that overlaps the pages [start, end). @kernel include/linux/mm.h find_vma_intersection */
+/** The first VMA that overlaps the pages [start, end). @kernel mm/mmap.c find_vma_intersection */
 export function findVmaIntersection(mm: MmStruct, start: number, end: number): Vma | undefined {
   const vma = findVma(mm, start);
   return vma !== undefined && vma.start < end ? vma : undefined;

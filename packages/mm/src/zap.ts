@@ -99,7 +99,7 @@ function zapPresentPte(tlb: MmuGather, vma: Vma, flags: number, pfn: number): vo
   tlb.removePage(pfn);
 }
 
-/** @kernel mm/memory.c zap_nonpresent_ptes */
+/** An entry that is not present: its part of the loop. @kernel mm/memory.c zap_pte_range */
 function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
   const { mm } = vma;
   const { system } = mm;

@@ -157,13 +157,13 @@ function* dmirrorFault(
 }
 
 /** The device reads the pages of `cmd` into its buffer, faulting where it must. @kernel lib/test_hmm.c dmirror_read */
-export function dmirrorRead(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
-  return transfer(dmirror, cmd, dmirrorDoRead, false);
+export function* dmirrorRead(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
+  return yield* transfer(dmirror, cmd, dmirrorDoRead, false);
 }
 
 /** The device writes the buffer of `cmd` to its pages. @kernel lib/test_hmm.c dmirror_write */
-export function dmirrorWrite(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
-  return transfer(dmirror, cmd, dmirrorDoWrite, true);
+export function* dmirrorWrite(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
+  return yield* transfer(dmirror, cmd, dmirrorDoWrite, true);
 }
 
 function* transfer(

@@ -67,12 +67,17 @@ export class Dmirror implements MmuIntervalNotifierOps {
     return true;
   }
 
-  /** Erases the range and, as the real driver does, one page more. @kernel lib/test_hmm.c dmirror_do_update */
+  /** What an invalidation does once it has the mutex. */
   private zap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): true {
     mmuIntervalSetSeq(sub, curSeq);
-    this.pt.erase(range.start, range.end);
+    this.doUpdate(range.start, range.end);
     this.mutex.unlock();
     return true;
+  }
+
+  /** Erases the range and, as the real driver does, one page more. @kernel lib/test_hmm.c dmirror_do_update */
+  private doUpdate(start: number, end: number): void {
+    this.pt.erase(start, end);
   }
 }
 

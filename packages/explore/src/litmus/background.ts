@@ -4,12 +4,13 @@ import {
   folioIsolateLru,
   framesInUse,
   lruAddDrainTask,
+  type MemorySystem,
   oomReapTaskMm,
   PG_reserved,
   PG_zone_device,
   reclaimPages,
 } from '@hmm/mm';
-import { HmmError } from '@hmm/kernel';
+import { HmmError, type Task } from '@hmm/kernel';
 import type { WorldThread } from '../world/world-model.js';
 import type { World } from '../world/world.js';
 
@@ -39,13 +40,18 @@ export function kswapd(world: World): WorldThread {
   return {
     name: 'kswapd',
     *run() {
-      yield* lruAddDrainTask(system);
-      for (const pfn of frames) {
-        accessFolio(system, pfn, false);
-        if (folioIsolateLru(system, pfn)) yield* reclaimPages(system, [pfn]);
-      }
+      yield* shrinkInactiveList(system, frames);
     },
   };
+}
+
+/** @kernel mm/vmscan.c shrink_inactive_list (partly: one page at a time) */
+function* shrinkInactiveList(system: MemorySystem, frames: readonly number[]): Task {
+  yield* lruAddDrainTask(system);
+  for (const pfn of frames) {
+    accessFolio(system, pfn, false);
+    if (folioIsolateLru(system, pfn)) yield* reclaimPages(system, [pfn]);
+  }
 }
 
 /** A setting that is a number of things, 0 unless it is there. @throws HmmError `SETTING` */
