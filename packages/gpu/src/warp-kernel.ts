@@ -37,7 +37,7 @@ export class WarpKernel extends GpuKernel {
     const { lanes = 1, pages } = this.accesses;
     const { access } = this.gpu.preset;
     this.lanes = Math.max(1, lanes);
-    const window = Math.max(1, Math.min(this.lanes, this.gpu.preset.capability.utlbFaults));
+    const window = Math.max(1, Math.min(this.lanes, this.gpu.preset.capability.utlbFaults.value));
     this.waitingPages = new Int32Array(window);
     this.waitingKinds = new Uint8Array(window);
     this.length = pages.length;

@@ -14,7 +14,6 @@ import {
   type GpuFaultHandler,
   type GpuKernelShape,
   gpuPreset,
-  GPU_PRESETS,
 } from '@hmm/gpu';
 import { Kernel, type Task } from '@hmm/kernel';
 
@@ -116,32 +115,5 @@ describe('running kernels', () => {
     const launched = gpu.launch(gpu.openInstance(), { ...accesses, values: undefined });
     kernel.sched.runSync(gpu.run(launched));
     expect([results, launched.cancelled, launched.finished]).toEqual([[0, 1], BASE + 1, false]);
-  });
-});
-
-describe('presets', () => {
-  it('say for every number where it is from', () => {
-    for (const { memory, link, access, serviceScale } of GPU_PRESETS) {
-      const transfers = [link.toDeviceBase, link.toDeviceGBs, link.toHostBase, link.toHostGBs];
-      const accesses = [
-        access.localRead,
-        access.localWrite,
-        access.remoteRead,
-        access.localGBs,
-        access.remoteGBs,
-      ];
-      for (const figure of [memory, serviceScale, ...transfers, ...accesses]) {
-        expect(['measured', 'vendor', 'paper', 'driver', 'estimate']).toContain(figure.from);
-        expect(figure.value).toBeGreaterThan(0);
-      }
-    }
-  });
-
-  it('know who can fault: nobody before Pascal', () => {
-    const faulting = GPU_PRESETS.filter((p) => p.capability.replayableFaults).map((p) => p.name);
-    expect(faulting).not.toContain('k80');
-    expect(faulting).not.toContain('m40');
-    expect(faulting).toContain('p100');
-    expect(() => gpuPreset('voodoo2')).toThrow(/no GPU is called voodoo2/);
   });
 });

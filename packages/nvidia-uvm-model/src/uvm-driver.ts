@@ -2,6 +2,7 @@ import type { Gpu } from '@hmm/gpu';
 import { type Kernel, Mutex, type Task } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
+import { UVM_RELEASE } from './uvm-capability.js';
 import { TRACED_COSTS, type UvmCosts } from './uvm-costs.js';
 import { UvmCpuChunks } from './uvm-cpu-chunks.js';
 import { evictOne } from './uvm-eviction.js';
@@ -36,9 +37,6 @@ export interface UvmPin {
   readonly page: number;
   readonly deadline: number;
 }
-
-/** The release branch whose decisions are recorded. */
-export const UVM_RELEASE = 580;
 
 /** How a driver is loaded. */
 export interface UvmDriverOptions {

@@ -1,8 +1,8 @@
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
 import { type Kernel, PAGE_SIZE } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
+import { UVM_RELEASE } from './uvm-capability.js';
 import { UvmClient } from './uvm-client.js';
-import { UVM_RELEASE } from './uvm-driver.js';
 import { moduleParameterNames, moduleParameterText, UvmModuleParams } from './uvm-module-params.js';
 
 /** What a {@link UvmFactory} makes, or one line on what is wrong with the settings. */

@@ -1,5 +1,6 @@
-import type { AccessCounterNotification } from '@hmm/gpu';
+import type { AccessCounterNotification, GpuPreset } from '@hmm/gpu';
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { uvmAtsEnabled } from './uvm-capability.js';
 import type { UvmDriver } from './uvm-driver.js';
 import { maskAnd, maskAndNot, maskEmpty, maskFill, newMask } from './uvm-page-mask.js';
 import { UvmServiceContext } from './uvm-service-context.js';
@@ -29,14 +30,19 @@ export class UvmAccessCounters {
 
   constructor(driver: Pick<UvmDriver, 'gpu' | 'params' | 'release'>) {
     const { gpu, params, release } = driver;
-    const { accessCounters, ats } = gpu.preset.capability;
     const wish = params.get('uvm_perf_access_counter_migration_enable');
-    const byDefault = ats && params.get('uvm_ats_mode') === 1;
-    this.enabled = accessCounters && (wish < 0 ? byDefault : wish === 1);
+    const wanted = wish < 0 ? uvmAtsEnabled(gpu.preset, params) : wish === 1;
+    this.enabled = wanted && accessCountersSupported(gpu.preset, release);
     this.migrates = this.enabled && release < UVM_RELEASE_VIRTUAL_NOTIFICATIONS;
     this.batchSize = params.get('uvm_perf_access_counter_batch_count');
     gpu.accessCounters.threshold = this.enabled ? params.get('uvm_perf_access_counter_threshold') : 0;
   }
+}
+
+/** Volta's counters notify of physical addresses, which releases since 575 do not understand. @uvm uvm_volta.c uvm_hal_volta_arch_init_properties */
+function accessCountersSupported({ architecture, capability }: GpuPreset, release: number): boolean {
+  const physical = architecture === 'volta';
+  return capability.accessCounters && !(physical && release >= UVM_RELEASE_VIRTUAL_NOTIFICATIONS);
 }
 
 /**

@@ -114,10 +114,16 @@ export type ParamOutcome =
 /** The module parameters of `nvidia-uvm.ko`, by their own names. Read once, when the driver is loaded. */
 export class UvmModuleParams {
   private readonly values = new Map<string, number>(RULES.map((r) => [r.name, r.value]));
+  private readonly named = new Set<string>();
 
   /** The value in force of `name`. */
   get(name: string): number {
     return this.values.get(name) ?? 0;
+  }
+
+  /** Whether `name` was set, be it to its default. */
+  chosen(name: string): boolean {
+    return this.named.has(name);
   }
 
   /** All parameters that the model acts on, with the values in force. */
@@ -141,6 +147,7 @@ export class UvmModuleParams {
     }
     const effective = inside ? value : resolve(found, value);
     this.values.set(name, effective);
+    this.named.add(name);
     if (inside || found.outside === 'yes') {
       return { ok: true, value: effective, how: 'taken', message: `${name}=${value}` };
     }

@@ -25,6 +25,8 @@ export class UvmVaSpace {
   hmm: UvmHmmVaSpace | undefined;
   /** System memory is reached through the CPU's page tables: nothing of it migrates on faults. */
   usesAts = false;
+  /** Why it does not reach system memory, once somebody has asked; empty where it does. */
+  systemMemoryRefusal = '';
   /** Faults so far, for costs that fall as code and data get warm. */
   cpuFaults = 0;
   gpuFaults = 0;

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { gpuPreset } from '@hmm/gpu';
-import { moduleParameterNames, uvmCapability, UvmModuleParams } from '@hmm/nvidia-uvm-model';
+import { moduleParameterNames, UvmModuleParams } from '@hmm/nvidia-uvm-model';
 
 describe('module parameters', () => {
   it('have the driver’s defaults', () => {
@@ -63,32 +62,5 @@ describe('module parameters', () => {
     expect(params.set('uvm_perf_prefetch_threshold', 1.5)).toMatchObject({ ok: false });
     expect(params.set('uvm_peer_copy', 1)).toMatchObject({ ok: true, how: 'without-effect' });
     expect(moduleParameterNames()).toContain('uvm_global_oversubscription');
-  });
-});
-
-describe('which GPU gets what', () => {
-  const system = (gpu: string, params = new UvmModuleParams()): string => {
-    const capability = uvmCapability(gpuPreset(gpu), params);
-    return capability.ok ? capability.system.kind : capability.reason;
-  };
-
-  it.each([
-    ['k80', 'the open kernel modules do not support Kepler GPUs'],
-    ['p100', 'none'],
-    ['p100-2016', 'hmm'],
-    ['v100', 'none'],
-    ['t4', 'hmm'],
-    ['h100', 'hmm'],
-    ['gh200', 'ats'],
-    ['rtx5090', 'hmm'],
-  ])('%s: %s', (gpu, kind) => {
-    expect(system(gpu)).toBe(kind);
-  });
-
-  it('Maxwell is refused with what it cannot do; HMM goes with its switches', () => {
-    expect(system('m40')).toMatch(/^Tesla M40 cannot replay a fault/);
-    const off = new UvmModuleParams();
-    off.set('uvm_disable_hmm', 1);
-    expect(system('h100', off)).toBe('none');
   });
 });
