@@ -136,7 +136,7 @@ export class WarpKernel extends GpuKernel {
       const page = waitingPages[i] ?? 0;
       const kind = waitingKinds[i] ?? 0;
       const needs = NEEDS[kind] ?? 0;
-      const flags = tlb.flags(base + page);
+      const flags = tlb.walked(base + page, needs);
       if ((flags & needs) === needs) {
         if ((flags & GPU_PTE_SYSMEM) !== 0) {
           remote++;

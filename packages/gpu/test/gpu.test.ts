@@ -117,3 +117,38 @@ describe('running kernels', () => {
     expect([results, launched.cancelled, launched.finished]).toEqual([[0, 1], BASE + 1, false]);
   });
 });
+
+describe('a walker (ATS)', () => {
+  it.each<GpuKernelShape>(['serial', 'parallel', 'stream', 'warps'])(
+    'is asked for what the table lacks, right by right, before a fault is raised: %s',
+    (shape) => {
+      const kernel = new Kernel();
+      const gpu = new GpuClass(kernel, gpuPreset('gh200'), { memoryPages: 65536 });
+      const handler = new MapOnFault();
+      gpu.handler = handler;
+      const instance = gpu.openInstance();
+      const asked = new Set<string>();
+      instance.table.walker = {
+        walk(vpn, needs) {
+          const write = (needs & GPU_PTE_WRITE) !== 0;
+          asked.add(`${vpn - BASE}${write ? 'w' : 'r'}`);
+          if (vpn !== BASE + 2)
+            instance.table.map(vpn, 1, vpn - BASE, GPU_PTE_VALID | (write ? GPU_PTE_WRITE : 0));
+        },
+      };
+      const pages = Int32Array.of(0, 1, 2, 3);
+      const go = (access: number): void => {
+        const accesses = { access, shape, base: BASE, pages, offset: 0, width: 1, values: undefined };
+        kernel.sched.runSync(gpu.run(gpu.launch(instance, accesses)));
+      };
+      go(GPU_ACCESS_READ);
+      expect([...asked].sort()).toEqual(['0r', '1r', '2r', '3r']);
+      expect(handler.batches).toEqual([[2]]);
+      asked.clear();
+      if (shape === 'stream') return;
+      go(GPU_ACCESS_WRITE);
+      expect([...asked].sort()).toEqual(['0w', '1w', '3w']);
+      expect(handler.batches).toEqual([[2]]);
+    },
+  );
+});

@@ -2,6 +2,7 @@ import { EEXIST, EINVAL, type Kernel, pagesOf, RwSemaphore } from '@hmm/kernel';
 import type { GpuInstance } from '@hmm/gpu';
 import type { UvmDriver } from './uvm-driver.js';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import type { UvmAts } from './uvm-ats.js';
 import type { UvmHmmVaSpace } from './uvm-hmm.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaPolicy } from './uvm-va-policy.js';
@@ -23,8 +24,8 @@ export class UvmVaSpace {
   readonly lock: RwSemaphore;
   /** System memory that the GPU may use as well; undefined without HMM and ATS. */
   hmm: UvmHmmVaSpace | undefined;
-  /** System memory is reached through the CPU's page tables: nothing of it migrates on faults. */
-  usesAts = false;
+  /** System memory is reached through the CPU's page table; undefined without ATS. */
+  ats: UvmAts | undefined;
   /** Why it does not reach system memory, once somebody has asked; empty where it does. */
   systemMemoryRefusal = '';
   /** Faults so far, for costs that fall as code and data get warm. */
