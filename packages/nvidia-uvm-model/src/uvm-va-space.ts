@@ -6,6 +6,7 @@ import type { UvmAts } from './uvm-ats.js';
 import type { UvmHmmVaSpace } from './uvm-hmm.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaPolicy } from './uvm-va-policy.js';
+import { UvmThrashingLapse } from './uvm-perf-thrashing-lapse.js';
 import { UvmVaRange } from './uvm-va-range.js';
 
 /** A managed allocation: what the program asked for; the range behind it may be larger. */
@@ -26,6 +27,8 @@ export class UvmVaSpace {
   hmm: UvmHmmVaSpace | undefined;
   /** System memory is reached through the CPU's page table; undefined without ATS. */
   ats: UvmAts | undefined;
+  /** The detector's lapse, which newer releases adapt. */
+  readonly lapse: UvmThrashingLapse;
   /** Why it does not reach system memory, once somebody has asked; empty where it does. */
   systemMemoryRefusal = '';
   /** Faults so far, for costs that fall as code and data get warm. */
@@ -62,6 +65,7 @@ export class UvmVaSpace {
     this.driver = driver;
     this.kernel = kernel;
     this.instance = instance;
+    this.lapse = new UvmThrashingLapse(driver);
     this.lock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'VA_SPACE');
   }
 

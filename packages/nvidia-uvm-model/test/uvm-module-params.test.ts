@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { moduleParameterNames, UvmModuleParams } from '@hmm/nvidia-uvm-model';
+import { Kernel } from '@hmm/kernel';
+import { MemorySystem } from '@hmm/mm';
+import { moduleParameterNames, uvmFactory, UvmModuleParams } from '@hmm/nvidia-uvm-model';
 
 describe('module parameters', () => {
   it('have the driver’s defaults', () => {
@@ -7,6 +9,7 @@ describe('module parameters', () => {
     expect(params.get('uvm_perf_prefetch_threshold')).toBe(51);
     expect(params.get('uvm_perf_fault_replay_policy')).toBe(2);
     expect(params.get('uvm_perf_thrashing_pin')).toBe(300);
+    expect(params.get('uvm_perf_lapse_vote_threshold')).toBe(32);
   });
 
   it('take values in range, replace others as the driver does, and say so', () => {
@@ -33,6 +36,8 @@ describe('module parameters', () => {
     ['uvm_perf_thrashing_enable', 2, 1],
     ['uvm_perf_thrashing_lapse_usec', 0, 500],
     ['uvm_perf_thrashing_lapse_usec', 1, 1],
+    ['uvm_perf_lapse_vote_threshold', 0, 500],
+    ['uvm_perf_lapse_vote_threshold', 1, 1],
     ['uvm_perf_thrashing_nap', 101, 1],
     ['uvm_perf_thrashing_pin', 0, 0],
     ['uvm_perf_access_counter_threshold', 70_000, 65_535],
@@ -54,6 +59,19 @@ describe('module parameters', () => {
     });
     expect(params.set('uvm_perf_fault_max_batches_per_service', 0)).toMatchObject({ ok: false });
     expect(params.set('uvm_disable_hmm', 2)).toMatchObject({ ok: false });
+  });
+
+  it('are unknown to releases before the first that has them', () => {
+    const create = (...settings: [string, string][]): readonly string[] => {
+      const kernel = new Kernel();
+      const memory = new MemorySystem(kernel);
+      const made = uvmFactory().create({ kernel, memory, seed: 1 }, 'h100', new Map(settings));
+      return made.ok ? made.client.log : [made.message];
+    };
+    const votes: [string, string] = ['uvm_perf_lapse_vote_threshold', '8'];
+    expect(create(votes)).toEqual(["nvidia_uvm: unknown parameter 'uvm_perf_lapse_vote_threshold' ignored"]);
+    expect(create(votes, ['release', '590'])).toEqual([]);
+    expect(uvmFactory().settings['uvm_perf_lapse_vote_threshold']).toMatch(/, since release 590$/);
   });
 
   it('refuse names that the module has not, and fractions', () => {
