@@ -112,9 +112,10 @@ function runAdapted(
   if (!known) on = first.client.gpu;
   if (!capability.ok) return first.report;
   const { program } = request;
-  const { managedMemory, systemMemory } = capability.features;
+  const { managedMemory, systemMemory, systemMemoryRefusal = '' } = capability.features;
   if (!systemMemory && managedMemory && allocates(program, 'malloc')) {
-    changed.push(`on ${on} it does not reach malloc'd memory: malloc became managed memory`);
+    const why = systemMemoryRefusal === '' ? '' : ` (${systemMemoryRefusal})`;
+    changed.push(`on ${on} it does not reach malloc'd memory${why}: malloc became managed memory`);
     return reportOf({ ...request, program: withMemory(program, 'malloc', 'managed') }, factory, on, changed);
   }
   if (!managedMemory && systemMemory && allocates(program, 'managed')) {

@@ -52,7 +52,10 @@ export function demoRun(factory: ClientFactory, gpu: string): DemoRun | string {
   const { client } = made;
   const capability = client.capability();
   if (!capability.ok) return capability.reason;
-  if (!capability.features.systemMemory) return "there it reaches managed memory only, not malloc'd memory";
+  const { systemMemory, systemMemoryRefusal: refusal = '' } = capability.features;
+  if (!systemMemory) {
+    return `there it reaches managed memory only, not malloc'd memory${refusal === '' ? '' : `: ${refusal}`}`;
+  }
   machine.addDevice(DEFAULT_DEVICE, client);
   const parsed = parseProgram(FIRST_EXAMPLE, 'first-example');
   if (!parsed.ok) return 'the first example is no program';

@@ -34,6 +34,6 @@ export class GpuChannel {
   /** Whether an access of kind `access` to page `vpn` goes through. */
   reaches(vpn: number, access: number): boolean {
     const needs = GPU_ACCESS_NEEDS[access] ?? GPU_PTE_VALID;
-    return (this.instance.table.tlb.flags(vpn) & needs) === needs;
+    return (this.instance.table.tlb.walked(vpn, needs) & needs) === needs;
   }
 }

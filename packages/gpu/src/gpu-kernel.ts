@@ -190,7 +190,7 @@ export abstract class GpuKernel {
 
 /** Whether page `vpn` is mapped for `needs`; `remote` counts when the mapping goes across the link. */
 export function mapped(instance: GpuInstance, vpn: number, needs: number): 0 | 1 | 2 {
-  const flags = instance.table.tlb.flags(vpn);
+  const flags = instance.table.tlb.walked(vpn, needs);
   if ((flags & needs) !== needs) return 0;
   return (flags & GPU_PTE_SYSMEM) === 0 ? 1 : 2;
 }

@@ -91,7 +91,7 @@ export class Gpu {
     this.memoryPages = options.memoryPages ?? preset.memory.value / 4096;
     this.vidmem = new PhysicalMemory();
     this.sysmem = new PhysicalMemory();
-    this.faultBuffer = new FaultBuffer(Math.max(2, preset.capability.faultBufferEntries));
+    this.faultBuffer = new FaultBuffer(Math.max(2, preset.capability.faultBufferEntries.value));
     this.copyEngine = new CopyEngine(preset.link);
     this.prng = new Prng(options.seed ?? 2);
     this.prefetchFaults = preset.capability.prefetchFaults;

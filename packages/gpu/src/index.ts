@@ -11,5 +11,6 @@ export { GpuKernel, UTLBS, type GpuAccesses, type GpuKernelShape } from './gpu-k
 export * from './gpu-stream.js';
 export * from './memory.js';
 export * from './page-table.js';
+export * from './preset-figures.js';
 export * from './presets.js';
 export * from './tlb.js';

@@ -22,6 +22,15 @@ export const GPU_LEAF_64K = 4;
 export const GPU_LEAF_2M = 9;
 
 /**
+ * Hardware that translates by another page table what this one does not map: ATS, through the CPU's. A translation that it finds
+ * is mapped here, as in the cache of an ATS client, and whoever owns the other table takes it out again.
+ */
+export interface GpuWalker {
+  /** Looks for page `vpn` with the rights `needs` (`GPU_PTE_*`), and maps it if they are there. */
+  walk(vpn: number, needs: number): void;
+}
+
+/**
  * A GPU's page table: the same radix as the CPU's, with five levels (57 bits of address), and leaves of 4 KiB,
  * 64 KiB (sixteen PTEs marked {@link GPU_PTE_BIG}) and 2 MiB. A leaf's flag lane holds `GPU_PTE_*`, its payload
  * lane the frame.
@@ -33,6 +42,8 @@ export class GpuPageTable {
   readonly root: number;
   /** The software TLB in front of this table. */
   readonly tlb: GpuTlb;
+  /** Translates what is not mapped here; undefined without ATS. */
+  walker: GpuWalker | undefined;
   /** TLB invalidations done, one per changed range. */
   invalidations = 0;
   /** The last {@link LOG_LENGTH} changed ranges: first page, page after the last. */

@@ -118,7 +118,7 @@ export class ParallelKernel extends GpuKernel {
    */
   private firstOfBlock(block: number): void {
     const first = block * BLOCK;
-    const limit = Math.min(this.gpu.preset.capability.utlbFaults, BLOCK);
+    const limit = Math.min(this.gpu.preset.capability.utlbFaults.value, BLOCK);
     const end = Math.min(first + BLOCK, this.accesses.pages.length);
     const from = end - first > WARP * 2 ? first + WARP * 2 : first;
     const share = BATCH / this.blocks;

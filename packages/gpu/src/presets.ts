@@ -1,115 +1,22 @@
 import { HmmError } from '@hmm/kernel';
-import type { GpuArchitecture, GpuCapability, GpuPreset } from './capability.js';
+import {
+  ADA,
+  AMPERE,
+  BLACKWELL,
+  BLACKWELL_GB20X,
+  HOPPER,
+  KEPLER,
+  MAXWELL,
+  onGrace,
+  PASCAL,
+  TURING,
+  VOLTA,
+} from './architectures.js';
+import type { GpuArchitecture, GpuCapability, GpuPreset, HostArchitecture } from './capability.js';
 import { type AccessCost, type Figure, figure, type LinkCost } from './cost.js';
+import { accessCost as access, C2C, H100_ACCESS, PCIE3, PCIE4, PCIE5, PCIE5_H100 } from './preset-costs.js';
 
 const GIB = 2 ** 30;
-
-/** The H100's own figures: dependent chains, atomics, streams and copies timed on the recorded machine. */
-const H100_ACCESS: AccessCost = {
-  localRead: figure(200, 'measured', 'traced chain of one load a page, launch excluded'),
-  localWrite: figure(810, 'measured', 'store and system fence'),
-  localAtomic: figure(210, 'measured'),
-  remoteRead: figure(1350, 'measured'),
-  remoteWrite: figure(750, 'measured'),
-  remoteAtomic: figure(1500, 'measured'),
-  localGBs: figure(2950, 'measured', 'grid-stride read'),
-  remoteGBs: figure(51, 'measured', 'grid-stride read of host memory'),
-};
-
-const PCIE5_H100: LinkCost = {
-  name: 'PCIe 5 x16',
-  toDeviceBase: figure(2470, 'measured', 'a transfer inside a driver push'),
-  toDeviceGBs: figure(53.4, 'measured'),
-  toHostBase: figure(1450, 'measured', 'a transfer inside a driver push'),
-  toHostGBs: figure(55.6, 'measured'),
-};
-
-/** A link whose bandwidth is published; the fixed part of a transfer is taken over from the measured one. */
-function link(name: string, gbs: Figure): LinkCost {
-  return {
-    name,
-    toDeviceBase: figure(2470, 'estimate', 'as on the measured H100'),
-    toDeviceGBs: gbs,
-    toHostBase: figure(1450, 'estimate', 'as on the measured H100'),
-    toHostGBs: gbs,
-  };
-}
-
-const PCIE3 = link('PCIe 3 x16', figure(12, 'paper', 'UVMSmart, ISCA 2019: asymptote of 16 GB/s links'));
-const PCIE4 = link('PCIe 4 x16', figure(24, 'paper', 'UVMSmart, ISCA 2019: asymptote of 32 GB/s links'));
-const PCIE5 = link('PCIe 5 x16', figure(53, 'measured', 'on an H100; the same link'));
-const C2C: LinkCost = {
-  name: 'NVLink-C2C',
-  toDeviceBase: figure(2470, 'estimate', 'as on the measured H100'),
-  toDeviceGBs: figure(375, 'paper', 'KTH Grace Hopper study, ICPP 2024'),
-  toHostBase: figure(1450, 'estimate', 'as on the measured H100'),
-  toHostGBs: figure(297, 'paper', 'KTH Grace Hopper study, ICPP 2024'),
-};
-
-/** Access costs scaled from the measured ones: local by memory latency class, remote by the link. */
-function access(local: number, remote: number, localGBs: number, remoteGBs: number): AccessCost {
-  const scaled = (f: Figure, by: number): Figure =>
-    figure(f.value * by, 'estimate', `H100's, scaled by ${by}`);
-  return {
-    localRead: scaled(H100_ACCESS.localRead, local),
-    localWrite: scaled(H100_ACCESS.localWrite, local),
-    localAtomic: scaled(H100_ACCESS.localAtomic, local),
-    remoteRead: scaled(H100_ACCESS.remoteRead, remote),
-    remoteWrite: scaled(H100_ACCESS.remoteWrite, remote),
-    remoteAtomic: scaled(H100_ACCESS.remoteAtomic, remote),
-    localGBs: figure(localGBs, 'vendor', 'peak memory bandwidth'),
-    remoteGBs: figure(remoteGBs, 'estimate', 'the link'),
-  };
-}
-
-const NO_FAULTS: GpuCapability = {
-  vaBits: 40,
-  leafOrders: [0, 4],
-  replayableFaults: false,
-  nonReplayableFaults: false,
-  preciseCancel: false,
-  prefetchFaults: false,
-  scopedAtomics: false,
-  accessCounters: false,
-  ats: false,
-  rangeInvalidate: false,
-  interrupt: 'none',
-  gsp: 'none',
-  utlbFaults: 0,
-  faultBufferEntries: 0,
-  threads: 24 * 2048,
-  linkAtomics: false,
-  cpuAccessesVidmem: false,
-};
-
-const PASCAL: GpuCapability = {
-  ...NO_FAULTS,
-  vaBits: 49,
-  leafOrders: [0, 4, 9],
-  replayableFaults: true,
-  interrupt: 'level',
-  utlbFaults: 56,
-  faultBufferEntries: 4096,
-  threads: 56 * 2048,
-};
-
-const VOLTA: GpuCapability = {
-  ...PASCAL,
-  nonReplayableFaults: true,
-  preciseCancel: true,
-  prefetchFaults: true,
-  scopedAtomics: true,
-  accessCounters: true,
-  rangeInvalidate: true,
-  threads: 80 * 2048,
-};
-
-const TURING: GpuCapability = { ...VOLTA, interrupt: 'pulse', gsp: 'optional', threads: 40 * 1024 };
-const AMPERE: GpuCapability = { ...TURING, threads: 108 * 2048 };
-const ADA: GpuCapability = { ...AMPERE, gsp: 'required', threads: 128 * 1536 };
-const HOPPER: GpuCapability = { ...AMPERE, vaBits: 57, gsp: 'required', threads: 132 * 2048 };
-const GRACE: GpuCapability = { ...HOPPER, ats: true, linkAtomics: true, cpuAccessesVidmem: true };
-const BLACKWELL: GpuCapability = { ...HOPPER, threads: 148 * 2048 };
 
 interface PresetRow {
   readonly name: string;
@@ -123,6 +30,8 @@ interface PresetRow {
   readonly access: AccessCost;
   readonly scale: Figure;
   readonly label?: string;
+  /** `x86-64` when left out. */
+  readonly host?: HostArchitecture;
 }
 
 function preset(row: PresetRow): GpuPreset {
@@ -132,6 +41,7 @@ function preset(row: PresetRow): GpuPreset {
     architecture: row.architecture,
     chip: row.chip,
     computeCapability: row.cc,
+    host: row.host ?? 'x86-64',
     memory: figure(row.gib * GIB, 'vendor'),
     capability: row.capability,
     link: row.link,
@@ -154,7 +64,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     chip: 'GK210',
     cc: '3.7',
     gib: 12,
-    capability: NO_FAULTS,
+    capability: KEPLER,
     link: PCIE3,
     access: access(2, 3, 240, 11),
     scale: GUESS,
@@ -166,7 +76,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     chip: 'GM200',
     cc: '5.2',
     gib: 24,
-    capability: NO_FAULTS,
+    capability: MAXWELL,
     link: PCIE3,
     access: access(2, 3, 288, 11),
     scale: GUESS,
@@ -250,6 +160,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     architecture: 'hopper',
     chip: 'GH100',
     computeCapability: '9.0',
+    host: 'x86-64',
     memory: figure(80 * GIB, 'vendor'),
     capability: HOPPER,
     link: PCIE5_H100,
@@ -264,9 +175,10 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     chip: 'GH100',
     cc: '9.0',
     gib: 96,
-    capability: GRACE,
+    host: 'aarch64',
+    capability: onGrace(HOPPER),
     link: C2C,
-    access: access(1, 0.6, 3400, 375),
+    access: access(1, 0.6, figure(3400, 'paper', 'STREAM, KTH Grace Hopper study, ICPP 2024'), 375),
     scale: GUESS,
   }),
   preset({
@@ -282,13 +194,26 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     scale: GUESS,
   }),
   preset({
+    name: 'gb200',
+    title: 'GB200 Grace Blackwell',
+    architecture: 'blackwell',
+    chip: 'GB100',
+    cc: '10.0',
+    gib: 186,
+    host: 'aarch64',
+    capability: onGrace(BLACKWELL),
+    link: C2C,
+    access: access(1, 0.6, 8000, 375),
+    scale: GUESS,
+  }),
+  preset({
     name: 'rtx5090',
     title: 'GeForce RTX 5090',
     architecture: 'blackwell',
     chip: 'GB202',
     cc: '12.0',
     gib: 32,
-    capability: { ...BLACKWELL, threads: 170 * 1536 },
+    capability: BLACKWELL_GB20X,
     link: PCIE5,
     access: access(1, 1, 1792, 51),
     scale: figure(0.8, 'estimate', 'batch times of a 5070 Ti host, SpecAsync-UVM'),

@@ -60,7 +60,7 @@ export class GpuTlb {
         if ((flags & needs) !== needs) break;
         remote++;
       }
-      if (i === to || (this.flags(base + (pages[i] ?? 0)) & needs) !== needs) break;
+      if (i === to || (this.walked(base + (pages[i] ?? 0), needs) & needs) !== needs) break;
     }
     this.remote = remote;
     return i;
@@ -98,7 +98,7 @@ export class GpuTlb {
       }
       if (i === to) break;
       const need = needs[kinds[i] ?? 0] ?? 0;
-      if ((this.flags(base + (pages[i] ?? 0)) & need) !== need) break;
+      if ((this.walked(base + (pages[i] ?? 0), need) & need) !== need) break;
     }
     this.remote = remote;
     return i;
@@ -111,6 +111,15 @@ export class GpuTlb {
     const slot = (vpn >>> 7) & 4092;
     if (slots[slot] !== (vpn | 0) >> 9) return lanes[this.fill(vpn)] ?? 0;
     return lanes[(slots[slot + 1] ?? 0) + ((vpn << 1) & (slots[slot + 2] ?? 0))] ?? 0;
+  }
+
+  /** As {@link GpuTlb.flags} for an access that needs the bits `needs`: what lacks one is looked for by the walker, if there is one. */
+  walked(vpn: number, needs: number): number {
+    const flags = this.flags(vpn);
+    const { walker } = this.table;
+    if (walker === undefined || (flags & needs) === needs) return flags;
+    walker.walk(vpn, needs);
+    return this.flags(vpn);
   }
 
   /** Forgets where the leaves of the 2 MiB around `vpn` are. */

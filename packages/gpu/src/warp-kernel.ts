@@ -37,7 +37,7 @@ export class WarpKernel extends GpuKernel {
     const { lanes = 1, pages } = this.accesses;
     const { access } = this.gpu.preset;
     this.lanes = Math.max(1, lanes);
-    const window = Math.max(1, Math.min(this.lanes, this.gpu.preset.capability.utlbFaults));
+    const window = Math.max(1, Math.min(this.lanes, this.gpu.preset.capability.utlbFaults.value));
     this.waitingPages = new Int32Array(window);
     this.waitingKinds = new Uint8Array(window);
     this.length = pages.length;
@@ -136,7 +136,7 @@ export class WarpKernel extends GpuKernel {
       const page = waitingPages[i] ?? 0;
       const kind = waitingKinds[i] ?? 0;
       const needs = NEEDS[kind] ?? 0;
-      const flags = tlb.flags(base + page);
+      const flags = tlb.walked(base + page, needs);
       if ((flags & needs) === needs) {
         if ((flags & GPU_PTE_SYSMEM) !== 0) {
           remote++;

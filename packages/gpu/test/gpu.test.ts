@@ -14,7 +14,6 @@ import {
   type GpuFaultHandler,
   type GpuKernelShape,
   gpuPreset,
-  GPU_PRESETS,
 } from '@hmm/gpu';
 import { Kernel, type Task } from '@hmm/kernel';
 
@@ -119,29 +118,37 @@ describe('running kernels', () => {
   });
 });
 
-describe('presets', () => {
-  it('say for every number where it is from', () => {
-    for (const { memory, link, access, serviceScale } of GPU_PRESETS) {
-      const transfers = [link.toDeviceBase, link.toDeviceGBs, link.toHostBase, link.toHostGBs];
-      const accesses = [
-        access.localRead,
-        access.localWrite,
-        access.remoteRead,
-        access.localGBs,
-        access.remoteGBs,
-      ];
-      for (const figure of [memory, serviceScale, ...transfers, ...accesses]) {
-        expect(['measured', 'vendor', 'paper', 'driver', 'estimate']).toContain(figure.from);
-        expect(figure.value).toBeGreaterThan(0);
-      }
-    }
-  });
-
-  it('know who can fault: nobody before Pascal', () => {
-    const faulting = GPU_PRESETS.filter((p) => p.capability.replayableFaults).map((p) => p.name);
-    expect(faulting).not.toContain('k80');
-    expect(faulting).not.toContain('m40');
-    expect(faulting).toContain('p100');
-    expect(() => gpuPreset('voodoo2')).toThrow(/no GPU is called voodoo2/);
-  });
+describe('a walker (ATS)', () => {
+  it.each<GpuKernelShape>(['serial', 'parallel', 'stream', 'warps'])(
+    'is asked for what the table lacks, right by right, before a fault is raised: %s',
+    (shape) => {
+      const kernel = new Kernel();
+      const gpu = new GpuClass(kernel, gpuPreset('gh200'), { memoryPages: 65536 });
+      const handler = new MapOnFault();
+      gpu.handler = handler;
+      const instance = gpu.openInstance();
+      const asked = new Set<string>();
+      instance.table.walker = {
+        walk(vpn, needs) {
+          const write = (needs & GPU_PTE_WRITE) !== 0;
+          asked.add(`${vpn - BASE}${write ? 'w' : 'r'}`);
+          if (vpn !== BASE + 2)
+            instance.table.map(vpn, 1, vpn - BASE, GPU_PTE_VALID | (write ? GPU_PTE_WRITE : 0));
+        },
+      };
+      const pages = Int32Array.of(0, 1, 2, 3);
+      const go = (access: number): void => {
+        const accesses = { access, shape, base: BASE, pages, offset: 0, width: 1, values: undefined };
+        kernel.sched.runSync(gpu.run(gpu.launch(instance, accesses)));
+      };
+      go(GPU_ACCESS_READ);
+      expect([...asked].sort()).toEqual(['0r', '1r', '2r', '3r']);
+      expect(handler.batches).toEqual([[2]]);
+      asked.clear();
+      if (shape === 'stream') return;
+      go(GPU_ACCESS_WRITE);
+      expect([...asked].sort()).toEqual(['0w', '1w', '3w']);
+      expect(handler.batches).toEqual([[2]]);
+    },
+  );
 });

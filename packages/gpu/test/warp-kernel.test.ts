@@ -63,7 +63,7 @@ test('warps go on past an access that faults, up to one uTLB of faults', () => {
   const pages = Int32Array.from({ length: 200 }, (_, i) => i);
   expect(run({ pages, lanes: 1000 })).toMatchObject({ done: 200, finished: true });
   expect(served.map(([page]) => page)).toEqual([...pages]);
-  expect(gpu.replays).toBe(Math.ceil(200 / gpu.preset.capability.utlbFaults));
+  expect(gpu.replays).toBe(Math.ceil(200 / gpu.preset.capability.utlbFaults.value));
 });
 
 test('one warp has one fault at a time', () => {

@@ -18,6 +18,8 @@ export type Capability =
 export interface DeviceFeatures {
   /** Any memory of the process (malloc, stack, files) is reachable without an allocation call. */
   readonly systemMemory: boolean;
+  /** Why system memory is out of reach, as a clause: "HMM needs compute capability 7.5". Nothing where it is not, or nobody knows. */
+  readonly systemMemoryRefusal?: string;
   /** {@link DeviceProcess.managed} exists. */
   readonly managedMemory: boolean;
   /** System-scope atomics are kept coherent with the CPU. */

@@ -1,4 +1,4 @@
-import { errnoName, type Task } from '@hmm/kernel';
+import { EOPNOTSUPP, errnoName, type Task } from '@hmm/kernel';
 import { evaluateNumber, type Name, type Problem, type Span, type Statement } from '@hmm/workload';
 import type { DeviceProcess } from './device-client.js';
 import { failed, returned, type ProgramContext } from './program-context.js';
@@ -48,6 +48,27 @@ export function* runAdvise(
   const device = yield* deviceOf(context, s.device, s.span);
   if ('message' in device) return device;
   return returned(context, s, yield* device.advise(range.vpn, range.pages, s.advice, s.place));
+}
+
+/** The contents of a range are given up; where the text says so, it is moved afterwards. */
+export function* runDiscard(
+  context: ProgramContext,
+  s: Extract<Statement, { kind: 'discard' }>,
+): Task<Problem | undefined> {
+  const range = context.range(s.range);
+  if (failed(range)) return range;
+  const device = yield* deviceOf(context, s.device, s.span);
+  if ('message' in device) return device;
+  const { vpn, pages } = range;
+  const name = s.unmap ? 'discard_unmap' : 'discard';
+  const { rc } = yield* device.operation({ name, vpn, pages, value: 0 });
+  if (rc === -EOPNOTSUPP && s.rc === undefined && s.into === undefined) {
+    const client = context.state.machine.client(s.device?.text ?? context.state.defaultDevice);
+    const message = `${client.name} on ${client.gpu} has no call to discard (-EOPNOTSUPP; write 'rc e' to go on)`;
+    return { span: s.span, message };
+  }
+  if (rc < 0 || s.place === undefined) return returned(context, s, rc);
+  return returned(context, s, yield* device.prefetch(vpn, pages, s.place));
 }
 
 /** A call of the driver's own. */

@@ -3,7 +3,7 @@ import { evaluate, evaluateNumber, formatExpr, isProblem } from '@hmm/workload';
 import type { Expr, Problem, Statement, ThreadDecl, Value } from '@hmm/workload';
 import { runAccess, runDuel } from './program-access.js';
 import { runAllocation, runMremap, runSyscall } from './program-memory.js';
-import { runAdvise, runDeviceCall, runPrefetch, runPressure, runOpen } from './program-device.js';
+import { runAdvise, runDeviceCall, runDiscard, runPrefetch, runPressure, runOpen } from './program-device.js';
 import type { ProgramContext } from './program-context.js';
 
 /** Runs statements in order in the running agent's name; stops at the first that cannot be done. */
@@ -37,6 +37,8 @@ function* runStatement(context: ProgramContext, s: Statement): Task<Problem | un
       return yield* runPrefetch(context, s);
     case 'advise':
       return yield* runAdvise(context, s);
+    case 'discard':
+      return yield* runDiscard(context, s);
     case 'device-call':
       return yield* runDeviceCall(context, s);
     case 'pressure':

@@ -48,6 +48,15 @@ describe('programs on a machine', () => {
     expect(run(text, [['n', 3]]).results.get('x')).toEqual([1, 2, 3]);
   });
 
+  test('a discard that the driver has not ends the program and says so, unless rc takes it', () => {
+    const { problem } = run('malloc a 2pages\n  discard a[1] unmap');
+    expect(problem).toMatchObject({ span: { line: 2, column: 3 } });
+    expect(problem?.message).toBe(
+      "mirror on none has no call to discard (-EOPNOTSUPP; write 'rc e' to go on)",
+    );
+    expect(result('malloc a 1page discard a to gpu rc e', 'e')).toEqual([-95]);
+  });
+
   test('threads run at once, each with its own results', () => {
     const text = `malloc a 1page
       together {

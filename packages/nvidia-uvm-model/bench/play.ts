@@ -97,7 +97,7 @@ export function played(
  * Every policy on: prefetching and thrashing detection, as by default, and access counters, with a release that migrates
  * what they name.
  */
-const ALL_POLICIES = { uvm_perf_access_counter_migration_enable: 1, release: 550 };
+const ALL_POLICIES = { uvm_perf_access_counter_migration_enable: 1, release: 545 };
 
 /** A bare loop: make the same accesses, look their flags up in a flat table, test them. M accesses/s. */
 function bareLoop(workload: Workload): number {

@@ -14,6 +14,7 @@ export * from './uvm-migrate.js';
 export * from './uvm-module-params.js';
 export * from './uvm-page-mask.js';
 export * from './uvm-perf-policy.js';
+export * from './uvm-perf-thrashing-lapse.js';
 export * from './uvm-policy.js';
 export * from './uvm-tools.js';
 export * from './uvm-types.js';

@@ -33,6 +33,8 @@ export interface UvmClientOptions {
 /** What a working client offers: `DeviceFeatures` of `@hmm/machine`, by shape. */
 export interface UvmFeatures {
   readonly systemMemory: boolean;
+  /** Why it does not reach system memory; empty where it does. */
+  readonly systemMemoryRefusal: string;
   readonly managedMemory: true;
   readonly atomics: true;
   readonly faultMigration: true;
@@ -75,7 +77,7 @@ export class UvmClient {
     this.gpu = preset.name;
     this.preset = preset;
     const params = options.params ?? new UvmModuleParams();
-    const capability = uvmCapability(preset, params);
+    const capability = uvmCapability(preset, params, options.release);
     const mirrors = capability.ok && capability.system.kind !== 'none';
     const room = mirrors ? frameNumbers(memory) : Infinity;
     const memoryPages = Math.min(options.memoryPages ?? preset.memory.value / 4096, room);
@@ -97,12 +99,13 @@ export class UvmClient {
   capability():
     | { readonly ok: true; readonly features: UvmFeatures }
     | { readonly ok: false; readonly errno: number; readonly reason: string } {
-    const capability = uvmCapability(this.preset, this.driver.params);
+    const capability = uvmCapability(this.preset, this.driver.params, this.driver.release);
     if (!capability.ok) return capability;
     return {
       ok: true,
       features: {
         systemMemory: capability.system.kind !== 'none',
+        systemMemoryRefusal: capability.system.kind === 'none' ? capability.system.reason : '',
         managedMemory: true,
         atomics: true,
         faultMigration: true,
@@ -120,13 +123,13 @@ export class UvmClient {
 
   /** Opens the device file in a process: a VA space and, where the GPU can, a mirror of its memory. */
   *openProcess(mm: MmStruct): Task<UvmOpenResult> {
-    const capability = uvmCapability(this.preset, this.driver.params);
+    const capability = uvmCapability(this.preset, this.driver.params, this.driver.release);
     if (!capability.ok) return capability;
     const space = this.driver.openVaSpace();
     if (capability.system.kind !== 'none') {
       const errno = yield* this.driver.attachMm(space, mm, capability.system.kind === 'ats');
       if (errno !== 0) return { ok: false, errno, reason: 'the process is exiting' };
-    }
+    } else space.systemMemoryRefusal = capability.system.reason;
     return { ok: true, process: new UvmProcess(space) };
   }
 

@@ -32,17 +32,20 @@ const scratch = newMask();
 
 /**
  * Says that the contents of `pages` pages from `start` are needed no more: they are not copied when they move or are evicted,
- * and read as zero afterwards, until something is written. With `unmap` they lose their mappings and their place as well.
- * System memory is taken and left as it is.
- * @returns 0; -EINVAL where nothing is managed; -EOPNOTSUPP before {@link UVM_RELEASE_DISCARD}.
+ * until a fault maps them for writing or a request moves them. What a page holds by then is undefined, but for what is written
+ * after such a fault: in place it is what was there, zero where it moved. With `unmap` pages lose their mappings and their place
+ * as well, so that the next write faults. System memory is taken and left as it is.
+ * @returns 0; -EINVAL where a page is neither managed nor, with all others, system memory; -EOPNOTSUPP before
+ * {@link UVM_RELEASE_DISCARD}.
  * @uvm uvm_policy.c uvm_api_discard
  */
 export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unmap: boolean): Task<number> {
   const { driver } = space;
   if (driver.release < UVM_RELEASE_DISCARD) return -EOPNOTSUPP;
-  if (space.range(start) === undefined) return space.hmm === undefined ? -EINVAL : 0;
-  if (!space.lock.tryReadFast()) yield* space.lock.read();
   const end = start + pages;
+  if (space.range(start) === undefined) return discardSystem(space, start, end);
+  if (managedUpTo(space, start, end) < end) return -EINVAL;
+  if (!space.lock.tryReadFast()) yield* space.lock.read();
   let ns = driver.costs.advise;
   for (let at = start; at < end;) {
     const block = space.block(at);
@@ -57,6 +60,25 @@ export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unm
   yield* driver.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
   space.lock.unlockRead();
   return 0;
+}
+
+/** System memory keeps its contents. */
+function discardSystem(space: UvmVaSpace, start: number, end: number): number {
+  if (space.hmm === undefined) return -EINVAL;
+  for (let vpn = start; vpn < end; vpn++) if (space.range(vpn) !== undefined) return -EINVAL;
+  space.driver.log.push('nvidia-uvm: discard: system memory keeps its contents, nothing was done');
+  return 0;
+}
+
+/** The first page from `start` on that is not managed, at most `end`. */
+function managedUpTo(space: UvmVaSpace, start: number, end: number): number {
+  let vpn = start;
+  while (vpn < end) {
+    const range = space.range(vpn);
+    if (range === undefined) return vpn;
+    vpn = range.end;
+  }
+  return end;
 }
 
 /** Discards the pages of `fresh`; returns the pages unmapped. @uvm uvm_va_block.c va_block_discard_locked */
@@ -108,7 +130,7 @@ function collapse(driver: UvmDriver, block: UvmVaBlock): void {
 }
 
 /** Whether all pages of a whole block are discarded. */
-export function fullyDiscarded(block: UvmVaBlock): boolean {
+function fullyDiscarded(block: UvmVaBlock): boolean {
   return block.whole && maskWeight(block.discarded) === block.pages;
 }
 

@@ -2,6 +2,8 @@ import type { Gpu } from '@hmm/gpu';
 import { type Kernel, Mutex, type Task } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
+import { UvmAts } from './uvm-ats.js';
+import { UVM_RELEASE } from './uvm-capability.js';
 import { TRACED_COSTS, type UvmCosts } from './uvm-costs.js';
 import { UvmCpuChunks } from './uvm-cpu-chunks.js';
 import { evictOne } from './uvm-eviction.js';
@@ -36,9 +38,6 @@ export interface UvmPin {
   readonly page: number;
   readonly deadline: number;
 }
-
-/** The release branch whose decisions are recorded. */
-export const UVM_RELEASE = 580;
 
 /** How a driver is loaded. */
 export interface UvmDriverOptions {
@@ -128,13 +127,14 @@ export class UvmDriver {
 
   /** Lets the GPU use a process's system memory as well, by HMM or, where the hardware can, through the CPU's page tables. */
   *attachMm(space: UvmVaSpace, mm: MmStruct, ats: boolean): Task<number> {
-    this.devmem ??= new UvmHmmDevmem(this, mm.system);
+    this.devmem ??= new UvmHmmDevmem(this, mm.system, ats);
     this.gpu.foreign ??= new UvmSystemFrames(mm.system);
     const ready = yield* mmuNotifierRegister(undefined, mm);
     if (ready !== 0) return ready;
     space.hmm = new UvmHmmVaSpace(space, mm, this.devmem);
-    space.usesAts = ats;
-    return 0;
+    if (!ats) return 0;
+    space.ats = new UvmAts(space, mm, this.devmem);
+    return yield* space.ats.bind();
   }
 
   /** The VA space behind an instance pointer; undefined when its channels are gone. */
@@ -147,8 +147,10 @@ export class UvmDriver {
   *closeVaSpace(space: UvmVaSpace): Task {
     this.gpu.closeInstance(space.instance);
     if (!this.serviceLock.tryFast()) yield* this.serviceLock.lock();
-    const { hmm } = space;
+    const { ats, hmm } = space;
     space.hmm = undefined;
+    space.ats = undefined;
+    if (ats !== undefined) yield* ats.unbind();
     if (hmm !== undefined) {
       yield* hmm.devmem.evictBlocks((block) => block.hmm?.space === hmm);
       yield* hmm.close();
@@ -215,9 +217,9 @@ export class UvmDriver {
     }
   }
 
-  /** Evicts one root chunk of whatever memory; false when none can be. */
+  /** Evicts one root chunk of whatever memory, for somebody outside; false when none can be. */
   *evictAny(): Task<boolean> {
-    if (this.devmem !== undefined) return yield* this.devmem.evictOne();
+    if (this.devmem !== undefined) return yield* this.devmem.evictOne(true);
     this.cpuContext.begin(UVM_MAKE_RESIDENT_CAUSE_EVICTION, this.kernel.sched.now);
     return this.evict(this.cpuContext, undefined);
   }

@@ -1,9 +1,15 @@
 import type { UvmDriver } from './uvm-driver.js';
-import { MASK_WORDS, maskAndNot, newMask, popcount } from './uvm-page-mask.js';
+import { MASK_WORDS, maskAndNot, maskNext, newMask, popcount } from './uvm-page-mask.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
 import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
-import { ROW_EVICTED, ROW_GPU_RESIDENT, type UvmVaBlock } from './uvm-va-block.js';
+import {
+  ROW_CPU_RESIDENT,
+  ROW_DISCARDED,
+  ROW_EVICTED,
+  ROW_GPU_RESIDENT,
+  type UvmVaBlock,
+} from './uvm-va-block.js';
 import { freeGpuChunks, uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockMap } from './uvm-va-block-map.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
@@ -40,17 +46,23 @@ export function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: Uvm
     uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);
     restoreMappings(driver, own, block);
     ctx.copyNs += own.copyNs;
+  } else if (maskNext(leaving, 0) < block.pages) {
+    uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);
   }
   freeGpuChunks(driver, block);
 }
 
-/** All pages that the block has on the GPU are evicted: they are left in `leaving`. @returns how many they are. */
+/**
+ * All pages that the block has on the GPU are evicted: they are left in `leaving`, with the discarded ones that have no place,
+ * which are on the CPU afterwards. @returns how many the GPU has.
+ * @uvm uvm_va_block.c uvm_va_block_evict_chunks
+ */
 function takeResident(block: UvmVaBlock): number {
   const { row } = block;
   let pages = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
     const bits = row[ROW_GPU_RESIDENT + i] ?? 0;
-    leaving[i] = bits;
+    leaving[i] = bits | ((row[ROW_DISCARDED + i] ?? 0) & ~(row[ROW_CPU_RESIDENT + i] ?? 0));
     if (bits === 0) continue;
     row[ROW_EVICTED + i] = (row[ROW_EVICTED + i] ?? 0) | bits;
     pages += popcount(bits);

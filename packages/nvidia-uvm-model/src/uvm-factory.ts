@@ -1,9 +1,14 @@
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
 import { type Kernel, PAGE_SIZE } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
+import { UVM_RELEASE } from './uvm-capability.js';
 import { UvmClient } from './uvm-client.js';
-import { UVM_RELEASE } from './uvm-driver.js';
-import { moduleParameterNames, moduleParameterText, UvmModuleParams } from './uvm-module-params.js';
+import {
+  moduleParameterNames,
+  moduleParametersUnknownTo,
+  moduleParameterText,
+  UvmModuleParams,
+} from './uvm-module-params.js';
 
 /** What a {@link UvmFactory} makes, or one line on what is wrong with the settings. */
 export type UvmMade =
@@ -107,6 +112,9 @@ function readSettings(chosen: ReadonlyMap<string, string>): Settings | string {
     const outcome = read.params.set(name, value);
     if (!outcome.ok) return outcome.message;
     if (outcome.how !== 'taken') read.notes.push(`nvidia-uvm: ${outcome.message}`);
+  }
+  for (const name of moduleParametersUnknownTo(read.params, read.release)) {
+    read.notes.push(`nvidia_uvm: unknown parameter '${name}' ignored`);
   }
   return read;
 }

@@ -44,5 +44,6 @@ export function recordFatal(
   const text = `Xid 31: MMU Fault: ENGINE ${engine} faulted @ ${vpnToHex(vpn)}. Fault is of type FAULT_PDE ACCESS_TYPE_${verb}`;
   driver.log.push(`NVRM: ${text}`);
   if (space.fatal === undefined) space.fatalErrno = ERRNO_OF_REASON[reason] ?? -EIO;
-  space.fatal ??= text;
+  const { systemMemoryRefusal: refusal } = space;
+  space.fatal ??= refusal === '' || space.range(vpn) !== undefined ? text : `${text}; ${refusal}`;
 }

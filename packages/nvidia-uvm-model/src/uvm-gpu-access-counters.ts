@@ -1,5 +1,6 @@
-import type { AccessCounterNotification } from '@hmm/gpu';
+import type { AccessCounterNotification, GpuPreset } from '@hmm/gpu';
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { uvmAtsEnabled } from './uvm-capability.js';
 import type { UvmDriver } from './uvm-driver.js';
 import { maskAnd, maskAndNot, maskEmpty, maskFill, newMask } from './uvm-page-mask.js';
 import { UvmServiceContext } from './uvm-service-context.js';
@@ -8,8 +9,11 @@ import { UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER } from './uvm-types.
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockAddNotified, uvmVaBlockServiceLocked } from './uvm-va-block-service.js';
 
-/** From this release on notifications name virtual addresses, and hosts with 4 KiB pages only see them reported. */
+/** From this release on the driver understands virtual addresses only, which Volta's counters do not notify of. */
 export const UVM_RELEASE_VIRTUAL_NOTIFICATIONS = 575;
+
+/** The one branch that serves virtual addresses on hosts with 4 KiB pages: later 535 and all from 550 on only report them. */
+export const UVM_RELEASE_VIRTUAL_ON_4K = 545;
 
 /** Parts of a granule in a notification's mask. */
 const SUB_GRANULES = 32;
@@ -29,14 +33,23 @@ export class UvmAccessCounters {
 
   constructor(driver: Pick<UvmDriver, 'gpu' | 'params' | 'release'>) {
     const { gpu, params, release } = driver;
-    const { accessCounters, ats } = gpu.preset.capability;
     const wish = params.get('uvm_perf_access_counter_migration_enable');
-    const byDefault = ats && params.get('uvm_ats_mode') === 1;
-    this.enabled = accessCounters && (wish < 0 ? byDefault : wish === 1);
-    this.migrates = this.enabled && release < UVM_RELEASE_VIRTUAL_NOTIFICATIONS;
+    const wanted = wish < 0 ? uvmAtsEnabled(gpu.preset, params) : wish === 1;
+    this.enabled = wanted && accessCountersSupported(gpu.preset, release);
+    this.migrates = this.enabled && (isPhysical(gpu.preset) || release === UVM_RELEASE_VIRTUAL_ON_4K);
     this.batchSize = params.get('uvm_perf_access_counter_batch_count');
     gpu.accessCounters.threshold = this.enabled ? params.get('uvm_perf_access_counter_threshold') : 0;
   }
+}
+
+/** Whether the counters notify of physical addresses: Volta's do. @uvm uvm_volta.c uvm_hal_volta_arch_init_properties */
+function isPhysical({ architecture }: GpuPreset): boolean {
+  return architecture === 'volta';
+}
+
+function accessCountersSupported(preset: GpuPreset, release: number): boolean {
+  if (isPhysical(preset) && release >= UVM_RELEASE_VIRTUAL_NOTIFICATIONS) return false;
+  return preset.capability.accessCounters;
 }
 
 /**

@@ -1,13 +1,18 @@
 import type { NonReplayableFault } from '@hmm/gpu';
-import { EFAULT, type Task } from '@hmm/kernel';
+import { alignDown, EFAULT, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
+import type { Vma } from '@hmm/mm';
+import type { UvmAts } from './uvm-ats.js';
+import { newAtsFaults, uvmAtsServiceFaults } from './uvm-ats-faults.js';
 import type { UvmDriver } from './uvm-driver.js';
 import { recordFatal } from './uvm-fatal-fault.js';
 import { addHmmFault, hmmAccessErrno, newHmmFaults, uvmHmmServiceGpuFaults } from './uvm-hmm-gpu-fault.js';
 import type { UvmHmmVaSpace } from './uvm-hmm.js';
+import { maskSet, maskTest } from './uvm-page-mask.js';
 import { UvmServiceContext } from './uvm-service-context.js';
 import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
+  UVM_FAULT_ACCESS_TYPE_WRITE,
   UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_NON_REPLAYABLE_FAULT,
@@ -90,7 +95,10 @@ function* serviceSystem(hmm: UvmHmmVaSpace, vpn: number, access: number): Task<n
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
   const vma = hmm.vma(vpn);
   let errno = hmmAccessErrno(vma, access);
-  if (vma !== undefined && errno === 0) {
+  const { ats } = hmm.space;
+  if (vma !== undefined && errno === 0 && ats !== undefined)
+    errno = yield* serviceByTable(ats, vma, hmm, vpn, access);
+  else if (vma !== undefined && errno === 0) {
     const block = yield* hmm.block(vpn);
     if (typeof block === 'number') errno = block;
     else {
@@ -102,4 +110,20 @@ function* serviceSystem(hmm: UvmHmmVaSpace, vpn: number, access: number): Task<n
   mm.mmapLock.unlockRead();
   if (errno === 0) return SERVED;
   return errno === -EFAULT ? UvmEventFatalReasonInvalidAddress : UvmEventFatalReasonInvalidPermissions;
+}
+
+/** One page of memory that the GPU translates by the CPU's page table. @uvm uvm_gpu_non_replayable_faults.c service_non_managed_fault */
+function* serviceByTable(
+  ats: UvmAts,
+  vma: Vma,
+  hmm: UvmHmmVaSpace,
+  vpn: number,
+  access: number,
+): Task<number> {
+  const faults = newAtsFaults(alignDown(vpn, HPAGE_PMD_ORDER));
+  const page = vpn - faults.base;
+  maskSet(faults.faulted, page);
+  if (access >= UVM_FAULT_ACCESS_TYPE_WRITE) maskSet(faults.writes, page);
+  yield* uvmAtsServiceFaults(ats, vma, hmm, faults);
+  return maskTest(faults.failed, page) ? -EFAULT : 0;
 }

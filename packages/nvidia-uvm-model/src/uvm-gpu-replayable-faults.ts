@@ -4,7 +4,7 @@ import type { UvmDriver } from './uvm-driver.js';
 import { markFatal } from './uvm-fatal-fault.js';
 import { cancelFatal, cancelFaults } from './uvm-fault-cancel.js';
 import { UvmFaultBatch } from './uvm-fault-batch.js';
-import { serviceHmm } from './uvm-hmm-fault-batch.js';
+import { serviceAts, serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import { maskTest } from './uvm-page-mask.js';
 import { fetchBatch, flushFaultBuffer, flushModeOf, pushReplay } from './uvm-replay.js';
@@ -162,7 +162,10 @@ function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
       continue;
     }
     if (block === undefined && space.hmm !== undefined) {
-      at = yield* serviceHmm(driver, batch, space, space.hmm, at);
+      at =
+        space.ats === undefined
+          ? yield* serviceHmm(driver, batch, space, space.hmm, at)
+          : yield* serviceAts(driver, batch, space.ats, space.hmm, at);
       continue;
     }
     serveWithoutBlock(driver, batch, index);

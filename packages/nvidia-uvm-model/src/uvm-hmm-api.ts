@@ -1,8 +1,10 @@
 import { EFAULT, type Task } from '@hmm/kernel';
 import { findVma, NO_PFN, type Vma } from '@hmm/mm';
+import type { UvmAts } from './uvm-ats.js';
 import { type UvmHmmBlock, uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
 import { uvmHmmMapResident } from './uvm-hmm-gpu-fault.js';
-import { uvmHmmMigrate } from './uvm-hmm-migrate.js';
+import { uvmHmmMigrate, type UvmHmmMoved } from './uvm-hmm-migrate.js';
+import { uvmMigratePageable } from './uvm-migrate-pageable.js';
 import { maskAndNot, maskFill, maskWeight, newMask } from './uvm-page-mask.js';
 import { UVM_ID_CPU, UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
 
@@ -37,6 +39,43 @@ export function* uvmHmmMigrateRange(
   const { driver } = hmm.space;
   const fixed = to === UVM_ID_GPU ? driver.costs.prefetchToGpu : driver.costs.prefetchToCpu;
   yield* driver.kernel.sched.delay((fixed + ns) * driver.gpu.preset.serviceScale.value);
+  return seen ? 0 : -EFAULT;
+}
+
+/**
+ * Moves memory on request that the GPU translates by the CPU's page table: also what is mapped; holes are populated where it goes.
+ * @returns 0; -EFAULT where nothing is mapped at all.
+ * @uvm uvm_migrate_pageable.c uvm_migrate_pageable
+ */
+export function* uvmAtsMigrateRange(
+  ats: UvmAts,
+  hmm: UvmHmmVaSpace,
+  start: number,
+  pages: number,
+  to: UvmProcessorId,
+): Task<number> {
+  const { mm } = hmm;
+  const moved: UvmHmmMoved = { pages: 0, transfers: 0, zeroed: 0, copyNs: 0 };
+  if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  const end = start + pages;
+  let seen = false;
+  for (let at = start; at < end;) {
+    const vma = findVma(mm, at);
+    if (vma === undefined || vma.start >= end) break;
+    seen = true;
+    const stop = Math.min(vma.end, end);
+    if (vma.ops === null) yield* uvmMigratePageable(ats, vma, Math.max(at, vma.start), stop, to, moved);
+    at = stop;
+  }
+  mm.mmapLock.unlockRead();
+  const { driver } = hmm.space;
+  const { costs } = driver;
+  const [fixed, each] =
+    to === UVM_ID_GPU
+      ? [costs.prefetchToGpu, costs.gpuCopyPage]
+      : [costs.prefetchToCpu, costs.prefetchToCpuPage];
+  const ns = fixed + each * moved.pages + moved.copyNs;
+  yield* driver.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
   return seen ? 0 : -EFAULT;
 }
 

@@ -13,6 +13,7 @@ import {
   allocPage,
   type DevPagemap,
   folioPut,
+  MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
   type MemorySystem,
   NO_PFN,
@@ -46,12 +47,13 @@ export class UvmHmmDevmem {
   readonly pagemap: DevPagemap | undefined;
   private readonly pageOwners = new Map<number, PageOwner>();
 
-  constructor(driver: UvmDriver, memory: MemorySystem) {
+  /** @param coherent the CPU maps device memory too: what is in it stays in the process's page table. */
+  constructor(driver: UvmDriver, memory: MemorySystem, coherent = false) {
     this.driver = driver;
     this.memory = memory;
     this.owner = driver.kernel.allocIds(1);
     const made = memremapPages(memory, {
-      type: MEMORY_DEVICE_PRIVATE,
+      type: coherent ? MEMORY_DEVICE_COHERENT : MEMORY_DEVICE_PRIVATE,
       nr: driver.pmm.roots * UVM_CHUNK_PAGES_2M,
       owner: this.owner,
       ops: {
@@ -76,6 +78,12 @@ export class UvmHmmDevmem {
     return pfn;
   }
 
+  /** Whether frame `pfn` is device memory. */
+  holds(pfn: number): boolean {
+    const { pagemap } = this;
+    return pagemap !== undefined && pfn >= pagemap.start && pfn < pagemap.start + pagemap.nr;
+  }
+
   /** The page that device frame `pfn` was handed out for. */
   ownerOf(pfn: number): PageOwner | undefined {
     return this.pageOwners.get(pfn);
@@ -87,17 +95,20 @@ export class UvmHmmDevmem {
     return true;
   }
 
-  /** Evicts one root chunk, of managed or of system memory; false when none can be. */
-  *evictOne(): Task<boolean> {
+  /**
+   * Evicts one root chunk, of managed or of system memory; false when none can be. `forced`: also of memory that the driver leaves
+   * where it is, as the kernel does when the node is to be emptied.
+   */
+  *evictOne(forced = false): Task<boolean> {
     const { driver } = this;
     if (driver.params.get('uvm_global_oversubscription') === 0) return false;
-    const victim = driver.pmm.pickVictim(undefined, true);
+    const victim = driver.pmm.pickVictim(undefined, true, forced);
     if (victim === undefined) return false;
     const before = driver.pmm.allocated;
     driver.tools.counters.evictions++;
-    for (const block of victim.owners)
-      if (block.hmm === undefined) evictBlock(driver, driver.cpuContext, block);
-    if (victim.owners.some((block) => block.hmm !== undefined)) yield* this.evictRoot(victim.root);
+    const isManaged = (block: UvmVaBlock): boolean => block.hmm === undefined && !block.unevictable;
+    for (const block of victim.owners) if (isManaged(block)) evictBlock(driver, driver.cpuContext, block);
+    if (!victim.owners.every(isManaged)) yield* this.evictRoot(victim.root);
     yield* driver.kernel.sched.delay(driver.costs.evict);
     return driver.pmm.allocated < before;
   }
@@ -132,7 +143,7 @@ export class UvmHmmDevmem {
   /** The GPU loses its mapping of what is in device frame `pfn`, and the data is not there any more. */
   leaveGpu(pfn: number, evicted: boolean): void {
     const owner = this.pageOwners.get(pfn);
-    if (owner === undefined) return;
+    if (owner === undefined || owner.block.unevictable) return;
     const { block, page } = owner;
     const mask = newMask();
     maskSet(mask, page);

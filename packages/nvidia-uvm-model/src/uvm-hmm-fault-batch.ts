@@ -1,23 +1,21 @@
 import { GPU_CANCEL_ALL, GPU_CANCEL_WRITE_AND_ATOMIC } from '@hmm/gpu';
-import { EFAULT, type Task } from '@hmm/kernel';
+import { alignDown, EFAULT, HPAGE_PMD_NR, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
 import type { Vma } from '@hmm/mm';
+import type { UvmAts } from './uvm-ats.js';
+import { newAtsFaults, uvmAtsServiceFaults } from './uvm-ats-faults.js';
 import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
 import { markFatal } from './uvm-fatal-fault.js';
-import {
-  addHmmFault,
-  hmmAccessErrno,
-  newHmmFaults,
-  type UvmHmmFaults,
-  uvmHmmServiceGpuFaults,
-} from './uvm-hmm-gpu-fault.js';
+import { addHmmFault, hmmAccessErrno, newHmmFaults, uvmHmmServiceGpuFaults } from './uvm-hmm-gpu-fault.js';
 import type { UvmHmmVaSpace } from './uvm-hmm.js';
+import { maskSet, maskTest } from './uvm-page-mask.js';
 import { hmmServiceTime } from './uvm-service-time.js';
 import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
   UVM_FAULT_ACCESS_TYPE_PREFETCH,
   UVM_FAULT_ACCESS_TYPE_READ,
+  UVM_FAULT_ACCESS_TYPE_WRITE,
   UVM_ID_CPU,
   UVM_ID_GPU,
   UvmEventFatalReasonInvalidAddress,
@@ -47,12 +45,52 @@ export function* serviceHmm(
     failHmm(batch, index, -EFAULT);
   } else {
     const faults = newHmmFaults(block);
-    end = gatherHmm(driver, batch, space, vma, faults, at);
+    const { start, pages } = block.block;
+    end = gatherHmm(driver, batch, space, vma, Math.min(start + pages, vma.end), at, (one, access) => {
+      addHmmFault(faults, one - start, access);
+    });
     const errno = yield* uvmHmmServiceGpuFaults(faults, vma);
     batch.throttled += faults.throttled;
     batch.services++;
     if (errno !== 0) for (let i = at; i < end; i++) failHmm(batch, batch.order[i] ?? 0, errno);
-    yield* driver.kernel.sched.delay(hmmServiceTime(driver, space, batch, faults));
+    yield* driver.kernel.sched.delay(hmmServiceTime(driver, space, batch, faults.moved));
+  }
+  mm.mmapLock.unlockRead();
+  return end;
+}
+
+/**
+ * As {@link serviceHmm} for memory that the GPU translates by the CPU's page table.
+ * @uvm uvm_gpu_replayable_faults.c service_fault_batch_ats_sub
+ */
+export function* serviceAts(
+  driver: UvmDriver,
+  batch: UvmFaultBatch,
+  ats: UvmAts,
+  hmm: UvmHmmVaSpace,
+  at: number,
+): Task<number> {
+  const { mm, space } = hmm;
+  if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  const index = batch.order[at] ?? 0;
+  const vpn = batch.vpn[index] ?? 0;
+  const vma = hmm.vma(vpn);
+  let end = at + 1;
+  if (vma === undefined) failHmm(batch, index, -EFAULT);
+  else {
+    const faults = newAtsFaults(alignDown(vpn, HPAGE_PMD_ORDER));
+    const outer = Math.min(faults.base + HPAGE_PMD_NR, vma.end);
+    end = gatherHmm(driver, batch, space, vma, outer, at, (one, access) => {
+      maskSet(faults.faulted, one - faults.base);
+      if (access >= UVM_FAULT_ACCESS_TYPE_WRITE) maskSet(faults.writes, one - faults.base);
+    });
+    yield* uvmAtsServiceFaults(ats, vma, hmm, faults);
+    batch.services++;
+    for (let i = at; i < end; i++) {
+      const entry = batch.order[i] ?? 0;
+      if (maskTest(faults.failed, (batch.vpn[entry] ?? 0) - faults.base)) failHmm(batch, entry, -EFAULT);
+    }
+    yield* driver.kernel.sched.delay(hmmServiceTime(driver, space, batch, faults.moved));
   }
   mm.mmapLock.unlockRead();
   return end;
@@ -70,17 +108,16 @@ function failHmm(batch: UvmFaultBatch, index: number, errno: number, mode = GPU_
   markFatal(batch, index, reason, mode);
 }
 
-/** Adds the entries of the same block and VMA whose access is allowed; others are fatal. Returns the position after them. */
+/** Adds the entries below page `outer` whose access `vma` allows; others are fatal. Returns the position after them. */
 function gatherHmm(
   driver: UvmDriver,
   batch: UvmFaultBatch,
   space: UvmVaSpace,
   vma: Vma,
-  faults: UvmHmmFaults,
+  outer: number,
   at: number,
+  add: (vpn: number, access: number) => void,
 ): number {
-  const { block } = faults.hmm;
-  const outer = Math.min(block.start + block.pages, vma.end);
   let i = at;
   for (; i < batch.count; i++) {
     const index = batch.order[i] ?? 0;
@@ -89,9 +126,9 @@ function gatherHmm(
     const access = batch.access[index] ?? 0;
     if (!batch.cancelling) recordGpuFault(driver, vpn, access);
     const errno = hmmAccessErrno(vma, access);
-    if (errno === 0) addHmmFault(faults, vpn - block.start, access);
+    if (errno === 0) add(vpn, access);
     else if (readsWait(batch, index) && hmmAccessErrno(vma, UVM_FAULT_ACCESS_TYPE_READ) === 0) {
-      addHmmFault(faults, vpn - block.start, UVM_FAULT_ACCESS_TYPE_READ);
+      add(vpn, UVM_FAULT_ACCESS_TYPE_READ);
       failHmm(batch, index, errno, GPU_CANCEL_WRITE_AND_ATOMIC);
     } else failHmm(batch, index, errno);
     space.gpuFaults++;

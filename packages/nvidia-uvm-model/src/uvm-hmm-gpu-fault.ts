@@ -160,7 +160,7 @@ function selectPages(faults: UvmHmmFaults, vma: Vma): UvmPageMask {
   const { space, block } = hmm;
   const { driver } = space.space;
   const toGpu = newMask();
-  const stay = driver.forceSysmem || space.space.usesAts || uvmHmmMustUseSysmem(space, vma);
+  const stay = driver.forceSysmem || uvmHmmMustUseSysmem(space, vma);
   const { policy } = block.range;
   for (let page = maskNext(faulted, 0); page < PAGES_PER_BLOCK; page = maskNext(faulted, page + 1)) {
     const { now } = driver.kernel.sched;

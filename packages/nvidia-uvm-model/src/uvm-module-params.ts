@@ -12,6 +12,10 @@ interface ParamRule {
   readonly min: number;
   readonly max: number;
   readonly outside: Outside;
+  /** What the driver falls back to where that is not the default. */
+  readonly fallback?: number;
+  /** The first release branch that has it; nothing where all have. */
+  readonly since?: number;
 }
 
 /** Parameters are C's unsigned integers; few are signed. */
@@ -42,6 +46,8 @@ const RULES: readonly ParamRule[] = [
   rule('uvm_perf_thrashing_threshold', 3, 1, 7),
   rule('uvm_perf_thrashing_pin_threshold', 10, 1, 255),
   rule('uvm_perf_thrashing_lapse_usec', 500, 1),
+  // A 0 is replaced by the default of another parameter, as in the driver.
+  { ...rule('uvm_perf_lapse_vote_threshold', 32, 1), fallback: 500, since: 590 },
   rule('uvm_perf_thrashing_nap', 1, 1, 100),
   rule('uvm_perf_thrashing_epoch', 2000, 1),
   rule('uvm_perf_thrashing_pin', 300, 0),
@@ -114,10 +120,16 @@ export type ParamOutcome =
 /** The module parameters of `nvidia-uvm.ko`, by their own names. Read once, when the driver is loaded. */
 export class UvmModuleParams {
   private readonly values = new Map<string, number>(RULES.map((r) => [r.name, r.value]));
+  private readonly named = new Set<string>();
 
   /** The value in force of `name`. */
   get(name: string): number {
     return this.values.get(name) ?? 0;
+  }
+
+  /** Whether `name` was set, be it to its default. */
+  chosen(name: string): boolean {
+    return this.named.has(name);
   }
 
   /** All parameters that the model acts on, with the values in force. */
@@ -141,6 +153,7 @@ export class UvmModuleParams {
     }
     const effective = inside ? value : resolve(found, value);
     this.values.set(name, effective);
+    this.named.add(name);
     if (inside || found.outside === 'yes') {
       return { ok: true, value: effective, how: 'taken', message: `${name}=${value}` };
     }
@@ -163,14 +176,14 @@ export class UvmModuleParams {
 }
 
 /** What the driver makes of a value outside of the range. */
-function resolve({ outside, value: normal, min, max }: ParamRule, value: number): number {
+function resolve({ outside, value: normal, fallback, min, max }: ParamRule, value: number): number {
   switch (outside) {
     case 'clamp':
       return Math.min(max, Math.max(min, value));
     case 'yes':
       return value < 0 && min < 0 ? min : 1;
     default:
-      return normal;
+      return fallback ?? normal;
   }
 }
 
@@ -183,10 +196,18 @@ export function moduleParameterNames(): string[] {
   return [...RULES.map((r) => r.name), ...WITHOUT_EFFECT];
 }
 
+/** The parameters that were set although release branch `release` has none of that name: the kernel ignores those. */
+export function moduleParametersUnknownTo(params: UvmModuleParams, release: number): string[] {
+  return RULES.filter(({ name, since = 0 }) => release < since && params.chosen(name)).map(
+    ({ name }) => name,
+  );
+}
+
 /** One line on a parameter: its default and its range. */
 export function moduleParameterText(name: string): string {
   const found = RULES.find((r) => r.name === name);
   if (found === undefined) return 'accepted, without effect in this model';
   const top = found.max === MAX ? 'no limit' : String(found.max);
-  return `default ${found.value}, from ${found.min} to ${top}`;
+  const since = found.since === undefined ? '' : `, since release ${found.since}`;
+  return `default ${found.value}, from ${found.min} to ${top}${since}`;
 }

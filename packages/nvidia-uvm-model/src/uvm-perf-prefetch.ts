@@ -120,6 +120,27 @@ export function uvmPerfPrefetchGetHint(
   if (block.faultMigrations < params.minFaults) maskZero(prefetch);
 }
 
+/**
+ * Pages to take along with `faulted` in memory that the GPU translates by the CPU's page table: of aligned 2 MiB, the pages `first` …
+ * `outer - 1`, of which those of `resident` are in device memory. Faults do not grow to 64 KiB there, and nothing is counted. The
+ * result is stored in `prefetch`.
+ * @uvm uvm_perf_prefetch.c uvm_perf_prefetch_compute_ats
+ */
+export function uvmPerfPrefetchComputeAts(
+  driver: UvmDriver,
+  faulted: UvmPageMask,
+  resident: UvmPageMask,
+  first: number,
+  outer: number,
+  prefetch: UvmPageMask,
+): void {
+  const { enabled, threshold } = driver.prefetchParams;
+  maskZero(prefetch);
+  if (!enabled) return;
+  for (let i = 0; i < MASK_WORDS; i++) grown[i] = (resident[i] ?? 0) | (faulted[i] ?? 0);
+  treeHint(threshold, 0, undefined, faulted, first, outer, prefetch);
+}
+
 /** Clears the bits of `faulted` in `prefetch`. @returns the pages of `faulted`. */
 function takeOut(prefetch: UvmPageMask, faulted: UvmPageMask): number {
   let pages = 0;
@@ -163,7 +184,8 @@ function driverHint(
   const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
   for (let i = 0; i < MASK_WORDS; i++) grown[i] = (row[there + i] ?? 0) | (faulted[i] ?? 0);
   growFaultGranularity(block, faulted, first, outer, grown);
-  treeHint(driver.prefetchParams.threshold, block, faulted, first, outer, prefetch);
+  const offset = (block.start + first) % BIG_PAGES;
+  treeHint(driver.prefetchParams.threshold, offset, thrashingOf(block), faulted, first, outer, prefetch);
 }
 
 /** Newer releases take nothing along away from the preferred location. */
@@ -204,16 +226,15 @@ function thrashingOf(block: UvmVaBlock): UvmPageMask | undefined {
 
 function treeHint(
   threshold: number,
-  block: UvmVaBlock,
+  offset: number,
+  thrashing: UvmPageMask | undefined,
   faulted: UvmPageMask,
   first: number,
   outer: number,
   prefetch: UvmPageMask,
 ): void {
-  const offset = (block.start + first) % BIG_PAGES;
   if (first === 0) tree.load(grown, outer, offset);
   else tree.load(shiftedDown(first, outer), outer - first, offset);
-  const thrashing = thrashingOf(block);
   for (let page = maskNext(faulted, first); page < outer;) {
     const node =
       thrashing !== undefined && maskTest(thrashing, page)

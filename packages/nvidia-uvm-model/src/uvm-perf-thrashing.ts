@@ -45,6 +45,7 @@ export interface UvmThrashingParams {
   readonly enabled: boolean;
   readonly threshold: number;
   readonly pinThreshold: number;
+  /** That a VA space begins with. */
   readonly lapse: number;
   readonly nap: number;
   readonly epoch: number;
@@ -102,7 +103,7 @@ export function uvmPerfThrashingEvent(
   const params = driver.thrashingParams;
   if (!params.enabled) return 0;
   const info = (block.thrashing ??= new UvmThrashingInfo());
-  if (info.pages === undefined && !startPages(info, processor, now, params.lapse)) return 0;
+  if (info.pages === undefined && !startPages(info, processor, now, block.range.space.lapse.ns)) return 0;
   const pages = info.pages;
   if (pages === undefined) return 0;
   if (kind === 'migration' && allPinned(info.pinnedPages, first, outer)) return 0;
@@ -138,13 +139,13 @@ function pageEvent(
   kind: UvmThrashingEventKind,
   now: number,
 ): boolean {
-  const { threshold, lapse } = driver.thrashingParams;
+  const { threshold } = driver.thrashingParams;
   const last = pages.lastTime[page] ?? 0;
   pages.processors[page] = (pages.processors[page] ?? 0) | (1 << processor);
   pages.lastTime[page] = now;
   if (last === 0) return false;
   const events = pages.events[page] ?? 0;
-  if (now - last > lapse) {
+  if (now - last > block.range.space.lapse.ns) {
     if (events >= threshold && pages.pinnedAt[page] === 0)
       uvmPerfThrashingResetPage(driver, block, page, now);
     return false;
@@ -220,8 +221,10 @@ export function uvmPerfThrashingGetHint(
   if (epochReset(driver, block, info, now)) return hint;
   if ((pages.events[page] ?? 0) < driver.thrashingParams.threshold) return hint;
   if (!stillThrottled(driver, block, pages, page, requester, now)) {
-    if (pages.pinnedAt[page] === 0 && now - (pages.lastTime[page] ?? 0) > driver.thrashingParams.lapse)
-      return hint;
+    const { lapse } = block.range.space;
+    const since = now - (pages.lastTime[page] ?? 0);
+    lapse.vote(since);
+    if (pages.pinnedAt[page] === 0 && since > lapse.ns) return hint;
     pages.processors[page] = (pages.processors[page] ?? 0) | (1 << requester);
     updateThrottling(pages, page, requester, now, driver.thrashingParams.nap);
     decide(driver, block, pages, page, requester);

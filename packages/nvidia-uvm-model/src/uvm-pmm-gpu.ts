@@ -161,34 +161,40 @@ export class UvmPmmGpu {
 
   /**
    * The next root chunk to evict, and the blocks that own parts of it, passing over chunks that `keep` has a part of and, unless
-   * `sleeping`, chunks of system memory, whose eviction may sleep.
+   * `sleeping`, chunks of system memory, whose eviction may sleep; and, unless `forced`, those that never give way to others.
    * @returns undefined when nothing can be evicted.
    */
-  pickVictim(keep: UvmVaBlock | undefined, sleeping: boolean): UvmVictim | undefined {
-    if (this.policy.selectVictim !== undefined) return this.pickByPolicy(keep, sleeping);
+  pickVictim(keep: UvmVaBlock | undefined, sleeping: boolean, forced = false): UvmVictim | undefined {
+    if (this.policy.selectVictim !== undefined) return this.pickByPolicy(keep, sleeping, forced);
     for (const head of LISTS) {
       const end = this.roots + head;
       for (let root = this.next[end] ?? end; root !== end; root = this.next[root] ?? end) {
-        if (this.evictable(root, keep, sleeping)) return { root, owners: [...(this.owners[root] ?? [])] };
+        if (this.evictable(root, keep, sleeping, forced))
+          return { root, owners: [...(this.owners[root] ?? [])] };
       }
     }
     return undefined;
   }
 
-  private evictable(root: number, keep: UvmVaBlock | undefined, sleeping: boolean): boolean {
+  private evictable(root: number, keep: UvmVaBlock | undefined, sleeping: boolean, forced: boolean): boolean {
     const owners = this.owners[root] ?? [];
     for (const block of owners) {
       if (block === keep || (!sleeping && block.hmm !== undefined)) return false;
+      if (block.unevictable && !forced) return false;
     }
     return true;
   }
 
-  private pickByPolicy(keep: UvmVaBlock | undefined, sleeping: boolean): UvmVictim | undefined {
+  private pickByPolicy(
+    keep: UvmVaBlock | undefined,
+    sleeping: boolean,
+    forced: boolean,
+  ): UvmVictim | undefined {
     const candidates: UvmChunkView[] = [];
     for (const head of LISTS) {
       const end = this.roots + head;
       for (let root = this.next[end] ?? end; root !== end; root = this.next[root] ?? end) {
-        if (this.evictable(root, keep, sleeping)) candidates.push(this.view(root));
+        if (this.evictable(root, keep, sleeping, forced)) candidates.push(this.view(root));
       }
     }
     if (candidates.length === 0) return undefined;

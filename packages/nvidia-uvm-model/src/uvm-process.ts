@@ -3,7 +3,7 @@ import { EACCES, EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
 import type { UvmAdvice } from './uvm-client.js';
 import { uvmDiscard } from './uvm-discard.js';
-import { uvmHmmMigrateRange } from './uvm-hmm-api.js';
+import { uvmAtsMigrateRange, uvmHmmMigrateRange } from './uvm-hmm-api.js';
 import { launchKernel } from './uvm-launch.js';
 import { uvmMigrate } from './uvm-migrate.js';
 import { maskTest } from './uvm-page-mask.js';
@@ -133,8 +133,10 @@ export class UvmProcess {
     if (this.closed) return -EINVAL;
     const destination = to === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
     if (this.space.range(vpn) !== undefined) return yield* uvmMigrate(this.space, vpn, pages, destination);
-    const { hmm } = this.space;
-    return hmm === undefined ? -EINVAL : yield* uvmHmmMigrateRange(hmm, vpn, pages, destination);
+    const { ats, hmm } = this.space;
+    if (hmm === undefined) return -EINVAL;
+    if (ats !== undefined) return yield* uvmAtsMigrateRange(ats, hmm, vpn, pages, destination);
+    return yield* uvmHmmMigrateRange(hmm, vpn, pages, destination);
   }
 
   /** `cudaMemAdvise`. */
@@ -189,10 +191,16 @@ export class UvmProcess {
   private adviseSystem(vpn: number, pages: number, advice: UvmAdvice, id: 0 | 1): number {
     const { hmm } = this.space;
     if (hmm === undefined) return -EINVAL;
+    if (this.space.ats !== undefined) return 0;
     hmm.changePolicy(vpn, vpn + pages, (policy) => {
       changePolicy(policy, advice, id);
     });
     return 0;
+  }
+
+  private systemResidency(vpn: number, bits: number): number {
+    const { ats, hmm } = this.space;
+    return ats === undefined ? bits | (hmm?.residency(vpn) ?? 0) : ats.residency(vpn);
   }
 
   private residencyOf(vpn: number): number {
@@ -200,7 +208,7 @@ export class UvmProcess {
     let bits = (flags & GPU_PTE_VALID) !== 0 ? RES_DEVICE_MAPPED : 0;
     if ((flags & GPU_PTE_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
     const block = this.space.range(vpn)?.findBlock(vpn);
-    if (block === undefined) return bits | (this.space.hmm?.residency(vpn) ?? 0);
+    if (block === undefined) return this.systemResidency(vpn, bits);
     const page = vpn - block.start;
     if (maskTest(block.cpu.resident, page)) bits |= RES_CPU;
     if (maskTest(block.gpu.resident, page)) bits |= RES_DEVICE;

@@ -70,6 +70,8 @@ export class UvmServiceContext {
   collapsed = false;
   detected = 0;
   evictions = 0;
+  /** A root chunk was taken for the block: on the list of used ones until the service is over, whatever happens. */
+  newRoot = false;
 
   /** Begins a service at virtual time `now`. */
   begin(cause: UvmMakeResidentCause, now: number): void {
@@ -94,5 +96,6 @@ export class UvmServiceContext {
     this.collapsed = false;
     this.detected = 0;
     this.evictions = 0;
+    this.newRoot = false;
   }
 }

@@ -2,7 +2,7 @@ import type { UvmCpuWarmth } from './uvm-costs.js';
 import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
 import { maskWeight, PAGES_PER_BLOCK } from './uvm-page-mask.js';
-import type { UvmHmmFaults } from './uvm-hmm-gpu-fault.js';
+import type { UvmHmmMoved } from './uvm-hmm-migrate.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
@@ -85,10 +85,9 @@ export function hmmServiceTime(
   driver: UvmDriver,
   space: UvmVaSpace,
   batch: UvmFaultBatch,
-  faults: UvmHmmFaults,
+  moved: UvmHmmMoved,
 ): number {
   const { costs, replayable: state } = driver;
-  const { moved } = faults;
   const first = batch.cached === 1 && space.gpuFaults === 1 ? costs.gpuServiceFirst : 0;
   const copied = moved.pages - moved.zeroed;
   const copies = copied === 0 ? 0 : costs.gpuCopy + costs.gpuCopyPage * copied + moved.copyNs;

@@ -176,8 +176,10 @@ function populate(
     return true;
   }
   if (block.whole) {
-    if (block.gpuBase < 0) block.gpuBase = driver.allocRoot(ctx, block);
-    else driver.pmm.markUsed(block.gpuBase);
+    if (block.gpuBase < 0) {
+      block.gpuBase = driver.allocRoot(ctx, block);
+      ctx.newRoot = true;
+    } else driver.pmm.markUsed(block.gpuBase);
     return block.gpuBase >= 0;
   }
   return populateShort(driver, ctx, block, mask);

@@ -1,4 +1,4 @@
-import { fullyDiscarded, keepContents } from './uvm-discard.js';
+import { keepContents } from './uvm-discard.js';
 import type { UvmDriver } from './uvm-driver.js';
 import {
   MASK_WORDS,
@@ -68,10 +68,10 @@ export function uvmVaBlockServiceFinish(
     for (const prot of PROTS)
       if ((found & bitOf(prot)) !== 0) mapOthers(driver, ctx, block, id, residency, prot, advised);
   }
-  if ((found & DISCARDS) !== 0) noteDiscarded(driver, block, residency);
+  if ((found & DISCARDS) !== 0) noteDiscarded(driver, ctx, block, id);
 }
 
-/** In what {@link computeNewPermissions} returns: near the pages are some whose contents are needed no more. */
+/** In what {@link computeNewPermissions} returns: among the pages are some whose contents are needed no more. */
 const DISCARDS = 1;
 
 /** The bit of a protection in what {@link computeNewPermissions} returns; that of no protection is {@link DISCARDS}. */
@@ -79,13 +79,21 @@ function bitOf(prot: number): number {
   return 1 << prot;
 }
 
-/** What can be written is needed again; a chunk with nothing but discarded pages goes before others. */
-function noteDiscarded(driver: UvmDriver, block: UvmVaBlock, residency: UvmProcessorId): void {
+/**
+ * What can be written is needed again. Mapping one discarded page on the GPU puts the block's chunk before others in the order of
+ * evictions, a chunk of this very service apart.
+ * @uvm uvm_va_block.c block_map_gpu_to
+ */
+function noteDiscarded(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+): void {
   const [, readWrite, atomic] = byProt;
   keepContents(block, readWrite);
   keepContents(block, atomic);
-  if (residency === UVM_ID_GPU && block.gpuBase >= 0 && fullyDiscarded(block))
-    driver.pmm.markDiscarded(block.gpuBase);
+  if (id === UVM_ID_GPU && block.gpuBase >= 0 && !ctx.newRoot) driver.pmm.markDiscarded(block.gpuBase);
 }
 
 /**
@@ -122,7 +130,7 @@ function computeNewPermissions(
       const discarded = row[ROW_DISCARDED + i] ?? 0;
       const copies = (row[ROW_READ_DUPLICATED + i] ?? 0) | asWritten;
       const refused = discarded | copies | ((row[theirs + i] ?? 0) & keeps);
-      discards |= discarded;
+      discards |= discarded & asked;
       writable = asked & (~refused | (writes[i] ?? 0));
       most = native ? writable : asked & (atomics[i] ?? 0);
     }

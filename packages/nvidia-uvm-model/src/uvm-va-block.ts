@@ -107,6 +107,8 @@ export class UvmVaBlock {
   thrashing: UvmThrashingInfo | undefined;
   /** Set for a block of system memory (HMM); undefined for managed memory. */
   hmm: UvmHmmBlock | undefined;
+  /** What it has of device memory is never evicted for others. */
+  unevictable = false;
   /** The GPU has served this block before. */
   gpuSeen = false;
   readonly lock: Mutex;

@@ -2,9 +2,11 @@ import { EEXIST, EINVAL, type Kernel, pagesOf, RwSemaphore } from '@hmm/kernel';
 import type { GpuInstance } from '@hmm/gpu';
 import type { UvmDriver } from './uvm-driver.js';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
+import type { UvmAts } from './uvm-ats.js';
 import type { UvmHmmVaSpace } from './uvm-hmm.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaPolicy } from './uvm-va-policy.js';
+import { UvmThrashingLapse } from './uvm-perf-thrashing-lapse.js';
 import { UvmVaRange } from './uvm-va-range.js';
 
 /** A managed allocation: what the program asked for; the range behind it may be larger. */
@@ -23,8 +25,12 @@ export class UvmVaSpace {
   readonly lock: RwSemaphore;
   /** System memory that the GPU may use as well; undefined without HMM and ATS. */
   hmm: UvmHmmVaSpace | undefined;
-  /** System memory is reached through the CPU's page tables: nothing of it migrates on faults. */
-  usesAts = false;
+  /** System memory is reached through the CPU's page table; undefined without ATS. */
+  ats: UvmAts | undefined;
+  /** The detector's lapse, which newer releases adapt. */
+  readonly lapse: UvmThrashingLapse;
+  /** Why it does not reach system memory, once somebody has asked; empty where it does. */
+  systemMemoryRefusal = '';
   /** Faults so far, for costs that fall as code and data get warm. */
   cpuFaults = 0;
   gpuFaults = 0;
@@ -59,6 +65,7 @@ export class UvmVaSpace {
     this.driver = driver;
     this.kernel = kernel;
     this.instance = instance;
+    this.lapse = new UvmThrashingLapse(driver);
     this.lock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'VA_SPACE');
   }
 

@@ -37,7 +37,7 @@ describe('access counters', () => {
   });
 
   it('a granule that is used often enough across the link comes to the GPU, advice to map it or not', () => {
-    const bench = remotely({ params: ON, release: 570 });
+    const bench = remotely({ params: ON, release: 545 });
     bench.gpu(often(3, 63));
     expect(bench.events(UvmEventTypeAccessCounter)).toEqual([]);
     bench.gpu([3]);
@@ -52,8 +52,8 @@ describe('access counters', () => {
       name: 'as proposed',
       selectResidency: (_block: object, _page: number, _faulting: number, proposed: 0 | 1) => proposed,
     };
-    const all = remotely({ params: ON, release: 570 });
-    const each = remotely({ params: ON, release: 570, policy: asks });
+    const all = remotely({ params: ON, release: 545 });
+    const each = remotely({ params: ON, release: 545, policy: asks });
     const pages = Array.from({ length: 200 }, (_, i) => (i * 37) % 300);
     for (const bench of [all, each]) bench.gpu(pages);
     expect(all.events(UvmEventTypeMigration).length).toBeGreaterThan(0);
@@ -62,7 +62,7 @@ describe('access counters', () => {
   });
 
   it('are cleared when served, and notify again', () => {
-    const bench = remotely({ params: ON, release: 570 });
+    const bench = remotely({ params: ON, release: 545 });
     bench.gpu(often(3, 64));
     bench.gpu([...often(500, 63), ...often(3, 100)]);
     expect(bench.driver.accessCounters.notifications).toBe(1);
@@ -72,19 +72,29 @@ describe('access counters', () => {
   });
 
   it('memory that prefers the CPU stays there', () => {
-    const bench = remotely({ params: ON, release: 570 });
+    const bench = remotely({ params: ON, release: 545 });
     bench.kernel.sched.runSync(uvmSetPreferredLocation(bench.space, BASE, 512, UVM_ID_CPU));
     bench.gpu(often(3, 64));
     expect(bench.driver.accessCounters.notifications).toBe(1);
     expect(bench.onGpu(512)).toEqual([]);
   });
 
-  it('from release 575 on a host with 4 KiB pages only sees the notification', () => {
-    const bench = remotely({ params: ON });
-    bench.gpu(often(3, 64));
-    expect(bench.driver.accessCounters.notifications).toBe(1);
-    expect(bench.events(UvmEventTypeMigration)).toEqual([]);
-  });
+  it.each([
+    ['h100', 535, 0],
+    ['h100', 545, 1],
+    ['h100', 550, 0],
+    ['h100', 580, 0],
+    ['v100', 535, 1],
+    ['v100', 570, 1],
+  ])(
+    'on a host with 4 KiB pages %s under release %i moves what is named, or only reports it',
+    (gpu, release, moves) => {
+      const bench = remotely({ params: ON, gpu, release });
+      bench.gpu(often(3, 64));
+      expect(bench.driver.accessCounters.notifications).toBe(1);
+      expect(bench.events(UvmEventTypeMigration)).toHaveLength(moves);
+    },
+  );
 
   it('are on by default with ATS, unless uvm_ats_mode=0', () => {
     const counters = (ats: number): boolean =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { gpuPreset } from '@hmm/gpu';
-import { moduleParameterNames, uvmCapability, UvmModuleParams } from '@hmm/nvidia-uvm-model';
+import { Kernel } from '@hmm/kernel';
+import { MemorySystem } from '@hmm/mm';
+import { moduleParameterNames, uvmFactory, UvmModuleParams } from '@hmm/nvidia-uvm-model';
 
 describe('module parameters', () => {
   it('have the driver’s defaults', () => {
@@ -8,6 +9,7 @@ describe('module parameters', () => {
     expect(params.get('uvm_perf_prefetch_threshold')).toBe(51);
     expect(params.get('uvm_perf_fault_replay_policy')).toBe(2);
     expect(params.get('uvm_perf_thrashing_pin')).toBe(300);
+    expect(params.get('uvm_perf_lapse_vote_threshold')).toBe(32);
   });
 
   it('take values in range, replace others as the driver does, and say so', () => {
@@ -34,6 +36,8 @@ describe('module parameters', () => {
     ['uvm_perf_thrashing_enable', 2, 1],
     ['uvm_perf_thrashing_lapse_usec', 0, 500],
     ['uvm_perf_thrashing_lapse_usec', 1, 1],
+    ['uvm_perf_lapse_vote_threshold', 0, 500],
+    ['uvm_perf_lapse_vote_threshold', 1, 1],
     ['uvm_perf_thrashing_nap', 101, 1],
     ['uvm_perf_thrashing_pin', 0, 0],
     ['uvm_perf_access_counter_threshold', 70_000, 65_535],
@@ -57,38 +61,24 @@ describe('module parameters', () => {
     expect(params.set('uvm_disable_hmm', 2)).toMatchObject({ ok: false });
   });
 
+  it('are unknown to releases before the first that has them', () => {
+    const create = (...settings: [string, string][]): readonly string[] => {
+      const kernel = new Kernel();
+      const memory = new MemorySystem(kernel);
+      const made = uvmFactory().create({ kernel, memory, seed: 1 }, 'h100', new Map(settings));
+      return made.ok ? made.client.log : [made.message];
+    };
+    const votes: [string, string] = ['uvm_perf_lapse_vote_threshold', '8'];
+    expect(create(votes)).toEqual(["nvidia_uvm: unknown parameter 'uvm_perf_lapse_vote_threshold' ignored"]);
+    expect(create(votes, ['release', '590'])).toEqual([]);
+    expect(uvmFactory().settings['uvm_perf_lapse_vote_threshold']).toMatch(/, since release 590$/);
+  });
+
   it('refuse names that the module has not, and fractions', () => {
     const params = new UvmModuleParams();
     expect(params.set('uvm_perf_magic', 1)).toMatchObject({ ok: false });
     expect(params.set('uvm_perf_prefetch_threshold', 1.5)).toMatchObject({ ok: false });
     expect(params.set('uvm_peer_copy', 1)).toMatchObject({ ok: true, how: 'without-effect' });
     expect(moduleParameterNames()).toContain('uvm_global_oversubscription');
-  });
-});
-
-describe('which GPU gets what', () => {
-  const system = (gpu: string, params = new UvmModuleParams()): string => {
-    const capability = uvmCapability(gpuPreset(gpu), params);
-    return capability.ok ? capability.system.kind : capability.reason;
-  };
-
-  it.each([
-    ['k80', 'the open kernel modules do not support Kepler GPUs'],
-    ['p100', 'none'],
-    ['p100-2016', 'hmm'],
-    ['v100', 'none'],
-    ['t4', 'hmm'],
-    ['h100', 'hmm'],
-    ['gh200', 'ats'],
-    ['rtx5090', 'hmm'],
-  ])('%s: %s', (gpu, kind) => {
-    expect(system(gpu)).toBe(kind);
-  });
-
-  it('Maxwell is refused with what it cannot do; HMM goes with its switches', () => {
-    expect(system('m40')).toMatch(/^Tesla M40 cannot replay a fault/);
-    const off = new UvmModuleParams();
-    off.set('uvm_disable_hmm', 1);
-    expect(system('h100', off)).toBe('none');
   });
 });

@@ -3,6 +3,7 @@ import {
   UvmEventTypeMapRemote,
   UvmEventTypeThrashingDetected,
   UvmEventTypeThrottlingStart,
+  type UvmThrashingLapse,
 } from '@hmm/nvidia-uvm-model';
 import { Bench, params, sequence } from './setup.js';
 
@@ -65,5 +66,56 @@ describe('the thrashing detector (uvm_perf_thrashing)', () => {
       else bench.cpu([3], false, seen);
       expect(seen[0]).toBe((round * 7) % 256);
     }
+  });
+});
+
+describe('the lapse that adapts (release 590)', () => {
+  const lapse = (release = 590, values: Readonly<Record<string, number>> = {}): UvmThrashingLapse =>
+    new Bench(1, { release, params: params(values) }).space.lapse;
+
+  /** The lapse after votes: `n` times an event `since` ns ago. */
+  const after = (at: UvmThrashingLapse, n: number, since: number): number => {
+    for (let i = 0; i < n; i++) at.vote(since);
+    return at.ns;
+  };
+
+  it('one vote against makes it an eighth longer, and is forgotten', () => {
+    const at = lapse();
+    expect([after(at, 1, 0), at.votes]).toEqual([562_500, 0]);
+    expect(after(at, 1, 0)).toBe(632_812);
+  });
+
+  it('so do as many votes for it as the threshold says, of which half are kept', () => {
+    const at = lapse();
+    expect([after(at, 31, 500_000), at.votes]).toEqual([500_000, 31]);
+    expect([after(at, 1, 500_000), at.votes]).toEqual([562_500, 16]);
+    expect(after(lapse(590, { uvm_perf_lapse_vote_threshold: 2 }), 2, 600_000)).toBe(562_500);
+  });
+
+  it('it grows to half a second and an eighth at most, and falls only there: when the votes wrap', () => {
+    const at = lapse();
+    while (at.ns < 500_000_000) at.vote(0);
+    const top = at.ns;
+    expect(top).toBeLessThan(550_000_000);
+    expect([after(at, 128, 0), at.votes]).toEqual([top, -128]);
+    expect([after(at, 1, 0), at.votes]).toEqual([top - Math.floor(top / 8), 63]);
+  });
+
+  it('not before release 590, and not where it was set', () => {
+    expect(after(lapse(580), 1, 0)).toBe(500_000);
+    expect(after(lapse(590, { uvm_perf_thrashing_lapse_usec: 400 }), 1, 0)).toBe(400_000);
+    expect(after(lapse(590, { uvm_perf_thrashing_lapse_usec: 500 }), 1, 0)).toBe(562_500);
+  });
+
+  it('hints on thrashing pages vote, each VA space for itself; nap, epoch and pin do not follow', () => {
+    const fixed = new Bench(1);
+    const adapting = new Bench(1, { release: 590 });
+    const other = adapting.driver.openVaSpace();
+    for (const bench of [fixed, adapting]) pingPong(bench, 12);
+    expect(fixed.space.lapse.ns).toBe(500_000);
+    expect(adapting.space.lapse.ns).toBeGreaterThan(500_000);
+    expect(other.lapse.ns).toBe(500_000);
+    expect(adapting.driver.thrashingParams.nap).toBe(500_000);
+    expect(adapting.driver.tools.counters.throttled).not.toBe(fixed.driver.tools.counters.throttled);
   });
 });

@@ -1,5 +1,5 @@
 import { errnoName } from '@hmm/kernel';
-import { type ClientFactory, type DeviceClient, Machine } from '@hmm/machine';
+import { type ClientFactory, type DeviceClient, type DeviceFeatures, Machine } from '@hmm/machine';
 import {
   allocates,
   DEFAULT_DEVICE,
@@ -110,10 +110,15 @@ function numberOf(text: string): number | undefined {
 
 function adapt(
   program: ProgramFile,
-  { managedMemory, systemMemory }: { readonly managedMemory: boolean; readonly systemMemory: boolean },
+  {
+    managedMemory,
+    systemMemory,
+    systemMemoryRefusal: refusal = '',
+  }: Pick<DeviceFeatures, 'managedMemory' | 'systemMemory' | 'systemMemoryRefusal'>,
 ): { readonly program: ProgramFile; readonly changed: readonly string[] } {
   if (!systemMemory && managedMemory && allocates(program, 'malloc')) {
-    const changed = ['on this GPU it does not reach malloc’d memory: malloc became managed memory'];
+    const why = refusal === '' ? '' : ` (${refusal})`;
+    const changed = [`on this GPU it does not reach malloc’d memory${why}: malloc became managed memory`];
     return { program: withMemory(program, 'malloc', 'managed'), changed };
   }
   if (!managedMemory && systemMemory && allocates(program, 'managed')) {

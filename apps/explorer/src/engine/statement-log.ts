@@ -69,10 +69,11 @@ function agentOf(context: ProgramContext): string {
   return context.agent === '' ? context.process.name : `${context.process.name}:${context.agent}`;
 }
 
+const ON_DEVICE: ReadonlySet<Statement['kind']> = new Set(['prefetch', 'discard', 'device-call']);
+
 function sideOf(statement: Statement): 'cpu' | 'gpu' {
   if (statement.kind === 'access') return statement.agent;
-  const onDevice = statement.kind === 'prefetch' || statement.kind === 'device-call';
-  return onDevice ? 'gpu' : 'cpu';
+  return ON_DEVICE.has(statement.kind) ? 'gpu' : 'cpu';
 }
 
 function resultOf(statement: Statement, context: ProgramContext): string {

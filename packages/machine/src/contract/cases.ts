@@ -191,6 +191,15 @@ export const CONTRACT_PROGRAMS: readonly ContractProgram[] = [
       assert x[39] == 42 /\\ y[39] == 42 /\\ y[5] == 99 /\\ y[6] == 9`,
   },
   {
+    name: 'a discard, done or refused, spares its neighbours and what is written after it',
+    text: `MEM a 40pages
+      cpu write a = 3 step 1
+      discard a[8..16] unmap rc e
+      gpu write a[8..16] = 50 step 1
+      cpu read a -> x
+      assert x[7] == 10 /\\ x[8] == 50 /\\ x[15] == 57 /\\ x[16] == 19`,
+  },
+  {
     name: 'mremap takes the values along, wherever they are',
     needs: systemMemory,
     text: `malloc a 4pages

@@ -1,4 +1,4 @@
-import { EBUSY, EIO, EOPNOTSUPP, HmmError, type Kernel, type Task } from '@hmm/kernel';
+import { EBUSY, EIO, EOPNOTSUPP, type Kernel, type Task } from '@hmm/kernel';
 import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_WRITE, hmmRangeFault } from '@hmm/mirror';
 import type { MmStruct } from '@hmm/mm';
 import {
@@ -197,7 +197,7 @@ class MirrorProcess implements DeviceProcess {
   }
 
   *operation(): Task<DeviceOperationResult> {
-    throw new HmmError('NO_OPERATION', 'a mirror has no operations of its own');
+    return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
   }
 
   residency(vpn: number, pages: number, out: Uint8Array): void {

@@ -170,6 +170,17 @@ export type Statement =
       readonly span: Span;
     })
   | (Results & {
+      /** What the pages hold is needed no more. */
+      readonly kind: 'discard';
+      readonly range: Range;
+      /** They lose their mappings and their place as well. */
+      readonly unmap: boolean;
+      /** Where they are moved afterwards, without a copy; undefined: they stay. */
+      readonly place: 'cpu' | 'gpu' | undefined;
+      readonly device: Name | undefined;
+      readonly span: Span;
+    })
+  | (Results & {
       readonly kind: 'device-call';
       readonly call: DeviceCall;
       readonly range: Range;

@@ -64,6 +64,7 @@ export function formatStatement(statement: Statement, indent = ''): string {
     case 'mremap':
     case 'prefetch':
     case 'advise':
+    case 'discard':
     case 'device-call':
       return call(statement) + results(statement);
     default:
@@ -71,7 +72,10 @@ export function formatStatement(statement: Statement, indent = ''): string {
   }
 }
 
-type Call = Extract<Statement, { kind: 'syscall' | 'mremap' | 'prefetch' | 'advise' | 'device-call' }>;
+type Call = Extract<
+  Statement,
+  { kind: 'syscall' | 'mremap' | 'prefetch' | 'advise' | 'discard' | 'device-call' }
+>;
 
 function call(statement: Call): string {
   const range = formatRange(statement.range);
@@ -84,6 +88,11 @@ function call(statement: Call): string {
       return `prefetch ${range} to ${statement.place}${on(statement)}`;
     case 'advise':
       return `advise ${range} ${statement.advice} ${statement.place}${on(statement)}`;
+    case 'discard': {
+      const unmap = statement.unmap ? ' unmap' : '';
+      const place = statement.place === undefined ? '' : ` to ${statement.place}`;
+      return `discard ${range}${unmap}${place}${on(statement)}`;
+    }
     case 'device-call': {
       const value = statement.value === undefined ? '' : ` = ${formatExpr(statement.value, 5)}`;
       return `${statement.call} ${range}${value}${on(statement)}`;

@@ -66,6 +66,7 @@ export class StatementParser extends AccessParser {
         { ALT: () => this.SUBRULE(this.prefetch) },
         { ALT: () => this.SUBRULE(this.svmBind) },
         { ALT: () => this.SUBRULE(this.advise) },
+        { ALT: () => this.SUBRULE(this.discard) },
         { ALT: () => this.SUBRULE(this.deviceCall) },
         { ALT: () => this.SUBRULE(this.simple) },
         { ALT: () => this.SUBRULE(this.compound) },
@@ -164,6 +165,32 @@ export class StatementParser extends AccessParser {
       kind: 'advise',
       range,
       advice,
+      place,
+      device,
+      ...this.SUBRULE(this.results),
+      span: this.from(first),
+    };
+  });
+
+  /** `discard a`, `discard a unmap`, `discard a to gpu`. */
+  private readonly discard = this.RULE('discard', (): Statement => {
+    const first = this.CONSUME(kw('discard'));
+    const range = this.SUBRULE(this.range);
+    let unmap = false;
+    this.OPTION(() => {
+      this.CONSUME(kw('unmap'));
+      unmap = true;
+    });
+    let place: 'cpu' | 'gpu' | undefined;
+    this.OPTION1(() => {
+      this.CONSUME(kw('to'));
+      place = this.SUBRULE(this.place);
+    });
+    const device = this.SUBRULE(this.onDevice);
+    return {
+      kind: 'discard',
+      range,
+      unmap,
       place,
       device,
       ...this.SUBRULE(this.results),

@@ -72,6 +72,23 @@ describe('programs', () => {
     expect(formatProgram(program)).toContain(' T0                      | T1                 ;');
   });
 
+  test('a discard may take the mappings along, and say where to', () => {
+    const text =
+      'managed a 2MiB discard a discard a[1] unmap -> x discard a[0..4] to cpu rc e discard a unmap to gpu';
+    const found = parsed(text).body.flatMap((s) => (s.kind === 'discard' ? [s] : []));
+    expect(found.map(({ unmap, place }) => [unmap, place])).toEqual([
+      [false, undefined],
+      [true, undefined],
+      [false, 'cpu'],
+      [true, 'gpu'],
+    ]);
+    expect(found.map(({ into, rc }) => [into?.text, rc?.text]).slice(1, 3)).toEqual([
+      ['x', undefined],
+      [undefined, 'e'],
+    ]);
+    expect(parsed('malloc unmap 4KiB cpu read unmap').body).toHaveLength(2);
+  });
+
   test('words with a meaning in one place are names elsewhere', () => {
     expect(parsed('malloc page 4KiB cpu read page page:0 -> rc rc seq').body).toHaveLength(2);
   });
@@ -89,6 +106,9 @@ describe('errors name file, line, column and what was expected', () => {
     ['malloc a 4KiB\ngpu fetch a', "test.hmm:2:5: expected read, write, atomic or stream but found 'fetch'"],
     ['malloc a', 'test.hmm:1:9: expected a value but found the end of the file'],
     ['malloc a 4KiB\nfrob a', "test.hmm:2:1: expected a statement but found 'frob'"],
+    ['managed a 4KiB\ndiscard b', 'test.hmm:2:9: there is no region called b (defined: a)'],
+    ['managed a 4KiB\ndiscard a to disk', "test.hmm:2:14: expected cpu or gpu but found 'disk'"],
+    ['managed a 4KiB discard a on D7', 'test.hmm:1:29: there is no device called D7 (defined: D0)'],
     ['malloc a 64', 'test.hmm:1:10: expected a size with its unit (64KiB, 8pages)'],
     ['malloc a 4KiB\ncpu read b', 'test.hmm:2:10: there is no region called b (defined: a)'],
     ['sleep 5', 'test.hmm:1:7: expected a time with its unit (5ms)'],

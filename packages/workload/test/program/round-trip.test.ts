@@ -108,6 +108,15 @@ const { statement } = fc.letrec<{ statement: Statement }>((tie) => ({
       })),
     fc.record({ kind: fc.constant('prefetch'), range, place, device, ...results, ...here }),
     fc.record({
+      kind: fc.constant('discard'),
+      range,
+      unmap: fc.boolean(),
+      place: fc.option(place, { nil: undefined }),
+      device,
+      ...results,
+      ...here,
+    }),
+    fc.record({
       kind: fc.constant('advise'),
       range,
       advice: fc.constantFrom('preferred', 'accessed_by', 'read_mostly', 'unset_preferred'),

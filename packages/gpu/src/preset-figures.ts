@@ -1,0 +1,41 @@
+import type { GpuPreset } from './capability.js';
+import type { Figure } from './cost.js';
+
+/** A number of a preset under the name of its field, with its unit. */
+export interface PresetFigure extends Figure {
+  /** `link.toDeviceGBs` */
+  readonly name: string;
+  /** `ns`, `GB/s`, `B`, `bits`; empty for a count or a factor. */
+  readonly unit: string;
+}
+
+/** Every number of a preset, each with its origin, in the order of the preset's fields. */
+export function presetFigures(preset: GpuPreset): PresetFigure[] {
+  const { access, capability: can, link } = preset;
+  const found: PresetFigure[] = [];
+  const add = (name: string, unit: string, figure: Figure): number => found.push({ ...figure, name, unit });
+  add('memory', 'B', preset.memory);
+  add('capability.vaBits', 'bits', can.vaBits);
+  add('capability.rmVaBytes', 'B', can.rmVaBytes);
+  for (const [i, size] of can.pageSizes.entries()) add(`capability.pageSizes[${i}]`, 'B', size);
+  for (const name of ['invalidateBatch', 'utlbFaults', 'faultBufferEntries', 'threads'] as const) {
+    add(`capability.${name}`, '', can[name]);
+  }
+  for (const name of ['toDeviceBase', 'toDeviceGBs', 'toHostBase', 'toHostGBs'] as const) {
+    add(`link.${name}`, name.endsWith('GBs') ? 'GB/s' : 'ns', link[name]);
+  }
+  for (const name of ACCESSES) add(`access.${name}`, name.endsWith('GBs') ? 'GB/s' : 'ns', access[name]);
+  add('serviceScale', '', preset.serviceScale);
+  return found;
+}
+
+const ACCESSES = [
+  'localRead',
+  'localWrite',
+  'localAtomic',
+  'remoteRead',
+  'remoteWrite',
+  'remoteAtomic',
+  'localGBs',
+  'remoteGBs',
+] as const;
