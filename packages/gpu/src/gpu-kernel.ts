@@ -126,13 +126,18 @@ export abstract class GpuKernel {
 
   /** Delivers the faults of `times` accesses to page `vpn` through `utlb` and the ones after it. */
   protected fault(vpn: number, utlb: number, times = 1): void {
-    for (let i = 0; i < times; i++) this.faultOf(vpn, this.accesses.access, utlb + i);
+    const { access } = this.accesses;
+    const type = this.faultType(vpn, access);
+    for (let i = 0; i < times; i++) this.deliver(vpn, access, type, utlb + i);
   }
 
   /** Delivers the fault of one access of kind `access` to page `vpn`. */
   protected faultOf(vpn: number, access: number, utlb: number): void {
+    this.deliver(vpn, access, this.faultType(vpn, access), utlb);
+  }
+
+  private deliver(vpn: number, access: number, type: number, utlb: number): void {
     const { faultBuffer, kernel } = this.gpu;
-    const type = this.faultType(vpn, access);
     const unit = utlb % UTLBS;
     this.utlbs[unit >>> 5] = (this.utlbs[unit >>> 5] ?? 0) | (1 << (unit & 31));
     faultBuffer.push(this.instance.id, vpn, access, type, unit, kernel.sched.now);

@@ -1,3 +1,4 @@
+import { GPU_PTE_SYSMEM } from './access.js';
 import { GpuKernel, mapped } from './gpu-kernel.js';
 
 /** Thread blocks of the grid: one page each at a time. */
@@ -44,7 +45,7 @@ export class GridKernel extends GpuKernel {
     super(...args);
     const { pages } = this.accesses;
     const n = pages.length;
-    this.contiguous = pages.every((page, i) => page === (pages[0] ?? 0) + i);
+    this.contiguous = consecutive(pages);
     this.waiting = new Int32Array(Math.ceil(n / 32));
     for (let page = 0; page < Math.min(GRID, n); page++) this.setWaiting(page);
   }
@@ -98,20 +99,44 @@ export class GridKernel extends GpuKernel {
 
   /** Looks at what waits in words `from` … `to - 1`; blocks that can go on do. */
   private retire(from: number, to: number): void {
-    const { waiting, accesses, instance, needs } = this;
-    const { base, pages } = accesses;
+    const { waiting, accesses, instance } = this;
+    const first = accesses.base + (accesses.pages[0] ?? 0);
+    const together = this.contiguous && first % 32 === 0 && instance.table.walker === undefined;
     for (let word = from; word < to; word++) {
-      let bits = waiting[word] ?? 0;
-      while (bits !== 0) {
-        const bit = 31 - Math.clz32(bits & -bits);
-        bits &= bits - 1;
-        const page = word * 32 + bit;
-        if (mapped(instance, base + (pages[page] ?? 0), needs) === 0) continue;
-        waiting[word] = (waiting[word] ?? 0) & ~(1 << bit);
-        this.outstanding--;
-        this.chase(page);
-      }
+      const bits = waiting[word] ?? 0;
+      if (bits === 0) continue;
+      if (together) this.retireWord(word, bits, first + 32 * word);
+      else this.retireEach(word, bits);
     }
+  }
+
+  /** The fast path: the pages of the set `bits` of a word are consecutive from `vpn`, and one table has them all. */
+  private retireWord(word: number, bits: number, vpn: number): void {
+    const { tlb } = this.instance.table;
+    const found = tlb.having(vpn, bits, this.needs);
+    if (found === 0) return;
+    const remote = tlb.having(vpn, found, GPU_PTE_SYSMEM);
+    for (let rest = found; rest !== 0; rest &= rest - 1) {
+      const bit = 31 - Math.clz32(rest & -rest);
+      this.release(word, bit, ((remote >>> bit) & 1) === 0 ? 1 : 2);
+    }
+  }
+
+  private retireEach(word: number, bits: number): void {
+    const { accesses, instance, needs } = this;
+    for (let rest = bits; rest !== 0; rest &= rest - 1) {
+      const bit = 31 - Math.clz32(rest & -rest);
+      const how = mapped(instance, accesses.base + (accesses.pages[word * 32 + bit] ?? 0), needs);
+      if (how !== 0) this.release(word, bit, how);
+    }
+  }
+
+  /** The block that waits for a page which is mapped now goes on. */
+  private release(word: number, bit: number, how: 1 | 2): void {
+    const { waiting } = this;
+    waiting[word] = (waiting[word] ?? 0) & ~(1 << bit);
+    this.outstanding--;
+    this.chase(word * 32 + bit, how);
   }
 
   /** Lists the lowest waiting pages, as many as faults are chosen from. */
@@ -132,22 +157,23 @@ export class GridKernel extends GpuKernel {
     this.windowLength = found;
   }
 
-  /** The thread block at page `next` goes on as far as it can. */
-  private chase(next: number): void {
+  /** The thread block at page `next`, which is mapped as `how` says, goes on as far as it can. */
+  private chase(next: number, how: 1 | 2): void {
     const { accesses, instance, needs } = this;
-    const n = accesses.pages.length;
-    for (let at = next; at < n; at += GRID) {
-      const how = mapped(instance, accesses.base + (accesses.pages[at] ?? 0), needs);
-      if (how === 0) {
-        this.setWaiting(at);
-        return;
-      }
-      if (how === 2) {
+    const { base, pages } = accesses;
+    let at = next;
+    let found: 0 | 1 | 2 = how;
+    while (found !== 0) {
+      if (found === 2) {
         this.remoteDone++;
-        this.countAccess(accesses.base + (accesses.pages[at] ?? 0), LINES);
+        this.countAccess(base + (pages[at] ?? 0), LINES);
       } else this.localDone++;
       this.transfer(at, at + 1);
+      at += GRID;
+      if (at >= pages.length) return;
+      found = mapped(instance, base + (pages[at] ?? 0), needs);
     }
+    this.setWaiting(at);
   }
 
   private setWaiting(page: number): void {
@@ -209,4 +235,11 @@ export class GridKernel extends GpuKernel {
     const { base, pages } = this.accesses;
     this.fault(base + (pages[position] ?? 0), turn * WARPS, warps);
   }
+}
+
+/** Whether each page follows the one before it. */
+function consecutive(pages: Int32Array): boolean {
+  const first = pages[0] ?? 0;
+  for (let i = 1; i < pages.length; i++) if (pages[i] !== first + i) return false;
+  return true;
 }

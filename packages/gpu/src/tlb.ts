@@ -18,7 +18,7 @@ export const TLB_BATCH = 16384;
 /**
  * A cache in front of a {@link GpuPageTable} of where the leaves of 2 MiB are: it makes replaying accesses fast and
  * decides nothing. Leaves themselves are read where they stand, so their changes need no invalidation; the table drops
- * a piece when its leaves move (a 2 MiB leaf splits, or takes the place of small ones). Pieces are told apart by the low
+ * a piece when its leaves come or move (a first table is made, a 2 MiB leaf splits, or takes the place of small ones). Pieces are told apart by the low
  * 32 bits of the VPN; all belong to one window of 2^32 pages, and moving to another empties the cache.
  */
 export class GpuTlb {
@@ -113,6 +113,25 @@ export class GpuTlb {
     return lanes[(slots[slot + 1] ?? 0) + ((vpn << 1) & (slots[slot + 2] ?? 0))] ?? 0;
   }
 
+  /**
+   * The pages among the 32 from `vpn`, a multiple of 32, whose leaves have all bits of `needs`: bit `i` for page `vpn + i`. Only
+   * the pages of the set `asked` are looked at.
+   */
+  having(vpn: number, asked: number, needs: number): number {
+    this.enter(vpn, 32);
+    const { slots, lanes } = this;
+    const slot = (vpn >>> 7) & 4092;
+    if (slots[slot] !== (vpn | 0) >> 9) this.fill(vpn);
+    const step = slots[slot + 2] ?? 0;
+    const first = (slots[slot + 1] ?? 0) + ((vpn << 1) & step);
+    let found = 0;
+    for (let rest = asked; rest !== 0; rest &= rest - 1) {
+      const bit = 31 - Math.clz32(rest & -rest);
+      if (((lanes[first + ((bit << 1) & step)] ?? 0) & needs) === needs) found |= 1 << bit;
+    }
+    return found;
+  }
+
   /** As {@link GpuTlb.flags} for an access that needs the bits `needs`: what lacks one is looked for by the walker, if there is one. */
   walked(vpn: number, needs: number): number {
     const flags = this.flags(vpn);
@@ -140,13 +159,13 @@ export class GpuTlb {
     this.dropAll();
   }
 
-  /** Lane of the leaf for `vpn`, kept for next time; lane 0, which is always empty, where there is none. */
+  /** Lane of the leaf for `vpn`, kept for next time; lane 0, which is always empty, where no table or leaf covers it. */
   private fill(vpn: number): number {
     const { lanes, slots } = this;
     const pmd = this.table.pmd(vpn);
-    if (pmd < 0 || lanes[pmd] === 0) return 0;
-    const small = lanes[pmd] === ENTRY_TABLE;
-    const first = small ? (lanes[pmd + 1] ?? 0) : pmd;
+    const covered = pmd >= 0 && lanes[pmd] !== 0;
+    const small = covered && lanes[pmd] === ENTRY_TABLE;
+    const first = small ? (lanes[pmd + 1] ?? 0) : covered ? pmd : 0;
     const step = small ? PTE_STEP : 0;
     const tag = vpn | 0;
     const slot = (tag >>> 7) & 4092;

@@ -37,10 +37,15 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
-/** Runs a benchmark once to warm it up and then `repetitions` times. */
-export function measure(benchmark: Benchmark, repetitions: number): BenchmarkResult {
+/** Code that ran for so long is compiled. */
+const WARM_MS = 2500;
+
+/** Runs a benchmark for `warmMs` ms, at least once, to warm it up, and then `repetitions` times. */
+export function measure(benchmark: Benchmark, repetitions: number, warmMs = WARM_MS): BenchmarkResult {
   const { name, unit, goal } = benchmark;
-  benchmark.run();
+  const begin = performance.now();
+  do benchmark.run();
+  while (performance.now() - begin < warmMs);
   const samples = Array.from({ length: repetitions }, () => benchmark.run());
   const values = samples.map((sample) => sample.value);
   const references = samples.flatMap(({ reference }) => (reference === undefined ? [] : [reference]));

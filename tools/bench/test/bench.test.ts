@@ -26,6 +26,7 @@ describe('a benchmark', () => {
     const result = measure(
       { name: 'n', unit: 'ms', goal: 3, run: () => ({ value: values.shift() ?? 0, reference: 2 }) },
       3,
+      0,
     );
     expect(result).toEqual({
       name: 'n',
@@ -42,14 +43,14 @@ describe('a benchmark', () => {
 
   it('reaches its goal from above for a rate and from below for a cost', () => {
     const met = (unit: string, value: number) =>
-      measure({ name: 'n', unit, goal: 10, run: () => ({ value }) }, 1).met;
+      measure({ name: 'n', unit, goal: 10, run: () => ({ value }) }, 1, 0).met;
     expect([met('M pages/s', 11), met('M pages/s', 9), met('ms', 9), met('ms', 11)]).toEqual([
       true,
       false,
       true,
       false,
     ]);
-    expect(measure({ name: 'n', unit: 'ms', run: () => ({ value: 1 }) }, 1).met).toBeNull();
+    expect(measure({ name: 'n', unit: 'ms', run: () => ({ value: 1 }) }, 1, 0).met).toBeNull();
   });
 });
 
