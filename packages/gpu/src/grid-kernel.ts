@@ -1,7 +1,8 @@
+import { hweight32 } from '@hmm/kernel';
 import { GPU_PTE_SYSMEM } from './access.js';
 import { GpuKernel, mapped } from './gpu-kernel.js';
 
-/** Thread blocks of the grid: one page each at a time. */
+/** Thread blocks of the grid, whole words of them: one page each at a time. */
 const GRID = 1056;
 /** Pages of the first batch, of the later ones, and how many of those come from anywhere in the window. */
 const FIRST_PAGES = 120;
@@ -110,33 +111,55 @@ export class GridKernel extends GpuKernel {
     }
   }
 
-  /** The fast path: the pages of the set `bits` of a word are consecutive from `vpn`, and one table has them all. */
+  /**
+   * The fast path: the pages of a word are consecutive from `vpn`, one table has them all, and the blocks that wait for those of
+   * the set `bits` go on to pages of one word again.
+   */
   private retireWord(word: number, bits: number, vpn: number): void {
+    const { waiting, accesses, needs } = this;
     const { tlb } = this.instance.table;
-    const found = tlb.having(vpn, bits, this.needs);
+    let found = tlb.having(vpn, bits, needs);
     if (found === 0) return;
-    const remote = tlb.having(vpn, found, GPU_PTE_SYSMEM);
+    waiting[word] = bits & ~found;
+    this.outstanding -= hweight32(found);
+    for (let at = word; found !== 0;) {
+      this.bookWord(at, found, tlb.having(vpn + 32 * (at - word), found, GPU_PTE_SYSMEM));
+      at += GRID / 32;
+      const left = accesses.pages.length - 32 * at;
+      const moved = left >= 32 ? found : left > 0 ? found & ((1 << left) - 1) : 0;
+      found = moved === 0 ? 0 : tlb.having(vpn + 32 * (at - word), moved, needs);
+      const stopped = moved & ~found;
+      if (stopped === 0) continue;
+      waiting[at] = (waiting[at] ?? 0) | stopped;
+      this.outstanding += hweight32(stopped);
+    }
+  }
+
+  /** Performs the accesses of a word to the pages of the set `found`, those of `remote` across the link. */
+  private bookWord(word: number, found: number, remote: number): void {
+    const far = hweight32(remote);
+    this.localDone += hweight32(found) - far;
+    this.remoteDone += far;
+    const { base, pages, values } = this.accesses;
+    for (let rest = remote; rest !== 0; rest &= rest - 1)
+      this.countAccess(base + (pages[word * 32 + 31 - Math.clz32(rest & -rest)] ?? 0), LINES);
+    if (values === undefined) return;
     for (let rest = found; rest !== 0; rest &= rest - 1) {
-      const bit = 31 - Math.clz32(rest & -rest);
-      this.release(word, bit, ((remote >>> bit) & 1) === 0 ? 1 : 2);
+      const at = word * 32 + 31 - Math.clz32(rest & -rest);
+      this.transfer(at, at + 1);
     }
   }
 
   private retireEach(word: number, bits: number): void {
-    const { accesses, instance, needs } = this;
+    const { accesses, instance, needs, waiting } = this;
     for (let rest = bits; rest !== 0; rest &= rest - 1) {
       const bit = 31 - Math.clz32(rest & -rest);
       const how = mapped(instance, accesses.base + (accesses.pages[word * 32 + bit] ?? 0), needs);
-      if (how !== 0) this.release(word, bit, how);
+      if (how === 0) continue;
+      waiting[word] = (waiting[word] ?? 0) & ~(1 << bit);
+      this.outstanding--;
+      this.chase(word * 32 + bit, how);
     }
-  }
-
-  /** The block that waits for a page which is mapped now goes on. */
-  private release(word: number, bit: number, how: 1 | 2): void {
-    const { waiting } = this;
-    waiting[word] = (waiting[word] ?? 0) & ~(1 << bit);
-    this.outstanding--;
-    this.chase(word * 32 + bit, how);
   }
 
   /** Lists the lowest waiting pages, as many as faults are chosen from. */

@@ -1,3 +1,4 @@
+export * from './bitops.js';
 export * from './errno.js';
 export * from './error.js';
 export * from './hash.js';

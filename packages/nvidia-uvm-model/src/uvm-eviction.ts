@@ -1,5 +1,6 @@
+import { hweight32 } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
-import { MASK_WORDS, maskAndNot, maskNext, newMask, popcount } from './uvm-page-mask.js';
+import { MASK_WORDS, maskAndNot, maskNext, newMask } from './uvm-page-mask.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
 import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
@@ -65,7 +66,7 @@ function takeResident(block: UvmVaBlock): number {
     leaving[i] = bits | ((row[ROW_DISCARDED + i] ?? 0) & ~(row[ROW_CPU_RESIDENT + i] ?? 0));
     if (bits === 0) continue;
     row[ROW_EVICTED + i] = (row[ROW_EVICTED + i] ?? 0) | bits;
-    pages += popcount(bits);
+    pages += hweight32(bits);
   }
   return pages;
 }

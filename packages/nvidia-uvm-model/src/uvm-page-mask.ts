@@ -5,6 +5,8 @@
  * @uvm uvm_va_block_types.h uvm_page_mask_t
  */
 
+import { hweight32 } from '@hmm/kernel';
+
 /** Pages of a whole block. */
 export const PAGES_PER_BLOCK = 512;
 /** Words of a mask. */
@@ -116,17 +118,10 @@ export function maskIntersects(a: UvmPageMask, b: UvmPageMask): boolean {
   return false;
 }
 
-/** Bits set in a 32-bit word. */
-export function popcount(word: number): number {
-  let v = word - ((word >>> 1) & 0x55555555);
-  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
-  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-}
-
 /** Bits set. @uvm uvm_va_block.h uvm_page_mask_weight */
 export function maskWeight(mask: UvmPageMask): number {
   let sum = 0;
-  for (let i = 0; i < MASK_WORDS; i++) sum += popcount(mask[i] ?? 0);
+  for (let i = 0; i < MASK_WORDS; i++) sum += hweight32(mask[i] ?? 0);
   return sum;
 }
 

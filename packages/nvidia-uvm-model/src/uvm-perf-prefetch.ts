@@ -1,3 +1,4 @@
+import { hweight32 } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
 import {
   MASK_WORDS,
@@ -11,7 +12,6 @@ import {
   maskZero,
   newMask,
   PAGES_PER_BLOCK,
-  popcount,
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { UVM_ID_CPU, type UvmProcessorId } from './uvm-types.js';
@@ -49,7 +49,7 @@ export class UvmPrefetchTree {
       const low = mask[word] ?? 0;
       const carry = offset === 0 ? 0 : (mask[word - 1] ?? 0) >>> (32 - offset);
       bits[word] = (low << offset) | carry;
-      before[word + 1] = (before[word] ?? 0) + popcount(bits[word] ?? 0);
+      before[word + 1] = (before[word] ?? 0) + hweight32(bits[word] ?? 0);
     }
   }
 
@@ -79,7 +79,7 @@ export class UvmPrefetchTree {
   private count(leaf: number): number {
     const word = leaf >>> 5;
     const rest = leaf & 31;
-    const part = rest === 0 ? 0 : popcount((this.bits[word] ?? 0) << (32 - rest));
+    const part = rest === 0 ? 0 : hweight32((this.bits[word] ?? 0) << (32 - rest));
     return (this.before[word] ?? 0) + part;
   }
 }
@@ -148,7 +148,7 @@ function takeOut(prefetch: UvmPageMask, faulted: UvmPageMask): number {
     const bits = faulted[i] ?? 0;
     if (bits === 0) continue;
     prefetch[i] = (prefetch[i] ?? 0) & ~bits;
-    pages += popcount(bits);
+    pages += hweight32(bits);
   }
   return pages;
 }

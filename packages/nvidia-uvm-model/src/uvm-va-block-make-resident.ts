@@ -1,3 +1,4 @@
+import { hweight32 } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
 import {
   MASK_WORDS,
@@ -10,7 +11,6 @@ import {
   maskOr,
   maskZero,
   newMask,
-  popcount,
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { UVM_CHUNK_PAGES_64K } from './uvm-pmm-chunk-size.js';
@@ -76,7 +76,7 @@ function settle(ctx: UvmServiceContext, block: UvmVaBlock, destination: UvmProce
     row[here + i] = (row[here + i] ?? 0) & ~move;
     if (there === ROW_GPU_RESIDENT) row[ROW_EVICTED + i] = (row[ROW_EVICTED + i] ?? 0) & ~move;
     migrated[i] = (migrated[i] ?? 0) | move;
-    pages += popcount(move);
+    pages += hweight32(move);
   }
   return pages;
 }

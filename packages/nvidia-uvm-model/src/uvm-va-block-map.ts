@@ -1,3 +1,4 @@
+import { hweight32 } from '@hmm/kernel';
 import {
   GPU_LEAF_2M,
   GPU_LEAF_64K,
@@ -18,7 +19,6 @@ import {
   maskNextClear,
   newMask,
   PAGES_PER_BLOCK,
-  popcount,
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { uvmPerfThrashingEvent } from './uvm-perf-thrashing.js';
@@ -83,7 +83,7 @@ function takeLacking(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask, p
     row[read + i] = (row[read + i] ?? 0) | lacks;
     row[write + i] = (row[write + i] ?? 0) | (lacks & writes);
     row[atomic + i] = (row[atomic + i] ?? 0) | (lacks & atomics);
-    pages += popcount(lacks);
+    pages += hweight32(lacks);
   }
   return pages;
 }

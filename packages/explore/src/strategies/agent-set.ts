@@ -11,13 +11,6 @@ export function agentsOf(set: number): number[] {
   return agents;
 }
 
-/** How many agents are in `set`. */
-export function countAgents(set: number): number {
-  let count = 0;
-  for (let rest = set; rest !== 0; rest &= rest - 1) count++;
-  return count;
-}
-
 /** The agent that goes on when nothing else matters: the one that ran last, else the lowest of the set. */
 export const continuing = (set: number, last: number): number =>
   last > 0 && hasAgent(set, last) ? last : lowestAgent(set);

@@ -1,6 +1,5 @@
-import { Prng, type AccessObserver } from '@hmm/kernel';
+import { hweight32, Prng, type AccessObserver } from '@hmm/kernel';
 import type { Strategy } from '../engine/strategy.js';
-import { countAgents } from './agent-set.js';
 
 /** Picks the next agent, and decides, at random; endless. The same seed gives the same executions. */
 export class RandomWalk implements Strategy {
@@ -21,7 +20,7 @@ export class RandomWalk implements Strategy {
 
   /** @inheritdoc */
   pick(ready: number): number {
-    let skip = this.prng.below(countAgents(ready));
+    let skip = this.prng.below(hweight32(ready));
     let rest = ready;
     for (; skip > 0; skip--) rest &= rest - 1;
     return 31 - Math.clz32(rest & -rest);
