@@ -201,7 +201,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     cc: '10.0',
     gib: 186,
     host: 'aarch64',
-    capability: onGrace(BLACKWELL),
+    capability: { ...onGrace(BLACKWELL), threads: figure(BLACKWELL.threads.value, 'estimate', 'as a B200') },
     link: C2C,
     access: access(1, 0.6, 8000, 375),
     scale: GUESS,

@@ -13,6 +13,8 @@ import {
 
 /** Scenarios of the mixtures that two runs do not agree on and whose totals the model misses. */
 const MIXTURES_OUTSIDE = 8;
+/** Of the totals of parallel kernels, so many are within the spread of two runs or 10 %; of the rest most within 20 %. */
+const PARALLEL_WITHIN = 0.75;
 /**
  * Agrees by chance: pages whose two events lie 500 µs apart, or nearly, count or do not; two H100 and an H200 differ in which.
  */
@@ -107,6 +109,15 @@ describe('the model and the driver on a real H100', () => {
       (s) => s.deterministic && !s.exact && !s.name.startsWith('qpar'),
     );
     expect(wrong.map(({ name }) => name)).toEqual([AT_THE_LAPSE]);
+  });
+
+  it('parallel kernels of many sizes: totals of batches and transfers, whose part of chance is in the hardware', () => {
+    const result = validateCapture(recording('h100-580.159.04-parallel.jsonl.gz'));
+    const totals = result.per_scenario.flatMap(({ totals: { rows } = { rows: [] } }) => rows);
+    const ofKernels = totals.filter(({ what }) => !what.startsWith('cpu_fault'));
+    expect(ofKernels.length).toBeGreaterThan(150);
+    const within = ofKernels.filter((row) => row.within).length;
+    expect(within / ofKernels.length).toBeGreaterThan(PARALLEL_WITHIN);
   });
 
   it('sizes from 64 KiB to 1 GiB without tracing: each time within 10 %', () => {
