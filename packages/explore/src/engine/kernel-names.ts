@@ -164,6 +164,7 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     rangeSnapshot: 'dmirror_range_snapshot',
     removeSwallowed: 'vma_complete',
     replaceHugePage: 'hugetlb_wp',
+    resetFrame: 'free_pages_prepare',
     restoreAll: 'remove_migration_ptes',
     restorePages: 'migrate_device_unmap',
     serviceBatch: 'service_fault_batch',
