@@ -64,6 +64,8 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
   /** By agent. */
   private readonly src: Int32Array[] = [];
   private readonly dst: Int32Array[] = [];
+  /** By pages on the device. */
+  private readonly texts: string[] = [];
   private next = 0;
   private value = -1;
 
@@ -91,8 +93,9 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
   /** @inheritdoc */
   finish(): Outcome {
     const { value } = this;
-    const text = `${value}, ${this.pagemap.live} pages on the device`;
-    return value === VALUE ? { text } : { text, violation: { invariant: 'I39', detail: text } };
+    const text = (this.texts[this.pagemap.live] ??= `${this.pagemap.live} pages on the device`);
+    if (value === VALUE) return { text };
+    return { text, violation: { invariant: 'I39', detail: `${value} was read, ${text}` } };
   }
 
   /** @inheritdoc */

@@ -75,6 +75,6 @@ export function* migrateVmaPages(args: MigrateVma): Task {
  * references of the migration are dropped.
  * @kernel mm/migrate_device.c migrate_vma_finalize
  */
-export function* migrateVmaFinalize(args: MigrateVma): Task {
-  yield* migrateDeviceFinalizeSlots(args.vma.mm.system, args.src, args.dst, args.npages);
+export function migrateVmaFinalize(args: MigrateVma): Task {
+  return migrateDeviceFinalizeSlots(args.vma.mm.system, args.src, args.dst, args.npages);
 }

@@ -7,7 +7,6 @@ import {
   VM_FAULT_ERROR,
   type MmStruct,
   handleMmFault,
-  handleMmFaultFast,
   migrationEntryWait,
 } from '@hmm/mm';
 import { HMM_PFN_INOUT_FLAGS, HMM_PFN_LANES, type HmmRange } from './hmm-range.js';
@@ -84,8 +83,8 @@ function* hmmVmaFault(walk: HmmVmaWalk): Task<number> {
   const { sched } = walk.mm.kernel;
   for (let vpn = walk.from; vpn < walk.to; vpn++) {
     if (sched.exploring) yield SP_PREEMPT;
-    const quick = handleMmFaultFast(vma, vpn, flags);
-    const result = quick >= 0 ? quick : yield* handleMmFault(vma, vpn, flags);
+    const served = handleMmFault(vma, vpn, flags);
+    const result = typeof served === 'number' ? served : yield* served;
     if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;
   }
   return 0;

@@ -41,8 +41,10 @@ export function* cpuFault(mm: MmStruct, vpn: number, write: boolean, before = 0)
   }
   const vma = vmaLookup(mm, vpn);
   let ret = -SIGSEGV;
-  if (vma !== undefined && !accessError(vma, write))
-    ret = signalOf(yield* handleMmFault(vma, vpn, write ? FAULT_FLAG_WRITE : 0));
+  if (vma !== undefined && !accessError(vma, write)) {
+    const served = handleMmFault(vma, vpn, write ? FAULT_FLAG_WRITE : 0);
+    ret = signalOf(typeof served === 'number' ? served : yield* served);
+  }
   mm.mmapLock.unlockRead();
   return ret;
 }

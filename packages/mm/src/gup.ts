@@ -96,7 +96,8 @@ function* faultinPage(vma: Vma, vpn: number, flags: number, unshare: boolean): T
   let fault = unshare ? FAULT_FLAG_UNSHARE : 0;
   if ((flags & FOLL_WRITE) !== 0) fault |= FAULT_FLAG_WRITE;
   if ((flags & FOLL_REMOTE) !== 0) fault |= FAULT_FLAG_REMOTE;
-  const ret = yield* handleMmFault(vma, vpn, fault);
+  const served = handleMmFault(vma, vpn, fault);
+  const ret = typeof served === 'number' ? served : yield* served;
   if ((ret & VM_FAULT_ERROR) === 0) return 0;
   return (ret & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EFAULT;
 }

@@ -1,4 +1,4 @@
-import { HmmError, LEVEL_PMD, LEVEL_PTE, type MaybeTask, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, HmmError, LEVEL_PMD, LEVEL_PTE, type MaybeTask, type Task } from '@hmm/kernel';
 import { anonVmaPrepare } from './anon-vma.js';
 import { doAnonymousPage } from './do-anonymous-page.js';
 import { removeDeviceExclusiveEntry } from './device-exclusive.js';
@@ -38,16 +38,23 @@ import type { Vma } from './vma.js';
  * it repeats the access afterwards, which may fault again (a page may come home read-only and have to be copied then).
  *
  * @param flags `FAULT_FLAG_*`.
- * @returns 0, or `VM_FAULT_*` error bits.
+ * @returns 0, or `VM_FAULT_*` error bits: at once, or by a task.
  * @kernel mm/memory.c handle_mm_fault
  */
-export function* handleMmFault(vma: Vma, vpn: number, flags: number): Task<number> {
+export function handleMmFault(vma: Vma, vpn: number, flags: number): MaybeTask<number> {
   const fast = handleMmFaultFast(vma, vpn, flags);
   if (fast >= 0) return fast;
-  if (vma.ops !== null) return yield* vma.ops.fault(vma, vpn, flags);
+  if (vma.ops !== null) return vma.ops.fault(vma, vpn, flags);
   const { tables } = vma.mm.system;
   const pmd = tables.make(vma.mm.root, vpn, LEVEL_PMD);
   if (pmd < 0) return VM_FAULT_OOM;
+  if (tables.lanes[pmd] === ENTRY_TABLE) return pteLevelFault(vma, vpn, pmd, flags);
+  return pmdLevelFault(vma, vpn, pmd, flags);
+}
+
+/** A fault where no table of small entries is yet. @kernel mm/memory.c __handle_mm_fault */
+function* pmdLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {
+  const { tables } = vma.mm.system;
   if (tables.lanes[pmd] === 0) {
     const ret = yield* createHugePmd(vma, vpn, pmd, flags);
     if (ret !== VM_FAULT_FALLBACK) return ret;
@@ -56,11 +63,16 @@ export function* handleMmFault(vma: Vma, vpn: number, flags: number): Task<numbe
     const ret = yield* doHugePmdFault(vma, vpn, pmd, flags);
     if (ret !== VM_FAULT_FALLBACK) return ret;
   }
+  const served = pteLevelFault(vma, vpn, pmd, flags);
+  return typeof served === 'number' ? served : yield* served;
+}
+
+function pteLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): MaybeTask<number> {
+  const { tables } = vma.mm.system;
   if (vma.mm.kernel.sched.exploring) accessTables(vma.mm, tables.findPte(vma.mm.root, vpn) < 0);
   const entry = tables.make(vma.mm.root, vpn, LEVEL_PTE);
   if (entry < 0) return tables.lanes[pmd] === 0 ? VM_FAULT_OOM : 0;
-  const served = handlePteFault(vma, vpn, entry, flags);
-  return typeof served === 'number' ? served : yield* served;
+  return handlePteFault(vma, vpn, entry, flags);
 }
 
 /**

@@ -59,7 +59,9 @@ function* faultInNonpresent(mm: MmStruct, start: number): Task {
     const entry = tables.findPte(mm.root, vpn);
     const pte = entry < 0 ? 0 : (tables.lanes[entry] ?? 0);
     const vma = vmaLookup(mm, vpn);
-    if (pte !== 0 && (pte & PTE_PRESENT) === 0 && vma !== undefined) yield* handleMmFault(vma, vpn, 0);
+    if (pte === 0 || (pte & PTE_PRESENT) !== 0 || vma === undefined) continue;
+    const served = handleMmFault(vma, vpn, 0);
+    if (typeof served !== 'number') yield* served;
   }
 }
 

@@ -158,6 +158,8 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     oomReapTaskMm: '__oom_reap_task_mm',
     pageAllocLocked: 'nouveau_dmem_page_alloc_locked',
     pageout: 'pageout',
+    pmdLevelFault: '__handle_mm_fault',
+    pteLevelFault: '__handle_mm_fault',
     pfnsMap: 'nouveau_pfns_map',
     presentPteFault: 'handle_pte_fault',
     rangeFaultLoop: 'nouveau_range_fault',
