@@ -67,6 +67,7 @@ function* pmdLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): Task
   return typeof served === 'number' ? served : yield* served;
 }
 
+/** A fault where small entries are, or a table of them can be made. @kernel mm/memory.c __handle_mm_fault */
 function pteLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): MaybeTask<number> {
   const { tables } = vma.mm.system;
   if (vma.mm.kernel.sched.exploring) accessTables(vma.mm, tables.findPte(vma.mm.root, vpn) < 0);

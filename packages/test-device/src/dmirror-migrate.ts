@@ -123,9 +123,10 @@ export function* dmirrorMigrateToDevice(dmirror: Dmirror, cmd: HmmDmirrorCmd): T
   return yield* dmirrorReadBack(dmirror, cmd);
 }
 
-/** Where a migration stands that has nothing else in mind: all is on the device; all that still was is in its table. */
+/** Where a migration stands that has little else in mind: all is on the device; all that still was is in its table; between. */
 const MIGRATED: readonly number[] = [1];
 const MAPPED: readonly number[] = [2];
+const MAPPING = 3;
 
 /** @kernel lib/test_hmm.c dmirror_migrate_alloc_and_copy */
 function migrateAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
@@ -185,7 +186,7 @@ function* mapWhatIsThere(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task {
       pfnFlagsMask: 0,
       devPrivateOwner: mdevice.owner,
     };
-    if ((yield* dmirrorRangeFault(dmirror, range, () => [3, at])) !== 0) break;
+    if ((yield* dmirrorRangeFault(dmirror, range, () => [MAPPING, at])) !== 0) break;
     for (let vpn = at; vpn < end; vpn++) {
       const flags = hmmPfns[2 * (vpn - at)] ?? 0;
       if ((flags & HMM_PFN_VALID) === 0) continue;

@@ -6,7 +6,8 @@
 
 /** Parts of the model that are no function of the kernel: whoever called them is named instead. */
 export const PLUMBING = new RegExp(
-  '^(?:access\\w*|anonymousWrite|count(?:ed)?|acquired?|released?|takeOrWait|next|step|run|runAgents|runThread|inChild|try\\w*Fast|note\\w*|' +
+  '^(?:access\\w*|count(?:ed)?|acquired?|released?|takeOrWait|try\\w*Fast|note\\w*|' +
+    'next|step|run|runAgents|runThread|inChild|anonymousWrite|' +
     '(?:plain|range|run|pin|access)Operation|cpu(?:Reads|Writes|Access|Translate|Touch|Add)|moveRegion|' +
     'closeAll|deviceOf|limitMemory|mapKind|mapMemory|onCpu|openProcess|rangeCall|systemCall|' +
     'addPte|anonVmaLockWrite|applyVmaLockFlags|dmirrorReadBack|folioDupRmap\\w*|folioFree|forEachIn|hasAnonVma|inUse|' +
