@@ -5,10 +5,9 @@
 // ones. All managed memory of a scenario is one allocation, refused above half of the card's free memory.
 // SPDX-License-Identifier: MIT
 
-#include <cuda_runtime.h>
+#include "scenario.h"
+
 #include <cupti.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,29 +15,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <numeric>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace {
 
-constexpr size_t kPage = 4096;
 constexpr size_t kBlock = 2u << 20;
 constexpr size_t kListedPages = 16384;      // longest page list written out
 constexpr size_t kListedEvents = 2000000;   // beyond this only a histogram is written
 constexpr size_t kActivityBuffer = 8u << 20;
-
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "uvm_capture: %s\n", what.c_str());
-  std::exit(2);
-}
-
-void cuda(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) die(std::string(what) + ": " + cudaGetErrorString(status));
-}
 
 void cupti(CUptiResult status, const char* what) {
   if (status == CUPTI_SUCCESS) return;
@@ -51,50 +37,6 @@ uint64_t now() {
   uint64_t ns = 0;
   cupti(cuptiGetTimestamp(&ns), "cuptiGetTimestamp");
   return ns;
-}
-
-// ---- access orders ------------------------------------------------------------------------------------------
-
-uint64_t nextRandom(uint64_t& state) {  // splitmix64
-  uint64_t z = (state += 0x9e3779b97f4a7c15ull);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return z ^ (z >> 31);
-}
-
-std::vector<uint32_t> shuffled(uint32_t pages, uint64_t seed) {
-  std::vector<uint32_t> order(pages);
-  std::iota(order.begin(), order.end(), 0u);
-  uint64_t state = seed;
-  for (uint32_t i = pages; i > 1; i--) std::swap(order[i - 1], order[nextRandom(state) % i]);
-  return order;
-}
-
-std::vector<uint32_t> orderOf(const std::string& order, uint32_t pages) {
-  const size_t colon = order.find(':');
-  const std::string name = order.substr(0, colon);
-  const uint32_t arg = colon == std::string::npos ? 0 : std::stoul(order.substr(colon + 1));
-  std::vector<uint32_t> list;
-  if (name == "seq") {
-    for (uint32_t p = 0; p < pages; p++) list.push_back(p);
-  } else if (name == "rev") {
-    for (uint32_t p = pages; p > 0; p--) list.push_back(p - 1);
-  } else if (name == "stride" && arg > 0) {
-    for (uint32_t first = 0; first < arg; first++)
-      for (uint32_t p = first; p < pages; p += arg) list.push_back(p);
-  } else if (name == "sparse" && arg > 0) {
-    for (uint32_t p = 0; p < pages; p += arg) list.push_back(p);
-  } else if (name == "page" && arg < pages) {
-    list.push_back(arg);
-  } else if (name == "rand") {
-    list = shuffled(pages, arg);
-  } else if (name == "subset") {
-    list = shuffled(pages, arg / 100);
-    list.resize(std::max<size_t>(1, size_t{pages} * (arg % 100) / 100));
-  } else {
-    die("unknown order '" + order + "'");
-  }
-  return list;
 }
 
 // ---- device code --------------------------------------------------------------------------------------------
@@ -378,17 +320,8 @@ void printEvents(FILE* out, const Allocation& a, uint64_t zero) {
 }
 
 int runScenario(FILE* out, const std::string& line, int run) {
-  std::istringstream words(line);
-  std::string name, step;
-  size_t bytes = 0;
-  if (!(words >> name >> bytes) || bytes == 0) die("a scenario is NAME BYTES STEP …, not '" + line + "'");
-  std::vector<std::string> steps;
-  while (words >> step) steps.push_back(step);
-
-  cuda(cudaFree(nullptr), "no usable GPU");
-  size_t freeBytes = 0, totalBytes = 0;
-  cuda(cudaMemGetInfo(&freeBytes, &totalBytes), "cudaMemGetInfo");
-  if (bytes > freeBytes / 2) die(name + ": more than half of the card's free memory; refused");
+  const Scenario scenario = scenarioOf(line);
+  const size_t bytes = scenario.bytes;
   startRecording();
   Allocation a{};
   uint32_t* page = nullptr;
@@ -401,17 +334,16 @@ int runScenario(FILE* out, const std::string& line, int run) {
   a.pages = (bytes + kPage - 1) / kPage;
   const uint64_t zero = now();
   std::vector<Step> done;
-  for (const std::string& text : steps) {
+  for (const std::string& text : scenario.steps) {
     // A pause shows in the times of its neighbours: it has no line of its own.
     if (text.rfind("sleep:", 0) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(std::stoul(text.substr(6))));
     else done.push_back(runStep(a, text));
   }
   cupti(cuptiActivityFlushAll(1), "flush");
 
-  std::string joined;
-  for (const std::string& text : steps) joined += (joined.empty() ? "" : " ") + text;
   std::fprintf(out, "{\"run\":%d,\"scenario\":\"%s\",\"bytes\":%zu,\"base_mod_2m\":%llu,\"dropped\":%zu,\"steps\":\"%s\"}\n", run,
-               name.c_str(), bytes, (unsigned long long)(reinterpret_cast<uint64_t>(a.base) % kBlock), dropped, joined.c_str());
+               scenario.name.c_str(), bytes, (unsigned long long)(reinterpret_cast<uint64_t>(a.base) % kBlock), dropped,
+               scenario.joined().c_str());
   for (const Step& s : done) printStep(out, s, zero, run == 0);
   printEvents(out, a, zero);
   std::fflush(out);
@@ -421,36 +353,4 @@ int runScenario(FILE* out, const std::string& line, int run) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  int runs = 2;
-  std::string outPath = "capture.jsonl", scenarios;
-  for (int i = 1; i < argc; i++) {
-    const std::string arg = argv[i];
-    if (arg == "--runs" && i + 1 < argc) runs = std::atoi(argv[++i]);
-    else if (arg == "--out" && i + 1 < argc) outPath = argv[++i];
-    else if (arg[0] != '-' && scenarios.empty()) scenarios = arg;
-    else die("usage: uvm_capture [--runs N] [--out FILE] SCENARIOS");
-  }
-  if (scenarios.empty()) die("usage: uvm_capture [--runs N] [--out FILE] SCENARIOS");
-  std::ifstream in(scenarios);
-  if (!in) die("cannot read " + scenarios);
-  FILE* out = std::fopen(outPath.c_str(), "w");
-  if (out == nullptr) die("cannot write " + outPath);
-  std::string line;
-  int failures = 0;
-  while (std::getline(in, line)) {
-    if (line.empty() || line[0] == '#') continue;
-    for (int run = 0; run < runs; run++) {
-      const pid_t child = fork();
-      if (child == 0) _exit(runScenario(out, line, run));
-      int status = 0;
-      waitpid(child, &status, 0);
-      if (status != 0) {
-        failures++;
-        std::fprintf(stderr, "uvm_capture: run %d of '%s' failed\n", run, line.c_str());
-      }
-    }
-  }
-  std::fclose(out);
-  return failures == 0 ? 0 : 1;
-}
+int main(int argc, char** argv) { return runScenarios(argc, argv, "capture.jsonl", runScenario); }

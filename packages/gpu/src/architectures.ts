@@ -63,7 +63,7 @@ export const PASCAL: GpuCapability = {
   interrupt: 'level',
   copyEngine: 'PASCAL_DMA_COPY_A',
   utlbFaults: figure(56, 'estimate', 'as on a Titan V'),
-  faultBufferEntries: figure(4096, 'estimate', 'the hardware says its own size; none was read out'),
+  faultBufferEntries: figure(8192, 'estimate', 'room for what the uTLBs of 132 SMs can have outstanding'),
   threads: threadsOf(56, 2048),
 };
 

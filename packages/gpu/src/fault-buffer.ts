@@ -31,6 +31,8 @@ export class FaultBuffer {
   put = 0;
   /** Faults that found the ring full. */
   overflows = 0;
+  /** PUT as the driver has last seen it. */
+  private seen = 0;
   private readonly instances: Int32Array;
   private readonly vpns: Float64Array;
   private readonly info: Int32Array;
@@ -49,6 +51,32 @@ export class FaultBuffer {
   get pending(): number {
     const used = this.put - this.get;
     return used < 0 ? used + this.size : used;
+  }
+
+  /** When the next entry to read arrives or has arrived, ns; meaningless in an empty buffer. */
+  get nextArrival(): number {
+    return this.times[this.get] ?? 0;
+  }
+
+  /** Driver side: PUT as it is at `time`; what comes later is on its way. */
+  putBy(time: number): number {
+    this.seen = this.lastBy(time);
+    return this.seen;
+  }
+
+  /** Hardware side, at a replay: what has not arrived at `time`, and the driver has not seen, is raised anew instead. */
+  retract(time: number): void {
+    this.put = this.lastBy(time);
+  }
+
+  private lastBy(time: number): number {
+    let put = this.put;
+    while (put !== this.get && put !== this.seen) {
+      const last = put === 0 ? this.size - 1 : put - 1;
+      if ((this.times[last] ?? 0) <= time) break;
+      put = last;
+    }
+    return put;
   }
 
   /** Hardware side: delivers a fault. Returns false when the ring is full. */

@@ -116,6 +116,11 @@ export abstract class GpuKernel {
     this.utlbs.fill(0);
   }
 
+  /** Its stalled accesses try again at the replay itself, before the driver does anything else. */
+  get retriesAtReplay(): boolean {
+    return false;
+  }
+
   /** Whether a thread of it is stalled on page `vpn`. */
   abstract waitsFor(vpn: number): boolean;
 
@@ -128,19 +133,26 @@ export abstract class GpuKernel {
   protected fault(vpn: number, utlb: number, times = 1): void {
     const { access } = this.accesses;
     const type = this.faultType(vpn, access);
-    for (let i = 0; i < times; i++) this.deliver(vpn, access, type, utlb + i);
+    const { now } = this.gpu.kernel.sched;
+    for (let i = 0; i < times; i++) this.deliver(vpn, access, type, utlb + i, now);
+  }
+
+  /** Delivers the fault of an access to page `vpn` through `utlb`, which arrives at `time`, no earlier than the ones before. */
+  protected faultAt(time: number, vpn: number, utlb: number): void {
+    const { access } = this.accesses;
+    this.deliver(vpn, access, this.faultType(vpn, access), utlb, time);
   }
 
   /** Delivers the fault of one access of kind `access` to page `vpn`. */
   protected faultOf(vpn: number, access: number, utlb: number): void {
-    this.deliver(vpn, access, this.faultType(vpn, access), utlb);
+    this.deliver(vpn, access, this.faultType(vpn, access), utlb, this.gpu.kernel.sched.now);
   }
 
-  private deliver(vpn: number, access: number, type: number, utlb: number): void {
-    const { faultBuffer, kernel } = this.gpu;
+  private deliver(vpn: number, access: number, type: number, utlb: number, time: number): void {
+    const { faultBuffer } = this.gpu;
     const unit = utlb % UTLBS;
     this.utlbs[unit >>> 5] = (this.utlbs[unit >>> 5] ?? 0) | (1 << (unit & 31));
-    faultBuffer.push(this.instance.id, vpn, access, type, unit, kernel.sched.now);
+    faultBuffer.push(this.instance.id, vpn, access, type, unit, time);
   }
 
   /** Books accesses `from` … `to - 1` of `pages`, of which `remote` went across the link. */

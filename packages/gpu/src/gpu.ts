@@ -159,6 +159,8 @@ export class Gpu {
   /** Driver side: all stalled accesses try again. */
   replay(): void {
     this.replays++;
+    this.faultBuffer.retract(this.kernel.sched.now);
+    for (const kernel of this.running) if (kernel.retriesAtReplay) this.retry(kernel);
     this.kernel.sched.wake(this.replayChannel);
   }
 
@@ -191,8 +193,7 @@ export class Gpu {
    * this returns. The time that it takes is booked when the kernel runs on.
    */
   retryStalled(): void {
-    for (const kernel of this.running)
-      if (kernel.stalled && !this.over(kernel)) kernel.carriedNs += this.step(kernel);
+    for (const kernel of this.running) this.retry(kernel);
   }
 
   /**
@@ -221,6 +222,10 @@ export class Gpu {
   /** The interrupt of the access counters. Nobody waits for its end but this thread of execution. */
   private *notify(): Task {
     if (this.handler?.notificationsPending !== undefined) yield* this.handler.notificationsPending(this);
+  }
+
+  private retry(kernel: GpuKernel): void {
+    if (kernel.stalled && !this.over(kernel)) kernel.carriedNs += this.step(kernel);
   }
 
   private step(kernel: GpuKernel): number {

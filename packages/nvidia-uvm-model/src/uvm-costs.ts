@@ -51,6 +51,8 @@ export interface UvmCosts {
   /** Entered by an interrupt: the GPU has worked longer than `gpuInterruptAfter` since the last replay. */
   readonly gpuInterrupt: number;
   readonly gpuInterruptAfter: number;
+  /** From the fault that interrupts the driver to its first look at PUT; the next comes `gpuInterruptAfter` a replay. */
+  readonly putAfterInterrupt: number;
   /** First fault of a later kernel. */
   readonly gpuKernelWarm: number;
   readonly gpuNewBlock: number;
@@ -192,6 +194,7 @@ export const TRACED_COSTS: UvmCosts = {
   gpuServiceWarm: 2.4 * US,
   gpuInterrupt: 28.5 * US,
   gpuInterruptAfter: 2 * US,
+  putAfterInterrupt: 83 * US,
   gpuKernelWarm: 9 * US,
   gpuNewBlock: 5.3 * US,
   gpuHintPage: 30,

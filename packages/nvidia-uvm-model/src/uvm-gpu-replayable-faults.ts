@@ -7,7 +7,7 @@ import { UvmFaultBatch } from './uvm-fault-batch.js';
 import { serviceAts, serviceHmm } from './uvm-hmm-fault-batch.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import { maskTest } from './uvm-page-mask.js';
-import { fetchBatch, flushFaultBuffer, flushModeOf, pushReplay } from './uvm-replay.js';
+import { faultsArrived, fetchBatch, flushFaultBuffer, flushModeOf, pushReplay } from './uvm-replay.js';
 import {
   batchTime,
   blockServiceTime,
@@ -99,6 +99,10 @@ export function* uvmParentGpuServiceReplayableFaults(driver: UvmDriver): Task {
   let replayed = false;
   while (gpu.faultBuffer.pending > 0) {
     if (state.batches >= state.maxBatches || state.throttledBatches >= state.maxThrottled) break;
+    if (!faultsArrived(driver)) {
+      if (replayed) break;
+      interrupt(state);
+    }
     const { batch } = state;
     fetchBatch(driver, batch);
     state.batchId++;
@@ -127,7 +131,10 @@ function enterService(driver: UvmDriver): void {
   driver.unpinUntil(now);
   if (now >= state.prefetchOffUntil) driver.gpu.prefetchFaults = driver.gpu.preset.capability.prefetchFaults;
   const over = state.batches >= state.maxBatches || state.throttledBatches >= state.maxThrottled;
-  if (!over && now - state.lastReplay <= driver.costs.gpuInterruptAfter) return;
+  if (over || now - state.lastReplay > driver.costs.gpuInterruptAfter) interrupt(state);
+}
+
+function interrupt(state: UvmReplayableFaults): void {
   state.batches = 0;
   state.throttledBatches = 0;
   state.interrupted = true;

@@ -1,0 +1,134 @@
+const WARP = 32;
+const BLOCK = 128;
+/** Pages of one sector: a miss asks for the four leaf entries that come in one read. */
+const SECTOR = 4;
+/** Accesses that fault after a replay which has let all before them pass: the first of these stops the others. */
+const FAULTS_AGAIN = { read: 7, write: 4 };
+/** What each bit of a sector's number, from the lowest, does to the order of its four pages. */
+const SECTOR_HASH = [3, 2, 1, 2, 1, 3, 1, 3, 2, 1, 3];
+/** What the bits above those of a kernel's pages come to; it differs from process to process. */
+const SECTOR_HASH_BASE = 3;
+/** Orders in which the warps of a thread block reach the uTLB, by block: as recorded, the same from run to run. */
+const WARP_ORDERS = [
+  ...[
+    [2, 3, 0, 1],
+    [2, 3, 0, 1],
+    [2, 3, 0, 1],
+    [0, 2, 1, 3],
+  ],
+  ...[
+    [0, 1, 3, 2],
+    [0, 1, 3, 2],
+    [0, 1, 3, 2],
+    [0, 1, 3, 2],
+  ],
+  ...[
+    [3, 2, 0, 1],
+    [2, 3, 0, 1],
+    [0, 2, 3, 1],
+    [0, 2, 3, 1],
+  ],
+  ...[
+    [0, 1, 2, 3],
+    [0, 1, 2, 3],
+    [2, 3, 0, 1],
+    [0, 1, 2, 3],
+  ],
+];
+
+/** Where the threads of an {@link SmFaults} do their accesses. */
+export interface SmAccesses {
+  /** VPN that thread `thread` wants. */
+  page(thread: number): number;
+  /** Tries the access of `thread`: true when its page was mapped, and the access is done. */
+  tryAccess(thread: number): boolean;
+}
+
+/** Which of a sector's four pages comes first; the others follow with their numbers flipped alike. */
+function sectorHash(sector: number): number {
+  let hash = SECTOR_HASH_BASE;
+  for (let bit = 0; bit < SECTOR_HASH.length; bit++)
+    if (((sector >> bit) & 1) !== 0) hash ^= SECTOR_HASH[bit] ?? 0;
+  return hash;
+}
+
+/**
+ * The threads of one SM, one access each, and the faults that its uTLB has outstanding. As recorded on H100s by
+ * tools/uvm-capture/uvm_faults.cu: the uTLB asks for so many sectors; what is behind them waits for a replay; a replay lets
+ * pass what is mapped and raises the rest again; only where nothing is left do a few new accesses fault.
+ */
+export class SmFaults {
+  /** Threads with a fault outstanding, in the order of their faults; the first {@link SmFaults.waiting} count. */
+  readonly outstanding: Int32Array;
+  waiting = 0;
+  /** Threads in the order in which their accesses reach the uTLB, and the first that has not. */
+  private readonly threads: Int32Array;
+  private count = 0;
+  private next = 0;
+  private readonly sectors: number;
+  private readonly kind: 'read' | 'write';
+  private readonly asked: Float64Array;
+
+  /** For up to `threads` threads, and at most `sectors` sectors outstanding. */
+  constructor(threads: number, sectors: number, kind: 'read' | 'write') {
+    this.threads = new Int32Array(threads);
+    this.sectors = sectors;
+    this.kind = kind;
+    this.outstanding = new Int32Array(sectors * SECTOR);
+    this.asked = new Float64Array(sectors);
+  }
+
+  /** No access is left. */
+  get finished(): boolean {
+    return this.waiting === 0 && this.next === this.count;
+  }
+
+  /** Adds thread block `block` of a kernel of `threads` threads. */
+  addBlock(block: number, threads: number, accesses: SmAccesses): void {
+    for (const warp of WARP_ORDERS[block % WARP_ORDERS.length] ?? []) {
+      const first = block * BLOCK + warp * WARP;
+      const end = Math.min(first + WARP, threads);
+      for (let lane = first; lane < end; lane += SECTOR)
+        this.addLanes(lane, Math.min(lane + SECTOR, end), accesses);
+    }
+  }
+
+  /** The first accesses: as many sectors as the uTLB asks for. */
+  start(accesses: SmAccesses): void {
+    this.issue(accesses, this.outstanding.length);
+  }
+
+  /** After a replay. */
+  retry(accesses: SmAccesses): void {
+    let kept = 0;
+    for (let i = 0; i < this.waiting; i++) {
+      const thread = this.outstanding[i] ?? 0;
+      if (!accesses.tryAccess(thread)) this.outstanding[kept++] = thread;
+    }
+    this.waiting = kept;
+    if (kept === 0) this.issue(accesses, FAULTS_AGAIN[this.kind]);
+  }
+
+  /** Adds lanes `first` … `end - 1`; where they want a whole sector, in the sector's order. */
+  private addLanes(first: number, end: number, accesses: SmAccesses): void {
+    const page = accesses.page(first);
+    const whole =
+      end - first === SECTOR && page % SECTOR === 0 && accesses.page(end - 1) === page + SECTOR - 1;
+    const flip = whole ? sectorHash(page / SECTOR) : 0;
+    for (let i = 0; i < end - first; i++) this.threads[this.count++] = first + (i ^ flip);
+  }
+
+  /** Lets accesses pass or fault, in their order, until `most` wait or there is no room for another sector. */
+  private issue(accesses: SmAccesses, most: number): void {
+    let sectors = 0;
+    for (; this.next < this.count; this.next++) {
+      const thread = this.threads[this.next] ?? 0;
+      if (accesses.tryAccess(thread)) continue;
+      const sector = Math.floor(accesses.page(thread) / SECTOR);
+      const known = this.asked.subarray(0, sectors).includes(sector);
+      if (this.waiting === most || (!known && sectors === this.sectors)) return;
+      if (!known) this.asked[sectors++] = sector;
+      this.outstanding[this.waiting++] = thread;
+    }
+  }
+}

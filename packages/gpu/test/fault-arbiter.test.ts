@@ -1,0 +1,53 @@
+import { Prng } from '@hmm/kernel';
+import { describe, expect, it } from 'vitest';
+import { deliverFaults, type Tpc } from '../src/fault-arbiter.js';
+import { SmFaults } from '../src/sm-faults.js';
+
+/** An SM with the `count` threads from `first` on, all of whose accesses fault. */
+function stalled(block: number, count: number): SmFaults {
+  const sm = new SmFaults(128, 14, 'read');
+  const accesses = { page: (thread: number) => thread * 64, tryAccess: () => false };
+  sm.addBlock(block, block * 128 + count, accesses);
+  sm.start(accesses);
+  return sm;
+}
+
+function delivered(clusters: readonly (readonly Tpc[])[], seed = 1): { thread: number; ns: number }[] {
+  const list: { thread: number; ns: number }[] = [];
+  deliverFaults(clusters, 'start', new Prng(seed), (thread, ns) => list.push({ thread, ns }));
+  return list;
+}
+
+describe('the way of faults to the buffer', () => {
+  it('each outstanding fault arrives once, at the pace of the MMU: 256 in 5.3 µs', () => {
+    const clusters = Array.from({ length: 8 }, (_, c) =>
+      Array.from({ length: 4 }, (_, t) => [stalled(c * 4 + t, 128)]),
+    );
+    const list = delivered(clusters);
+    expect(list).toHaveLength(32 * 14);
+    expect(new Set(list.map(({ thread }) => thread)).size).toBe(32 * 14);
+    expect((list[255]?.ns ?? 0) / 1000).toBeCloseTo(5.3, 1);
+  });
+
+  it('clusters take turns, whatever each has: 32 of a batch of 256 are of each of eight', () => {
+    const clusters = Array.from({ length: 8 }, (_, c) =>
+      Array.from({ length: 3 + (c % 2) * 4 }, (_, t) => [stalled(c * 8 + t, 128)]),
+    );
+    const shares = new Array<number>(8).fill(0);
+    for (const { thread } of delivered(clusters).slice(0, 256)) {
+      const cluster = Math.floor(thread / 1024);
+      shares[cluster] = (shares[cluster] ?? 0) + 1;
+    }
+    expect(shares).toEqual(new Array(8).fill(32));
+  });
+
+  it('the SMs of a TPC begin together and alternate; the next TPC begins later', () => {
+    const first = delivered([[[stalled(0, 128), stalled(1, 128)], [stalled(2, 128)]]], 3).slice(0, 4);
+    const blocks = first.map(({ thread }) => Math.floor(thread / 128));
+    expect(new Set(blocks).size).toBeLessThanOrEqual(2);
+  });
+
+  it('an SM without faults delivers none', () => {
+    expect(delivered([[[new SmFaults(128, 14, 'read')]], []])).toEqual([]);
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { FaultBuffer } from '../src/fault-buffer.js';
+
+/** A buffer with an entry that arrives at each of `times`. */
+function filled(...times: number[]): FaultBuffer {
+  const buffer = new FaultBuffer(8);
+  times.forEach((time, i) => buffer.push(0, 100 + i, 0, 0, 0, time));
+  return buffer;
+}
+
+describe('faults on their way', () => {
+  it('PUT at a time counts what has arrived by then', () => {
+    const buffer = filled(10, 20, 30);
+    expect([buffer.putBy(5), buffer.putBy(10), buffer.putBy(25), buffer.putBy(99)]).toEqual([0, 1, 2, 3]);
+    expect([buffer.pending, buffer.nextArrival]).toEqual([3, 10]);
+  });
+
+  it('a replay raises anew what has not arrived, but for what the driver has seen', () => {
+    const buffer = filled(10, 20, 30);
+    buffer.retract(15);
+    expect(buffer.pending).toBe(1);
+    const seen = filled(10, 20, 30);
+    seen.putBy(20);
+    seen.retract(15);
+    expect(seen.pending).toBe(2);
+  });
+
+  it('goes round: entries before and behind the end of the ring', () => {
+    const buffer = filled(1, 2, 3, 4, 5, 6);
+    buffer.discardTo(buffer.putBy(6));
+    for (const time of [7, 8, 9, 10]) buffer.push(0, time, 0, 0, 0, time);
+    expect([buffer.putBy(7), buffer.putBy(8), buffer.putBy(9)]).toEqual([7, 0, 1]);
+    buffer.retract(0);
+    expect(buffer.pending).toBe(3);
+  });
+});
