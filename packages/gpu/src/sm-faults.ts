@@ -4,10 +4,11 @@ const BLOCK = 128;
 const SECTOR = 4;
 /** Accesses that fault after a replay which has let all before them pass: the first of these stops the others. */
 const FAULTS_AGAIN = { read: 7, write: 4 };
-/** What each bit of a sector's number, from the lowest, does to the order of its four pages. */
-const SECTOR_HASH = [3, 2, 1, 2, 1, 3, 1, 3, 2, 1, 3];
+/** Slices of a uTLB, and what each bit of a sector's number, from the lowest, does to the slices of its four pages. */
+const SLICES = 4;
+const SLICE_HASH = [3, 2, 1, 2, 1, 3, 1, 3, 2, 1, 3];
 /** What the bits above those of a kernel's pages come to; it differs from process to process. */
-const SECTOR_HASH_BASE = 3;
+const SLICE_HASH_BASE = 3;
 /** Orders in which the warps of a thread block reach the uTLB, by block: as recorded, the same from run to run. */
 const WARP_ORDERS = [
   ...[
@@ -44,12 +45,13 @@ export interface SmAccesses {
   tryAccess(thread: number): boolean;
 }
 
-/** Which of a sector's four pages comes first; the others follow with their numbers flipped alike. */
-function sectorHash(sector: number): number {
-  let hash = SECTOR_HASH_BASE;
-  for (let bit = 0; bit < SECTOR_HASH.length; bit++)
-    if (((sector >> bit) & 1) !== 0) hash ^= SECTOR_HASH[bit] ?? 0;
-  return hash;
+/** The slice of a uTLB that looks up page `page`. */
+function sliceOf(page: number): number {
+  const sector = Math.floor(page / SECTOR);
+  let slice = SLICE_HASH_BASE ^ (page % SECTOR);
+  for (let bit = 0; bit < SLICE_HASH.length; bit++)
+    if (((sector >> bit) & 1) !== 0) slice ^= SLICE_HASH[bit] ?? 0;
+  return slice;
 }
 
 /**
@@ -87,9 +89,7 @@ export class SmFaults {
   addBlock(block: number, threads: number, accesses: SmAccesses): void {
     for (const warp of WARP_ORDERS[block % WARP_ORDERS.length] ?? []) {
       const first = block * BLOCK + warp * WARP;
-      const end = Math.min(first + WARP, threads);
-      for (let lane = first; lane < end; lane += SECTOR)
-        this.addLanes(lane, Math.min(lane + SECTOR, end), accesses);
+      this.addWarp(first, Math.min(first + WARP, threads), accesses);
     }
   }
 
@@ -109,13 +109,16 @@ export class SmFaults {
     if (kept === 0) this.issue(accesses, FAULTS_AGAIN[this.kind]);
   }
 
-  /** Adds lanes `first` … `end - 1`; where they want a whole sector, in the sector's order. */
-  private addLanes(first: number, end: number, accesses: SmAccesses): void {
-    const page = accesses.page(first);
-    const whole =
-      end - first === SECTOR && page % SECTOR === 0 && accesses.page(end - 1) === page + SECTOR - 1;
-    const flip = whole ? sectorHash(page / SECTOR) : 0;
-    for (let i = 0; i < end - first; i++) this.threads[this.count++] = first + (i ^ flip);
+  /** Adds lanes `first` … `end - 1`: the slices look up one at a time each, in the order of the lanes. */
+  private addWarp(first: number, end: number, accesses: SmAccesses): void {
+    const slices: number[][] = Array.from({ length: SLICES }, () => []);
+    for (let thread = first; thread < end; thread++) slices[sliceOf(accesses.page(thread))]?.push(thread);
+    for (let round = 0; round < WARP; round++) {
+      for (const threads of slices) {
+        const thread = threads[round];
+        if (thread !== undefined) this.threads[this.count++] = thread;
+      }
+    }
   }
 
   /** Lets accesses pass or fault, in their order, until `most` wait or there is no room for another sector. */
