@@ -72,7 +72,7 @@ export interface UvmCosts {
   readonly gpuResume: number;
   /** Replay to the next access. */
   readonly gpuReplay: number;
-  /** Batches of many entries: a kernel, a batch, a service, a transfer, and scale of it all without tracing. */
+  /** Batches of many entries: a kernel, a batch, an entry, a service, a transfer and a page of it. */
   readonly parallelKernel: number;
   readonly parallelBatch: number;
   readonly parallelEntry: number;
@@ -81,8 +81,10 @@ export interface UvmCosts {
   readonly parallelWarmBatches: number;
   readonly parallelService: number;
   readonly parallelTransfer: number;
-  /** A service that copies nothing. */
+  readonly parallelPage: number;
+  /** A service that copies nothing, and one that finds everything there. */
   readonly parallelServiceEmpty: number;
+  readonly parallelServiceStale: number;
   /** Eviction of a root chunk beside its copies. */
   readonly evict: number;
   /**
@@ -209,14 +211,16 @@ export const TRACED_COSTS: UvmCosts = {
   gpuRefusedInterrupt: 12 * US,
   gpuResume: 30 * US,
   gpuReplay: 1.2 * US,
-  parallelKernel: 212 * US,
-  parallelBatch: 98.5 * US,
-  parallelEntry: 0,
+  parallelKernel: 270 * US,
+  parallelBatch: 30 * US,
+  parallelEntry: 300,
   parallelWarmShare: 0,
   parallelWarmBatches: 500,
-  parallelService: 42 * US,
-  parallelTransfer: 2.6 * US,
-  parallelServiceEmpty: 20 * US,
+  parallelService: 30 * US,
+  parallelTransfer: 1.5 * US,
+  parallelPage: 180,
+  parallelServiceEmpty: 24 * US,
+  parallelServiceStale: 3 * US,
   evict: 40 * US,
   launch: 38 * US,
   launchBusy: 7.6 * US,
@@ -290,6 +294,7 @@ export const UNTRACED_COSTS: UvmCosts = {
   parallelWarmBatches: 100,
   parallelService: 24.8 * US,
   parallelTransfer: 1.64 * US,
+  parallelPage: 0,
   launch: 6 * US,
   launchBusy: 6 * US,
   launchWarm: 0,

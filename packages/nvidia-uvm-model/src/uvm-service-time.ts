@@ -1,4 +1,4 @@
-import type { UvmCpuWarmth } from './uvm-costs.js';
+import type { UvmCosts, UvmCpuWarmth } from './uvm-costs.js';
 import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
 import { maskWeight, PAGES_PER_BLOCK } from './uvm-page-mask.js';
@@ -99,9 +99,14 @@ export function hmmServiceTime(
 /** The time of one block's service inside a batch of many entries, ns. */
 export function blockServiceTime(driver: UvmDriver): number {
   const { costs, faultContext: ctx } = driver;
-  const base = ctx.transfers > 0 ? costs.parallelService : costs.parallelServiceEmpty;
-  const ns = warmth(driver) * (base + costs.parallelTransfer * ctx.transfers);
+  const copies = costs.parallelTransfer * ctx.transfers + costs.parallelPage * ctx.copiedPages;
+  const ns = warmth(driver) * (parallelServiceBase(costs, ctx) + copies);
   return scaled(driver, ns + evictions(driver, ctx));
+}
+
+function parallelServiceBase(costs: UvmCosts, ctx: UvmServiceContext): number {
+  if (ctx.transfers > 0) return costs.parallelService;
+  return ctx.zeroedPages > 0 ? costs.parallelServiceEmpty : costs.parallelServiceStale;
 }
 
 /** The time of a batch of many entries beside its services, ns. */
