@@ -105,7 +105,8 @@ export class UvmDriver {
     this.pmm = new UvmPmmGpu(gpu.memoryPages, this.policy);
     this.prefetchParams = prefetchParams(this.params);
     this.thrashingParams = thrashingParams(this.params);
-    this.replayable = new UvmReplayableFaults(this.params);
+    this.replayable = new UvmReplayableFaults(this.params, gpu.preset.capability);
+    gpu.prefetchFaults = this.replayable.prefetchFaultsSupported;
     this.forceSysmem = this.params.get('uvm_fault_force_sysmem') === 1;
     this.remoteOnNativeAtomics = this.params.get('uvm_perf_map_remote_on_native_atomics_fault') === 1;
     this.accessCounters = new UvmAccessCounters(this);

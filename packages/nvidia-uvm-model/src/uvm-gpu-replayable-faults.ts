@@ -1,4 +1,4 @@
-import { gpuFaultServiceable } from '@hmm/gpu';
+import { type GpuCapability, gpuFaultServiceable } from '@hmm/gpu';
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
 import { markFatal } from './uvm-fatal-fault.js';
@@ -52,6 +52,8 @@ export class UvmReplayableFaults {
   readonly maxThrottled: number;
   /** ns that prefetch faults stay off after too many invalid ones; 0 keeps them on. */
   readonly reenableLapse: number;
+  /** Prefetch instructions may raise faults at all. @uvm uvm_gpu.h prefetch_fault_supported */
+  readonly prefetchFaultsSupported: boolean;
   readonly batch: UvmFaultBatch;
   /** The batch of the cancel step, as large as the buffer; made when it is needed. */
   cancelBatch: UvmFaultBatch | undefined;
@@ -74,7 +76,10 @@ export class UvmReplayableFaults {
   /** When prefetch faults come on again, ns. */
   prefetchOffUntil = 0;
 
-  constructor(params: UvmModuleParams) {
+  /** For a GPU with `capability`. Pascal's prefetch faults are off unless a parameter has them on. */
+  constructor(params: UvmModuleParams, capability: GpuCapability) {
+    const forced = params.get('uvm_force_prefetch_fault_support') === 1;
+    this.prefetchFaultsSupported = capability.prefetchFaults || (capability.replayableFaults && forced);
     this.batchSize = params.get('uvm_perf_fault_batch_count');
     this.coalesce = params.get('uvm_perf_fault_coalesce') === 1;
     this.replayPolicy = params.get('uvm_perf_fault_replay_policy');
@@ -129,7 +134,7 @@ function enterService(driver: UvmDriver): void {
   const state = driver.replayable;
   const { now } = driver.kernel.sched;
   driver.unpinUntil(now);
-  if (now >= state.prefetchOffUntil) driver.gpu.prefetchFaults = driver.gpu.preset.capability.prefetchFaults;
+  if (now >= state.prefetchOffUntil) driver.gpu.prefetchFaults = state.prefetchFaultsSupported;
   const over = state.batches >= state.maxBatches || state.throttledBatches >= state.maxThrottled;
   if (over || now - state.lastReplay > driver.costs.gpuInterruptAfter) interrupt(state);
 }

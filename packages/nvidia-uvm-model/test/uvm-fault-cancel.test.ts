@@ -169,6 +169,16 @@ describe('prefetch instructions', () => {
     expect(two.driver.gpu.prefetchFaults).toBe(true);
   });
 
+  it.each([
+    ['h100', 0, true],
+    ['p100', 0, false],
+    ['p100', 1, true],
+    ['k80', 1, false],
+  ] as const)('on %s, uvm_force_prefetch_fault_support=%i: they fault %s', (gpu, forced, fault) => {
+    const two = new Two(gpu, { params: params({ uvm_force_prefetch_fault_support: forced }) });
+    expect(two.driver.gpu.prefetchFaults).toBe(fault);
+  });
+
   it('go on raising faults with a lapse of 0', () => {
     expect(invalid(30, 0).driver.gpu.prefetchFaults).toBe(true);
   });

@@ -33,9 +33,16 @@ export function totalsOf(events: readonly CaptureEvent[]): Map<string, number> {
 
 /** The recording library keeps no more transfers of a run than this: a run that has so many was cut. */
 const RING_LIMIT = 8191;
+/** Cause of a transfer: the faulting pages themselves. */
+const COHERENCE = 2;
+
+/** Pages that came because the GPU faulted, and no fault of the GPU: the recording lost these. */
+function lostFaults({ events }: CaptureRun): boolean {
+  return events.some((e) => e.e === 'htod' && e.f === COHERENCE) && !events.some((e) => e.e === 'gpu_fault');
+}
 
 function isComplete(run: CaptureRun): boolean {
-  if (run.summarised || run.events.length === 0) return false;
+  if (run.summarised || run.events.length === 0 || lostFaults(run)) return false;
   return run.events.filter((e) => e.e === 'htod' || e.e === 'dtoh').length < RING_LIMIT;
 }
 
