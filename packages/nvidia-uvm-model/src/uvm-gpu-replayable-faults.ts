@@ -52,7 +52,7 @@ export class UvmReplayableFaults {
   readonly maxThrottled: number;
   /** ns that prefetch faults stay off after too many invalid ones; 0 keeps them on. */
   readonly reenableLapse: number;
-  /** Prefetch instructions may raise faults at all. @uvm uvm_gpu.h prefetch_fault_supported */
+  /** Prefetch instructions may raise faults at all. */
   readonly prefetchFaultsSupported: boolean;
   readonly batch: UvmFaultBatch;
   /** The batch of the cancel step, as large as the buffer; made when it is needed. */
