@@ -7,7 +7,7 @@ const FAULT_NS = 20.8;
  * Faults of a cluster within which its TPCs begin to deliver theirs, for each TPC that has some: when a kernel starts, and after a
  * replay, when what is mapped by now passes first.
  */
-const FAULTS_PER_BEGIN = { start: 6, replay: 11 };
+const FAULTS_PER_BEGIN = { start: 6, replay: 12 };
 
 /** SMs that share a texture processing cluster: they begin together. */
 export type Tpc = readonly SmFaults[];

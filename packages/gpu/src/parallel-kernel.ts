@@ -118,8 +118,12 @@ function clustersOf(sms: readonly SmFaults[]): Tpc[][] {
   return clusters;
 }
 
+/** SMs side by side share a TPC where there are more of them than TPCs. */
 function tpcsOf(sms: readonly SmFaults[]): Tpc[] {
-  return sms.length > TPCS ? inPairs(sms) : sms.map((sm) => [sm]);
+  const count = Math.min(sms.length, TPCS);
+  return Array.from({ length: count }, (_, tpc) =>
+    sms.slice(Math.ceil((sms.length * tpc) / count), Math.ceil((sms.length * (tpc + 1)) / count)),
+  );
 }
 
 function inPairs(sms: readonly SmFaults[]): Tpc[] {

@@ -196,7 +196,7 @@ export const TRACED_COSTS: UvmCosts = {
   gpuServiceWarm: 2.4 * US,
   gpuInterrupt: 28.5 * US,
   gpuInterruptAfter: 2 * US,
-  putAfterInterrupt: 83 * US,
+  putAfterInterrupt: 72 * US,
   gpuKernelWarm: 9 * US,
   gpuNewBlock: 5.3 * US,
   gpuHintPage: 30,
