@@ -17,7 +17,7 @@ export type FaultSink = (thread: number, ns: number) => void;
 
 /**
  * Lets the SMs deliver their outstanding faults: the MMU takes from the graphics processing clusters by turns, and a cluster from
- * the SMs of those of its TPCs that have begun. When each begins is chance.
+ * the SMs of those of its TPCs that have begun. When each begins is chance, but faults that were outstanding before come first.
  */
 export function deliverFaults(
   clusters: readonly (readonly Tpc[])[],
@@ -56,11 +56,13 @@ class ClusterQueue {
 
   constructor(tpcs: readonly Tpc[], faultsPerBegin: number, prng: Prng) {
     const ready = tpcs.map((sms) => sms.filter((sm) => sm.waiting > 0)).filter((sms) => sms.length > 0);
-    const drawn = ready.map((sms) => ({ sms, begin: prng.next() * faultsPerBegin * ready.length }));
-    drawn.sort((a, b) => a.begin - b.begin);
-    const first = drawn[0]?.begin ?? 0;
+    const drawn = ready.map((sms) => ({ sms, draw: prng.next() + (sms.every((sm) => sm.fresh) ? 1 : 0) }));
+    drawn.sort((a, b) => a.draw - b.draw);
+    const width = faultsPerBegin * ready.length;
+    const begins = Float64Array.from(drawn, () => prng.next() * width).sort();
+    const first = begins[0] ?? 0;
     this.sms = drawn.flatMap(({ sms }) => sms);
-    this.begins = Float64Array.from(drawn.flatMap(({ sms, begin }) => sms.map(() => begin - first)));
+    this.begins = Float64Array.from(drawn.flatMap(({ sms }, i) => sms.map(() => (begins[i] ?? 0) - first)));
     this.sent = new Int32Array(this.sms.length);
     for (const sm of this.sms) this.left += sm.waiting;
   }

@@ -63,6 +63,8 @@ export class SmFaults {
   /** Threads with a fault outstanding, in the order of their faults; the first {@link SmFaults.waiting} count. */
   readonly outstanding: Int32Array;
   waiting = 0;
+  /** None of them was outstanding before the last replay. */
+  fresh = false;
   /** Threads in the order in which their accesses reach the uTLB, and the first that has not. */
   private readonly threads: Int32Array;
   private count = 0;
@@ -106,7 +108,8 @@ export class SmFaults {
       if (!accesses.tryAccess(thread)) this.outstanding[kept++] = thread;
     }
     this.waiting = kept;
-    if (kept === 0) this.issue(accesses, FAULTS_AGAIN[this.kind]);
+    this.fresh = kept === 0;
+    if (this.fresh) this.issue(accesses, FAULTS_AGAIN[this.kind]);
   }
 
   /** Adds lanes `first` … `end - 1`: the slices look up one at a time each, in the order of the lanes. */
