@@ -3,11 +3,13 @@ import type { SmFaults } from './sm-faults.js';
 
 /** ns from one fault to the next: the MMU's pace, whoever asks. 256 faults take 5.2 to 5.3 µs. */
 const FAULT_NS = 20.8;
+/** Compute clusters of a cluster: TPCs that each have one to themselves do not wait for each other. */
+const CPCS = 3;
 /**
- * Faults of a cluster within which its TPCs begin to deliver theirs, for each TPC that has some: when a kernel starts, and after a
- * replay, when what is mapped by now passes first.
+ * Faults of a cluster within which its TPCs begin to deliver theirs, for each TPC that has some: when a kernel starts, after a
+ * replay, when what is mapped by now passes first, and where each TPC has a compute cluster to itself.
  */
-const FAULTS_PER_BEGIN = { start: 6, replay: 12 };
+const FAULTS_PER_BEGIN = { start: 6, replay: 12, apart: 3 };
 
 /** SMs that share a texture processing cluster: they begin together. */
 export type Tpc = readonly SmFaults[];
@@ -58,7 +60,7 @@ class ClusterQueue {
     const ready = tpcs.map((sms) => sms.filter((sm) => sm.waiting > 0)).filter((sms) => sms.length > 0);
     const drawn = ready.map((sms) => ({ sms, draw: prng.next() + (sms.every((sm) => sm.fresh) ? 1 : 0) }));
     drawn.sort((a, b) => a.draw - b.draw);
-    const width = faultsPerBegin * ready.length;
+    const width = ready.length * (ready.length > CPCS ? faultsPerBegin : FAULTS_PER_BEGIN.apart);
     const begins = Float64Array.from(drawn, () => prng.next() * width).sort();
     const first = begins[0] ?? 0;
     this.sms = drawn.flatMap(({ sms }) => sms);

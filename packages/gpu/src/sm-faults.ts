@@ -11,31 +11,9 @@ const SLICE_HASH = [3, 2, 1, 2, 1, 3, 1, 3, 2, 1, 3];
 const SLICE_HASH_BASE = 3;
 /** Orders in which the warps of a thread block reach the uTLB, by block: as recorded, the same from run to run. */
 const WARP_ORDERS = [
-  ...[
-    [2, 3, 0, 1],
-    [2, 3, 0, 1],
-    [2, 3, 0, 1],
-    [0, 2, 1, 3],
-  ],
-  ...[
-    [0, 1, 3, 2],
-    [0, 1, 3, 2],
-    [0, 1, 3, 2],
-    [0, 1, 3, 2],
-  ],
-  ...[
-    [3, 2, 0, 1],
-    [2, 3, 0, 1],
-    [0, 2, 3, 1],
-    [0, 2, 3, 1],
-  ],
-  ...[
-    [0, 1, 2, 3],
-    [0, 1, 2, 3],
-    [2, 3, 0, 1],
-    [0, 1, 2, 3],
-  ],
-];
+  ...['2301', '2301', '2301', '0213', '0132', '0132', '0132', '0132'],
+  ...['3201', '2301', '0231', '0231', '0123', '0123', '2301', '0123'],
+].map((order) => [...order].map(Number));
 
 /** Where the threads of an {@link SmFaults} do their accesses. */
 export interface SmAccesses {
@@ -69,14 +47,14 @@ export class SmFaults {
   private readonly threads: Int32Array;
   private count = 0;
   private next = 0;
-  private readonly sectors: number;
   private readonly kind: 'read' | 'write';
+  /** Sectors that new accesses have asked for; the first `asking` count. */
   private readonly asked: Float64Array;
+  private asking = 0;
 
   /** For up to `threads` threads, and at most `sectors` sectors outstanding. */
   constructor(threads: number, sectors: number, kind: 'read' | 'write') {
     this.threads = new Int32Array(threads);
-    this.sectors = sectors;
     this.kind = kind;
     this.outstanding = new Int32Array(sectors * SECTOR);
     this.asked = new Float64Array(sectors);
@@ -126,15 +104,20 @@ export class SmFaults {
 
   /** Lets accesses pass or fault, in their order, until `most` wait or there is no room for another sector. */
   private issue(accesses: SmAccesses, most: number): void {
-    let sectors = 0;
+    this.asking = 0;
     for (; this.next < this.count; this.next++) {
       const thread = this.threads[this.next] ?? 0;
       if (accesses.tryAccess(thread)) continue;
-      const sector = Math.floor(accesses.page(thread) / SECTOR);
-      const known = this.asked.subarray(0, sectors).includes(sector);
-      if (this.waiting === most || (!known && sectors === this.sectors)) return;
-      if (!known) this.asked[sectors++] = sector;
+      if (this.waiting === most || !this.ask(Math.floor(accesses.page(thread) / SECTOR))) return;
       this.outstanding[this.waiting++] = thread;
     }
+  }
+
+  /** Asks for `sector` unless that has been done; false when there is no room for it. */
+  private ask(sector: number): boolean {
+    for (let i = 0; i < this.asking; i++) if (this.asked[i] === sector) return true;
+    if (this.asking === this.asked.length) return false;
+    this.asked[this.asking++] = sector;
+    return true;
   }
 }
