@@ -13,7 +13,7 @@ const SLICE_HASH_BASE = 3;
 const WARP_ORDERS = [
   ...['2301', '2301', '2301', '0213', '0132', '0132', '0132', '0132'],
   ...['3201', '2301', '0231', '0231', '0123', '0123', '2301', '0123'],
-].map((order) => [...order].map(Number));
+].map((order) => order.split('').map(Number));
 
 /** Where the threads of an {@link SmFaults} do their accesses. */
 export interface SmAccesses {
