@@ -9,7 +9,9 @@ const CPCS = 3;
  * Faults of a cluster within which its TPCs begin to deliver theirs, for each TPC that has some: when a kernel starts, after a
  * replay, when what is mapped by now passes first, and where each TPC has a compute cluster to itself.
  */
-const FAULTS_PER_BEGIN = { start: 6, replay: 12, apart: 3 };
+const FAULTS_PER_BEGIN = { start: 6, replay: 10, apart: 3 };
+/** By how much a TPC's rank, between 0 and 1 at first, may change from one replay to the next. */
+const RANK_DRIFT = 0.25;
 
 /** SMs that share a texture processing cluster: they begin together. */
 export type Tpc = readonly SmFaults[];
@@ -19,7 +21,7 @@ export type FaultSink = (thread: number, ns: number) => void;
 
 /**
  * Lets the SMs deliver their outstanding faults: the MMU takes from the graphics processing clusters by turns, and a cluster from
- * the SMs of those of its TPCs that have begun. When each begins is chance, but faults that were outstanding before come first.
+ * the SMs of those of its TPCs that have begun. When each begins is chance.
  */
 export function deliverFaults(
   clusters: readonly (readonly Tpc[])[],
@@ -58,8 +60,8 @@ class ClusterQueue {
 
   constructor(tpcs: readonly Tpc[], faultsPerBegin: number, prng: Prng) {
     const ready = tpcs.map((sms) => sms.filter((sm) => sm.waiting > 0)).filter((sms) => sms.length > 0);
-    const drawn = ready.map((sms) => ({ sms, draw: prng.next() + (sms.every((sm) => sm.fresh) ? 1 : 0) }));
-    drawn.sort((a, b) => a.draw - b.draw);
+    const drawn = ready.map((sms) => ({ sms, rank: rankOf(sms, prng) }));
+    drawn.sort((a, b) => a.rank - b.rank);
     const width = ready.length * (ready.length > CPCS ? faultsPerBegin : FAULTS_PER_BEGIN.apart);
     const begins = Float64Array.from(drawn, () => prng.next() * width).sort();
     const first = begins[0] ?? 0;
@@ -86,4 +88,12 @@ class ClusterQueue {
       this.delivered = this.begins[this.begun] ?? 0;
     }
   }
+}
+
+/** The rank of a TPC among those of its cluster: chance at first, then about as before; faults that are new come last. */
+function rankOf(sms: Tpc, prng: Prng): number {
+  const before = sms[0]?.rank ?? 0;
+  const rank = Number.isNaN(before) ? prng.next() : before + (2 * prng.next() - 1) * RANK_DRIFT;
+  for (const sm of sms) sm.rank = rank;
+  return sms.every((sm) => sm.fresh) ? rank + 1 : rank;
 }

@@ -121,6 +121,11 @@ export abstract class GpuKernel {
     return false;
   }
 
+  /** It has tried again since the last replay: nothing comes of running it before the next. */
+  get tried(): boolean {
+    return false;
+  }
+
   /** Whether a thread of it is stalled on page `vpn`. */
   abstract waitsFor(vpn: number): boolean;
 

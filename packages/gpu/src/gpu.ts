@@ -229,6 +229,7 @@ export class Gpu {
   }
 
   private step(kernel: GpuKernel): number {
+    if (kernel.tried) return 0;
     kernel.forgetUtlbs();
     return kernel.advance();
   }

@@ -46,9 +46,12 @@ export class ParallelKernel extends GpuKernel implements SmAccesses {
     return true;
   }
 
+  override get tried(): boolean {
+    return this.seen === this.gpu.replays;
+  }
+
   override advance(): number {
     const { gpu, sms } = this;
-    if (this.seen === gpu.replays) return 0;
     const first = this.seen < 0;
     const before = this.done;
     this.seen = gpu.replays;

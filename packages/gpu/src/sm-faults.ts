@@ -43,6 +43,8 @@ export class SmFaults {
   waiting = 0;
   /** None of them was outstanding before the last replay. */
   fresh = false;
+  /** When its turn comes among the SMs of its cluster, the lowest first; NaN before it has faulted. */
+  rank = NaN;
   /** Threads in the order in which their accesses reach the uTLB, and the first that has not. */
   private readonly threads: Int32Array;
   private count = 0;

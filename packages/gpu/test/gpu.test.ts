@@ -94,6 +94,27 @@ describe('running kernels', () => {
     },
   );
 
+  it('a parallel kernel has tried again when a replay returns, and can be cancelled by the uTLB it came through', () => {
+    const kernel = new Kernel();
+    const gpu = new GpuClass(kernel, gpuPreset('p100'));
+    const cancelled: number[] = [];
+    gpu.handler = {
+      *faultsPending(): Task {
+        gpu.faultBuffer.discardTo(gpu.faultBuffer.put);
+        gpu.replay();
+        expect(gpu.faultBuffer.pending).toBe(56);
+        gpu.retryStalled();
+        expect(gpu.faultBuffer.pending).toBe(56);
+        cancelled.push(gpu.cancelUtlb(1, BASE), gpu.cancelUtlb(0, BASE));
+      },
+    };
+    const accesses = { access: GPU_ACCESS_READ, shape: 'parallel', base: BASE, offset: 0, width: 1 } as const;
+    const pages = sequence(128);
+    const launched = gpu.launch(gpu.openInstance(), { ...accesses, pages, values: undefined });
+    kernel.sched.runSync(gpu.run(launched));
+    expect(cancelled).toEqual([0, 1]);
+  });
+
   it('a cancelled access ends its kernel; cancelling writes spares a reader', () => {
     const kernel = new Kernel();
     const gpu = new GpuClass(kernel, gpuPreset('h100'));
