@@ -123,5 +123,6 @@ export class FaultBuffer {
   /** Driver side: throws away everything up to `put` (a flush). */
   discardTo(put: number): void {
     this.get = put;
+    this.seen = put;
   }
 }

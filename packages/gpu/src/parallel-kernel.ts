@@ -1,17 +1,15 @@
 import { GPU_ACCESS_WRITE } from './access.js';
 import { deliverFaults, type Tpc } from './fault-arbiter.js';
 import { GpuKernel, mapped } from './gpu-kernel.js';
-import { type SmAccesses, SmFaults } from './sm-faults.js';
+import { BLOCK, SECTOR, type SmAccesses, SmFaults } from './sm-faults.js';
 
-const BLOCK = 128;
 const SM_THREADS = 2048;
 /** Graphics processing clusters, and TPCs, of two SMs, that each has at least. */
 const CLUSTERS = 8;
 const TPCS = 8;
 /** SMs that one cluster has more of than the others: they get thread blocks first. */
 const FIRST_SMS = 8;
-/** Pages of a sector, and sectors that a uTLB asks for less where the accesses are writes. */
-const SECTOR = 4;
+/** Sectors that a uTLB asks for less where the accesses are writes. */
 const FEWER_SECTORS_TO_WRITE = 1;
 
 /**

@@ -1,7 +1,8 @@
 const WARP = 32;
-const BLOCK = 128;
+/** Threads of a thread block. */
+export const BLOCK = 128;
 /** Pages of one sector: a miss asks for the four leaf entries that come in one read. */
-const SECTOR = 4;
+export const SECTOR = 4;
 /** Accesses that fault after a replay which has let all before them pass: the first of these stops the others. */
 const FAULTS_AGAIN = { read: 7, write: 4 };
 /** Slices of a uTLB, and what each bit of a sector's number, from the lowest, does to the slices of its four pages. */

@@ -25,6 +25,18 @@ describe('faults on their way', () => {
     expect(seen.pending).toBe(2);
   });
 
+  it('what the driver saw before its flush says nothing of later entries, round after round', () => {
+    const buffer = filled(1, 2);
+    buffer.discardTo(buffer.put);
+    for (let at = 0; at < 20; at++) {
+      buffer.push(0, at, 0, 0, 0, 100);
+      buffer.retract(50);
+      expect(buffer.pending).toBe(0);
+      buffer.push(0, at, 0, 0, 0, 100);
+      buffer.discardTo(buffer.put);
+    }
+  });
+
   it('goes round: entries before and behind the end of the ring', () => {
     const buffer = filled(1, 2, 3, 4, 5, 6);
     buffer.discardTo(buffer.putBy(6));

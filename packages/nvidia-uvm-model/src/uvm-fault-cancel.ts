@@ -30,8 +30,8 @@ function* refetch(driver: UvmDriver, batch: UvmFaultBatch, serve: ServeBatch, co
   flushFaultBuffer(driver, 'update-put');
   pushReplay(driver);
   gpu.retryStalled();
-  batch.fetch(gpu.faultBuffer, gpu.faultBuffer.size, coalesce);
-  driver.replayable.cachedPut = gpu.faultBuffer.put;
+  driver.replayable.cachedPut = gpu.faultBuffer.putBy(Infinity);
+  batch.fetch(gpu.faultBuffer, gpu.faultBuffer.size, coalesce, driver.replayable.cachedPut);
   batch.sort();
   yield* serve(driver, batch);
 }
