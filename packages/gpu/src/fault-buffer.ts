@@ -18,6 +18,9 @@ export interface GpuFaultEntry {
   timestamp: number;
 }
 
+const UTLB_SHIFT = 12;
+const KIND_BITS = 2 ** UTLB_SHIFT - 1;
+
 /**
  * The replayable fault buffer: a ring that the hardware fills at PUT and the driver empties at GET. It is full when
  * PUT = GET - 1; then the hardware delivers no more, and stalled accesses fault again after a replay.
@@ -88,18 +91,35 @@ export class FaultBuffer {
     utlb: number,
     timestamp: number,
   ): boolean {
-    const next = this.put + 1 === this.size ? 0 : this.put + 1;
-    if (next === this.get) {
-      this.overflows++;
-      return false;
+    return this.pushWarps(instance, vpn, access, type, utlb, 1, timestamp) === 1;
+  }
+
+  /**
+   * Hardware side: delivers the same fault of `warps` warps, through `utlb` and the ones after it. Returns how many there was
+   * room for.
+   */
+  pushWarps(
+    instance: number,
+    vpn: number,
+    access: number,
+    type: number,
+    utlb: number,
+    warps: number,
+    timestamp: number,
+  ): number {
+    const { size, instances, vpns, info, times } = this;
+    const room = Math.min(warps, size - 1 - this.pending);
+    let at = this.put;
+    for (let warp = 0; warp < room; warp++) {
+      instances[at] = instance;
+      vpns[at] = vpn;
+      info[at] = access | (type << 4) | ((utlb + warp) << UTLB_SHIFT);
+      times[at] = timestamp;
+      at = at + 1 === size ? 0 : at + 1;
     }
-    const at = this.put;
-    this.instances[at] = instance;
-    this.vpns[at] = vpn;
-    this.info[at] = access | (type << 4) | (utlb << 12);
-    this.times[at] = timestamp;
-    this.put = next;
-    return true;
+    this.put = at;
+    this.overflows += warps - room;
+    return room;
   }
 
   /** Driver side: reads the entry at ring position `at` into `entry`. */
@@ -109,10 +129,34 @@ export class FaultBuffer {
     entry.vpn = this.vpns[at] ?? 0;
     entry.access = info & 15;
     entry.type = (info >>> 4) & 255;
-    entry.utlb = info >>> 12;
+    entry.utlb = info >>> UTLB_SHIFT;
     entry.gpc = entry.utlb % 8;
     entry.client = entry.utlb >>> 3;
     entry.timestamp = this.times[at] ?? 0;
+  }
+
+  /**
+   * Driver side: the ring position behind the entries from `at` on, `most` of them and none from `put` on, that tell of the same
+   * page and kind of access as the one before: they differ in uTLB and time only.
+   */
+  sameUntil(at: number, put: number, most: number): number {
+    const { size, info, vpns, instances } = this;
+    const before = at === 0 ? size - 1 : at - 1;
+    const vpn = vpns[before] ?? 0;
+    const kind = (info[before] ?? 0) & KIND_BITS;
+    const instance = instances[before] ?? 0;
+    let outer = at;
+    for (let left = most; left > 0 && outer !== put; left--) {
+      if (vpns[outer] !== vpn || ((info[outer] ?? 0) & KIND_BITS) !== kind) break;
+      if (instances[outer] !== instance) break;
+      outer = outer + 1 === size ? 0 : outer + 1;
+    }
+    return outer;
+  }
+
+  /** Driver side: the uTLB of the entry at ring position `at`. */
+  utlb(at: number): number {
+    return (this.info[at] ?? 0) >>> UTLB_SHIFT;
   }
 
   /** Ring position after `at`. */

@@ -139,7 +139,7 @@ export abstract class GpuKernel {
     const { access } = this.accesses;
     const type = this.faultType(vpn, access);
     const { now } = this.gpu.kernel.sched;
-    for (let i = 0; i < times; i++) this.deliver(vpn, access, type, utlb + i, now);
+    this.deliver(vpn, access, type, utlb, now, times);
   }
 
   /** Delivers the fault of an access to page `vpn` through `utlb`, which arrives at `time`, no earlier than the ones before. */
@@ -153,11 +153,14 @@ export abstract class GpuKernel {
     this.deliver(vpn, access, this.faultType(vpn, access), utlb, this.gpu.kernel.sched.now);
   }
 
-  private deliver(vpn: number, access: number, type: number, utlb: number, time: number): void {
+  /** `utlb` counts on past the last unit, but `times` units from it do not go past one. */
+  private deliver(vpn: number, access: number, type: number, utlb: number, time: number, times = 1): void {
     const { faultBuffer } = this.gpu;
-    const unit = utlb % UTLBS;
-    this.utlbs[unit >>> 5] = (this.utlbs[unit >>> 5] ?? 0) | (1 << (unit & 31));
-    faultBuffer.push(this.instance.id, vpn, access, type, unit, time);
+    const first = utlb % UTLBS;
+    const { utlbs } = this;
+    for (let unit = first; unit < first + times; unit++)
+      utlbs[unit >>> 5] = (utlbs[unit >>> 5] ?? 0) | (1 << (unit & 31));
+    faultBuffer.pushWarps(this.instance.id, vpn, access, type, first, times, time);
   }
 
   /** Books accesses `from` … `to - 1` of `pages`, of which `remote` went across the link. */
@@ -201,9 +204,9 @@ export abstract class GpuKernel {
 
   private faultType(vpn: number, access: number): number {
     const { table } = this.instance;
-    if (!table.hasTable(vpn)) return GPU_FAULT_INVALID_PDE;
-    const flags = table.flags(vpn);
-    if ((flags & GPU_PTE_VALID) === 0) return GPU_FAULT_INVALID_PTE;
+    const flags = table.tlb.flags(vpn);
+    if ((flags & GPU_PTE_VALID) === 0)
+      return table.hasTable(vpn) ? GPU_FAULT_INVALID_PTE : GPU_FAULT_INVALID_PDE;
     const write = GPU_ACCESS_NEEDS[GPU_ACCESS_WRITE] ?? 0;
     if ((flags & write) !== write) return GPU_FAULT_WRITE;
     return access === GPU_ACCESS_ATOMIC_STRONG ? GPU_FAULT_ATOMIC : GPU_FAULT_INVALID_PTE;

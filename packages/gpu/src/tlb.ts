@@ -124,10 +124,11 @@ export class GpuTlb {
     if (slots[slot] !== (vpn | 0) >> 9) this.fill(vpn);
     const step = slots[slot + 2] ?? 0;
     const first = (slots[slot + 1] ?? 0) + ((vpn << 1) & step);
+    if (step === 0) return ((lanes[first] ?? 0) & needs) === needs ? asked : 0;
     let found = 0;
     for (let rest = asked; rest !== 0; rest &= rest - 1) {
       const bit = 31 - Math.clz32(rest & -rest);
-      if (((lanes[first + ((bit << 1) & step)] ?? 0) & needs) === needs) found |= 1 << bit;
+      if (((lanes[first + (bit << 1)] ?? 0) & needs) === needs) found |= 1 << bit;
     }
     return found;
   }

@@ -45,4 +45,23 @@ describe('faults on their way', () => {
     buffer.retract(0);
     expect(buffer.pending).toBe(3);
   });
+
+  it('takes as many warps as there is room for, and counts the others', () => {
+    const buffer = filled(1, 2, 3);
+    buffer.discardTo(buffer.put);
+    expect([buffer.pushWarps(0, 7, 1, 2, 40, 5, 9), buffer.pushWarps(0, 8, 1, 2, 0, 5, 9)]).toEqual([5, 2]);
+    expect([buffer.pending, buffer.overflows, buffer.push(0, 9, 0, 0, 0, 9)]).toEqual([7, 3, false]);
+    expect([buffer.utlb(3), buffer.utlb(7)]).toEqual([40, 44]);
+  });
+
+  it('knows how far the same is told, round the end of the ring, up to what is asked and PUT', () => {
+    const buffer = filled(1, 2, 3, 4, 5);
+    buffer.discardTo(buffer.put);
+    buffer.pushWarps(0, 7, 1, 2, 0, 6, 9);
+    expect([buffer.sameUntil(6, buffer.put, 99), buffer.sameUntil(6, buffer.put, 2)]).toEqual([3, 0]);
+    buffer.discardTo(6);
+    buffer.push(0, 7, 0, 2, 0, 9);
+    expect(buffer.sameUntil(6, buffer.put, 99)).toBe(3);
+    expect(buffer.sameUntil(6, 1, 99)).toBe(1);
+  });
 });

@@ -1,6 +1,10 @@
 import { type FaultBuffer, type GpuFaultEntry, UTLBS } from '@hmm/gpu';
 
 const ACCESS_SPAN = 8;
+/** More than a fault buffer, and so a batch, has entries. */
+const INDEX_SPAN = 2 ** 14;
+/** Entries up to which an insertion sort beats the library's, whose call alone costs that much. */
+const FEW = 64;
 
 /**
  * One batch of replayable faults: the coalesced entries as columns, and the
@@ -74,12 +78,14 @@ export class UvmFaultBatch {
   fetch(buffer: FaultBuffer, max: number, coalesce: boolean, put = buffer.put): void {
     this.reset();
     const { entry } = this;
-    let get = buffer.get;
+    let { get } = buffer;
     while (get !== put && this.cached < max) {
       buffer.read(get, entry);
-      get = buffer.next(get);
-      this.cached++;
       if (!coalesce || !this.merge()) this.append();
+      this.cached++;
+      get = buffer.next(get);
+      if (coalesce && this.lastOfUtlb[entry.utlb] === this.count - 1)
+        get = this.repeats(buffer, get, put, max);
     }
     buffer.get = get;
   }
@@ -93,12 +99,14 @@ export class UvmFaultBatch {
     }
     let low = Infinity;
     for (let i = 0; i < count; i++) low = Math.min(low, vpn[i] ?? 0);
-    const span = 2 ** 12;
+    for (let i = 0; i < count; i++)
+      keys[i] = (((vpn[i] ?? 0) - low) * ACCESS_SPAN + (7 - (access[i] ?? 0))) * INDEX_SPAN + i;
+    if (count <= FEW) insertionSort(keys, count);
+    else keys.subarray(0, count).sort();
     for (let i = 0; i < count; i++) {
-      keys[i] = (((vpn[i] ?? 0) - low) * ACCESS_SPAN + (7 - (access[i] ?? 0))) * span + i;
+      const key = keys[i] ?? 0;
+      order[i] = key - Math.floor(key / INDEX_SPAN) * INDEX_SPAN;
     }
-    keys.subarray(0, count).sort();
-    for (let i = 0; i < count; i++) order[i] = (keys[i] ?? 0) % span;
     if (this.oneInstance()) return;
     const sorted = [...order.subarray(0, count)].sort((a, b) => (instance[a] ?? 0) - (instance[b] ?? 0));
     order.set(sorted);
@@ -137,6 +145,29 @@ export class UvmFaultBatch {
     return true;
   }
 
+  /**
+   * The fast path of `merge`, for entries from `get` on that tell what the one before tells, which is part of the last: more warps
+   * of its thread block. Returns where it stops.
+   */
+  private repeats(buffer: FaultBuffer, get: number, put: number, max: number): number {
+    const { lastOfUtlb, vpn } = this;
+    const last = this.count - 1;
+    const outer = buffer.sameUntil(get, put, max - this.cached);
+    let at = get;
+    let found = 0;
+    for (; at !== outer; at = buffer.next(at)) {
+      const utlb = buffer.utlb(at);
+      const same = lastOfUtlb[utlb] ?? -1;
+      if (same >= 0 && same !== last && vpn[same] === vpn[last]) break;
+      lastOfUtlb[utlb] = last;
+      found++;
+    }
+    this.cached += found;
+    this.coalesced += found;
+    this.merged[last] = (this.merged[last] ?? 0) + found;
+    return at;
+  }
+
   private samePage(at: number): boolean {
     return this.vpn[at] === this.entry.vpn && this.instance[at] === this.entry.instance;
   }
@@ -159,5 +190,14 @@ export class UvmFaultBatch {
     this.merged[at] = 1;
     this.cancel[at] = 0;
     this.lastOfUtlb[entry.utlb] = at;
+  }
+}
+
+function insertionSort(keys: Float64Array, count: number): void {
+  for (let i = 1; i < count; i++) {
+    const key = keys[i] ?? 0;
+    let at = i;
+    for (; at > 0 && (keys[at - 1] ?? 0) > key; at--) keys[at] = keys[at - 1] ?? 0;
+    keys[at] = key;
   }
 }

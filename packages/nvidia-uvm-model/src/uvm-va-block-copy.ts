@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from '@hmm/kernel';
 import type { UvmDriver } from './uvm-driver.js';
-import { MASK_WORDS, maskNext, maskNextClear, maskTest, newMask } from './uvm-page-mask.js';
+import { MASK_WORDS, maskNext, maskNextClear, newMask } from './uvm-page-mask.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
 import { uvmPerfThrashingEvent, uvmPerfThrashingReset } from './uvm-perf-thrashing.js';
 import type { UvmServiceContext } from './uvm-service-context.js';
@@ -118,32 +118,56 @@ function eventCause(cause: UvmMakeResidentCause): number {
   }
 }
 
-/** Copies run by run; runs, by cause where pages that faulted are told apart, are left in the context. */
+/**
+ * Copies run by run; runs, by cause where pages that faulted are told apart, are left in the context. A word at a time: the set bits
+ * of `edges` are where a run begins, or ends without another after it.
+ */
 function copyRuns(
   driver: UvmDriver,
   ctx: UvmServiceContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
 ): void {
-  const { runFirst, runOuter, runCause, faulted } = ctx;
+  const { faulted } = ctx;
   const whole = eventCause(ctx.cause);
-  const apart = whole === UvmEventMigrationCauseCoherence;
-  let runs = 0;
-  for (let page = maskNext(copied, 0); page < block.pages;) {
-    let outer = Math.min(maskNextClear(copied, page), block.pages);
-    let cause = whole;
-    if (apart) {
-      const fault = maskTest(faulted, page);
-      if (!fault) cause = UvmEventMigrationCausePrefetch;
-      outer = Math.min(outer, fault ? maskNextClear(faulted, page) : maskNext(faulted, page));
+  const apart = whole === UvmEventMigrationCauseCoherence ? -1 : 0;
+  let first = -1;
+  let cause = whole;
+  let copiedBefore = 0;
+  let faultedBefore = 0;
+  ctx.runs = 0;
+  for (let word = 0; word < MASK_WORDS; word++) {
+    const copy = copied[word] ?? 0;
+    const fault = copy & (faulted[word] ?? 0) & apart;
+    let edges = (copy ^ ((copy << 1) | copiedBefore)) | (fault ^ ((fault << 1) | faultedBefore));
+    copiedBefore = copy >>> 31;
+    faultedBefore = fault >>> 31;
+    for (; edges !== 0; edges &= edges - 1) {
+      const bit = 31 - Math.clz32(edges & -edges);
+      const page = word * 32 + bit;
+      if (first >= 0) copyRun(driver, ctx, block, destination, first, page, cause);
+      first = ((copy >>> bit) & 1) === 0 ? -1 : page;
+      cause = apart !== 0 && ((fault >>> bit) & 1) === 0 ? UvmEventMigrationCausePrefetch : whole;
     }
-    runFirst[runs] = page;
-    runOuter[runs] = outer;
-    runCause[runs++] = cause;
-    copyFrames(driver, block, destination, page, outer);
-    page = maskNext(copied, outer);
   }
-  ctx.runs = runs;
+  if (first >= 0) copyRun(driver, ctx, block, destination, first, block.pages, cause);
+}
+
+function copyRun(
+  driver: UvmDriver,
+  ctx: UvmServiceContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  first: number,
+  outer: number,
+  cause: number,
+): void {
+  const { runs } = ctx;
+  ctx.runFirst[runs] = first;
+  ctx.runOuter[runs] = outer;
+  ctx.runCause[runs] = cause;
+  ctx.runs = runs + 1;
+  copyFrames(driver, block, destination, first, outer);
 }
 
 function copyFrames(
