@@ -6,10 +6,10 @@ const FAULT_NS = 20.8;
 /** Compute clusters of a cluster: TPCs that each have one to themselves do not wait for each other. */
 const CPCS = 3;
 /**
- * Faults of a cluster within which its TPCs begin to deliver theirs, for each TPC that has some: when a kernel starts, after a
- * replay, when what is mapped by now passes first, and where each TPC has a compute cluster to itself.
+ * Faults of a cluster within which its TPCs begin to deliver theirs: for each TPC that has some when a kernel starts, and where
+ * each has a compute cluster to itself; after a replay, when what is mapped by now passes first, so many and for each SM more.
  */
-const FAULTS_PER_BEGIN = { start: 6, replay: 10, apart: 3 };
+const BEGIN_WITHIN = { startPerTpc: 6, apartPerTpc: 5, replay: 25, replayPerSm: 5 };
 /** By how much a TPC's rank, between 0 and 1 at first, may change from one replay to the next. */
 const RANK_DRIFT = 0.25;
 
@@ -29,9 +29,7 @@ export function deliverFaults(
   prng: Prng,
   sink: FaultSink,
 ): void {
-  const queues = clusters
-    .map((tpcs) => new ClusterQueue(tpcs, FAULTS_PER_BEGIN[when], prng))
-    .filter((queue) => queue.left > 0);
+  const queues = clusters.map((tpcs) => new ClusterQueue(tpcs, when, prng)).filter((queue) => queue.left > 0);
   let ns = 0;
   let turn = 0;
   while (queues.length > 0) {
@@ -58,12 +56,12 @@ class ClusterQueue {
   private delivered = 0;
   private turn = 0;
 
-  constructor(tpcs: readonly Tpc[], faultsPerBegin: number, prng: Prng) {
+  constructor(tpcs: readonly Tpc[], when: 'start' | 'replay', prng: Prng) {
     const ready = tpcs.map((sms) => sms.filter((sm) => sm.waiting > 0)).filter((sms) => sms.length > 0);
     const drawn = ready.map((sms) => ({ sms, rank: rankOf(sms, prng) }));
     drawn.sort((a, b) => a.rank - b.rank);
-    const width = ready.length * (ready.length > CPCS ? faultsPerBegin : FAULTS_PER_BEGIN.apart);
-    const begins = Float64Array.from(drawn, () => prng.next() * width).sort();
+    const within = beginWithin(ready, when);
+    const begins = Float64Array.from(drawn, () => prng.next() * within).sort();
     const first = begins[0] ?? 0;
     this.sms = drawn.flatMap(({ sms }) => sms);
     this.begins = Float64Array.from(drawn.flatMap(({ sms }, i) => sms.map(() => (begins[i] ?? 0) - first)));
@@ -88,6 +86,13 @@ class ClusterQueue {
       this.delivered = this.begins[this.begun] ?? 0;
     }
   }
+}
+
+function beginWithin(tpcs: readonly Tpc[], when: 'start' | 'replay'): number {
+  if (tpcs.length <= CPCS) return tpcs.length * BEGIN_WITHIN.apartPerTpc;
+  if (when === 'start') return tpcs.length * BEGIN_WITHIN.startPerTpc;
+  const sms = tpcs.reduce((sum, tpc) => sum + tpc.length, 0);
+  return BEGIN_WITHIN.replay + sms * BEGIN_WITHIN.replayPerSm;
 }
 
 /** The rank of a TPC among those of its cluster: chance at first, then about as before; faults that are new come last. */
