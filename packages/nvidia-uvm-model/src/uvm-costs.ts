@@ -53,7 +53,7 @@ export interface UvmCosts {
   readonly gpuInterruptAfter: number;
   /** From the fault that interrupts the driver to its first look at PUT; the next comes `gpuInterruptAfter` a replay. */
   readonly putAfterInterrupt: number;
-  /** First fault of a later kernel. */
+  /** First fault of the second kernel; of later ones less, falling by e every three kernels. */
   readonly gpuKernelWarm: number;
   readonly gpuNewBlock: number;
   /** Each page that the prefetcher names, there already or not; a service that takes rights from the GPU itself. */
@@ -197,7 +197,7 @@ export const TRACED_COSTS: UvmCosts = {
   gpuInterrupt: 28.5 * US,
   gpuInterruptAfter: 2 * US,
   putAfterInterrupt: 72 * US,
-  gpuKernelWarm: 9 * US,
+  gpuKernelWarm: 14 * US,
   gpuNewBlock: 5.3 * US,
   gpuHintPage: 30,
   gpuRevoke: 4.1 * US,

@@ -78,7 +78,7 @@ export function* uvmCpuAccess(
 /** ns of the last {@link cpuRun}, of `count` touches. */
 function touchTime(costs: UvmCosts, accesses: UvmCpuAccesses, count: number, cold: UvmCpuWarmth): number {
   if (accesses.touchNs !== undefined) return count * accesses.touchNs;
-  const far = cold === 'warm' ? touches.far : count;
+  const far = cold === 'warm' ? touches.far : count - touches.first;
   const near = accesses.write ? costs.cpuWriteWarm : costs.cpuReadWarm;
   const firsts = costs.cpuDirty * touches.dirty + costs.cpuTouch * touches.first;
   return (count - far) * near + far * costs.cpuTouchFar + firsts;

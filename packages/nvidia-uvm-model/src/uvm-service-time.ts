@@ -12,6 +12,11 @@ function warmUp(amount: number, faults: number): number {
   return amount * Math.exp(-faults / 4);
 }
 
+/** `amount` in the second kernel, falling by e every three kernels. */
+function kernelWarmUp(amount: number, kernels: number): number {
+  return amount * Math.exp((2 - kernels) / 3);
+}
+
 /** ns for the copies of a service beside the fixed part: pages, and each run after the first. */
 function copies(base: number, page: number, run: number, ctx: UvmServiceContext): number {
   return ctx.transfers === 0 ? 0 : base + page * ctx.copiedPages + run * (ctx.transfers - 1);
@@ -59,7 +64,7 @@ export function serialServiceTime(
   if (state.refusals > 0) return scaled(driver, costs.gpuResume);
   const k = space.gpuFaults - 1;
   let ns = costs.gpuService + (k === 0 ? costs.gpuServiceFirst : warmUp(costs.gpuServiceWarm, k));
-  if (state.firstOfKernel && k > 0) ns += costs.gpuKernelWarm;
+  if (state.firstOfKernel && k > 0) ns += kernelWarmUp(costs.gpuKernelWarm, space.kernels);
   if (!block.gpuSeen) ns += costs.gpuNewBlock;
   if (ctx.revokedGpu) ns += costs.gpuRevoke;
   ns += costs.gpuHintPage * maskWeight(ctx.prefetch);
