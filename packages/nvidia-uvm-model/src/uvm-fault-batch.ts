@@ -42,6 +42,8 @@ export class UvmFaultBatch {
   /** Entry indices in service order. */
   readonly order: Int32Array;
   private readonly keys: Float64Array;
+  /** The entries are of more than one address space. */
+  private mixed = false;
   private readonly lastOfUtlb = new Int32Array(UTLBS);
   private readonly entry: GpuFaultEntry = {
     instance: 0,
@@ -97,24 +99,18 @@ export class UvmFaultBatch {
       order[0] = 0;
       return;
     }
-    let low = Infinity;
-    for (let i = 0; i < count; i++) low = Math.min(low, vpn[i] ?? 0);
+    const near = vpn[0] ?? 0;
     for (let i = 0; i < count; i++)
-      keys[i] = (((vpn[i] ?? 0) - low) * ACCESS_SPAN + (7 - (access[i] ?? 0))) * INDEX_SPAN + i;
+      keys[i] = (((vpn[i] ?? 0) - near) * ACCESS_SPAN + (7 - (access[i] ?? 0))) * INDEX_SPAN + i;
     if (count <= FEW) insertionSort(keys, count);
     else keys.subarray(0, count).sort();
     for (let i = 0; i < count; i++) {
       const key = keys[i] ?? 0;
       order[i] = key - Math.floor(key / INDEX_SPAN) * INDEX_SPAN;
     }
-    if (this.oneInstance()) return;
+    if (!this.mixed) return;
     const sorted = [...order.subarray(0, count)].sort((a, b) => (instance[a] ?? 0) - (instance[b] ?? 0));
     order.set(sorted);
-  }
-
-  private oneInstance(): boolean {
-    for (let i = 1; i < this.count; i++) if (this.instance[i] !== this.instance[0]) return false;
-    return true;
   }
 
   private reset(): void {
@@ -127,6 +123,7 @@ export class UvmFaultBatch {
     this.invalidPrefetches = 0;
     this.outOfMemory = false;
     this.services = 0;
+    this.mixed = false;
     this.lastOfUtlb.fill(-1);
   }
 
@@ -185,6 +182,7 @@ export class UvmFaultBatch {
     this.access[at] = entry.access;
     this.type[at] = entry.type;
     this.instance[at] = entry.instance;
+    if (entry.instance !== this.instance[0]) this.mixed = true;
     this.utlb[at] = entry.utlb;
     this.accessMask[at] = 1 << entry.access;
     this.merged[at] = 1;

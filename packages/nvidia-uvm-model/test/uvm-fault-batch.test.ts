@@ -118,4 +118,19 @@ describe('a batch of faults', () => {
       expect(keys).toEqual([...keys].sort((a, b) => a - b));
     },
   );
+
+  it('serves one address space after the other', () => {
+    const buffer = new FaultBuffer(64);
+    for (const [instance, page] of [
+      [2, 5],
+      [1, 9],
+      [2, 3],
+      [1, 4],
+    ] as const)
+      buffer.push(instance, BASE + page, 0, 2, page, 0);
+    const batch = new UvmFaultBatch(64);
+    batch.fetch(buffer, 64, true);
+    batch.sort();
+    expect([...batch.order.subarray(0, 4)]).toEqual([3, 1, 2, 0]);
+  });
 });
