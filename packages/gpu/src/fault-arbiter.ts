@@ -3,7 +3,7 @@ import type { SmFaults } from './sm-faults.js';
 
 /** ns from one fault to the next: the MMU's pace, whoever asks. 256 faults take 5.2 to 5.3 µs. */
 const FAULT_NS = 20.8;
-/** Compute clusters of a cluster: TPCs that each have one to themselves do not wait for each other. */
+/** Compute clusters of a cluster: TPCs that each have one to themselves wait less for each other. */
 const CPCS = 3;
 /**
  * Faults of a cluster within which its TPCs begin to deliver theirs: for each TPC that has some when a kernel starts, and where

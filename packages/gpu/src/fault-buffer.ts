@@ -18,6 +18,7 @@ export interface GpuFaultEntry {
   timestamp: number;
 }
 
+/** One number holds the kind of access (4 bits), that of the fault (8), and the uTLB. */
 const UTLB_SHIFT = 12;
 const KIND_BITS = 2 ** UTLB_SHIFT - 1;
 

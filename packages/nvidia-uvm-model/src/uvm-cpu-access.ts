@@ -75,7 +75,7 @@ export function* uvmCpuAccess(
   return { errno: 0, done: pages.length };
 }
 
-/** ns of the last {@link cpuRun}, of `count` touches. */
+/** ns of the last {@link cpuRun}, of `count` touches. After a pause every line is far; a first touch costs the same near and far. */
 function touchTime(costs: UvmCosts, accesses: UvmCpuAccesses, count: number, cold: UvmCpuWarmth): number {
   if (accesses.touchNs !== undefined) return count * accesses.touchNs;
   const far = cold === 'warm' ? touches.far : count - touches.first;
