@@ -107,7 +107,8 @@ export interface UvmCosts {
   readonly gpuMigration: number;
   readonly gpuMigrationRefused: number;
   readonly firstThrashing: number;
-  /** A CPU that has slept migrates so much later. */
+  /** So much later comes the process's first copy to the CPU, within the fault's time; a CPU that has slept. */
+  readonly cpuMigrationFirst: number;
   readonly cpuMigrationSlept: number;
   /** The mapping of a service that copies nothing, after its hint. */
   readonly map: number;
@@ -235,6 +236,7 @@ export const TRACED_COSTS: UvmCosts = {
   gpuMigration: 22 * US,
   gpuMigrationRefused: 18 * US,
   firstThrashing: 18 * US,
+  cpuMigrationFirst: 30 * US,
   cpuMigrationSlept: 8 * US,
   map: 9 * US,
   callFirst: 40 * US,
@@ -282,6 +284,7 @@ export const UNTRACED_COSTS: UvmCosts = {
   cpuDirty: 0,
   cpuStep: 0,
   cpuStepFirst: 0,
+  cpuMigrationFirst: 0,
   gpuServiceFirst: 0,
   gpuCopyFirst: 0,
   gpuServiceWarm: 0,

@@ -212,7 +212,7 @@ function serviceFaultsOfBlock(
   block: UvmVaBlock,
   at: number,
 ): number {
-  beginService(driver, block, batch, at);
+  beginService(driver, space, block, batch, at);
   const end = gatherFaults(driver, batch, space, block, at);
   return uvmVaBlockServiceLocked(driver, driver.faultContext, block, UVM_ID_GPU) ? end : ~end;
 }
@@ -243,13 +243,20 @@ function* serveWithoutRoom(
 }
 
 /** Starts the context's clock: the moments of the hint and of the migration inside the service. */
-function beginService(driver: UvmDriver, block: UvmVaBlock, batch: UvmFaultBatch, at: number): void {
+function beginService(
+  driver: UvmDriver,
+  space: UvmVaSpace,
+  block: UvmVaBlock,
+  batch: UvmFaultBatch,
+  at: number,
+): void {
   const { costs, faultContext: ctx, replayable: state } = driver;
   const { now } = driver.kernel.sched;
   ctx.startTime = now;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
   ctx.hintTime = now + (state.refusals > 0 ? costs.gpuHintRefused : costs.gpuHint);
   ctx.migrationTime = ctx.hintTime + (state.refusals > 0 ? costs.gpuMigrationRefused : costs.gpuMigration);
+  if (batch.cached === 1 && space.gpuFaults === 0) ctx.migrationTime += costs.gpuServiceFirst;
   ctx.mapTime = ctx.hintTime + costs.map;
   const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
   const thrashes = block.thrashing?.pages !== undefined && maskTest(block.thrashing.thrashingPages, page);

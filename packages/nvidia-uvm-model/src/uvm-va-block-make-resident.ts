@@ -171,7 +171,10 @@ function populate(
   if (destination === UVM_ID_CPU) {
     if (block.cpuBase < 0) {
       block.cpuBase = driver.cpuChunks.alloc(block.pages);
-      if (block.whole && !maskFull(block.gpu.resident)) ctx.zeroedChunks++;
+      if (block.whole && !maskFull(block.gpu.resident)) {
+        ctx.zeroedChunks++;
+        ctx.migrationTime += driver.costs.cpuPopulateBlock;
+      }
     }
     return true;
   }

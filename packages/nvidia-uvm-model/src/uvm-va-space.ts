@@ -40,8 +40,9 @@ export class UvmVaSpace {
   cpuWriteLoops = 0;
   /** CPU loops so far whose first fault came after other work. */
   cpuColdSteps = 0;
-  /** Something was copied to the GPU before. */
+  /** Something was copied to the GPU before, and to the CPU because it faulted. */
   copiedToGpu = false;
+  copiedToCpu = false;
   /** Kinds of advice so far, a bit each; explicit prefetches with something to do; whether the last thing was such a call. */
   adviceKinds = 0;
   prefetches = 0;

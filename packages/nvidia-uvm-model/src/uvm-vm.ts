@@ -120,6 +120,10 @@ function serveLocked(
     return served;
   }
   space.cpuFaults++;
+  if (!space.copiedToCpu && block.closestResident(UVM_ID_CPU, page) === UVM_ID_GPU) {
+    space.copiedToCpu = true;
+    ctx.migrationTime += costs.cpuMigrationFirst;
+  }
   if (!uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_CPU)) served.errno = -ENOMEM;
   served.ns = cpuFaultTime(driver, space, block, cold);
   return served;

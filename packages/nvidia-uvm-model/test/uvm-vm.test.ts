@@ -1,6 +1,26 @@
-import { UNTRACED_COSTS } from '@hmm/nvidia-uvm-model';
-import { expect, it } from 'vitest';
-import { Bench } from './setup.js';
+import {
+  TRACED_COSTS,
+  UNTRACED_COSTS,
+  UvmEventTypeCpuFault,
+  UvmEventTypeGpuFault,
+  UvmEventTypeMigration,
+} from '@hmm/nvidia-uvm-model';
+import { describe, expect, it } from 'vitest';
+import { Bench, sequence } from './setup.js';
+
+/** ns from each fault of `kind` to the first migration after it. */
+function delays({ kernel: { trace } }: Bench, kind: number): number[] {
+  const found: number[] = [];
+  let fault: number | undefined;
+  for (let i = 0; i < trace.length; i++) {
+    const event = trace.at(i);
+    if (event.kind === kind) fault ??= event.time;
+    if (event.kind !== UvmEventTypeMigration || fault === undefined) continue;
+    found.push(event.time - fault);
+    fault = undefined;
+  }
+  return found;
+}
 
 it('a CPU fault takes what it is charged, though its look-up and its way back are longer', () => {
   const costs = { ...UNTRACED_COSTS, cpuFault: 10_000, cpuCopy: 0, cpuCopyPage: 0 };
@@ -12,4 +32,35 @@ it('a CPU fault takes what it is charged, though its look-up and its way back ar
   bench.cpu([0]);
   // And the store after it.
   expect(sched.now - before).toBeCloseTo(costs.cpuFault + costs.cpuWriteWarm, 0);
+});
+
+describe('when the copies of a fault begin', () => {
+  it('the process’s first one to the GPU comes after all that a first service does', () => {
+    const bench = new Bench(512);
+    bench.cpu(sequence(512));
+    bench.gpu([0, 100, 200]);
+    const [first = 0, ...later] = delays(bench, UvmEventTypeGpuFault);
+    expect(first).toBeGreaterThan(TRACED_COSTS.gpuServiceFirst);
+    expect(later).toHaveLength(2);
+    for (const delay of later) expect(delay).toBeLessThan(TRACED_COSTS.gpuServiceFirst / 2);
+  });
+
+  it('the first one to the CPU comes later than the others', () => {
+    const bench = new Bench(512);
+    bench.cpu(sequence(512));
+    bench.gpu(sequence(512), true);
+    const trace = bench.kernel.trace.length;
+    bench.cpu([0, 100]);
+    expect(bench.kernel.trace.length).toBeGreaterThan(trace);
+    const [first = 0, second = 0] = delays(bench, UvmEventTypeCpuFault).slice(-2);
+    expect(first - second).toBeCloseTo(TRACED_COSTS.cpuMigrationFirst, 0);
+  });
+
+  it('a host chunk that the GPU has no full copy of is zeroed before anything is copied into it', () => {
+    const bench = new Bench(4);
+    bench.gpu([3], true);
+    bench.cpu([0]);
+    const [delay = 0] = delays(bench, UvmEventTypeCpuFault);
+    expect(delay).toBeGreaterThan(TRACED_COSTS.cpuPopulateBlock);
+  });
 });

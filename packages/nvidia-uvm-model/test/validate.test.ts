@@ -111,6 +111,20 @@ describe('the model and the driver on a real H100', () => {
     expect(wrong.map(({ name }) => name)).toEqual([AT_THE_LAPSE]);
   });
 
+  it('mixtures of a third machine, to which no duration was fitted: every deterministic scenario event by event, and times', () => {
+    const name = 'h100-580.159.04-mixtures-3';
+    const recorded = parseTimes(recording(`${name}.times.jsonl.gz`));
+    if (!recorded.ok) throw new Error(recorded.message);
+    const result = validateCapture(recording(`${name}.jsonl.gz`), { times: recorded.times });
+    expect(result.deterministic).toBe(103);
+    const wrong = result.per_scenario.filter(
+      (s) => s.deterministic && !s.exact && !s.name.startsWith('rpar'),
+    );
+    expect(wrong.map((s) => [s.name, s.first_difference])).toEqual([]);
+    expect(result.time.median_abs_error).toBeLessThan(0.1);
+    expect(result.time.p90_abs_error).toBeLessThan(0.27);
+  });
+
   it('parallel kernels of many sizes: totals of batches and transfers, whose part of chance is in the hardware', () => {
     const result = validateCapture(recording('h100-580.159.04-parallel.jsonl.gz'));
     const totals = result.per_scenario.flatMap(({ totals: { rows } = { rows: [] } }) => rows);
