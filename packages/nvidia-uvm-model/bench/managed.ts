@@ -23,8 +23,8 @@ function stream(gib: number, memoryGib: number): Streamed {
   space.alloc(BASE, count * 4096);
   const pages = Int32Array.from({ length: count }, (_, i) => i);
   // Written out, not spread: the hidden class of a spread object dies with it, and the next run's is another.
-  const at = { base: BASE, pages, offset: 0, width: 1, values: undefined, write: true, atomic: false };
-  kernel.sched.runSync(uvmCpuAccess(space, at, 'warm'));
+  const stores = { base: BASE, pages, offset: 0, width: 1, values: undefined, write: true, atomic: false };
+  kernel.sched.runSync(uvmCpuAccess(space, stores, 'warm'));
   const shape = 'stream' as const;
   const access = GPU_ACCESS_READ;
   const start = performance.now();

@@ -46,6 +46,8 @@ export function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: Uvm
     driver.tools.counters.evictedPages += pages;
     uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);
     restoreMappings(driver, own, block);
+    // What comes waits for what goes, and that for a host chunk that had to be zeroed.
+    ctx.migrationTime += own.migrationTime - ctx.hintTime;
     ctx.copyNs += own.copyNs;
   } else if (maskNext(leaving, 0) < block.pages) {
     uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);

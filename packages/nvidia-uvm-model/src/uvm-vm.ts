@@ -120,11 +120,10 @@ function serveLocked(
     return served;
   }
   space.cpuFaults++;
-  if (!space.copiedToCpu && block.closestResident(UVM_ID_CPU, page) === UVM_ID_GPU) {
-    space.copiedToCpu = true;
+  if (!space.copiedToCpu && block.closestResident(UVM_ID_CPU, page) === UVM_ID_GPU)
     ctx.migrationTime += costs.cpuMigrationFirst;
-  }
   if (!uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_CPU)) served.errno = -ENOMEM;
+  if (ctx.copiedPages > 0) space.copiedToCpu = true;
   served.ns = cpuFaultTime(driver, space, block, cold);
   return served;
 }

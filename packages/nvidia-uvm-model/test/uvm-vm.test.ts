@@ -6,7 +6,7 @@ import {
   UvmEventTypeMigration,
 } from '@hmm/nvidia-uvm-model';
 import { describe, expect, it } from 'vitest';
-import { Bench, sequence } from './setup.js';
+import { BASE, Bench, sequence } from './setup.js';
 
 /** ns from each fault of `kind` to the first migration after it. */
 function delays({ kernel: { trace } }: Bench, kind: number): number[] {
@@ -62,5 +62,20 @@ describe('when the copies of a fault begin', () => {
     bench.cpu([0]);
     const [delay = 0] = delays(bench, UvmEventTypeCpuFault);
     expect(delay).toBeGreaterThan(TRACED_COSTS.cpuPopulateBlock);
+  });
+
+  it('what comes to the GPU waits for what is evicted, and that for its host chunk', () => {
+    const bench = new Bench(1024, { memoryPages: 512 });
+    bench.gpu([3], true);
+    bench.cpu([600]);
+    bench.gpu([600]);
+    const { trace } = bench.kernel;
+    const moves = Array.from({ length: trace.length }, (_, i) => trace.at(i)).filter(
+      ({ kind }) => kind === UvmEventTypeMigration,
+    );
+    const goes = moves.filter(({ page }) => page < BASE + 512).map(({ time }) => time);
+    const comes = moves.filter(({ page }) => page >= BASE + 512).map(({ time }) => time);
+    expect([goes.length > 0, comes.length > 0]).toEqual([true, true]);
+    expect(Math.min(...comes)).toBeGreaterThan(Math.max(...goes));
   });
 });

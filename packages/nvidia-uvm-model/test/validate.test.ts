@@ -32,7 +32,11 @@ function crc32(text: string): number {
 type Part = 'public' | 'public2';
 
 function times(part: Part): StepTimes {
-  const parsed = parseTimes(goldenText(`h100-uvm/times-${part}.jsonl.gz`));
+  return timesIn(goldenText(`h100-uvm/times-${part}.jsonl.gz`));
+}
+
+function timesIn(text: string): StepTimes {
+  const parsed = parseTimes(text);
   if (!parsed.ok) throw new Error(parsed.message);
   return parsed.times;
 }
@@ -70,9 +74,8 @@ describe('the model and the driver on a real H100', () => {
   );
 
   it('a recording that took no part in making the model: every deterministic scenario event by event', () => {
-    const recorded = parseTimes(recording('h100-580.159.04.times.jsonl.gz'));
-    if (!recorded.ok) throw new Error(recorded.message);
-    const result = validateCapture(recording('h100-580.159.04.jsonl.gz'), { times: recorded.times });
+    const known = timesIn(recording('h100-580.159.04.times.jsonl.gz'));
+    const result = validateCapture(recording('h100-580.159.04.jsonl.gz'), { times: known });
     expect(result.scenarios).toBe(51);
     expect(result.deterministic).toBe(44);
     expect(result.per_scenario.filter((s) => s.deterministic && !s.exact)).toEqual([]);
@@ -82,10 +85,9 @@ describe('the model and the driver on a real H100', () => {
 
   it('mixtures drawn at random: every deterministic scenario event by event, and times of the half that the costs do not know', () => {
     const name = 'h100-580.159.04-mixtures';
-    const recorded = parseTimes(recording(`${name}.times.jsonl.gz`));
-    if (!recorded.ok) throw new Error(recorded.message);
+    const known = timesIn(recording(`${name}.times.jsonl.gz`));
     const capture = recording(`${name}.jsonl.gz`);
-    const result = validateCapture(capture, { times: recorded.times });
+    const result = validateCapture(capture, { times: known });
     expect(result.deterministic).toBe(166);
     // Which threads of a parallel kernel fault first is chance in hardware, where two runs agree too.
     const wrong = result.per_scenario.filter(
@@ -95,7 +97,7 @@ describe('the model and the driver on a real H100', () => {
     const outside = result.per_scenario.filter((s) => s.totals?.within === false);
     expect(outside.length).toBeLessThanOrEqual(MIXTURES_OUTSIDE);
     const unknown = validateCapture(capture, {
-      times: recorded.times,
+      times: known,
       filter: (scenario) => ((crc32(scenario) >>> 3) & 1) === 0,
     });
     expect(unknown.time.median_abs_error).toBeLessThan(0.1);
@@ -113,9 +115,8 @@ describe('the model and the driver on a real H100', () => {
 
   it('mixtures of a third machine, to which no duration was fitted: every deterministic scenario event by event, and times', () => {
     const name = 'h100-580.159.04-mixtures-3';
-    const recorded = parseTimes(recording(`${name}.times.jsonl.gz`));
-    if (!recorded.ok) throw new Error(recorded.message);
-    const result = validateCapture(recording(`${name}.jsonl.gz`), { times: recorded.times });
+    const known = timesIn(recording(`${name}.times.jsonl.gz`));
+    const result = validateCapture(recording(`${name}.jsonl.gz`), { times: known });
     expect(result.deterministic).toBe(103);
     const wrong = result.per_scenario.filter(
       (s) => s.deterministic && !s.exact && !s.name.startsWith('rpar'),
