@@ -7,6 +7,7 @@ export default defineConfig({
     layers: 'src/layers-cli.ts',
     symbols: 'src/symbols-cli.ts',
     pack: 'src/pack-cli.ts',
+    api: 'src/api-cli.ts',
   }),
   dts: false,
   platform: 'node',
