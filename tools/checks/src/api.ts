@@ -110,15 +110,46 @@ function compilerOptions(root: string): object {
   };
 }
 
-/** A sentence for each report that is missing or differs from what is built; with `write`, the reports are written. */
+const EXPORTED = /^export (?:abstract )?(?:class|const|enum|function|interface|let|type) (\w+)/gm;
+const LISTED = /^export \{([^}]*)\}/gm;
+
+/** The names that a report says are exported. */
+export function exportedNames(report: string): string[] {
+  const declared = [...report.matchAll(EXPORTED)].map(([, name = '']) => name);
+  const listed = [...report.matchAll(LISTED)].flatMap(([, names = '']) =>
+    names.split(',').map((name) => name.trim().replace(/^.* as /, '')),
+  );
+  return [...new Set([...declared, ...listed])].filter((name) => name !== '').sort();
+}
+
+/** Those of `names` that a README does not name: in backticks, by itself or by a family such as `MAP_*`. */
+export function unexplainedNames(names: readonly string[], readme: string): string[] {
+  const words = new Set([...readme.matchAll(/\w+/g)].map(([word]) => word));
+  const families = [...readme.matchAll(/`(\w+)\*`/g)].map(([, prefix = '']) => prefix);
+  return names.filter((name) => !words.has(name) && !families.some((prefix) => name.startsWith(prefix)));
+}
+
+/**
+ * A sentence for each report that is missing or differs from what is built, and for each exported name that its package's
+ * README does not explain. With `write`, the reports are written.
+ */
 export function apiComplaints(root: string, work: string, write: boolean): string[] {
   return entryPoints(root).flatMap((entry) => {
     const report = apiReport(entry, root, join(work, entry.name));
+    const readme = readFileSync(join(entry.folder, 'README.md'), 'utf8');
+    const complaints = unexplainedNames(exportedNames(report), readme).map(
+      (name) => `${entry.name}: exports ${name}, which its README does not explain`,
+    );
     const kept = existsSync(entry.report) ? readFileSync(entry.report, 'utf8') : '';
-    if (report === kept) return [];
-    if (!write) return [`${entry.name}: its public face differs from ${entry.report.slice(root.length + 1)}`];
-    mkdirSync(join(entry.folder, 'api'), { recursive: true });
-    writeFileSync(entry.report, report);
-    return [];
+    if (report === kept) return complaints;
+    if (write) {
+      mkdirSync(join(entry.folder, 'api'), { recursive: true });
+      writeFileSync(entry.report, report);
+      return complaints;
+    }
+    return [
+      ...complaints,
+      `${entry.name}: its public face differs from ${entry.report.slice(root.length + 1)}`,
+    ];
   });
 }
