@@ -9,7 +9,8 @@ function main(root: string): number {
   try {
     const complaints = apiComplaints(root, work, process.argv.includes('--write'));
     for (const complaint of complaints) console.error(complaint);
-    if (complaints.length > 0) console.error('a meant change of a public face: "pnpm build && pnpm api --write"');
+    if (complaints.length > 0)
+      console.error('a meant change of a public face: "pnpm build && pnpm api --write"');
     console.error(`api: ${entryPoints(root).length} entry points, ${complaints.length} differ`);
     return complaints.length === 0 ? 0 : 1;
   } finally {

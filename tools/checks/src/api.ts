@@ -71,12 +71,7 @@ export function apiReport(entry: EntryPoint, root: string, work: string): string
   return readFileSync(join(work, `${reportFileName}.api.md`), 'utf8');
 }
 
-function extractorConfig(
-  entry: EntryPoint,
-  reportFileName: string,
-  root: string,
-  work: string,
-): IConfigFile {
+function extractorConfig(entry: EntryPoint, reportFileName: string, root: string, work: string): IConfigFile {
   return {
     projectFolder: entry.folder,
     mainEntryPointFilePath: entry.types,
