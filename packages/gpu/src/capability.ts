@@ -1,4 +1,5 @@
 import type { AccessCost, Figure, LinkCost } from './cost.js';
+import type { FaultPath } from './fault-path.js';
 
 /** GPU generations, oldest first. */
 export type GpuArchitecture =
@@ -78,6 +79,8 @@ export interface GpuPreset {
   readonly capability: GpuCapability;
   readonly link: LinkCost;
   readonly access: AccessCost;
+  /** How it raises replayable faults. */
+  readonly faultPath: FaultPath;
   /** What a driver's service costs on this machine beside the recorded H100's, as a factor. */
   readonly serviceScale: Figure;
   /** Something a user has to know before trusting a run; empty for real products. */

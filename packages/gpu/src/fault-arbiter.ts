@@ -1,20 +1,18 @@
 import type { Prng } from '@hmm/kernel';
+import type { FaultPath } from './fault-path.js';
 import type { SmFaults } from './sm-faults.js';
-
-/** ns from one fault to the next: the MMU's pace, whoever asks. 256 faults take 5.2 to 5.3 µs. */
-const FAULT_NS = 20.8;
-/** Compute clusters of a cluster: TPCs that each have one to themselves wait less for each other. */
-const CPCS = 3;
-/**
- * Faults of a cluster within which its TPCs begin to deliver theirs: for each TPC that has some when a kernel starts, and where
- * each has a compute cluster to itself; after a replay, when what is mapped by now passes first, so many and for each SM more.
- */
-const BEGIN_WITHIN = { startPerTpc: 6, apartPerTpc: 5, replay: 25, replayPerSm: 5 };
-/** By how much a TPC's rank, between 0 and 1 at first, may change from one replay to the next. */
-const RANK_DRIFT = 0.25;
 
 /** SMs that share a texture processing cluster: they begin together. */
 export type Tpc = readonly SmFaults[];
+
+/** Under which circumstances SMs deliver their faults. */
+export interface Delivery {
+  /** The card's. */
+  readonly path: FaultPath;
+  /** A kernel has just started, or a replay has let pass what is mapped by now. */
+  readonly when: 'start' | 'replay';
+  readonly prng: Prng;
+}
 
 /** Receives the fault of `thread`, `ns` after the first one of all. */
 export type FaultSink = (thread: number, ns: number) => void;
@@ -25,11 +23,11 @@ export type FaultSink = (thread: number, ns: number) => void;
  */
 export function deliverFaults(
   clusters: readonly (readonly Tpc[])[],
-  when: 'start' | 'replay',
-  prng: Prng,
+  delivery: Delivery,
   sink: FaultSink,
 ): void {
-  const queues = clusters.map((tpcs) => new ClusterQueue(tpcs, when, prng)).filter((queue) => queue.left > 0);
+  const queues = clusters.map((tpcs) => new ClusterQueue(tpcs, delivery)).filter((queue) => queue.left > 0);
+  const faultNs = delivery.path.faultNs.value;
   let ns = 0;
   let turn = 0;
   while (queues.length > 0) {
@@ -37,7 +35,7 @@ export function deliverFaults(
     const queue = queues[at];
     if (queue === undefined) return;
     sink(queue.take(), ns);
-    ns += FAULT_NS;
+    ns += faultNs;
     if (queue.left === 0) queues.splice(at, 1);
     turn = queue.left === 0 ? at : at + 1;
   }
@@ -56,11 +54,12 @@ class ClusterQueue {
   private delivered = 0;
   private turn = 0;
 
-  constructor(tpcs: readonly Tpc[], when: 'start' | 'replay', prng: Prng) {
+  constructor(tpcs: readonly Tpc[], delivery: Delivery) {
+    const { prng } = delivery;
     const ready = tpcs.map((sms) => sms.filter((sm) => sm.waiting > 0)).filter((sms) => sms.length > 0);
-    const drawn = ready.map((sms) => ({ sms, rank: rankOf(sms, prng) }));
+    const drawn = ready.map((sms) => ({ sms, rank: rankOf(sms, delivery) }));
     drawn.sort((a, b) => a.rank - b.rank);
-    const within = beginWithin(ready, when);
+    const within = beginWithin(ready, delivery);
     const begins = Float64Array.from(drawn, () => prng.next() * within).sort();
     const first = begins[0] ?? 0;
     this.sms = drawn.flatMap(({ sms }) => sms);
@@ -88,17 +87,18 @@ class ClusterQueue {
   }
 }
 
-function beginWithin(tpcs: readonly Tpc[], when: 'start' | 'replay'): number {
-  if (tpcs.length <= CPCS) return tpcs.length * BEGIN_WITHIN.apartPerTpc;
-  if (when === 'start') return tpcs.length * BEGIN_WITHIN.startPerTpc;
+function beginWithin(tpcs: readonly Tpc[], { path, when }: Delivery): number {
+  const { apartPerTpc, startPerTpc, replay, replayPerSm } = path.begin;
+  if (tpcs.length <= path.computeClusters.value) return tpcs.length * apartPerTpc.value;
+  if (when === 'start') return tpcs.length * startPerTpc.value;
   const sms = tpcs.reduce((sum, tpc) => sum + tpc.length, 0);
-  return BEGIN_WITHIN.replay + sms * BEGIN_WITHIN.replayPerSm;
+  return replay.value + sms * replayPerSm.value;
 }
 
 /** The rank of a TPC among those of its cluster: chance at first, then about as before; faults that are new come last. */
-function rankOf(sms: Tpc, prng: Prng): number {
+function rankOf(sms: Tpc, { path, prng }: Delivery): number {
   const before = sms[0]?.rank ?? 0;
-  const rank = Number.isNaN(before) ? prng.next() : before + (2 * prng.next() - 1) * RANK_DRIFT;
+  const rank = Number.isNaN(before) ? prng.next() : before + (2 * prng.next() - 1) * path.rankDrift.value;
   for (const sm of sms) sm.rank = rank;
   return sms.every((sm) => sm.fresh) ? rank + 1 : rank;
 }

@@ -1,34 +1,21 @@
 import { hweight32 } from '@hmm/kernel';
 import { GPU_PTE_SYSMEM } from './access.js';
+import type { GridPass } from './fault-path.js';
 import { GpuKernel, mapped } from './gpu-kernel.js';
 
-/** Thread blocks of the grid, whole words of them: one page each at a time. */
-const GRID = 1056;
-/** Pages of the first batch, of the later ones, and how many of those come from anywhere in the window. */
-const FIRST_PAGES = 120;
-const PAGES = 46;
-const STRAY = 2;
-/** Of the waiting pages, the lowest so many are asked for: in the first ten batches, and after. */
-const EARLY_WINDOW = 120;
-const WINDOW = 240;
-/** The first batch takes runs of up to so many pages out of so many. */
-const FIRST_WINDOW = 256;
-const FIRST_RUN = 8;
-const EARLY_ROUNDS = 10;
-/** Accesses to a page that access counters see: its lines of 128 bytes. An estimate: no recording counts them. */
-const LINES = 32;
-/** Warps that want one page, through different uTLBs. */
-const WARPS = 5;
-
 /**
- * A grid-stride pass over every byte: thread block `c` works on pages `c`, `c + 1056`, … and each page is wanted by
+ * A grid-stride pass over every byte: thread block `c` of `n` works on pages `c`, `c + n`, … and each page is wanted by
  * several warps at once. Which waiting pages come into a batch is chance in hardware; this is a seeded stand-in
  * with the recorded proportions: short runs among the lowest waiting pages, a few strays.
  */
 export class GridKernel extends GpuKernel {
   /** One bit per page: some thread block waits for it. */
   private readonly waiting: Int32Array;
-  private readonly window = new Int32Array(FIRST_WINDOW);
+  private readonly window: Int32Array;
+  /** The card's proportions. */
+  private readonly pass: GridPass;
+  /** Thread blocks of the grid: one page each at a time. */
+  private readonly blocks: number;
   private windowLength = 0;
   private lowWord = 0;
   /** Bits set in `waiting`. */
@@ -46,9 +33,13 @@ export class GridKernel extends GpuKernel {
     super(...args);
     const { pages } = this.accesses;
     const n = pages.length;
+    const { capability, faultPath } = this.gpu.preset;
+    this.pass = faultPath.grid;
+    this.blocks = Math.max(1, Math.floor(capability.threads.value / this.pass.blockThreads.value));
+    this.window = new Int32Array(Math.max(this.pass.firstWindow.value, this.pass.window.value));
     this.contiguous = consecutive(pages);
     this.waiting = new Int32Array(Math.ceil(n / 32));
-    for (let page = 0; page < Math.min(GRID, n); page++) this.setWaiting(page);
+    for (let page = 0; page < Math.min(this.blocks, n); page++) this.setWaiting(page);
   }
 
   override advance(): number {
@@ -58,7 +49,7 @@ export class GridKernel extends GpuKernel {
       return ns;
     }
     this.stalled = true;
-    if (this.rounds === 0) this.faultFirst(Math.min(FIRST_PAGES, this.windowLength));
+    if (this.rounds === 0) this.faultFirst(Math.min(this.pass.firstPages.value, this.windowLength));
     else this.faultSome();
     this.rounds++;
     return ns;
@@ -102,7 +93,8 @@ export class GridKernel extends GpuKernel {
   private retire(from: number, to: number): void {
     const { waiting, accesses, instance } = this;
     const first = accesses.base + (accesses.pages[0] ?? 0);
-    const together = this.contiguous && first % 32 === 0 && instance.table.walker === undefined;
+    const whole = first % 32 === 0 && this.blocks % 32 === 0;
+    const together = this.contiguous && whole && instance.table.walker === undefined;
     for (let word = from; word < to; word++) {
       const bits = waiting[word] ?? 0;
       if (bits === 0) continue;
@@ -118,13 +110,14 @@ export class GridKernel extends GpuKernel {
   private retireWord(word: number, bits: number, vpn: number): void {
     const { waiting, accesses, needs } = this;
     const { tlb } = this.instance.table;
+    const words = this.blocks / 32;
     let found = tlb.having(vpn, bits, needs);
     if (found === 0) return;
     waiting[word] = bits & ~found;
     this.outstanding -= hweight32(found);
     for (let at = word; found !== 0;) {
       this.bookWord(at, found, tlb.having(vpn + 32 * (at - word), found, GPU_PTE_SYSMEM));
-      at += GRID / 32;
+      at += words;
       const left = accesses.pages.length - 32 * at;
       const moved = left >= 32 ? found : left > 0 ? found & ((1 << left) - 1) : 0;
       found = moved === 0 ? 0 : tlb.having(vpn + 32 * (at - word), moved, needs);
@@ -142,7 +135,7 @@ export class GridKernel extends GpuKernel {
     this.remoteDone += far;
     const { base, pages, values } = this.accesses;
     for (let rest = remote; rest !== 0; rest &= rest - 1)
-      this.countAccess(base + (pages[word * 32 + 31 - Math.clz32(rest & -rest)] ?? 0), LINES);
+      this.countAccess(base + (pages[word * 32 + 31 - Math.clz32(rest & -rest)] ?? 0), this.pass.lines.value);
     if (values === undefined) return;
     for (let rest = found; rest !== 0; rest &= rest - 1) {
       const at = word * 32 + 31 - Math.clz32(rest & -rest);
@@ -165,7 +158,10 @@ export class GridKernel extends GpuKernel {
   /** Lists the lowest waiting pages, as many as faults are chosen from. */
   private collect(): void {
     const { waiting, window } = this;
-    const wanted = Math.min(this.rounds === 0 ? FIRST_WINDOW : WINDOW, this.outstanding);
+    const wanted = Math.min(
+      this.rounds === 0 ? this.pass.firstWindow.value : this.pass.window.value,
+      this.outstanding,
+    );
     let found = 0;
     let word = this.lowWord;
     while (wanted > 0 && waiting[word] === 0) word++;
@@ -189,10 +185,10 @@ export class GridKernel extends GpuKernel {
     while (found !== 0) {
       if (found === 2) {
         this.remoteDone++;
-        this.countAccess(base + (pages[at] ?? 0), LINES);
+        this.countAccess(base + (pages[at] ?? 0), this.pass.lines.value);
       } else this.localDone++;
       this.transfer(at, at + 1);
-      at += GRID;
+      at += this.blocks;
       if (at >= pages.length) return;
       found = mapped(instance, base + (pages[at] ?? 0), needs);
     }
@@ -211,7 +207,7 @@ export class GridKernel extends GpuKernel {
     let left = count;
     while (left > 0) {
       const start = prng.below(this.windowLength);
-      const end = Math.min(this.windowLength, start + 1 + prng.below(FIRST_RUN));
+      const end = Math.min(this.windowLength, start + 1 + prng.below(this.pass.firstRun.value));
       for (let at = start; at < end && left > 0; at++) {
         if (taken[at] === 1) continue;
         taken[at] = 1;
@@ -223,25 +219,27 @@ export class GridKernel extends GpuKernel {
 
   private faultSome(): void {
     const { prng } = this.gpu;
-    const reach = Math.min(this.windowLength, this.rounds < EARLY_ROUNDS ? EARLY_WINDOW : WINDOW);
-    const chosen = Math.min(PAGES - STRAY, reach);
+    const { earlyRounds, earlyWindow, pages, stray, warps, window } = this.pass;
+    const widest = this.rounds < earlyRounds.value ? earlyWindow : window;
+    const reach = Math.min(this.windowLength, widest.value);
+    const chosen = Math.min(pages.value - stray.value, reach);
     let sent = 0;
     while (sent < chosen) {
       const at = prng.below(reach);
-      this.want(at, sent, WARPS);
+      this.want(at, sent, warps.value);
       sent++;
       if (at + 1 < reach && prng.below(3) === 0) {
-        this.want(at + 1, sent, WARPS);
+        this.want(at + 1, sent, warps.value);
         sent++;
       }
     }
-    for (let i = 0; i < STRAY; i++) this.wantPage(this.strayPage(), i, 1);
+    for (let i = 0; i < stray.value; i++) this.wantPage(this.strayPage(), i, 1);
   }
 
   /** Some waiting page out of the whole window of the grid. */
   private strayPage(): number {
     const { waiting } = this;
-    let word = this.lowWord + this.gpu.prng.below(Math.ceil(GRID / 32));
+    let word = this.lowWord + this.gpu.prng.below(Math.ceil(this.blocks / 32));
     for (;;) {
       const bits = waiting[word] ?? 0;
       if (bits !== 0) return word * 32 + 31 - Math.clz32(bits & -bits);
@@ -256,7 +254,7 @@ export class GridKernel extends GpuKernel {
 
   private wantPage(position: number, turn: number, warps: number): void {
     const { base, pages } = this.accesses;
-    this.fault(base + (pages[position] ?? 0), turn * WARPS, warps);
+    this.fault(base + (pages[position] ?? 0), turn * this.pass.warps.value, warps);
   }
 }
 

@@ -14,3 +14,4 @@ export * from './page-table.js';
 export * from './preset-figures.js';
 export * from './presets.js';
 export * from './tlb.js';
+export type { BeginWindow, FaultPath, GridPass } from './fault-path.js';

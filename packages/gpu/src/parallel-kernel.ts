@@ -1,16 +1,8 @@
 import { GPU_ACCESS_WRITE } from './access.js';
 import { deliverFaults, type Tpc } from './fault-arbiter.js';
+import type { FaultPath } from './fault-path.js';
 import { GpuKernel, mapped } from './gpu-kernel.js';
 import { BLOCK, SECTOR, type SmAccesses, SmFaults } from './sm-faults.js';
-
-const SM_THREADS = 2048;
-/** Graphics processing clusters, and TPCs, of two SMs, that each has at least. */
-const CLUSTERS = 8;
-const TPCS = 8;
-/** SMs that one cluster has more of than the others: they get thread blocks first. */
-const FIRST_SMS = 8;
-/** Sectors that a uTLB asks for less where the accesses are writes. */
-const FEWER_SECTORS_TO_WRITE = 1;
 
 /**
  * A kernel of one thread an access, in thread blocks of 128 that are spread over the SMs: the uTLB of each has its faults
@@ -26,18 +18,19 @@ export class ParallelKernel extends GpuKernel implements SmAccesses {
   constructor(...args: ConstructorParameters<typeof GpuKernel>) {
     super(...args);
     const { access, pages } = this.accesses;
-    const { threads, utlbFaults } = this.gpu.preset.capability;
+    const { capability, faultPath } = this.gpu.preset;
+    const { threads, utlbFaults } = capability;
     const kind = access < GPU_ACCESS_WRITE ? 'read' : 'write';
-    const fewer = kind === 'write' ? FEWER_SECTORS_TO_WRITE : 0;
+    const fewer = kind === 'write' ? faultPath.fewerSectorsToWrite.value : 0;
     const sectors = Math.max(1, Math.floor(utlbFaults.value / SECTOR) - fewer);
     const blocks = Math.ceil(pages.length / BLOCK);
-    const places = Math.min(blocks, Math.max(1, Math.round(threads.value / SM_THREADS)));
+    const places = Math.min(blocks, Math.max(1, Math.round(threads.value / faultPath.smThreads.value)));
     for (let place = 0; place < places; place++) {
-      const sm = new SmFaults(Math.ceil((blocks - place) / places) * BLOCK, sectors, kind);
+      const sm = new SmFaults(faultPath, Math.ceil((blocks - place) / places) * BLOCK, sectors, kind);
       for (let block = place; block < blocks; block += places) sm.addBlock(block, pages.length, this);
       this.sms.push(sm);
     }
-    this.clusters = clustersOf(this.sms);
+    this.clusters = clustersOf(this.sms, faultPath);
   }
 
   override get retriesAtReplay(): boolean {
@@ -95,9 +88,10 @@ export class ParallelKernel extends GpuKernel implements SmAccesses {
   }
 
   private deliverAll(first: boolean): void {
-    const { kernel, prng } = this.gpu;
+    const { kernel, preset, prng } = this.gpu;
     const { now } = kernel.sched;
-    deliverFaults(this.clusters, first ? 'start' : 'replay', prng, (thread, ns) => {
+    const delivery = { path: preset.faultPath, when: first ? 'start' : 'replay', prng } as const;
+    deliverFaults(this.clusters, delivery, (thread, ns) => {
       this.faultAt(now + ns, this.page(thread), Math.floor(thread / BLOCK));
     });
   }
@@ -107,21 +101,23 @@ export class ParallelKernel extends GpuKernel implements SmAccesses {
  * The TPCs of each cluster, of the SMs in the order in which they get thread blocks: first those that one cluster has more
  * of than the others, then for each cluster as many, of a TPC each where that will do.
  */
-function clustersOf(sms: readonly SmFaults[]): Tpc[][] {
-  const rest = sms.length - FIRST_SMS;
-  const clusters = Array.from({ length: CLUSTERS }, (_, cluster) => {
-    const from = FIRST_SMS + Math.ceil((rest * cluster) / CLUSTERS);
-    return tpcsOf(sms.slice(from, FIRST_SMS + Math.ceil((rest * (cluster + 1)) / CLUSTERS)));
+function clustersOf(sms: readonly SmFaults[], path: FaultPath): Tpc[][] {
+  const firstSms = path.firstSms.value;
+  const count = path.clusters.value;
+  const rest = sms.length - firstSms;
+  const clusters = Array.from({ length: count }, (_, cluster) => {
+    const from = firstSms + Math.ceil((rest * cluster) / count);
+    return tpcsOf(sms.slice(from, firstSms + Math.ceil((rest * (cluster + 1)) / count)), path.tpcs.value);
   });
-  const first = sms.slice(0, FIRST_SMS);
+  const first = sms.slice(0, firstSms);
   if (rest <= 0) return [inPairs(first)];
   clusters[0]?.push(...inPairs(first));
   return clusters;
 }
 
-/** SMs side by side share a TPC where there are more of them than TPCs. */
-function tpcsOf(sms: readonly SmFaults[]): Tpc[] {
-  const count = Math.min(sms.length, TPCS);
+/** SMs side by side share a TPC where there are more of them than `most` TPCs. */
+function tpcsOf(sms: readonly SmFaults[], most: number): Tpc[] {
+  const count = Math.min(sms.length, most);
   return Array.from({ length: count }, (_, tpc) =>
     sms.slice(Math.ceil((sms.length * tpc) / count), Math.ceil((sms.length * (tpc + 1)) / count)),
   );

@@ -13,7 +13,9 @@ export interface PresetFigure extends Figure {
 export function presetFigures(preset: GpuPreset): PresetFigure[] {
   const { access, capability: can, link } = preset;
   const found: PresetFigure[] = [];
-  const add = (name: string, unit: string, figure: Figure): number => found.push({ ...figure, name, unit });
+  const add: Add = (name, unit, figure) => {
+    found.push({ ...figure, name, unit });
+  };
   add('memory', 'B', preset.memory);
   add('capability.vaBits', 'bits', can.vaBits);
   add('capability.rmVaBytes', 'B', can.rmVaBytes);
@@ -25,8 +27,22 @@ export function presetFigures(preset: GpuPreset): PresetFigure[] {
     add(`link.${name}`, name.endsWith('GBs') ? 'GB/s' : 'ns', link[name]);
   }
   for (const name of ACCESSES) add(`access.${name}`, name.endsWith('GBs') ? 'GB/s' : 'ns', access[name]);
+  addFaultPath(preset, add);
   add('serviceScale', '', preset.serviceScale);
   return found;
+}
+
+type Add = (name: string, unit: string, figure: Figure) => void;
+
+function addFaultPath({ faultPath }: GpuPreset, add: Add): void {
+  const { begin, grid, sliceHash, warpOrders, ...single } = faultPath;
+  for (const [name, value] of Object.entries(single)) {
+    add(`faultPath.${name}`, name === 'faultNs' ? 'ns' : '', value);
+  }
+  for (const [name, value] of Object.entries(begin)) add(`faultPath.begin.${name}`, 'faults', value);
+  for (const [name, value] of Object.entries(grid)) add(`faultPath.grid.${name}`, '', value);
+  for (const [i, value] of sliceHash.entries()) add(`faultPath.sliceHash[${i}]`, '', value);
+  for (const [i, value] of warpOrders.entries()) add(`faultPath.warpOrders[${i}]`, '', value);
 }
 
 const ACCESSES = [

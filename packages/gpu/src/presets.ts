@@ -15,6 +15,7 @@ import {
 import type { GpuArchitecture, GpuCapability, GpuPreset, HostArchitecture } from './capability.js';
 import { type AccessCost, type Figure, figure, type LinkCost } from './cost.js';
 import { accessCost as access, C2C, H100_ACCESS, PCIE3, PCIE4, PCIE5, PCIE5_H100 } from './preset-costs.js';
+import { faultPathOf, GH100_FAULTS, H100_FAULTS, NO_FAULTS, type FaultPath } from './fault-path.js';
 
 const GIB = 2 ** 30;
 
@@ -28,6 +29,7 @@ interface PresetRow {
   readonly capability: GpuCapability;
   readonly link: LinkCost;
   readonly access: AccessCost;
+  readonly faults: FaultPath;
   readonly scale: Figure;
   readonly label?: string;
   /** `x86-64` when left out. */
@@ -46,6 +48,7 @@ function preset(row: PresetRow): GpuPreset {
     capability: row.capability,
     link: row.link,
     access: row.access,
+    faultPath: row.faults,
     serviceScale: row.scale,
     label: row.label ?? '',
   };
@@ -67,6 +70,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: KEPLER,
     link: PCIE3,
     access: access(2, 3, 240, 11),
+    faults: NO_FAULTS,
     scale: GUESS,
   }),
   preset({
@@ -79,6 +83,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: MAXWELL,
     link: PCIE3,
     access: access(2, 3, 288, 11),
+    faults: NO_FAULTS,
     scale: GUESS,
   }),
   preset({
@@ -91,6 +96,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: PASCAL,
     link: PCIE3,
     access: access(2, 2, 732, 11),
+    faults: faultPathOf(6, 5, 2048),
     scale: OLD_HOST,
   }),
   preset({
@@ -103,6 +109,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: PASCAL,
     link: PCIE3,
     access: access(2, 2, 732, 11),
+    faults: faultPathOf(6, 5, 2048),
     scale: OLD_HOST,
     label: P100_LABEL,
   }),
@@ -116,6 +123,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: VOLTA,
     link: PCIE3,
     access: access(1.5, 2, 900, 11),
+    faults: faultPathOf(6, 6, 2048),
     scale: OLD_HOST,
   }),
   preset({
@@ -128,6 +136,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: TURING,
     link: PCIE3,
     access: access(1.5, 2, 320, 11),
+    faults: faultPathOf(6, 3, 1024),
     scale: OLD_HOST,
   }),
   preset({
@@ -140,6 +149,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: AMPERE,
     link: PCIE4,
     access: access(1.2, 1.5, 2039, 23),
+    faults: faultPathOf(7, 7, 2048),
     scale: GUESS,
   }),
   preset({
@@ -152,6 +162,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: ADA,
     link: PCIE4,
     access: access(1, 1.5, 1008, 23),
+    faults: faultPathOf(11, 5, 1536),
     scale: GUESS,
   }),
   {
@@ -165,6 +176,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: HOPPER,
     link: PCIE5_H100,
     access: H100_ACCESS,
+    faultPath: H100_FAULTS,
     serviceScale: figure(1, 'measured'),
     label: '',
   },
@@ -179,6 +191,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: onGrace(HOPPER),
     link: C2C,
     access: access(1, 0.6, figure(3400, 'paper', 'STREAM, KTH Grace Hopper study, ICPP 2024'), 375),
+    faults: GH100_FAULTS,
     scale: GUESS,
   }),
   preset({
@@ -191,6 +204,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: BLACKWELL,
     link: PCIE5,
     access: access(1, 1, 8000, 51),
+    faults: faultPathOf(8, 9, 2048, 'estimate'),
     scale: GUESS,
   }),
   preset({
@@ -204,6 +218,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: { ...onGrace(BLACKWELL), threads: figure(BLACKWELL.threads.value, 'estimate', 'as a B200') },
     link: C2C,
     access: access(1, 0.6, 8000, 375),
+    faults: faultPathOf(8, 9, 2048, 'estimate'),
     scale: GUESS,
   }),
   preset({
@@ -216,6 +231,7 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: BLACKWELL_GB20X,
     link: PCIE5,
     access: access(1, 1, 1792, 51),
+    faults: faultPathOf(11, 7, 1536),
     scale: figure(0.8, 'estimate', 'batch times of a 5070 Ti host, SpecAsync-UVM'),
   }),
 ];

@@ -1,20 +1,12 @@
+import type { FaultPath } from './fault-path.js';
+
 const WARP = 32;
 /** Threads of a thread block. */
 export const BLOCK = 128;
 /** Pages of one sector: a miss asks for the four leaf entries that come in one read. */
 export const SECTOR = 4;
-/** Accesses that fault after a replay which has let all before them pass: the first of these stops the others. */
-const FAULTS_AGAIN = { read: 7, write: 4 };
-/** Slices of a uTLB, and what each bit of a sector's number, from the lowest, does to the slices of its four pages. */
+/** Slices of a uTLB. */
 const SLICES = 4;
-const SLICE_HASH = [3, 2, 1, 2, 1, 3, 1, 3, 2, 1, 3];
-/** What the bits above those of a kernel's pages come to; it differs from process to process. */
-const SLICE_HASH_BASE = 3;
-/** Orders in which the warps of a thread block reach the uTLB, by block: as recorded, the same from run to run. */
-const WARP_ORDERS = [
-  ...['2301', '2301', '2301', '0213', '0132', '0132', '0132', '0132'],
-  ...['3201', '2301', '0231', '0231', '0123', '0123', '2301', '0123'],
-].map((order) => order.split('').map(Number));
 
 /** Where the threads of an {@link SmFaults} do their accesses. */
 export interface SmAccesses {
@@ -25,12 +17,18 @@ export interface SmAccesses {
 }
 
 /** The slice of a uTLB that looks up page `page`. */
-function sliceOf(page: number): number {
+function sliceOf(page: number, { sliceHash, sliceHashBase }: FaultPath): number {
   const sector = Math.floor(page / SECTOR);
-  let slice = SLICE_HASH_BASE ^ (page % SECTOR);
-  for (let bit = 0; bit < SLICE_HASH.length; bit++)
-    if (((sector >> bit) & 1) !== 0) slice ^= SLICE_HASH[bit] ?? 0;
+  let slice = sliceHashBase.value ^ (page % SECTOR);
+  for (let bit = 0; bit < sliceHash.length; bit++)
+    if (((sector >> bit) & 1) !== 0) slice ^= sliceHash[bit]?.value ?? 0;
   return slice;
+}
+
+/** The warps of thread block `block` in the order in which they reach the uTLB. */
+function warpsOf(block: number, { warpOrders }: FaultPath): number[] {
+  const order = warpOrders[block % warpOrders.length]?.value ?? 0;
+  return [1000, 100, 10, 1].map((digit) => Math.floor(order / digit) % 10);
 }
 
 /**
@@ -50,15 +48,18 @@ export class SmFaults {
   private readonly threads: Int32Array;
   private count = 0;
   private next = 0;
-  private readonly kind: 'read' | 'write';
+  /** The card's. */
+  private readonly path: FaultPath;
+  private readonly faultsAgain: number;
   /** Sectors that new accesses have asked for; the first `asking` count. */
   private readonly asked: Float64Array;
   private asking = 0;
 
   /** For up to `threads` threads, and at most `sectors` sectors outstanding. */
-  constructor(threads: number, sectors: number, kind: 'read' | 'write') {
+  constructor(path: FaultPath, threads: number, sectors: number, kind: 'read' | 'write') {
+    this.path = path;
     this.threads = new Int32Array(threads);
-    this.kind = kind;
+    this.faultsAgain = kind === 'read' ? path.readsAgain.value : path.writesAgain.value;
     this.outstanding = new Int32Array(sectors * SECTOR);
     this.asked = new Float64Array(sectors);
   }
@@ -70,7 +71,7 @@ export class SmFaults {
 
   /** Adds thread block `block` of a kernel of `threads` threads. */
   addBlock(block: number, threads: number, accesses: SmAccesses): void {
-    for (const warp of WARP_ORDERS[block % WARP_ORDERS.length] ?? []) {
+    for (const warp of warpsOf(block, this.path)) {
       const first = block * BLOCK + warp * WARP;
       this.addWarp(first, Math.min(first + WARP, threads), accesses);
     }
@@ -90,13 +91,14 @@ export class SmFaults {
     }
     this.waiting = kept;
     this.fresh = kept === 0;
-    if (this.fresh) this.issue(accesses, FAULTS_AGAIN[this.kind]);
+    if (this.fresh) this.issue(accesses, this.faultsAgain);
   }
 
   /** Adds lanes `first` … `end - 1`: the slices look up one at a time each, in the order of the lanes. */
   private addWarp(first: number, end: number, accesses: SmAccesses): void {
     const slices: number[][] = Array.from({ length: SLICES }, () => []);
-    for (let thread = first; thread < end; thread++) slices[sliceOf(accesses.page(thread))]?.push(thread);
+    for (let thread = first; thread < end; thread++)
+      slices[sliceOf(accesses.page(thread), this.path)]?.push(thread);
     for (let round = 0; round < WARP; round++) {
       for (const threads of slices) {
         const thread = threads[round];

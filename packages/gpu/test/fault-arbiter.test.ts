@@ -1,11 +1,14 @@
 import { Prng } from '@hmm/kernel';
 import { describe, expect, it } from 'vitest';
 import { deliverFaults, type Tpc } from '../src/fault-arbiter.js';
+import { gpuPreset } from '../src/presets.js';
 import { SmFaults } from '../src/sm-faults.js';
+
+const path = gpuPreset('h100').faultPath;
 
 /** An SM with the `count` threads from `first` on, all of whose accesses fault. */
 function stalled(block: number, count: number): SmFaults {
-  const sm = new SmFaults(128, 14, 'read');
+  const sm = new SmFaults(path, 128, 14, 'read');
   const accesses = { page: (thread: number) => thread * 64, tryAccess: () => false };
   sm.addBlock(block, block * 128 + count, accesses);
   sm.start(accesses);
@@ -14,7 +17,9 @@ function stalled(block: number, count: number): SmFaults {
 
 function delivered(clusters: readonly (readonly Tpc[])[], seed = 1): { thread: number; ns: number }[] {
   const list: { thread: number; ns: number }[] = [];
-  deliverFaults(clusters, 'start', new Prng(seed), (thread, ns) => list.push({ thread, ns }));
+  deliverFaults(clusters, { path, when: 'start', prng: new Prng(seed) }, (thread, ns) =>
+    list.push({ thread, ns }),
+  );
   return list;
 }
 
@@ -48,6 +53,6 @@ describe('the way of faults to the buffer', () => {
   });
 
   it('an SM without faults delivers none', () => {
-    expect(delivered([[[new SmFaults(128, 14, 'read')]], []])).toEqual([]);
+    expect(delivered([[[new SmFaults(path, 128, 14, 'read')]], []])).toEqual([]);
   });
 });

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { gpuPreset } from '../src/presets.js';
 import { type SmAccesses, SmFaults } from '../src/sm-faults.js';
+
+const path = gpuPreset('h100').faultPath;
 
 /** Threads whose pages are `pages`; those in `mapped` let their thread pass. */
 class Pages implements SmAccesses {
@@ -32,7 +35,7 @@ const sorted = (list: readonly number[]): number[] => [...list].sort((a, b) => a
 
 function started(pages: readonly number[], sectors = 14, kind: 'read' | 'write' = 'read') {
   const accesses = new Pages(pages);
-  const sm = new SmFaults(128, sectors, kind);
+  const sm = new SmFaults(path, 128, sectors, kind);
   sm.addBlock(0, pages.length, accesses);
   sm.start(accesses);
   return { accesses, sm };
