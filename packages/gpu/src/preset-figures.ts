@@ -39,7 +39,8 @@ function addFaultPath({ faultPath }: GpuPreset, add: Add): void {
   for (const [name, value] of Object.entries(single)) {
     add(`faultPath.${name}`, name === 'faultNs' ? 'ns' : '', value);
   }
-  for (const [name, value] of Object.entries<Figure>({ ...begin })) add(`faultPath.begin.${name}`, 'faults', value);
+  for (const [name, value] of Object.entries<Figure>({ ...begin }))
+    add(`faultPath.begin.${name}`, 'faults', value);
   for (const [name, value] of Object.entries<Figure>({ ...grid })) add(`faultPath.grid.${name}`, '', value);
   for (const [i, value] of sliceHash.entries()) add(`faultPath.sliceHash[${i}]`, '', value);
   for (const [i, value] of warpOrders.entries()) add(`faultPath.warpOrders[${i}]`, '', value);
