@@ -5,6 +5,7 @@ import {
   Machine,
   runFigures,
   runProgram,
+  splitSettings,
   fatalReason,
 } from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
@@ -42,14 +43,16 @@ export function runOnClient(
   gpu: string,
   changed: readonly string[] = [],
 ): ClientRun {
-  const machine = new Machine({ trace: true });
+  const split = splitSettings(request.settings, factory);
+  if (!split.ok) return { ok: false, message: split.message };
+  const machine = new Machine({ kernel: split.kernel, trace: true });
   const { kernel, memory } = machine;
-  const made = factory.create({ kernel, memory, seed: request.seed }, gpu, request.settings);
+  const made = factory.create({ kernel, memory, seed: request.seed }, gpu, split.driver);
   if (!made.ok) return { ok: false, message: `${factory.name}: ${made.message}` };
   const { client } = made;
   machine.addDevice(request.program.devices[0]?.name.text ?? DEFAULT_DEVICE, client);
   for (const extra of request.program.devices.slice(1)) {
-    const another = factory.create({ kernel, memory, seed: request.seed }, gpu, request.settings);
+    const another = factory.create({ kernel, memory, seed: request.seed }, gpu, split.driver);
     if (!another.ok) return { ok: false, message: `${factory.name}: ${another.message}` };
     machine.addDevice(extra.name.text, another.client);
   }

@@ -3,11 +3,11 @@ import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { HmmError } from '@hmm/kernel';
+import { HmmError, type KernelOptions, type Release } from '@hmm/kernel';
 import { formatCount, formatShare, formatTable, wrapText } from '@hmm/report';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { fileReason, startsLikeGzip } from './input.js';
-import { jsonOption } from './options.js';
+import { jsonOption, releaseOption } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
 
 /** The stable result of a replay of recorded scripts. */
@@ -38,7 +38,7 @@ export interface ConformResult {
 
 /** How a device model replays recordings of the real device: the functions of its `conform` entry. */
 export interface CorpusReplayer<Result extends ConformResult> {
-  readonly conform: (lines: AsyncIterable<string>) => Promise<Result>;
+  readonly conform: (lines: AsyncIterable<string>, options: KernelOptions) => Promise<Result>;
   readonly emptyConformResult: () => Result;
   readonly addConformResult: (into: Result, from: Result) => void;
 }
@@ -49,20 +49,26 @@ export function conformCommand<Result extends ConformResult>(
 ): CommandBuilder {
   return (parent, host, done) => {
     const cmd = jsonOption(
-      subcommand(parent, host, 'conform', ['conform tools/golden/linux-6.12/public.jsonl.gz --json']),
+      releaseOption(
+        subcommand(parent, host, 'conform', [
+          'conform tools/golden/linux-6.12/public.jsonl.gz --json',
+          'conform tools/golden/linux-7.3/public.jsonl.gz --release 7.3',
+        ]),
+      ),
     )
       .description("replay recordings of the real kernel's HMM test device, operation by operation")
       .argument('<corpus...>', 'corpora (JSON lines, gzip or plain), each on a machine of its own');
     cmd.action(async (files: string[]) => {
+      const { json, release } = cmd.opts<{ json: boolean; release?: Release }>();
+      const options = release === undefined ? {} : { release };
       const total = replayer.emptyConformResult();
       for (const file of files) {
-        const message = await replayFile(replayer, file, total, host);
+        const message = await replayFile(replayer, options, file, total, host);
         if (message !== undefined) {
           done(fail(host.output, message));
           return;
         }
       }
-      const { json } = cmd.opts<{ json: boolean }>();
       host.output.data(json ? `${JSON.stringify(total)}\n` : formatConform(total));
       done(total.matched === total.ops ? EXIT_OK : EXIT_FAILED);
     });
@@ -72,6 +78,7 @@ export function conformCommand<Result extends ConformResult>(
 /** Replays one file into `total`; what is wrong with the file, or undefined. */
 async function replayFile<Result extends ConformResult>(
   replayer: CorpusReplayer<Result>,
+  options: KernelOptions,
   file: string,
   total: Result,
   host: CommandHost,
@@ -83,7 +90,7 @@ async function replayFile<Result extends ConformResult>(
     bytes.on('data', () => {
       host.output.progress(`${file}: ${formatShare(bytes.bytesRead, size)}`);
     });
-    const result = await replayLines(replayer, bytes, zipped ? bytes.pipe(createGunzip()) : bytes);
+    const result = await replayLines(replayer, options, bytes, zipped ? bytes.pipe(createGunzip()) : bytes);
     replayer.addConformResult(total, result);
     host.output.progress('');
     return undefined;
@@ -97,6 +104,7 @@ async function replayFile<Result extends ConformResult>(
 /** Replays the lines of `text`, which comes from `file`. An error of either rejects, whoever is reading when it comes. */
 async function replayLines<Result extends ConformResult>(
   replayer: CorpusReplayer<Result>,
+  options: KernelOptions,
   file: Readable,
   text: Readable,
 ): Promise<Result> {
@@ -105,7 +113,7 @@ async function replayLines<Result extends ConformResult>(
     for (const source of [file, text, lines]) source.on('error', reject);
   });
   try {
-    return await Promise.race([replayer.conform(lines), failure]);
+    return await Promise.race([replayer.conform(lines, options), failure]);
   } finally {
     lines.close();
     file.destroy();

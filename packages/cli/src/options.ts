@@ -1,3 +1,4 @@
+import { isRelease, type Release, RELEASES } from '@hmm/kernel';
 import { type Command, InvalidArgumentError } from 'commander';
 
 /** The options that mean the same in every command that runs something. */
@@ -15,9 +16,20 @@ export function jsonOption(command: Command): Command {
   return command.option('--json', 'print one JSON document instead of text', false);
 }
 
+/** Adds `--release`. */
+export function releaseOption(command: Command): Command {
+  return command.option('--release <release>', `Linux that is modelled: ${RELEASES.join(', ')}`, releaseName);
+}
+
+/** The name of a release. */
+export function releaseName(text: string): Release {
+  if (!isRelease(text)) throw new InvalidArgumentError(`it is ${RELEASES.join(', ')}.`);
+  return text;
+}
+
 /** Adds the options that {@link runOptions} reads. */
 export function sharedOptions(command: Command): Command {
-  return jsonOption(command)
+  return releaseOption(jsonOption(command))
     .option('--seed <n>', 'seed of everything that happens by chance', wholeNumber, 1)
     .option(
       '--set <key=value>',
@@ -37,8 +49,10 @@ export function runOptions(command: Command): RunOptions {
     set: Map<string, string>;
     gpu?: string;
     client?: string;
+    release?: Release;
   }>();
-  return { json: read.json, seed: read.seed, set: read.set, gpu: read.gpu, client: read.client };
+  const set = read.release === undefined ? read.set : new Map([...read.set, ['release', read.release]]);
+  return { json: read.json, seed: read.seed, set, gpu: read.gpu, client: read.client };
 }
 
 /** A whole number from 0 on. */

@@ -10,6 +10,7 @@ import {
   type PlayScript,
   playScript,
   runFigures,
+  splitSettings,
 } from '@hmm/machine';
 import { DEFAULT_MEMORY_CONFIG, type MemoryConfig } from '@hmm/mm';
 import { DEFAULT_DEVICE } from '@hmm/workload';
@@ -31,9 +32,15 @@ export interface PlayRequest {
 /** Runs a play under one driver on one GPU. */
 export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: string): ClientRun {
   const script = request.play.script();
-  const machine = new Machine({ memory: memoryFor(script, gpu), trace: request.watch !== undefined });
+  const split = splitSettings(request.play.settings, factory);
+  if (!split.ok) return { ok: false, message: split.message };
+  const machine = new Machine({
+    kernel: split.kernel,
+    memory: memoryFor(script, gpu),
+    trace: request.watch !== undefined,
+  });
   const { kernel, memory } = machine;
-  const settings = new Map([...request.play.settings].filter(([key]) => key in factory.settings));
+  const settings = new Map([...split.driver].filter(([key]) => key in factory.settings));
   const made = factory.create({ kernel, memory, seed: request.seed }, gpu, settings);
   if (!made.ok) return { ok: false, message: `${factory.name}: ${made.message}` };
   const { client } = made;

@@ -1,4 +1,4 @@
-import type { ClientFactory } from '@hmm/machine';
+import { type ClientFactory, MACHINE_SETTINGS } from '@hmm/machine';
 import { evaluateNumber, formatSourceError, parseProgram, type ProgramFile, type Scope } from '@hmm/workload';
 import type { RunRequest } from './client-run.js';
 import { readInput } from './input.js';
@@ -36,7 +36,10 @@ export function requestOf(
   const parameters = new Map<string, number>();
   const settings = new Map<string, string>();
   const lets = new Set(program.body.flatMap((s) => (s.kind === 'let' ? [s.name.text] : [])));
-  const known = new Set(factories.flatMap((factory) => Object.keys(factory.settings)));
+  const known = new Set([
+    ...factories.flatMap((factory) => Object.keys(factory.settings)),
+    ...Object.keys(MACHINE_SETTINGS),
+  ]);
   for (const [key, value] of [...settingsOf(program), ...options.set]) {
     if (lets.has(key)) {
       const number = parameterValue(value);

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
 import type { ClientFactory, PlayScript, TraceAgents } from '@hmm/machine';
-import { workloadScript } from '@hmm/machine';
+import { MACHINE_SETTINGS, workloadScript } from '@hmm/machine';
 import {
   type ModelledWorkload,
   uvmBenchWorkloads,
@@ -126,7 +126,10 @@ function driverSettings(
   options: RunOptions,
   factories: readonly ClientFactory[],
 ): ReadonlyMap<string, string> | string {
-  const known = new Set(factories.flatMap((factory) => Object.keys(factory.settings)));
+  const known = new Set([
+    ...factories.flatMap((factory) => Object.keys(factory.settings)),
+    ...Object.keys(MACHINE_SETTINGS),
+  ]);
   for (const key of options.set.keys()) {
     if (!known.has(key))
       return `there is nothing called ${key} to set (settings of the driver: ${[...known].join(', ')})`;

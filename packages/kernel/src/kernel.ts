@@ -1,3 +1,11 @@
+import { CORE_BEHAVIOURS, type CoreBehaviours } from './core-behaviours.js';
+import {
+  behavioursOf,
+  DEFAULT_RELEASE,
+  type Behaviours,
+  type BehaviourTable,
+  type Release,
+} from './releases.js';
 import { Sched } from './sched.js';
 import { Trace } from './tracepoint.js';
 
@@ -7,8 +15,13 @@ export interface FaultInjector {
   shouldFail(site: string): boolean;
 }
 
-/** Releases whose memory management can be modelled: 6.19 is 6.12 with device-private memory in huge pages. */
-export type KernelVersion = '6.12' | '6.19';
+/** What a {@link Kernel} is made with; each field has a default. */
+export interface KernelOptions {
+  /** The release that the machine follows. */
+  readonly release?: Release;
+  /** Behaviours that are the other way round than in the release, by name: mended defects. */
+  readonly flipped?: readonly string[];
+}
 
 /** The running modelled kernel: what every subsystem is handed. One per machine. */
 export class Kernel {
@@ -18,14 +31,28 @@ export class Kernel {
   readonly trace = new Trace();
   /** Failure injection; nothing fails without one. */
   injector: FaultInjector | undefined;
-  /** The release that the core follows. Compared only where a huge page, or a driver's whole call, is at stake. */
-  version: KernelVersion = '6.12';
+  /** The release that the machine follows, for who shows it; what differs is asked for by name. */
+  readonly release: Release;
+  /** What the core of this machine does. */
+  readonly does: CoreBehaviours;
+  private readonly flipped: readonly string[];
   /**
    * The id of a historical bug that is planted in this machine, '' for none. The places that know one compare this field;
    * none of them is on a path that runs for each page without need.
    */
   mutant = '';
   private nextId = 1;
+
+  constructor({ release = DEFAULT_RELEASE, flipped = [] }: KernelOptions = {}) {
+    this.release = release;
+    this.flipped = flipped;
+    this.does = behavioursOf(CORE_BEHAVIOURS, release, flipped);
+  }
+
+  /** What this machine does, of a driver's own table. */
+  behaviours<Table extends BehaviourTable>(table: Table): Behaviours<Table> {
+    return behavioursOf(table, this.release, this.flipped);
+  }
 
   /**
    * Reserves `count` consecutive ids for locks, wait channels and observed objects, and returns the first.

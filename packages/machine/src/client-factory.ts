@@ -1,4 +1,4 @@
-import type { Kernel } from '@hmm/kernel';
+import type { Kernel, Release } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
 import type { DeviceClient } from './device-client.js';
 
@@ -26,6 +26,10 @@ export interface ClientFactory {
   readonly settings: Readonly<Record<string, string>>;
   /** What sets it apart, by topic: the rule of this driver behind each difference in a comparison. */
   readonly rules: DriverRules;
+  /** The release that the driver's own settings ask for, where it has such a one. */
+  release?(settings: ReadonlyMap<string, string>): Release | undefined;
+  /** Names of the behaviours that the driver's releases differ in, beside the core's. */
+  readonly behaviours?: readonly string[];
   /** Makes one on `gpu`, with `settings` by name. */
   create(host: ClientHost, gpu: string, settings: ReadonlyMap<string, string>): ClientResult;
 }

@@ -5,6 +5,7 @@ export { CPU_COST, type CpuCost } from './cpu-access.js';
 export * from './device-client.js';
 export * from './device-counters.js';
 export * from './machine.js';
+export * from './machine-settings.js';
 export { Process } from './process.js';
 export type { ProcessMm } from './process-mm.js';
 export * from './play.js';

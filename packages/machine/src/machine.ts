@@ -1,4 +1,4 @@
-import { HmmError, Kernel, type Task } from '@hmm/kernel';
+import { HmmError, Kernel, type KernelOptions, type Task } from '@hmm/kernel';
 import {
   dupMm,
   type MemoryConfig,
@@ -15,6 +15,8 @@ import { Process } from './process.js';
 
 /** What a machine is built with; every field has a default. */
 export interface MachineOptions {
+  /** The release that is modelled. */
+  readonly kernel?: KernelOptions;
   readonly memory?: Partial<MemoryConfig>;
   readonly cpu?: Partial<CpuCost>;
   /** Record events from the start. */
@@ -31,7 +33,7 @@ export type DeviceResult =
  * is the caller's choice; the machine knows none.
  */
 export class Machine {
-  readonly kernel = new Kernel();
+  readonly kernel: Kernel;
   readonly memory: MemorySystem;
   readonly cpu: CpuCost;
   readonly processes = new Map<string, Process>();
@@ -40,6 +42,7 @@ export class Machine {
   private readonly clients = new Map<string, DeviceClient>();
 
   constructor(options: MachineOptions = {}) {
+    this.kernel = new Kernel(options.kernel);
     this.memory = new MemorySystem(this.kernel, options.memory);
     this.cpu = { ...CPU_COST, ...options.cpu };
     this.kernel.trace.on = options.trace ?? false;

@@ -14,7 +14,7 @@ export function collectHole(args: MigrateVma, start: number, end: number): void 
   }
   const compound =
     (args.flags & MIGRATE_VMA_SELECT_COMPOUND) !== 0 &&
-    vma.mm.kernel.version !== '6.12' &&
+    vma.mm.kernel.does.collectsHugeHoles &&
     (end - start) % HPAGE_PMD_NR === 0 &&
     start % HPAGE_PMD_NR === 0;
   if (compound) {

@@ -41,7 +41,7 @@ export function* migrateVmaCollectHugePmd(
   const { map, tables } = system;
   const flags = tables.lanes[entry] ?? 0;
   const folio = tables.lanes[entry + 1] ?? 0;
-  const old = kernel.version === '6.12';
+  const old = !kernel.does.collectsHugePmds;
   if (old && folio === HUGE_ZERO_PFN) {
     yield* splitHugePmd(vma, start);
     return true;

@@ -115,7 +115,7 @@ function collectPte(args: MigrateVma, entry: number): boolean {
     if (pfn === ZERO_PFN && (args.flags & MIGRATE_VMA_SELECT_SYSTEM) !== 0) slot = MIGRATE_PFN_MIGRATE;
   } else if (selected(args, flags, pfn)) {
     if (system.map.test(system.map.folio(pfn), PG_head)) {
-      if (system.kernel.version !== '6.12') return false;
+      if (system.kernel.does.collectSplitsLargeFolios) return false;
     } else if (takePage(args, entry, flags, pfn))
       slot = migratePfn(pfn) | MIGRATE_PFN_MIGRATE | ((flags & PTE_WRITE) !== 0 ? MIGRATE_PFN_WRITE : 0);
   }

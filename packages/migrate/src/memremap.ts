@@ -57,8 +57,8 @@ export function memremapPages(system: MemorySystem, request: MemremapRequest): D
 
 /** The lowest free range of `nr` frame numbers, and its place among the pagemaps, which are in ascending order. */
 function firstFit(system: MemorySystem, nr: number): { start: number; index: number } | undefined {
-  // From 6.19 on a range may be made of large folios, which are aligned.
-  const order = system.kernel.version === '6.12' ? 0 : HPAGE_PMD_ORDER;
+  // A range that may be made of large folios is aligned to them.
+  const order = system.kernel.does.largeDeviceFolios ? HPAGE_PMD_ORDER : 0;
   let start = alignUp(system.config.systemFrames, order);
   for (const [index, pgmap] of system.pagemaps.entries()) {
     if (start + nr <= pgmap.start) return { start, index };

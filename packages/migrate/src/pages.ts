@@ -133,7 +133,7 @@ function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
   const { map, tables } = system;
   const { lanes } = tables;
   if (!vma.isAnonymous()) return false;
-  if (mm.kernel.version !== '6.12') yield* splitHugeZeroPmd(vma, vpn);
+  if (mm.kernel.does.collectsHugePmds) yield* splitHugeZeroPmd(vma, vpn);
   if (mm.kernel.sched.exploring) accessTables(mm, tables.findPte(mm.root, vpn) < 0);
   const entry = tables.make(mm.root, vpn, LEVEL_PTE);
   if (entry < 0) return false;

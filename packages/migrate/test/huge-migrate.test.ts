@@ -1,4 +1,4 @@
-import { ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, type Release, type Task } from '@hmm/kernel';
 import {
   cpuReadByte,
   FOLL_WRITE,
@@ -40,8 +40,8 @@ import { type HugeDriver, type HugeHost, hugeMemory, NR } from './support-huge.j
 let host: HugeHost;
 let device: HugeDriver;
 
-function setUp(filled = true): void {
-  ({ host, device } = hugeMemory(filled));
+function setUp(filled = true, release: Release = '6.19'): void {
+  ({ host, device } = hugeMemory(filled, release));
 }
 
 const holds = (first?: number, last?: number): void => {
@@ -135,12 +135,10 @@ describe('collecting', () => {
   });
 
   test('before 6.19 it is split, or left alone where PTEs map it', () => {
-    setUp();
-    host.kernel.version = '6.12';
+    setUp(true, '6.12');
     expect(device.toDevice(BASE, NR).filter(Boolean)).toHaveLength(NR);
     expect(host.pmd(BASE)[0]).toBe(ENTRY_TABLE);
-    setUp();
-    host.kernel.version = '6.12';
+    setUp(true, '6.12');
     host.run(sysMunmap(host.mm, BASE, 16));
     expect(device.toDevice(BASE + 16, NR - 16).some(Boolean)).toBe(false);
   });

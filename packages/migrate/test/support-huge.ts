@@ -1,4 +1,4 @@
-import { HPAGE_PMD_NR, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
+import { HPAGE_PMD_NR, HPAGE_PMD_ORDER, type Release, type Task } from '@hmm/kernel';
 import {
   allocHugePage,
   allocPage,
@@ -35,9 +35,8 @@ export const NR = HPAGE_PMD_NR;
 
 /** A host whose core is that of 6.19. */
 export class HugeHost extends Host {
-  constructor(systemFrames = 8192) {
-    super(systemFrames);
-    this.kernel.version = '6.19';
+  constructor(systemFrames = 8192, release: Release = '6.19') {
+    super(systemFrames, release);
   }
 
   /** Flags and frame of the PMD entry of `page`. */
@@ -216,8 +215,8 @@ export class HugeDriver extends MemoryDriver {
 }
 
 /** A huge page at BASE whose pages i hold i % 251, in a mapping of 4 MiB, and a device; unfilled, the mapping alone. */
-export function hugeMemory(filled: boolean): { host: HugeHost; device: HugeDriver } {
-  const host = new HugeHost();
+export function hugeMemory(filled: boolean, release: Release = '6.19'): { host: HugeHost; device: HugeDriver } {
+  const host = new HugeHost(8192, release);
   const device = new HugeDriver(host);
   host.map(BASE, 2 * NR);
   host.run(sysMadvise(host.mm, BASE, 2 * NR, MADV_HUGEPAGE));

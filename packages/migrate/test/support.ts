@@ -1,4 +1,4 @@
-import { Kernel, type Task } from '@hmm/kernel';
+import { Kernel, type Release, type Task } from '@hmm/kernel';
 import {
   invalidationOf,
   type MmuIntervalNotifier,
@@ -58,11 +58,12 @@ export const BASE = 0x1_0000_0000;
 
 /** One process on a small machine, whose announcements are recorded. */
 export class Host {
-  readonly kernel = new Kernel();
+  readonly kernel: Kernel;
   readonly system: MemorySystem;
   readonly mm: MmStruct;
 
-  constructor(systemFrames = 8192) {
+  constructor(systemFrames = 8192, release: Release = '6.12') {
+    this.kernel = new Kernel({ release });
     this.system = new MemorySystem(this.kernel, {
       frames: systemFrames + 8192,
       systemFrames,

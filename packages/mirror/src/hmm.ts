@@ -1,5 +1,5 @@
 import { EBUSY, EFAULT, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kernel';
-import { mmuIntervalCheckRetry } from '@hmm/mmu-notifier';
+import { mmuIntervalCheckRetry, mmuIntervalReadBegin, mmuIntervalTryReadBegin } from '@hmm/mmu-notifier';
 import {
   FAULT_FLAG_REMOTE,
   FAULT_REPEAT_NS,
@@ -88,4 +88,37 @@ function* hmmVmaFault(walk: HmmVmaWalk): Task<number> {
     if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;
   }
   return 0;
+}
+
+/**
+ * {@link hmmRangeFault} for a caller that holds no lock: it takes `mmap_lock` and begins the read of the notifier's sequence
+ * itself, and begins again as often as the sequence moves. The caller still asks for a retry under its own lock.
+ *
+ * @param timeoutNs how long it may go on, 0 for ever. The time begins anew with each fault that had to drop the lock.
+ * @returns as {@link hmmRangeFault}; `-EBUSY` when the time is up. @kernel mm/hmm.c hmm_range_fault_unlocked_timeout
+ */
+export function* hmmRangeFaultUnlockedTimeout(
+  mm: MmStruct,
+  range: HmmRange,
+  timeoutNs: number,
+): Task<number> {
+  const { sched } = mm.kernel;
+  const deadline = sched.now + timeoutNs;
+  for (;;) {
+    const seq = mmuIntervalTryReadBegin(range.notifier);
+    range.notifierSeq = seq !== 0 ? seq : yield* mmuIntervalReadBegin(range.notifier);
+    if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+    if (mm.unstable) {
+      mm.mmapLock.unlockRead();
+      return -EFAULT;
+    }
+    if (timeoutNs > 0 && sched.now > deadline) {
+      mm.mmapLock.unlockRead();
+      return -EBUSY;
+    }
+    const done = hmmRangeFault(mm, range);
+    const ret = typeof done === 'number' ? done : yield* done;
+    mm.mmapLock.unlockRead();
+    if (ret !== -EBUSY) return ret;
+  }
 }

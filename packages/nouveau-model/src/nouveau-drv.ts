@@ -1,5 +1,5 @@
 import { Gpu, type GpuPreset } from '@hmm/gpu';
-import { HmmError, type Kernel, Mutex } from '@hmm/kernel';
+import { HmmError, type Kernel, Mutex, type Release } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
 import type { NouveauChannel } from './nouveau-chan.js';
 import { nouveauCost, type NouveauCost } from './nouveau-cost.js';
@@ -9,7 +9,6 @@ import {
   nouveauDmemAvailable,
   nouveauQuirks,
   nouveauSvmAvailable,
-  type NouveauKernel,
   type NouveauOptions,
   type NouveauQuirks,
 } from './nouveau-options.js';
@@ -32,7 +31,7 @@ export class NouveauDrm {
   readonly chip: NvkmChip;
   readonly gpu: Gpu;
   readonly options: NouveauOptions;
-  readonly version: NouveauKernel;
+  readonly version: Release;
   readonly quirks: NouveauQuirks;
   readonly cost: NouveauCost;
   readonly counters = new NouveauCounters();
@@ -57,8 +56,7 @@ export class NouveauDrm {
     if (chip === undefined) throw new HmmError('NO_CHIP', `nouveau knows no family ${preset.architecture}`);
     this.chip = chip;
     this.options = options;
-    this.version = options.kernel ?? kernel.version;
-    if (this.version === '6.19') kernel.version = this.version;
+    this.version = options.kernel ?? kernel.release;
     this.quirks = { ...nouveauQuirks(this.version), ...options.quirks };
     this.cost = nouveauCost(preset);
     const { vramPages } = options;

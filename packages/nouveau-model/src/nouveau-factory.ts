@@ -1,5 +1,5 @@
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
-import { type Kernel, PAGE_SIZE } from '@hmm/kernel';
+import { type Kernel, PAGE_SIZE, type Release, RELEASES } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
 import { NouveauClient, type NouveauClientOptions } from './nouveau-client.js';
 import {
@@ -24,6 +24,7 @@ export interface NouveauFactory {
   readonly gpus: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
   readonly rules: typeof RULES;
+  release(settings: ReadonlyMap<string, string>): Release | undefined;
   create(
     host: { readonly kernel: Kernel; readonly memory: MemorySystem },
     gpu: string,
@@ -65,6 +66,7 @@ export function nouveauFactory(directories: FirmwareDirectories = () => undefine
       quirks: `defects to switch on: ${Object.keys(nouveauQuirks('6.1')).join(', ')}`,
     },
     rules: RULES,
+    release: (settings) => RELEASES.find((release) => release === settings.get('kernel')),
     create({ kernel, memory }, gpu, settings) {
       const preset = findGpuPreset(gpu);
       if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };

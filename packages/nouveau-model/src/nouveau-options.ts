@@ -1,3 +1,4 @@
+import type { Release } from '@hmm/kernel';
 import type { NvkmChip } from './nvkm-device.js';
 import type { FirmwareSource } from './nvkm-firmware.js';
 
@@ -37,7 +38,7 @@ const NO_QUIRKS: NouveauQuirks = {
 };
 
 /** The defects that `kernel` has unless told otherwise. */
-export function nouveauQuirks(kernel: NouveauKernel): NouveauQuirks {
+export function nouveauQuirks(kernel: Release): NouveauQuirks {
   if (kernel !== '6.1') return NO_QUIRKS;
   return {
     stickyAtomic: true,
@@ -50,7 +51,7 @@ export function nouveauQuirks(kernel: NouveauKernel): NouveauQuirks {
 
 /** What a nouveau is loaded with; every field has a default. */
 export interface NouveauOptions {
-  /** By default that of the core it is loaded into. 6.19 makes the core that of 6.19. */
+  /** Whose nouveau it is: by default that of the core it is loaded into. Device memory in huge pages needs a core that has them. */
   readonly kernel?: NouveauKernel;
   /** Which firmware images exist; all of them by default. */
   readonly firmware?: FirmwareSource;

@@ -24,7 +24,7 @@ export const ANON = MAP_PRIVATE | MAP_ANONYMOUS;
 
 /** A machine with one process that has nouveau's device file open. */
 export class Setup {
-  readonly kernel = new Kernel();
+  readonly kernel: Kernel;
   readonly memory: MemorySystem;
   readonly client: NouveauClient;
   readonly mm: MmStruct;
@@ -35,6 +35,7 @@ export class Setup {
     preset: string | GpuPreset = 'p100',
     thp: 'never' | 'always' = 'never',
   ) {
+    this.kernel = new Kernel(options.kernel === undefined ? {} : { release: options.kernel });
     this.kernel.sched.lockdep.enabled = true;
     this.kernel.trace.on = true;
     this.memory = new MemorySystem(this.kernel, { frames: 65536, systemFrames: 32768, maxTables: 4096, thp });

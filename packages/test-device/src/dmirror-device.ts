@@ -13,6 +13,7 @@ import {
 } from '@hmm/mm';
 import { memremapPages, zoneDevicePageInit } from '@hmm/migrate';
 import type { Dmirror } from './dmirror.js';
+import { TEST_DEVICE_BEHAVIOURS, type TestDeviceBehaviours } from './behaviours.js';
 import { dmirrorDevmemFault } from './dmirror-migrate.js';
 import { HMM_DMIRROR_MEMORY_DEVICE_PRIVATE } from './uapi.js';
 
@@ -52,6 +53,8 @@ export class DmirrorDevice implements DevPagemapOps {
   readonly zoneDeviceType: number;
   /** What its memory and its events carry. */
   readonly owner: number;
+  /** What the driver of this release does. */
+  readonly does: TestDeviceBehaviours;
   readonly chunks: DmirrorChunk[] = [];
   /** Top of the stack of free pages, {@link NO_PFN} for none. */
   freePages = NO_PFN;
@@ -74,6 +77,7 @@ export class DmirrorDevice implements DevPagemapOps {
     options: DmirrorOptions,
   ) {
     this.system = system;
+    this.does = system.kernel.behaviours(TEST_DEVICE_BEHAVIOURS);
     this.options = options;
     this.minor = minor;
     this.zoneDeviceType = zoneDeviceType;

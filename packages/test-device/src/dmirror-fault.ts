@@ -16,6 +16,7 @@ import {
   HMM_PFN_WRITE,
   HMM_RANGE_DEFAULT_TIMEOUT,
   hmmRangeFault,
+  hmmRangeFaultUnlockedTimeout,
   type HmmRange,
 } from '@hmm/mirror';
 import { accessData, mmgetNotZero, mmput, NO_PFN, PG_zone_device_private } from '@hmm/mm';
@@ -123,9 +124,31 @@ export function* dmirrorRangeFault(
   }
 }
 
+/** As {@link dmirrorRangeFault}, each round taking the locks itself, without a limit. @kernel lib/test_hmm.c dmirror_range_fault_unlocked */
+function* dmirrorRangeFaultUnlocked(
+  dmirror: Dmirror,
+  range: HmmRange,
+  words: () => readonly number[],
+): Task<number> {
+  const { mm, mutex } = dmirror;
+  const { sched } = mm.kernel;
+  for (let again = false; ; again = true) {
+    if (again && sched.exploring) yield* sched.place(words());
+    const ret = yield* hmmRangeFaultUnlockedTimeout(mm, range, 0);
+    if (ret !== 0) return ret;
+    if (!mutex.tryFast()) yield* mutex.lock();
+    if (!mmuIntervalReadRetry(range.notifier, range.notifierSeq)) return 0;
+    mutex.unlock();
+  }
+}
+
+/** One of the two ways to fault a range: {@link dmirrorRangeFault}, {@link dmirrorRangeFaultUnlocked}. */
+type RangeFault = (dmirror: Dmirror, range: HmmRange, words: () => readonly number[]) => Task<number>;
+
 /** Faults the pages [start, end) into the device's table, in batches. @kernel lib/test_hmm.c dmirror_fault */
 function* dmirrorFault(
   dmirror: Dmirror,
+  rangeFault: RangeFault,
   start: number,
   end: number,
   write: boolean,
@@ -147,7 +170,7 @@ function* dmirrorFault(
       pfnFlagsMask: mm.kernel.mutant === 'B26' ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : 0,
       devPrivateOwner: dmirror.mdevice.owner,
     };
-    ret = yield* dmirrorRangeFault(dmirror, range, () => [at, ...words()]);
+    ret = yield* rangeFault(dmirror, range, () => [at, ...words()]);
     if (ret !== 0) break;
     ret = dmirrorDoFault(dmirror, range);
     dmirror.mutex.unlock();
@@ -158,20 +181,26 @@ function* dmirrorFault(
 
 /** The device reads the pages of `cmd` into its buffer, faulting where it must. @kernel lib/test_hmm.c dmirror_read */
 export function* dmirrorRead(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
-  return yield* transfer(dmirror, cmd, dmirrorDoRead, false);
+  return yield* transfer(dmirror, cmd, dmirrorDoRead, dmirrorRangeFault);
+}
+
+/** As {@link dmirrorRead}, by `hmm_range_fault_unlocked_timeout`. @kernel lib/test_hmm.c dmirror_read */
+export function* dmirrorReadUnlocked(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
+  return yield* transfer(dmirror, cmd, dmirrorDoRead, dmirrorRangeFaultUnlocked);
 }
 
 /** The device writes the buffer of `cmd` to its pages. @kernel lib/test_hmm.c dmirror_write */
 export function* dmirrorWrite(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
-  return yield* transfer(dmirror, cmd, dmirrorDoWrite, true);
+  return yield* transfer(dmirror, cmd, dmirrorDoWrite, dmirrorRangeFault);
 }
 
 function* transfer(
   dmirror: Dmirror,
   cmd: HmmDmirrorCmd,
   step: (dmirror: Dmirror, start: number, end: number, bounce: DmirrorBounce) => number,
-  write: boolean,
+  rangeFault: RangeFault,
 ): Task<number> {
+  const write = step === dmirrorDoWrite;
   const vpn = cmd.addr / PAGE_SIZE;
   const end = vpn + cmd.npages;
   const { sched } = dmirror.mm.kernel;
@@ -186,7 +215,7 @@ function* transfer(
     if (ret !== -ENOENT) break;
     const words = (): number[] => [cmd.faults, bounce.cpages, bounceHash(bounce)];
     if (sched.exploring) yield* sched.place(words());
-    ret = yield* dmirrorFault(dmirror, vpn + bounce.cpages, end, write, words);
+    ret = yield* dmirrorFault(dmirror, rangeFault, vpn + bounce.cpages, end, write, words);
     if (ret !== 0) break;
     cmd.faults++;
   }

@@ -28,6 +28,8 @@ export class Dmirror implements MmuIntervalNotifierOps {
   readonly pt: DeviceTable;
   /** Protects the table; taken by invalidations. */
   readonly mutex: Mutex;
+  /** `HMM_DMIRROR_FLAG_*`. */
+  flags = 0;
   /** The subscription to all of the process. */
   notifier: MmuIntervalNotifier | undefined;
 

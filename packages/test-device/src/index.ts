@@ -1,3 +1,4 @@
+export * from './behaviours.js';
 export * from './device-table.js';
 export {
   DEVMEM_CHUNK_PAGES,

@@ -1,6 +1,6 @@
 import { EINVAL, type Task } from '@hmm/kernel';
 import { dmirrorCheckAtomic, dmirrorExclusive } from './dmirror-exclusive.js';
-import { dmirrorRead, dmirrorWrite } from './dmirror-fault.js';
+import { dmirrorRead, dmirrorReadUnlocked, dmirrorWrite } from './dmirror-fault.js';
 import { dmirrorMigrateToDevice, dmirrorMigrateToSystem } from './dmirror-migrate.js';
 import { dmirrorDeviceRemoveChunks } from './dmirror-release.js';
 import { dmirrorSnapshot } from './dmirror-snapshot.js';
@@ -8,9 +8,11 @@ import type { Dmirror } from './dmirror.js';
 import {
   HMM_DMIRROR_CHECK_EXCLUSIVE,
   HMM_DMIRROR_EXCLUSIVE,
+  HMM_DMIRROR_FLAGS,
   HMM_DMIRROR_MIGRATE_TO_DEV,
   HMM_DMIRROR_MIGRATE_TO_SYS,
   HMM_DMIRROR_READ,
+  HMM_DMIRROR_READ_UNLOCKED,
   HMM_DMIRROR_RELEASE,
   HMM_DMIRROR_SNAPSHOT,
   HMM_DMIRROR_WRITE,
@@ -61,6 +63,12 @@ function* dispatch(dmirror: Dmirror, request: number, cmd: HmmDmirrorCmd): Task<
     case HMM_DMIRROR_RELEASE:
       yield* dmirrorDeviceRemoveChunks(dmirror.mdevice);
       return 0;
+    case HMM_DMIRROR_FLAGS:
+      if (!dmirror.mdevice.does.flagsIoctl) return -EINVAL;
+      dmirror.flags = cmd.npages;
+      return 0;
+    case HMM_DMIRROR_READ_UNLOCKED:
+      return dmirror.mdevice.does.readsUnlocked ? yield* dmirrorReadUnlocked(dmirror, cmd) : -EINVAL;
     default:
       return -EINVAL;
   }

@@ -8,9 +8,11 @@ import { TestDevice, type TestDeviceOptions } from './test-device.js';
 import {
   HMM_DMIRROR_CHECK_EXCLUSIVE,
   HMM_DMIRROR_EXCLUSIVE,
+  HMM_DMIRROR_FLAGS,
   HMM_DMIRROR_MIGRATE_TO_DEV,
   HMM_DMIRROR_MIGRATE_TO_SYS,
   HMM_DMIRROR_READ,
+  HMM_DMIRROR_READ_UNLOCKED,
   HMM_DMIRROR_RELEASE,
   HMM_DMIRROR_SNAPSHOT,
   HMM_DMIRROR_WRITE,
@@ -18,7 +20,17 @@ import {
 } from './uapi.js';
 
 /** The device's ioctls by the words of scripts and litmus tests. */
-export type MirrorCall = 'dread' | 'dwrite' | 'todev' | 'tosys' | 'snap' | 'excl' | 'chkexcl' | 'drelease';
+export type MirrorCall =
+  | 'dread'
+  | 'dwrite'
+  | 'todev'
+  | 'tosys'
+  | 'snap'
+  | 'excl'
+  | 'chkexcl'
+  | 'drelease'
+  | 'dflags'
+  | 'dreadu';
 
 /** What an operation on a device returned. */
 export interface MirrorReply {
@@ -53,10 +65,12 @@ const REQUESTS: Readonly<Record<MirrorCall, number>> = {
   excl: HMM_DMIRROR_EXCLUSIVE,
   chkexcl: HMM_DMIRROR_CHECK_EXCLUSIVE,
   drelease: HMM_DMIRROR_RELEASE,
+  dflags: HMM_DMIRROR_FLAGS,
+  dreadu: HMM_DMIRROR_READ_UNLOCKED,
 };
 
 /** What returns data: byte 0 of each page is its value. */
-const DATA: ReadonlySet<MirrorCall> = new Set(['dread', 'todev', 'excl']);
+const DATA: ReadonlySet<MirrorCall> = new Set(['dread', 'dreadu', 'todev', 'excl']);
 
 const INVARIANTS = Object.entries(testDeviceInvariants);
 
@@ -176,6 +190,7 @@ export class MirrorOperations {
       fold(device);
       fold(mm.id);
       fold(dmirror.id);
+      fold(dmirror.flags);
       dmirror.pt.forEach((vpn, pfn, tag) => {
         fold(vpn | 0);
         fold(Math.floor(vpn / 2 ** 32));

@@ -18,6 +18,13 @@ export const HMM_DMIRROR_EXCLUSIVE = 0x05;
 export const HMM_DMIRROR_CHECK_EXCLUSIVE = 0x06;
 /** Drop all of the device's memory. */
 export const HMM_DMIRROR_RELEASE = 0x07;
+/** Sets the open file's flags to the command's `npages`: `HMM_DMIRROR_FLAG_*`. */
+export const HMM_DMIRROR_FLAGS = 0x08;
+/** As `HMM_DMIRROR_READ`, faulting without `mmap_lock`. */
+export const HMM_DMIRROR_READ_UNLOCKED = 0x09;
+
+/** The next allocation of a migration fails, once. */
+export const HMM_DMIRROR_FLAG_FAIL_ALLOC = 1 << 0;
 
 /** Argument of every ioctl: `struct hmm_dmirror_cmd`. Copied back to the caller only on success. */
 export interface HmmDmirrorCmd {

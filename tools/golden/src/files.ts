@@ -12,6 +12,9 @@ export const GOLDEN_FILES = [
   'h100-uvm/uvm-public2.jsonl.gz',
   'linux-6.12/public.jsonl.gz',
   'linux-6.12/races.jsonl',
+  'linux-7.3/more-1.jsonl.gz',
+  'linux-7.3/public.jsonl.gz',
+  'linux-7.3/races.jsonl',
 ] as const;
 
 /** One of {@link GOLDEN_FILES}. */

@@ -79,10 +79,10 @@ export interface ScriptOperation {
   readonly inv?: readonly RecordedInvalidation[];
 }
 
-/** A line of `linux-6.12/public.jsonl.gz`. */
+/** A line of the public.jsonl.gz and more-1.jsonl.gz of a Linux. */
 export type ScriptLine = ScriptHead | ScriptOperation;
 
-/** A line of `linux-6.12/races.jsonl`: a concurrent test and every outcome the kernel showed. */
+/** A line of the races.jsonl of a Linux: a concurrent test and every outcome the kernel showed. */
 export interface RaceTest {
   readonly test: string;
   readonly init: readonly string[];

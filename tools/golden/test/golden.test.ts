@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   GOLDEN_FILES,
+  type GoldenFile,
   goldenPath,
   goldenText,
   isLinkCost,
@@ -48,6 +49,26 @@ describe('the recordings', () => {
     }
     expect({ scripts, judgedScripts }).toEqual({ scripts: 1300, judgedScripts: 1296 });
     expect({ judgedOperations, announced }).toEqual({ judgedOperations: 61646, announced: 61646 });
+  });
+
+  it('hold 1,340 scripts of Linux 7.3 with 57,974 operations, 178 races with 400 outcomes, and 2,690 further scripts', async () => {
+    const counts = async (file: GoldenFile): Promise<{ scripts: number; ops: number; announced: number }> => {
+      const sum = { scripts: 0, ops: 0, announced: 0 };
+      for await (const { value } of jsonLines(goldenPath(file), isScriptLine)) {
+        if (isScriptHead(value)) {
+          sum.scripts++;
+          sum.announced += value.ops;
+        } else sum.ops++;
+      }
+      return sum;
+    };
+    const ops = 57_974;
+    expect(await counts('linux-7.3/public.jsonl.gz')).toEqual({ scripts: 1340, ops, announced: ops });
+    const more = await counts('linux-7.3/more-1.jsonl.gz');
+    expect([more.scripts, more.ops]).toEqual([2690, more.announced]);
+    const races = await all(goldenPath('linux-7.3/races.jsonl'), isRaceTest);
+    expect(races).toHaveLength(178);
+    expect(races.reduce((sum, race) => sum + race.outcomes.length, 0)).toBe(400);
   });
 
   it('hold 36 races with 103 outcomes', async () => {

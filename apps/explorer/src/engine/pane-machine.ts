@@ -1,5 +1,12 @@
 import { errnoName } from '@hmm/kernel';
-import { type ClientFactory, type DeviceClient, type DeviceFeatures, Machine } from '@hmm/machine';
+import {
+  type ClientFactory,
+  type DeviceClient,
+  type DeviceFeatures,
+  Machine,
+  MACHINE_SETTINGS,
+  splitSettings,
+} from '@hmm/machine';
 import {
   allocates,
   DEFAULT_DEVICE,
@@ -42,12 +49,14 @@ export function buildPane(
   const { title } = factory;
   const chosen = settingsOf(program, pane, factory);
   if ('message' in chosen) return { ok: false, title, message: chosen.message };
-  const machine = new Machine({ trace });
+  const split = splitSettings(chosen.settings, factory);
+  if (!split.ok) return { ok: false, title, message: split.message };
+  const machine = new Machine({ kernel: split.kernel, trace });
   const { kernel, memory } = machine;
   const devices =
     program.devices.length > 0 ? program.devices.map(({ name }) => name.text) : [DEFAULT_DEVICE];
   for (const name of devices) {
-    const made = factory.create({ kernel, memory, seed: SEED }, chosen.gpu, chosen.settings);
+    const made = factory.create({ kernel, memory, seed: SEED }, chosen.gpu, split.driver);
     if (!made.ok) return { ok: false, title, message: made.message };
     machine.addDevice(name, made.client);
   }
@@ -78,9 +87,10 @@ function settingsOf(
   const settings = new Map<string, string>();
   const parameters = new Map<string, number>();
   let gpu = factory.gpus[0] ?? '';
+  const known = { ...factory.settings, ...MACHINE_SETTINGS };
   for (const { key, value } of program.settings) {
     if (key.text === 'gpu') gpu = factory.gpus.includes(value) ? value : gpu;
-    else if (key.text in factory.settings) settings.set(key.text, value);
+    else if (key.text in known) settings.set(key.text, value);
   }
   if (pane.gpu !== '') gpu = pane.gpu;
   for (const text of pane.settings) {
@@ -91,10 +101,10 @@ function settingsOf(
       const number = numberOf(value);
       if (number === undefined) return { message: `${key} needs a number, such as 16, 2MiB or 5ms.` };
       parameters.set(key, number);
-    } else if (key in factory.settings) settings.set(key, value);
+    } else if (key in known) settings.set(key, value);
     else
       return {
-        message: `There is nothing called ${key} to set. Known: ${[...lets, ...Object.keys(factory.settings)].join(', ')}.`,
+        message: `There is nothing called ${key} to set. Known: ${[...lets, ...Object.keys(known)].join(', ')}.`,
       };
   }
   return { gpu, settings, parameters };

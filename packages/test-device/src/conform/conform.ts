@@ -1,4 +1,4 @@
-import { HmmError, Kernel } from '@hmm/kernel';
+import { HmmError, Kernel, type KernelOptions } from '@hmm/kernel';
 import { decodeRangeValue, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
 import { dupMm, lruAddDrain, MemorySystem, mmCreate, mmput } from '@hmm/mm';
 import { MirrorOperations } from '../mirror-operations.js';
@@ -70,9 +70,9 @@ export function addConformResult(into: ConformResult, from: ConformResult): void
  */
 export class ConformReplay {
   readonly result = emptyConformResult();
-  private readonly kernel = new Kernel();
-  private readonly system = new MemorySystem(this.kernel);
-  private readonly devices = new MirrorOperations(this.system);
+  private readonly kernel: Kernel;
+  private readonly system: MemorySystem;
+  private readonly devices: MirrorOperations;
   private head: ScriptHead | undefined;
   private family: FamilyResult | undefined;
   private parent: ScriptProcess | undefined;
@@ -81,7 +81,10 @@ export class ConformReplay {
   private ops = 0;
   private intact = true;
 
-  constructor() {
+  constructor(options: KernelOptions = {}) {
+    this.kernel = new Kernel(options);
+    this.system = new MemorySystem(this.kernel);
+    this.devices = new MirrorOperations(this.system);
     this.kernel.trace.on = true;
   }
 
@@ -238,9 +241,12 @@ function sameInvalidations(a: readonly RecordedInvalidation[], b: readonly Recor
   return a.length === b.length && a.every((item, i) => sameList(item, b[i]));
 }
 
-/** Replays a whole corpus given line by line. @throws HmmError `CORPUS`, see {@link ConformReplay}. */
-export async function conform(lines: AsyncIterable<string> | Iterable<string>): Promise<ConformResult> {
-  const replay = new ConformReplay();
+/** Replays a whole corpus given line by line, on the release that `options` name. @throws HmmError `CORPUS`, see {@link ConformReplay}. */
+export async function conform(
+  lines: AsyncIterable<string> | Iterable<string>,
+  options: KernelOptions = {},
+): Promise<ConformResult> {
+  const replay = new ConformReplay(options);
   for await (const line of lines) if (line !== '') replay.feed(line);
   return replay.end();
 }

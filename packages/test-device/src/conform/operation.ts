@@ -11,7 +11,15 @@ export interface RegionRange {
 /** What an `mmap` maps. */
 export type MappingKind = 'anon' | 'shared' | 'memfd' | 'memfdp';
 /** `madvise` advice. */
-export type Advice = 'dontneed' | 'free' | 'pageout' | 'hugepage' | 'nohugepage';
+export type Advice =
+  | 'dontneed'
+  | 'free'
+  | 'pageout'
+  | 'hugepage'
+  | 'nohugepage'
+  | 'populate_read'
+  | 'populate_write'
+  | 'collapse';
 
 /** One operation of a recorded script. */
 export type Operation =
@@ -37,13 +45,24 @@ export type Operation =
       readonly value: number;
     } & RegionRange);
 
+const ADVICES: readonly Advice[] = [
+  'dontneed',
+  'free',
+  'pageout',
+  'hugepage',
+  'nohugepage',
+  'populate_read',
+  'populate_write',
+  'collapse',
+];
+
 /** Each operation's words after its name: `n` a number, else the choices. */
 const GRAMMAR: Readonly<Record<string, readonly (string | readonly string[])[]>> = {
   mmap: ['n', 'n', ['r', 'w', 'rw', 'none'], ['anon', 'shared', 'memfd', 'memfdp']],
   munmap: ['n', 'n', 'n'],
   mlock: ['n', 'n', 'n'],
   mprotect: ['n', 'n', 'n', ['r', 'w', 'rw', 'none']],
-  madvise: ['n', 'n', 'n', ['dontneed', 'free', 'pageout', 'hugepage', 'nohugepage']],
+  madvise: ['n', 'n', 'n', ADVICES],
   mremap: ['n', 'n', 'n', 'n', 'n'],
   cw: ['n', 'n', 'n', 'n'],
   cr: ['n', 'n', 'n'],
@@ -61,6 +80,8 @@ const GRAMMAR: Readonly<Record<string, readonly (string | readonly string[])[]>>
   excl: ['n', 'n', 'n', 'n'],
   chkexcl: ['n', 'n', 'n', 'n'],
   drelease: ['n', 'n', 'n', 'n'],
+  dflags: ['n', 'n', 'n', 'n'],
+  dreadu: ['n', 'n', 'n', 'n'],
 };
 
 const CALLS: readonly MirrorCall[] = [
@@ -72,9 +93,10 @@ const CALLS: readonly MirrorCall[] = [
   'excl',
   'chkexcl',
   'drelease',
+  'dflags',
+  'dreadu',
 ];
 const KINDS: readonly MappingKind[] = ['anon', 'shared', 'memfd', 'memfdp'];
-const ADVICES: readonly Advice[] = ['dontneed', 'free', 'pageout', 'hugepage', 'nohugepage'];
 
 /**
  * Reads an operation as it stands in a recording, words separated by one space.

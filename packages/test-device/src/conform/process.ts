@@ -5,11 +5,14 @@ import {
   cpuWriteByte,
   FOLL_LONGTERM,
   FOLL_WRITE,
+  MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
   MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
   MAP_PRIVATE,
@@ -61,6 +64,9 @@ const ADVICE: Readonly<Record<Advice, number>> = {
   pageout: MADV_PAGEOUT,
   hugepage: MADV_HUGEPAGE,
   nohugepage: MADV_NOHUGEPAGE,
+  populate_read: MADV_POPULATE_READ,
+  populate_write: MADV_POPULATE_WRITE,
+  collapse: MADV_COLLAPSE,
 };
 
 function protOf(word: string): number {
