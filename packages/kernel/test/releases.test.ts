@@ -1,12 +1,4 @@
-import {
-  behaviour,
-  behavioursOf,
-  CORE_BEHAVIOURS,
-  defect,
-  isRelease,
-  Kernel,
-  RELEASES,
-} from '@hmm/kernel';
+import { behaviour, behavioursOf, CORE_BEHAVIOURS, defect, isRelease, Kernel, RELEASES } from '@hmm/kernel';
 import { describe, expect, test } from 'vitest';
 
 const TABLE = {

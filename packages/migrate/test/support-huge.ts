@@ -215,7 +215,10 @@ export class HugeDriver extends MemoryDriver {
 }
 
 /** A huge page at BASE whose pages i hold i % 251, in a mapping of 4 MiB, and a device; unfilled, the mapping alone. */
-export function hugeMemory(filled: boolean, release: Release = '6.19'): { host: HugeHost; device: HugeDriver } {
+export function hugeMemory(
+  filled: boolean,
+  release: Release = '6.19',
+): { host: HugeHost; device: HugeDriver } {
   const host = new HugeHost(8192, release);
   const device = new HugeDriver(host);
   host.map(BASE, 2 * NR);

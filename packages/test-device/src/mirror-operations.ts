@@ -21,16 +21,7 @@ import {
 
 /** The device's ioctls by the words of scripts and litmus tests. */
 export type MirrorCall =
-  | 'dread'
-  | 'dwrite'
-  | 'todev'
-  | 'tosys'
-  | 'snap'
-  | 'excl'
-  | 'chkexcl'
-  | 'drelease'
-  | 'dflags'
-  | 'dreadu';
+  'dread' | 'dwrite' | 'todev' | 'tosys' | 'snap' | 'excl' | 'chkexcl' | 'drelease' | 'dflags' | 'dreadu';
 
 /** What an operation on a device returned. */
 export interface MirrorReply {
