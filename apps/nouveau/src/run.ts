@@ -1,5 +1,6 @@
 import { type CommandBuilder, runCommand } from '@hmm/cli';
-import { type NouveauClient, type NouveauFactory, nouveauFactory } from '@hmm/nouveau-model';
+import type { ClientFactory } from '@hmm/device';
+import { type NouveauClient, nouveauFactory } from '@hmm/nouveau-model';
 import { firmwareDirectory } from './firmware-directory.js';
 
 /** Options of this driver alone, with the setting that each stands for. */
@@ -37,7 +38,10 @@ export function nouveauRunCommand(): CommandBuilder {
 }
 
 /** A factory that keeps what it makes. */
-function remembering(factory: NouveauFactory, clients: NouveauClient[]): NouveauFactory {
+function remembering(
+  factory: ClientFactory<NouveauClient>,
+  clients: NouveauClient[],
+): ClientFactory<NouveauClient> {
   return {
     ...factory,
     create: (host, gpu, settings) => {

@@ -1,13 +1,6 @@
 import { errnoName } from '@hmm/kernel';
-import {
-  type ClientFactory,
-  type DeviceClient,
-  Machine,
-  runFigures,
-  runProgram,
-  splitSettings,
-  fatalReason,
-} from '@hmm/machine';
+import type { ClientFactory, DeviceClient } from '@hmm/device';
+import { Machine, runFigures, runProgram, splitSettings, fatalReason } from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
 import type { ClientReport } from '@hmm/report';
 import { DEFAULT_DEVICE, type ProgramFile } from '@hmm/workload';

@@ -1,4 +1,4 @@
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import {
   type CompareReport,
   findDifferences,

@@ -1,4 +1,4 @@
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import { formatColumns, formatTable, formatTime, LINE_WIDTH, wrapText } from '@hmm/report';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { demoRun, type DemoRun, FIRST_EXAMPLE, FIVE_STEPS } from './demo-run.js';

@@ -1,16 +1,15 @@
 import { tracepoint } from '@hmm/kernel';
 import {
-  bytesMoved,
   type ClientFactory,
   type DeviceCounters,
-  Machine,
-  prepareProgram,
   RES_CPU,
   RES_CPU_MAPPED,
   RES_DEVICE,
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
-} from '@hmm/machine';
+  bytesMoved,
+} from '@hmm/device';
+import { Machine, prepareProgram } from '@hmm/machine';
 import { countOf, formatBytes, formatTime } from '@hmm/report';
 import { DEFAULT_DEVICE, parseProgram } from '@hmm/workload';
 

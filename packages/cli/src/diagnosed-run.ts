@@ -1,6 +1,7 @@
 import { findGpuPreset } from '@hmm/gpu';
 import type { Kernel } from '@hmm/kernel';
-import type { ClientFactory, Machine, PlayHint, PlayMemory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
+import type { Machine, PlayHint, PlayMemory } from '@hmm/machine';
 import { ResidencyHistory } from '@hmm/machine';
 import { type Diagnosis, diagnose, type ResidencyGrid, RunEvents } from '@hmm/report';
 import { type ClientRun, runOnClient } from './client-run.js';

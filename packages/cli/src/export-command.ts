@@ -1,5 +1,5 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import { chromeTrace, eventsCsv, eventsJson, htmlReport, perfettoTrace, type RunReport } from '@hmm/report';
 import { type Command, Option } from 'commander';
 import { simulatedAdvice } from './advice.js';

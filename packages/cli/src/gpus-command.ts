@@ -7,7 +7,8 @@ import {
   presetFigures,
 } from '@hmm/gpu';
 import { errnoName } from '@hmm/kernel';
-import { type ClientFactory, Machine } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
+import { Machine } from '@hmm/machine';
 import { formatBytes, formatCount, formatTable, wrapText } from '@hmm/report';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { jsonOption } from './options.js';

@@ -1,4 +1,5 @@
-import { type ClientFactory, MACHINE_SETTINGS } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
+import { MACHINE_SETTINGS } from '@hmm/machine';
 import { evaluateNumber, formatSourceError, parseProgram, type ProgramFile, type Scope } from '@hmm/workload';
 import type { RunRequest } from './client-run.js';
 import { readInput } from './input.js';

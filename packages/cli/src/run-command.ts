@@ -1,4 +1,5 @@
-import type { ClientFactory, PlayMemory, TraceAgents } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
+import type { PlayMemory, TraceAgents } from '@hmm/machine';
 import { type ColorDepth, formatResidencyMap, formatRun, type RunReport } from '@hmm/report';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { simulatedAdvice } from './advice.js';

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
-import type { ClientFactory, PlayScript, TraceAgents } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
+import type { PlayScript, TraceAgents } from '@hmm/machine';
 import { MACHINE_SETTINGS, workloadScript } from '@hmm/machine';
 import {
   type ModelledWorkload,

@@ -14,7 +14,7 @@ import {
   validateCommand,
 } from '@hmm/cli';
 import { HmmError } from '@hmm/kernel';
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import { MirrorClient } from '@hmm/machine/contract';
 
 const RULES = {

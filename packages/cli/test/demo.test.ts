@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { demoCommand, type Output, runApplication } from '@hmm/cli';
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import { MirrorClient } from '@hmm/machine/contract';
 
 const mirror: ClientFactory = {

@@ -10,7 +10,7 @@ import {
   runApplication,
   runCommand,
 } from '@hmm/cli';
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import { MirrorClient } from '@hmm/machine/contract';
 import { afterEach, describe, expect, test } from 'vitest';
 import { surveyTrace } from '../src/trace-input.js';

@@ -1,3 +1,4 @@
+import type { StreamShape } from '@hmm/device';
 import {
   GPU_ACCESS_ATOMIC_STRONG,
   GPU_ACCESS_NEEDS,
@@ -16,17 +17,11 @@ import type { GpuInstance } from './gpu-instance.js';
 /** uTLB ids are below this. */
 export const UTLBS = 1024;
 
-/**
- * How the accesses of a kernel hang together: one thread, a thread an access, a grid-stride pass over all bytes, warps that
- * each take the next access when their last is done.
- */
-export type GpuKernelShape = 'serial' | 'parallel' | 'stream' | 'warps';
-
 /** What a kernel does to memory: access `i` touches `width` bytes at `offset` of page `base + pages[i]`. */
 export interface GpuAccesses {
   /** `GPU_ACCESS_READ`, `_WRITE` or `_ATOMIC_STRONG`. */
   readonly access: number;
-  readonly shape: GpuKernelShape;
+  readonly shape: StreamShape;
   /** VPN that `pages` count from. */
   readonly base: number;
   readonly pages: Int32Array;

@@ -1,3 +1,4 @@
+import type { FrameContents } from '@hmm/device';
 import { type Kernel, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { AccessCounters } from './access-counters.js';
 import { GPU_PTE_FOREIGN, GPU_PTE_SYSMEM } from './access.js';
@@ -14,14 +15,6 @@ import { ParallelKernel } from './parallel-kernel.js';
 import { SerialKernel } from './serial-kernel.js';
 import { TLB_BATCH } from './tlb.js';
 import { WarpKernel } from './warp-kernel.js';
-
-/** Contents by frame: what a PTE's frame is looked up in. */
-export interface FrameContents {
-  /** `width` bytes at `offset` of frame `pfn`, little-endian. */
-  read(pfn: number, offset: number, width: number): number;
-  /** Stores the low `width` bytes of `value`. */
-  write(pfn: number, offset: number, width: number, value: number): void;
-}
 
 /** The driver's side of the fault interrupt. */
 export interface GpuFaultHandler {

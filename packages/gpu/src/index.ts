@@ -7,7 +7,7 @@ export * from './cost.js';
 export * from './fault-buffer.js';
 export * from './gpu.js';
 export * from './gpu-instance.js';
-export { GpuKernel, UTLBS, type GpuAccesses, type GpuKernelShape } from './gpu-kernel.js';
+export { GpuKernel, UTLBS, type GpuAccesses } from './gpu-kernel.js';
 export * from './gpu-stream.js';
 export * from './memory.js';
 export * from './page-table.js';

@@ -1,3 +1,4 @@
+import type { StreamShape } from '@hmm/device';
 import { describe, expect, it } from 'vitest';
 import {
   type Gpu,
@@ -12,7 +13,6 @@ import {
   Gpu as GpuClass,
   type GpuFaultEntry,
   type GpuFaultHandler,
-  type GpuKernelShape,
   gpuPreset,
 } from '@hmm/gpu';
 import { Kernel, type Task } from '@hmm/kernel';
@@ -47,7 +47,7 @@ class MapOnFault implements GpuFaultHandler {
   }
 }
 
-function run(shape: GpuKernelShape, pages: Int32Array, access = GPU_ACCESS_READ, values?: Uint32Array) {
+function run(shape: StreamShape, pages: Int32Array, access = GPU_ACCESS_READ, values?: Uint32Array) {
   const kernel = new Kernel();
   const gpu = new GpuClass(kernel, gpuPreset('h100'), { memoryPages: 65536 });
   const handler = new MapOnFault();
@@ -142,7 +142,7 @@ describe('running kernels', () => {
 });
 
 describe('a walker (ATS)', () => {
-  it.each<GpuKernelShape>(['serial', 'parallel', 'stream', 'warps'])(
+  it.each<StreamShape>(['serial', 'parallel', 'stream', 'warps'])(
     'is asked for what the table lacks, right by right, before a fault is raised: %s',
     (shape) => {
       const kernel = new Kernel();

@@ -1,7 +1,6 @@
 import type { Task } from '@hmm/kernel';
 import { cpuTouch, SIGBUS } from '@hmm/mm';
-import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessStream } from './access-stream.js';
-import type { ManagedMemory } from './device-client.js';
+import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessStream, type ManagedMemory } from '@hmm/device';
 import { cpuAdd, cpuLoad, cpuStore } from './memory-calls.js';
 import type { Process } from './process.js';
 

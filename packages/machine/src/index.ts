@@ -1,13 +1,7 @@
-export * from './access-stream.js';
-export * from './client-factory.js';
-export * from './counters-by-name.js';
 export { CPU_COST, type CpuCost } from './cpu-access.js';
-export * from './device-client.js';
-export * from './device-counters.js';
 export * from './machine.js';
 export * from './machine-settings.js';
 export { Process } from './process.js';
-export type { ProcessMm } from './process-mm.js';
 export * from './play.js';
 export * from './play-script.js';
 export * from './program.js';

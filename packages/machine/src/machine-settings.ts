@@ -6,7 +6,7 @@ import {
   type Release,
   RELEASES,
 } from '@hmm/kernel';
-import type { ClientFactory } from './client-factory.js';
+import type { ClientFactory } from '@hmm/device';
 
 /** Settings of a machine itself, whichever driver runs on it, with a sentence each. */
 export const MACHINE_SETTINGS: Readonly<Record<string, string>> = {

@@ -8,7 +8,7 @@ import {
   type MmStruct,
   unpinUserPage,
 } from '@hmm/mm';
-import type { DeviceClient, DeviceProcess } from './device-client.js';
+import type { DeviceClient, DeviceProcess } from '@hmm/device';
 import { CPU_COST, type CpuCost } from './cpu-access.js';
 import { AddressLayout, type Region } from './region.js';
 import { Process } from './process.js';

@@ -1,7 +1,6 @@
 import { errnoName, HPAGE_PMD_NR, HmmError, type Task } from '@hmm/kernel';
-import { ACCESS_READ, type AccessStream } from './access-stream.js';
+import { ACCESS_READ, type AccessStream, type AdviceKind, type DeviceProcess, type Place } from '@hmm/device';
 import { cpuTouchStream } from './cpu-access.js';
-import type { AdviceKind, DeviceProcess, Place } from './device-client.js';
 import type { Machine } from './machine.js';
 import { mapMemory } from './memory-calls.js';
 import type { PlayPhase, PlayRegion, PlayScript } from './play-script.js';

@@ -1,5 +1,5 @@
 import { type MmStruct, Tlb } from '@hmm/mm';
-import type { DeviceProcess } from './device-client.js';
+import type { DeviceProcess } from '@hmm/device';
 
 /** A process of the machine: an address space, and the devices that it has open. */
 export class Process {

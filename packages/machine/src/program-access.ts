@@ -7,13 +7,7 @@ import {
   type Problem,
   type Statement,
 } from '@hmm/workload';
-import {
-  ACCESS_ATOMIC,
-  ACCESS_READ,
-  ACCESS_WRITE,
-  type AccessKind,
-  type AccessStream,
-} from './access-stream.js';
+import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessKind, type AccessStream } from '@hmm/device';
 import { cpuAccess, type CpuAccessResult, managedCpuAccess } from './cpu-access.js';
 import { failed, type PageRange, type ProgramContext } from './program-context.js';
 import { deviceOf } from './program-device.js';

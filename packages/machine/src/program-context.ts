@@ -11,8 +11,7 @@ import {
   type Statement,
 } from '@hmm/workload';
 import type { Value } from '@hmm/workload';
-import { RES_CPU, RES_DEVICE, RES_DEVICE_MAPPED, RES_DEVICE_WRITE } from './device-client.js';
-import { counterValue } from './counters-by-name.js';
+import { RES_CPU, RES_DEVICE, RES_DEVICE_MAPPED, RES_DEVICE_WRITE, counterValue } from '@hmm/device';
 import type { Machine } from './machine.js';
 import { cpuResident } from './memory-calls.js';
 import type { Process } from './process.js';

@@ -1,6 +1,6 @@
 import { EOPNOTSUPP, errnoName, type Task } from '@hmm/kernel';
 import { evaluateNumber, type Name, type Problem, type Span, type Statement } from '@hmm/workload';
-import type { DeviceProcess } from './device-client.js';
+import type { DeviceProcess } from '@hmm/device';
 import { failed, returned, type ProgramContext } from './program-context.js';
 
 /** The device that a statement means, opened in this process. */

@@ -1,6 +1,6 @@
 import { errnoName, pagesOf, type Task } from '@hmm/kernel';
 import { evaluateNumber, type Problem, type Statement } from '@hmm/workload';
-import type { ManagedMemory } from './device-client.js';
+import type { ManagedMemory } from '@hmm/device';
 import { mapMemory, moveMapping, rangeCall, type RangeRequest } from './memory-calls.js';
 import { failed, returned, type PageRange, type ProgramContext } from './program-context.js';
 import { deviceOf } from './program-device.js';

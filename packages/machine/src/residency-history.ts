@@ -1,5 +1,5 @@
 import type { Task } from '@hmm/kernel';
-import { RES_CPU, RES_DEVICE } from './device-client.js';
+import { RES_CPU, RES_DEVICE } from '@hmm/device';
 import type { Machine } from './machine.js';
 import { cpuResident } from './memory-calls.js';
 import type { Region } from './region.js';

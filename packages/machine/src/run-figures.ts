@@ -1,5 +1,4 @@
-import { bytesMoved, causesOf } from './counters-by-name.js';
-import type { DeviceClient } from './device-client.js';
+import { type DeviceClient, bytesMoved, causesOf } from '@hmm/device';
 import type { Machine } from './machine.js';
 import type { ProgramRun } from './program.js';
 

@@ -1,3 +1,4 @@
+import type { Capability, ClientWorker, DeviceClient, DeviceCounters, OpenResult } from '@hmm/device';
 import type { GpuPreset } from '@hmm/gpu';
 import { ENODEV, ENOSYS, EOPNOTSUPP, type Kernel, type Task, errnoName } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
@@ -16,37 +17,16 @@ export interface NouveauClientOptions extends NouveauOptions {
 /** 64 GiB below the area where mappings are made: free in every modelled process. */
 const UNMANAGED = { addr: 2 ** 43, size: 2 ** 36 };
 
-/** Whether the client works, as a machine asks it. */
-export type NouveauCapability =
-  | { readonly ok: true; readonly features: NouveauFeatures }
-  | { readonly ok: false; readonly errno: number; readonly reason: string };
-
-/** What nouveau's SVM offers: all of the process's memory, atomics, and migration when asked; nothing else. */
-export interface NouveauFeatures {
-  readonly systemMemory: true;
-  readonly managedMemory: false;
-  readonly atomics: true;
-  readonly faultMigration: false;
-  readonly advice: readonly [];
-  readonly operations: readonly [];
-  readonly memoryPages: number;
-}
-
-/** The answer of {@link NouveauClient.openProcess}. */
-export type NouveauOpenResult =
-  | { readonly ok: true; readonly process: NouveauProcess }
-  | { readonly ok: false; readonly errno: number; readonly reason: string };
-
 /**
  * nouveau and its GPU as a machine drives them: what Mesa does with the device file (SVM_INIT, one channel,
- * SVM_BIND) behind the verbs that all clients have. Satisfies `DeviceClient` of `@hmm/machine`.
+ * SVM_BIND) behind the verbs that all clients have.
  *
  * ```ts
  * const client = new NouveauClient(kernel, memory, gpuPreset('p100'));
  * const capability = client.capability();
  * ```
  */
-export class NouveauClient {
+export class NouveauClient implements DeviceClient {
   readonly name = 'nouveau';
   /** The GPU preset's name. */
   readonly gpu: string;
@@ -67,7 +47,7 @@ export class NouveauClient {
   }
 
   /** Whether SVM works on this GPU with this firmware, and if not why. */
-  capability(): NouveauCapability {
+  capability(): Capability {
     const { chip, missingFirmware, gpu } = this.drm;
     const available = nouveauSvmAvailable(chip, this.options);
     if (!available.ok) return { ok: false, errno: -ENOSYS, reason: available.reason };
@@ -95,13 +75,13 @@ export class NouveauClient {
   }
 
   /** The fault worker. */
-  workers(): readonly { readonly name: string; readonly task: Task }[] {
+  workers(): readonly ClientWorker[] {
     const { svm } = this.drm;
     return svm === undefined ? [] : [{ name: 'nouveau-svm-fault', task: svm.worker() }];
   }
 
   /** Opens the device file in a process: SVM_INIT, then a channel. */
-  *openProcess(mm: MmStruct): Task<NouveauOpenResult> {
+  *openProcess(mm: MmStruct): Task<OpenResult<NouveauProcess>> {
     const capability = this.capability();
     if (!capability.ok) return capability;
     const cli = new NouveauCli(this.drm, mm);
@@ -128,7 +108,7 @@ export class NouveauClient {
   }
 
   /** Totals since the client was made. */
-  counters(): NouveauClientCounters {
+  counters(): DeviceCounters {
     const { counters, gpu } = this.drm;
     return {
       faults: counters.faults,
@@ -158,29 +138,4 @@ export class NouveauClient {
     this.opened--;
     if (this.opened === 0 && this.drm.dmem !== undefined) yield* this.drm.dmem.evictAll();
   }
-}
-
-/** What {@link NouveauClient.counters} returns; see `DeviceCounters` of `@hmm/machine`. */
-export interface NouveauClientCounters {
-  readonly faults: number;
-  readonly batches: number;
-  readonly cpuFaults: number;
-  readonly byCause: Readonly<
-    Record<'user' | 'cpu-fault' | 'close', { readonly toDevice: number; readonly toHost: number }>
-  >;
-  readonly remoteAccesses: number;
-  readonly remoteMaps: number;
-  readonly invalidations: number;
-  readonly retries: number;
-  readonly replays: number;
-  readonly throttled: number;
-  readonly pinned: number;
-  readonly evictedPages: number;
-  readonly timeNs: {
-    readonly running: number;
-    readonly faultWait: number;
-    readonly copying: number;
-    readonly invalidating: number;
-  };
-  readonly residentNs: number;
 }

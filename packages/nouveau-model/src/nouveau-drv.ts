@@ -1,3 +1,4 @@
+import { SystemFrames } from '@hmm/device';
 import { Gpu, type GpuPreset } from '@hmm/gpu';
 import { HmmError, type Kernel, Mutex, type Release } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
@@ -15,7 +16,6 @@ import {
 import { NouveauSvm } from './nouveau-svm.js';
 import { nvkmChipOf, type NvkmChip } from './nvkm-device.js';
 import { nvkmFirmwareLoad } from './nvkm-firmware.js';
-import { SystemFrames } from './system-frames.js';
 
 /** Where the modelled card sits. */
 const PCI_NAME = '0000:01:00.0';

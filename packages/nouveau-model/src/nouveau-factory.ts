@@ -1,6 +1,6 @@
+import type { ClientFactory, DriverRules } from '@hmm/device';
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
-import { type Kernel, PAGE_SIZE, type Release, RELEASES } from '@hmm/kernel';
-import type { MemorySystem } from '@hmm/mm';
+import { PAGE_SIZE, RELEASES } from '@hmm/kernel';
 import { NouveauClient, type NouveauClientOptions } from './nouveau-client.js';
 import {
   NOUVEAU_KERNELS,
@@ -10,29 +10,10 @@ import {
 } from './nouveau-options.js';
 import type { FirmwareSource } from './nvkm-firmware.js';
 
-/** What a {@link NouveauFactory} makes, or one line on what is wrong with the settings. */
-export type NouveauMade =
-  { readonly ok: true; readonly client: NouveauClient } | { readonly ok: false; readonly message: string };
-
 /** Which images a directory holds; undefined where there is no such directory. Reading it is the application's. */
 export type FirmwareDirectories = (path: string) => FirmwareSource | undefined;
 
-/** A {@link NouveauClient} by name and settings. Satisfies `ClientFactory` of `@hmm/machine`. */
-export interface NouveauFactory {
-  readonly name: string;
-  readonly title: string;
-  readonly gpus: readonly string[];
-  readonly settings: Readonly<Record<string, string>>;
-  readonly rules: typeof RULES;
-  release(settings: ReadonlyMap<string, string>): Release | undefined;
-  create(
-    host: { readonly kernel: Kernel; readonly memory: MemorySystem },
-    gpu: string,
-    settings: ReadonlyMap<string, string>,
-  ): NouveauMade;
-}
-
-const RULES = {
+const RULES: DriverRules = {
   gpuFault:
     'maps the page where it is, in host memory, and moves nothing: only SVM_BIND migrates (nouveau_range_fault).',
   firstTouch: 'faults the page in as the CPU would, in host memory (hmm_range_fault with REQ_FAULT).',
@@ -52,7 +33,9 @@ const RULES = {
 };
 
 /** How an application makes this client. @param directories finds firmware directories; without it there are none. */
-export function nouveauFactory(directories: FirmwareDirectories = () => undefined): NouveauFactory {
+export function nouveauFactory(
+  directories: FirmwareDirectories = () => undefined,
+): ClientFactory<NouveauClient> {
   return {
     name: 'nouveau',
     title: 'nouveau SVM of Linux 6.12',

@@ -1,26 +1,22 @@
-import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuStream } from '@hmm/gpu';
-import { EINVAL, EIO, ENTRY_TABLE, EOPNOTSUPP, LEVEL_PMD, pteIndex, type Task } from '@hmm/kernel';
-import { isDeviceExclusivePte, isDevicePrivatePte, type MmStruct, ptePresent } from '@hmm/mm';
+import {
+  type AccessStream,
+  cpuResidency,
+  type DeviceOperationResult,
+  type DeviceProcess,
+  type Place,
+  RES_DEVICE_MAPPED,
+  RES_DEVICE_WRITE,
+  type StreamResult,
+} from '@hmm/device';
+import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses } from '@hmm/gpu';
+import { EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { type NouveauChannel, nouveauChannelDel } from './nouveau-chan.js';
 import { svmBindMigrate } from './nouveau-drm-uapi.js';
 import { nouveauSvmmBind } from './nouveau-svm-bind.js';
 import type { NouveauCli, NouveauSvmm } from './nouveau-svmm.js';
 
-/** How a kernel ended: `StreamResult` of `@hmm/machine`. */
-export interface NouveauStreamResult {
-  readonly errno: number;
-  readonly done: number;
-  readonly reason: string;
-}
-
-const RES_CPU = 1;
-const RES_DEVICE = 2;
-const RES_CPU_MAPPED = 4;
-const RES_DEVICE_MAPPED = 8;
-const RES_DEVICE_WRITE = 16;
-
-/** One process with the device file open: a mirror and a channel. Satisfies `DeviceProcess` of `@hmm/machine`. */
-export class NouveauProcess {
+/** One process with the device file open: a mirror and a channel. */
+export class NouveauProcess implements DeviceProcess {
   /** nouveau has no memory of its own that is shared with the CPU by page faults. */
   readonly managed = undefined;
   readonly cli: NouveauCli;
@@ -41,7 +37,7 @@ export class NouveauProcess {
   }
 
   /** Runs a kernel on the channel, to its end or until the channel is killed. */
-  *launch(stream: GpuStream): Task<NouveauStreamResult> {
+  *launch(stream: AccessStream): Task<StreamResult> {
     const dead = this.fatal();
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
     const { gpu } = this.cli.drm;
@@ -58,7 +54,7 @@ export class NouveauProcess {
   }
 
   /** SVM_BIND towards the GPU. Back there is no call: the only target is the GPU's memory. */
-  *prefetch(vpn: number, pages: number, to: 'cpu' | 'gpu'): Task<number> {
+  *prefetch(vpn: number, pages: number, to: Place): Task<number> {
     if (this.closed) return -EINVAL;
     const args = svmBindMigrate(vpn, pages);
     this.ioctls++;
@@ -74,11 +70,11 @@ export class NouveauProcess {
   }
 
   /** nouveau has no further calls. */
-  *operation(): Task<{ rc: number; cpages: number; faults: number; values: readonly number[] }> {
+  *operation(): Task<DeviceOperationResult> {
     return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
   }
 
-  /** Where each page is, and who maps it: `RES_*` of `@hmm/machine`, one byte a page. */
+  /** Where each page is, and who maps it: `RES_*` bits, one byte a page. */
   residency(vpn: number, pages: number, out: Uint8Array): void {
     const { table } = this.svmm.vmm;
     for (let i = 0; i < pages; i++) {
@@ -107,16 +103,4 @@ export class NouveauProcess {
     yield* this.svmm.fini();
     yield* this.onClose();
   }
-}
-
-function cpuResidency(mm: MmStruct, vpn: number): number {
-  const { tables } = mm.system;
-  const { lanes } = tables;
-  const pmd = tables.find(mm.root, vpn, LEVEL_PMD);
-  if (pmd < 0) return 0;
-  let flags = lanes[pmd] ?? 0;
-  if (flags === ENTRY_TABLE) flags = lanes[(lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn)] ?? 0;
-  if (ptePresent(flags)) return RES_CPU | RES_CPU_MAPPED;
-  if (isDeviceExclusivePte(flags)) return RES_CPU;
-  return isDevicePrivatePte(flags) ? RES_DEVICE : 0;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { gpuPreset } from '@hmm/gpu';
-import type { DeviceClient } from '@hmm/machine';
+import type { DeviceClient } from '@hmm/device';
 import { contractCases } from '@hmm/machine/contract';
 import { NouveauClient, type NouveauClientOptions } from '@hmm/nouveau-model';
 

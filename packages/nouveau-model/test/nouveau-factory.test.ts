@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Kernel } from '@hmm/kernel';
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import { MemorySystem } from '@hmm/mm';
 import { nouveauFactory } from '@hmm/nouveau-model';
 

@@ -1,3 +1,4 @@
+import type { StreamResult } from '@hmm/device';
 import { type GpuPreset, gpuPreset } from '@hmm/gpu';
 import { type FaultInjector, Kernel, type Task, tracepoint } from '@hmm/kernel';
 import {
@@ -12,12 +13,7 @@ import {
   mmCreate,
   sysMmap,
 } from '@hmm/mm';
-import {
-  NouveauClient,
-  type NouveauClientOptions,
-  type NouveauProcess,
-  type NouveauStreamResult,
-} from '@hmm/nouveau-model';
+import { NouveauClient, type NouveauClientOptions, type NouveauProcess } from '@hmm/nouveau-model';
 
 export const RW = PROT_READ | PROT_WRITE;
 export const ANON = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -90,7 +86,7 @@ export class Setup {
     access: 'read' | 'write' | 'atomic',
     value = 0,
     shape: 'serial' | 'parallel' = 'parallel',
-  ): Task<NouveauStreamResult & { values: number[] }> {
+  ): Task<StreamResult & { values: number[] }> {
     const values = Uint32Array.from(pages, (_, i) => (access === 'write' ? value + i : value));
     const kind = ({ read: 1, write: 2, atomic: 3 } as const)[access];
     const stream = {
@@ -112,7 +108,7 @@ export class Setup {
     access: 'read' | 'write' | 'atomic' = 'read',
     value = 0,
     shape: 'serial' | 'parallel' = 'parallel',
-  ): NouveauStreamResult & { values: number[] } {
+  ): StreamResult & { values: number[] } {
     return this.run(this.launch(vpn, pages, access, value, shape));
   }
 

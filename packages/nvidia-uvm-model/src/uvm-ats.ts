@@ -1,3 +1,4 @@
+import { cpuResidency, RES_DEVICE_MAPPED, RES_DEVICE_WRITE } from '@hmm/device';
 import {
   GPU_LEAF_4K,
   GPU_PTE_ATOMIC,
@@ -37,12 +38,6 @@ import type { UvmHmmDevmem } from './uvm-hmm-devmem.js';
 import { UvmVaBlock } from './uvm-va-block.js';
 import { UvmVaRange } from './uvm-va-range.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
-
-const RES_CPU = 1;
-const RES_DEVICE = 2;
-const RES_CPU_MAPPED = 4;
-const RES_DEVICE_MAPPED = 8;
-const RES_DEVICE_WRITE = 16;
 
 /** What the CPU's page table says of a page. */
 const NOTHING = 0;
@@ -139,12 +134,12 @@ export class UvmAts implements GpuWalker {
     return flags === NOTHING ? this.pfn < 0 : this.pfn === ZERO_PFN;
   }
 
-  /** Where a page is and who maps it: `RES_*` bits of `@hmm/machine`. */
+  /** Where a page is and who maps it, as `RES_*` bits: the GPU reaches what the CPU's page table maps. */
   residency(vpn: number): number {
+    const bits = cpuResidency(this.mm, vpn);
     const flags = this.look(vpn);
-    if (flags === NOTHING) return 0;
-    const place = this.devmem.holds(this.pfn) ? RES_DEVICE : RES_CPU;
-    return place | RES_CPU_MAPPED | RES_DEVICE_MAPPED | (pteWrite(flags) ? RES_DEVICE_WRITE : 0);
+    if (flags === NOTHING) return bits;
+    return bits | RES_DEVICE_MAPPED | (pteWrite(flags) ? RES_DEVICE_WRITE : 0);
   }
 
   /** Flags of the present entry that maps `vpn`, whose lane and frame are left behind; {@link NOTHING}, and a frame of -1 for a hole. */

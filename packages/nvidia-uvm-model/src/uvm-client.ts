@@ -1,3 +1,11 @@
+import type {
+  AdviceKind,
+  Capability,
+  ClientWorker,
+  DeviceClient,
+  DeviceCounters,
+  OpenResult,
+} from '@hmm/device';
 import { Gpu, type GpuPreset } from '@hmm/gpu';
 import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
@@ -30,24 +38,7 @@ export interface UvmClientOptions {
   readonly seed?: number;
 }
 
-/** What a working client offers: `DeviceFeatures` of `@hmm/machine`, by shape. */
-export interface UvmFeatures {
-  readonly systemMemory: boolean;
-  /** Why it does not reach system memory; empty where it does. */
-  readonly systemMemoryRefusal: string;
-  readonly managedMemory: true;
-  readonly atomics: true;
-  readonly faultMigration: true;
-  readonly advice: readonly UvmAdvice[];
-  readonly operations: readonly string[];
-  readonly memoryPages: number;
-}
-
-/** Advice that the driver takes. */
-export type UvmAdvice =
-  'preferred' | 'accessed_by' | 'read_mostly' | 'unset_preferred' | 'unset_accessed_by' | 'unset_read_mostly';
-
-const ADVICE: readonly UvmAdvice[] = [
+const ADVICE: readonly AdviceKind[] = [
   'preferred',
   'accessed_by',
   'read_mostly',
@@ -56,16 +47,10 @@ const ADVICE: readonly UvmAdvice[] = [
   'unset_read_mostly',
 ];
 
-/** The answer of {@link UvmClient.openProcess}. */
-export type UvmOpenResult =
-  | { readonly ok: true; readonly process: UvmProcess }
-  | { readonly ok: false; readonly errno: number; readonly reason: string };
-
 /**
- * The driver and its GPU as a machine drives them, with the verbs that all clients have. Satisfies `DeviceClient` of
- * `@hmm/machine`.
+ * The driver and its GPU as a machine drives them, with the verbs that all clients have.
  */
-export class UvmClient {
+export class UvmClient implements DeviceClient {
   readonly name = 'nvidia';
   /** The GPU preset's name. */
   readonly gpu: string;
@@ -96,16 +81,14 @@ export class UvmClient {
   }
 
   /** Whether the driver works on this GPU, and if not why. */
-  capability():
-    | { readonly ok: true; readonly features: UvmFeatures }
-    | { readonly ok: false; readonly errno: number; readonly reason: string } {
+  capability(): Capability {
     const capability = uvmCapability(this.preset, this.driver.params, this.driver.release);
     if (!capability.ok) return capability;
     return {
       ok: true,
       features: {
         systemMemory: capability.system.kind !== 'none',
-        systemMemoryRefusal: capability.system.kind === 'none' ? capability.system.reason : '',
+        ...(capability.system.kind === 'none' ? { systemMemoryRefusal: capability.system.reason } : {}),
         managedMemory: true,
         atomics: true,
         faultMigration: true,
@@ -117,12 +100,12 @@ export class UvmClient {
   }
 
   /** None: faults are served in the time of the kernel that raises them. */
-  workers(): readonly { readonly name: string; readonly task: Task }[] {
+  workers(): readonly ClientWorker[] {
     return [];
   }
 
   /** Opens the device file in a process: a VA space and, where the GPU can, a mirror of its memory. */
-  *openProcess(mm: MmStruct): Task<UvmOpenResult> {
+  *openProcess(mm: MmStruct): Task<OpenResult<UvmProcess>> {
     const capability = uvmCapability(this.preset, this.driver.params, this.driver.release);
     if (!capability.ok) return capability;
     const space = this.driver.openVaSpace();
@@ -146,8 +129,8 @@ export class UvmClient {
     return 0;
   }
 
-  /** Totals since the client was made: `DeviceCounters` of `@hmm/machine`. */
-  counters(): UvmClientCounters {
+  /** Totals since the client was made. */
+  counters(): DeviceCounters {
     const { gpu, tools } = this.driver;
     const c = tools.counters;
     const cause = (kind: number): Readonly<UvmBytes> => ({
@@ -181,31 +164,6 @@ export class UvmClient {
       residentNs: gpu.residentNs,
     };
   }
-}
-
-/** Counters as a machine reads them. */
-export interface UvmClientCounters {
-  readonly faults: number;
-  readonly batches: number;
-  readonly cpuFaults: number;
-  readonly byCause: Readonly<
-    Record<'fault' | 'prefetch' | 'user' | 'eviction' | 'counter', Readonly<UvmBytes>>
-  >;
-  readonly remoteAccesses: number;
-  readonly remoteMaps: number;
-  readonly invalidations: number;
-  readonly retries: number;
-  readonly replays: number;
-  readonly throttled: number;
-  readonly pinned: number;
-  readonly evictedPages: number;
-  readonly timeNs: {
-    readonly running: number;
-    readonly faultWait: number;
-    readonly copying: number;
-    readonly invalidating: number;
-  };
-  readonly residentNs: number;
 }
 
 /** Frame numbers that the machine has left for device memory, in whole root chunks. */

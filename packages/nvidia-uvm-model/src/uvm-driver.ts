@@ -1,3 +1,4 @@
+import { SystemFrames } from '@hmm/device';
 import type { Gpu } from '@hmm/gpu';
 import { type Kernel, Mutex, type Task } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
@@ -19,7 +20,6 @@ import type { UvmPrefetchParams } from './uvm-perf-prefetch.js';
 import { uvmPerfThrashingResetPage, type UvmThrashingParams } from './uvm-perf-thrashing.js';
 import { UvmPmmGpu } from './uvm-pmm-gpu.js';
 import { UvmServiceContext } from './uvm-service-context.js';
-import { UvmSystemFrames } from './uvm-system-frames.js';
 import { UvmTools } from './uvm-tools.js';
 import {
   UVM_ID_CPU,
@@ -129,7 +129,7 @@ export class UvmDriver {
   /** Lets the GPU use a process's system memory as well, by HMM or, where the hardware can, through the CPU's page tables. */
   *attachMm(space: UvmVaSpace, mm: MmStruct, ats: boolean): Task<number> {
     this.devmem ??= new UvmHmmDevmem(this, mm.system, ats);
-    this.gpu.foreign ??= new UvmSystemFrames(mm.system);
+    this.gpu.foreign ??= new SystemFrames(mm.system);
     const ready = yield* mmuNotifierRegister(undefined, mm);
     if (ready !== 0) return ready;
     space.hmm = new UvmHmmVaSpace(space, mm, this.devmem);

@@ -1,6 +1,6 @@
+import type { ClientFactory, DriverRules } from '@hmm/device';
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
-import { type Kernel, PAGE_SIZE } from '@hmm/kernel';
-import type { MemorySystem } from '@hmm/mm';
+import { PAGE_SIZE } from '@hmm/kernel';
 import { UVM_RELEASE } from './uvm-capability.js';
 import { UvmClient } from './uvm-client.js';
 import {
@@ -10,25 +10,7 @@ import {
   UvmModuleParams,
 } from './uvm-module-params.js';
 
-/** What a {@link UvmFactory} makes, or one line on what is wrong with the settings. */
-export type UvmMade =
-  { readonly ok: true; readonly client: UvmClient } | { readonly ok: false; readonly message: string };
-
-/** A {@link UvmClient} by name and settings. Satisfies `ClientFactory` of `@hmm/machine`. */
-export interface UvmFactory {
-  readonly name: string;
-  readonly title: string;
-  readonly gpus: readonly string[];
-  readonly settings: Readonly<Record<string, string>>;
-  readonly rules: typeof RULES;
-  create(
-    host: { readonly kernel: Kernel; readonly memory: MemorySystem; readonly seed: number },
-    gpu: string,
-    settings: ReadonlyMap<string, string>,
-  ): UvmMade;
-}
-
-const RULES = {
+const RULES: DriverRules = {
   gpuFault:
     'migrates the page to device memory, unless advice or pinning keeps it where it is (block_select_processor_residency).',
   firstTouch:
@@ -51,7 +33,7 @@ const RULES = {
 };
 
 /** How an application makes this client. Each module parameter is a setting under its own name. */
-export function uvmFactory(): UvmFactory {
+export function uvmFactory(): ClientFactory<UvmClient> {
   const settings: Record<string, string> = {
     vram: 'device memory, MiB',
     release: `driver release branch whose rules apply where they differ; ${UVM_RELEASE}`,

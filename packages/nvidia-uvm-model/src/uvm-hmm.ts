@@ -35,10 +35,6 @@ import { defaultPolicy, type UvmVaPolicy } from './uvm-va-policy.js';
 import { UvmVaRange } from './uvm-va-range.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 
-const RES_CPU = 1;
-const RES_DEVICE = 2;
-const RES_CPU_MAPPED = 4;
-
 /** A block of system memory: the masks of a block, and the notifier that watches its 2 MiB. */
 export interface UvmHmmBlock {
   readonly space: UvmHmmVaSpace;
@@ -153,18 +149,6 @@ export class UvmHmmVaSpace {
       }
     }
     return { first: low - block.start, outer: high - block.start };
-  }
-
-  /** Where a page is and whether the CPU maps it: `RES_*` bits of `@hmm/machine`. */
-  residency(vpn: number): number {
-    const { tables } = this.mm.system;
-    const pmd = tables.find(this.mm.root, vpn, LEVEL_PMD);
-    if (pmd < 0) return 0;
-    let flags = tables.lanes[pmd] ?? 0;
-    if (flags === ENTRY_TABLE) flags = tables.lanes[(tables.lanes[pmd + 1] ?? 0) + 2 * pteIndex(vpn)] ?? 0;
-    if (ptePresent(flags)) return RES_CPU | RES_CPU_MAPPED;
-    if (isDeviceExclusivePte(flags)) return RES_CPU;
-    return isDevicePrivatePte(flags) ? RES_DEVICE : 0;
   }
 
   /** Stops watching everything. Nothing of the process may be in device memory. */

@@ -1,7 +1,22 @@
-import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuStream } from '@hmm/gpu';
+import {
+  type AccessStream,
+  type AdviceKind,
+  cpuResidency,
+  type DeviceOperation,
+  type DeviceOperationResult,
+  type DeviceProcess,
+  type ManagedMemory,
+  type Place,
+  RES_CPU,
+  RES_CPU_MAPPED,
+  RES_DEVICE,
+  RES_DEVICE_MAPPED,
+  RES_DEVICE_WRITE,
+  type StreamResult,
+} from '@hmm/device';
+import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses } from '@hmm/gpu';
 import { EACCES, EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
-import type { UvmAdvice } from './uvm-client.js';
 import { uvmDiscard } from './uvm-discard.js';
 import { uvmAtsMigrateRange, uvmHmmMigrateRange } from './uvm-hmm-api.js';
 import { launchKernel } from './uvm-launch.js';
@@ -20,36 +35,8 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmForkZap } from './uvm-fork.js';
 import { uvmVmaCall, type UvmVmaCall } from './uvm-vma.js';
 
-const RES_CPU = 1;
-const RES_DEVICE = 2;
-const RES_CPU_MAPPED = 4;
-const RES_DEVICE_MAPPED = 8;
-const RES_DEVICE_WRITE = 16;
-
-/** How it ended: `StreamResult` of `@hmm/machine`. */
-export interface UvmStreamResult {
-  readonly errno: number;
-  readonly done: number;
-  readonly reason: string;
-}
-
-/** A call of the driver's own: `DeviceOperation` of `@hmm/machine`. */
-export interface UvmOperation {
-  readonly name: string;
-  readonly vpn: number;
-  readonly pages: number;
-}
-
-/** Its outcome: 0 or a negative errno. */
-export interface UvmOperationResult {
-  readonly rc: number;
-  readonly cpages: number;
-  readonly faults: number;
-  readonly values: readonly number[];
-}
-
-/** Managed memory of one process: `ManagedMemory` of `@hmm/machine`. */
-export class UvmManagedMemory {
+/** Managed memory of one process. */
+export class UvmManagedMemory implements ManagedMemory {
   private readonly space: UvmVaSpace;
   private readonly onAccess: { warmth: 'warm' | 'cold' };
 
@@ -69,7 +56,7 @@ export class UvmManagedMemory {
   }
 
   /** CPU accesses; faults go to the driver. */
-  *cpuAccess(stream: GpuStream): Task<UvmStreamResult> {
+  *cpuAccess(stream: AccessStream): Task<StreamResult> {
     const write = stream.access > 1;
     const atomic = stream.access === 3;
     const { pages, refill } = stream;
@@ -105,8 +92,8 @@ function signalOf(errno: number): string {
     : 'no managed memory is there (SIGBUS)';
 }
 
-/** One process on the GPU: `DeviceProcess` of `@hmm/machine`. */
-export class UvmProcess {
+/** One process on the GPU. */
+export class UvmProcess implements DeviceProcess {
   readonly space: UvmVaSpace;
   readonly managed: UvmManagedMemory;
   private readonly cpu: { warmth: 'warm' | 'cold' } = { warmth: 'warm' };
@@ -118,7 +105,7 @@ export class UvmProcess {
   }
 
   /** Runs a kernel to its end, or until one of its accesses is cancelled; then the context is dead. */
-  *launch(stream: GpuStream): Task<UvmStreamResult> {
+  *launch(stream: AccessStream): Task<StreamResult> {
     const dead = this.fatal();
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
     const kernel = yield* launchKernel(this.space, gpuAccesses(stream));
@@ -129,7 +116,7 @@ export class UvmProcess {
   }
 
   /** `cudaMemPrefetchAsync` and a synchronise. */
-  *prefetch(vpn: number, pages: number, to: 'cpu' | 'gpu'): Task<number> {
+  *prefetch(vpn: number, pages: number, to: Place): Task<number> {
     if (this.closed) return -EINVAL;
     const destination = to === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
     if (this.space.range(vpn) !== undefined) return yield* uvmMigrate(this.space, vpn, pages, destination);
@@ -140,7 +127,7 @@ export class UvmProcess {
   }
 
   /** `cudaMemAdvise`. */
-  *advise(vpn: number, pages: number, advice: UvmAdvice, place: 'cpu' | 'gpu'): Task<number> {
+  *advise(vpn: number, pages: number, advice: AdviceKind, place: Place): Task<number> {
     if (this.closed) return -EINVAL;
     const id = place === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
     const { space } = this;
@@ -162,7 +149,7 @@ export class UvmProcess {
   }
 
   /** `cudaMemDiscardBatchAsync` (`discard`), and with the pages unmapped (`discard_unmap`); the driver has no further calls. */
-  *operation({ name, vpn, pages }: UvmOperation): Task<UvmOperationResult> {
+  *operation({ name, vpn, pages }: DeviceOperation): Task<DeviceOperationResult> {
     const known = name === 'discard' || name === 'discard_unmap';
     const failed = known ? -EINVAL : -EOPNOTSUPP;
     if (!known || this.closed) return { rc: failed, cpages: 0, faults: 0, values: [] };
@@ -170,7 +157,7 @@ export class UvmProcess {
     return { rc, cpages: 0, faults: 0, values: [] };
   }
 
-  /** Where each page is, and who maps it: `RES_*` of `@hmm/machine`, one byte a page. */
+  /** Where each page is, and who maps it: `RES_*` bits, one byte a page. */
   residency(vpn: number, pages: number, out: Uint8Array): void {
     for (let i = 0; i < pages; i++) out[i] = this.residencyOf(vpn + i);
   }
@@ -188,7 +175,7 @@ export class UvmProcess {
     yield* this.space.driver.closeVaSpace(this.space);
   }
 
-  private adviseSystem(vpn: number, pages: number, advice: UvmAdvice, id: 0 | 1): number {
+  private adviseSystem(vpn: number, pages: number, advice: AdviceKind, id: 0 | 1): number {
     const { hmm } = this.space;
     if (hmm === undefined) return -EINVAL;
     if (this.space.ats !== undefined) return 0;
@@ -200,7 +187,8 @@ export class UvmProcess {
 
   private systemResidency(vpn: number, bits: number): number {
     const { ats, hmm } = this.space;
-    return ats === undefined ? bits | (hmm?.residency(vpn) ?? 0) : ats.residency(vpn);
+    if (ats !== undefined) return ats.residency(vpn);
+    return hmm === undefined ? bits : bits | cpuResidency(hmm.mm, vpn);
   }
 
   private residencyOf(vpn: number): number {
@@ -218,7 +206,7 @@ export class UvmProcess {
 }
 
 /** Advice on system memory: policy nodes. Read duplication is taken and has no effect there. */
-function changePolicy(policy: UvmVaPolicy, advice: UvmAdvice, id: 0 | 1): void {
+function changePolicy(policy: UvmVaPolicy, advice: AdviceKind, id: 0 | 1): void {
   if (advice === 'preferred') policy.preferredLocation = id;
   else if (advice === 'unset_preferred') policy.preferredLocation = UVM_ID_INVALID;
   else if (advice === 'accessed_by') policy.accessedBy |= 1 << id;

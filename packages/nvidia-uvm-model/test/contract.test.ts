@@ -1,5 +1,5 @@
 import { gpuPreset } from '@hmm/gpu';
-import type { DeviceClient } from '@hmm/machine';
+import type { DeviceClient } from '@hmm/device';
 import { contractCases } from '@hmm/machine/contract';
 import { UvmClient, UvmModuleParams } from '@hmm/nvidia-uvm-model';
 import { describe, expect, test } from 'vitest';

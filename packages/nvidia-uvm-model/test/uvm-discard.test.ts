@@ -150,7 +150,7 @@ describe('discard (uvm_api_discard)', () => {
   });
 
   it('is a call of the device: in releases that have it, on memory that is there', () => {
-    const call = { name: 'discard_unmap', vpn: BASE, pages: 1 };
+    const call = { name: 'discard_unmap', vpn: BASE, pages: 1, value: 0 };
     const now = new Discarding();
     const run = (bench: Discarding, vpn = BASE): number =>
       bench.kernel.sched.runSync(new UvmProcess(bench.space).operation({ ...call, vpn })).rc;

@@ -1,3 +1,4 @@
+import type { StreamResult } from '@hmm/device';
 import { gpuPreset } from '@hmm/gpu';
 import { EACCES, EFAULT, Kernel, type Task } from '@hmm/kernel';
 import {
@@ -23,7 +24,6 @@ import {
   UvmEventTypeMapRemote,
   UvmEventTypeMigration,
   type UvmProcess,
-  type UvmStreamResult,
   unpackUvmEvent,
 } from '@hmm/nvidia-uvm-model';
 import { describe, expect, it } from 'vitest';
@@ -55,7 +55,7 @@ class Setup {
     return this.kernel.sched.runSync(task);
   }
 
-  gpu(access: 1 | 2 | 3, page: number, value = 0): UvmStreamResult & { value: number } {
+  gpu(access: 1 | 2 | 3, page: number, value = 0): StreamResult & { value: number } {
     const values = Uint32Array.of(value);
     const pages = Int32Array.of(page);
     const stream = { access, shape: 'serial', base: this.a, pages, offset: 0, width: 1, values } as const;

@@ -1,5 +1,20 @@
+import {
+  type AccessStream,
+  type Capability,
+  cpuResidency,
+  type DeviceClient,
+  type DeviceCounters,
+  type DeviceOperation,
+  type DeviceOperationResult,
+  type DeviceProcess,
+  type OpenResult,
+  type Place,
+  RES_DEVICE_MAPPED,
+  RES_DEVICE_WRITE,
+  type StreamResult,
+} from '@hmm/device';
 import { EIO, EOPNOTSUPP, type Kernel, type Task } from '@hmm/kernel';
-import { isDevicePrivatePte, type MemorySystem, type MmStruct, ptePresent } from '@hmm/mm';
+import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DPT_XA_TAG_WRITE } from './device-table.js';
 import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';
 import { dmirrorIoctl } from './ioctl.js';
@@ -15,30 +30,9 @@ import {
   HMM_DMIRROR_WRITE,
 } from './uapi.js';
 
-/** What the device is asked to touch: `AccessStream` of `@hmm/machine`, by shape. */
-export interface TestDeviceStream {
-  /** 1 read, 2 write, 3 atomic add. */
-  readonly access: 1 | 2 | 3;
-  readonly base: number;
-  readonly pages: Int32Array;
-  readonly offset: number;
-  readonly width: 1 | 2 | 4;
-  /** One value per access; undefined when the contents do not matter. */
-  readonly values: Uint32Array | undefined;
-}
-
-/** A driver's own call and its answer: `DeviceOperation` of `@hmm/machine`, by shape. */
-export interface TestDeviceOperation {
-  readonly name: string;
-  readonly vpn: number;
-  readonly pages: number;
-  readonly value: number;
-}
-
 const PAGE_SIZE = 4096;
 /** An access by an ioctl, ns: an estimate, as no hardware is behind it. */
 const ACCESS_NS = 1000;
-const RESIDENCY = { cpu: 1, device: 2, cpuMapped: 4, deviceMapped: 8, deviceWrite: 16 };
 
 const REQUESTS = new Map<string, number>([
   ['dread', HMM_DMIRROR_READ],
@@ -53,9 +47,9 @@ const REQUESTS = new Map<string, number>([
 
 /**
  * The kernel's test device as a machine drives it: every access is an ioctl of one page, every move an ioctl of the
- * range. Satisfies `DeviceClient` of `@hmm/machine`.
+ * range.
  */
-export class TestDeviceClient {
+export class TestDeviceClient implements DeviceClient {
   readonly name = 'test-device';
   readonly gpu: string;
   readonly log: readonly string[] = [];
@@ -75,18 +69,7 @@ export class TestDeviceClient {
   }
 
   /** It always works; atomics are not among its operations. */
-  capability(): {
-    readonly ok: true;
-    readonly features: {
-      readonly systemMemory: true;
-      readonly managedMemory: false;
-      readonly atomics: false;
-      readonly faultMigration: false;
-      readonly advice: readonly [];
-      readonly operations: readonly string[];
-      readonly memoryPages: number;
-    };
-  } {
+  capability(): Capability {
     const operations = [...REQUESTS.keys()];
     const memoryPages = this.device.devices[this.minor]?.options.chunkPages ?? 0;
     return {
@@ -109,12 +92,7 @@ export class TestDeviceClient {
   }
 
   /** Opens the device file in a process. */
-  *openProcess(
-    mm: MmStruct,
-  ): Task<
-    | { readonly ok: true; readonly process: TestDeviceProcess }
-    | { readonly ok: false; readonly errno: number; readonly reason: string }
-  > {
+  *openProcess(mm: MmStruct): Task<OpenResult<TestDeviceProcess>> {
     const dmirror = yield* this.device.open(this.minor, mm);
     if (typeof dmirror === 'number')
       return { ok: false, errno: dmirror, reason: 'the device cannot be opened' };
@@ -127,25 +105,7 @@ export class TestDeviceClient {
   }
 
   /** Totals: what the ioctls returned. The device counts no invalidations, retries or CPU faults. */
-  counters(): {
-    readonly [
-      K in
-        | 'faults'
-        | 'batches'
-        | 'cpuFaults'
-        | 'remoteAccesses'
-        | 'remoteMaps'
-        | 'invalidations'
-        | 'retries'
-        | 'replays'
-        | 'throttled'
-        | 'pinned'
-        | 'evictedPages'
-    ]: number;
-  } & {
-    readonly byCause: { readonly user: { readonly toDevice: number; readonly toHost: number } };
-    readonly timeNs: { running: number; faultWait: number; copying: number; invalidating: number };
-  } {
+  counters(): DeviceCounters {
     const { faults, accesses } = this.figures;
     return {
       faults,
@@ -166,7 +126,7 @@ export class TestDeviceClient {
 }
 
 /** One process's open test device. */
-export class TestDeviceProcess {
+export class TestDeviceProcess implements DeviceProcess {
   readonly managed = undefined;
   private readonly kernel: Kernel;
   private readonly dmirror: Dmirror;
@@ -188,9 +148,7 @@ export class TestDeviceProcess {
   }
 
   /** Accesses page by page: a read ioctl, and for a store the page written back changed. */
-  *launch(
-    stream: TestDeviceStream,
-  ): Task<{ readonly errno: number; readonly done: number; readonly reason: string }> {
+  *launch(stream: AccessStream): Task<StreamResult> {
     for (let i = 0; i < stream.pages.length; i++) {
       const errno = yield* this.accessOne(stream, i);
       if (errno !== 0)
@@ -202,7 +160,7 @@ export class TestDeviceProcess {
   }
 
   /** `HMM_DMIRROR_MIGRATE_TO_DEV` or `_TO_SYS`. */
-  *prefetch(vpn: number, pages: number, to: 'cpu' | 'gpu'): Task<number> {
+  *prefetch(vpn: number, pages: number, to: Place): Task<number> {
     const { rc } = yield* this.operation({ name: to === 'gpu' ? 'todev' : 'tosys', vpn, pages, value: 0 });
     return rc;
   }
@@ -213,12 +171,7 @@ export class TestDeviceProcess {
   }
 
   /** An ioctl by its word; `dwrite` fills page i with `value + i`, what is read comes back as byte 0 of each page. */
-  *operation({ name, vpn, pages, value }: TestDeviceOperation): Task<{
-    readonly rc: number;
-    readonly cpages: number;
-    readonly faults: number;
-    readonly values: readonly number[];
-  }> {
+  *operation({ name, vpn, pages, value }: DeviceOperation): Task<DeviceOperationResult> {
     const request = REQUESTS.get(name);
     if (request === undefined) return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
     const ptr = new Uint8Array(pages * PAGE_SIZE);
@@ -231,17 +184,13 @@ export class TestDeviceProcess {
     return { rc, cpages, faults, values: rc === 0 ? valuesOf(name, ptr, pages) : [] };
   }
 
-  /** Where pages are and who maps them, as `RES_*` bits of `@hmm/machine`. */
+  /** Where pages are and who maps them, as `RES_*` bits. */
   residency(vpn: number, pages: number, out: Uint8Array): void {
-    const { tables } = this.dmirror.mm.system;
     for (let i = 0; i < pages; i++) {
-      const entry = tables.findPte(this.dmirror.mm.root, vpn + i);
-      const flags = entry < 0 ? 0 : (tables.lanes[entry] ?? 0);
       const tag = this.dmirror.pt.tag(vpn + i);
-      let bits = isDevicePrivatePte(flags) ? RESIDENCY.device : 0;
-      if (ptePresent(flags)) bits |= RESIDENCY.cpu | RESIDENCY.cpuMapped;
-      if (tag !== 0) bits |= RESIDENCY.deviceMapped;
-      if ((tag & DPT_XA_TAG_WRITE) !== 0) bits |= RESIDENCY.deviceWrite;
+      let bits = cpuResidency(this.dmirror.mm, vpn + i);
+      if (tag !== 0) bits |= RES_DEVICE_MAPPED;
+      if ((tag & DPT_XA_TAG_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
       out[i] = bits;
     }
   }
@@ -258,7 +207,7 @@ export class TestDeviceProcess {
     yield* dmirrorFopsRelease(this.dmirror);
   }
 
-  private *accessOne(stream: TestDeviceStream, i: number): Task<number> {
+  private *accessOne(stream: AccessStream, i: number): Task<number> {
     const { access, base, pages, offset, width, values } = stream;
     const vpn = base + (pages[i] ?? 0);
     const read = yield* this.ioctl(HMM_DMIRROR_READ, vpn, 1, this.page);

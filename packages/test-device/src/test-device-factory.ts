@@ -1,26 +1,7 @@
-import type { Kernel } from '@hmm/kernel';
-import type { MemorySystem } from '@hmm/mm';
+import type { ClientFactory, DriverRules } from '@hmm/device';
 import { TestDeviceClient } from './test-device-client.js';
 
-/** What a {@link TestDeviceFactory} makes, or one line on what is wrong with the settings. */
-export type TestDeviceMade =
-  { readonly ok: true; readonly client: TestDeviceClient } | { readonly ok: false; readonly message: string };
-
-/** A {@link TestDeviceClient} by name and settings. Satisfies `ClientFactory` of `@hmm/machine`. */
-export interface TestDeviceFactory {
-  readonly name: string;
-  readonly title: string;
-  readonly gpus: readonly string[];
-  readonly settings: Readonly<Record<string, string>>;
-  readonly rules: typeof RULES;
-  create(
-    host: { readonly kernel: Kernel; readonly memory: MemorySystem },
-    gpu: string,
-    settings: ReadonlyMap<string, string>,
-  ): TestDeviceMade;
-}
-
-const RULES = {
+const RULES: DriverRules = {
   gpuFault: 'maps the page where it is: only an ioctl migrates (dmirror_fault).',
   firstTouch: 'faults the page in as the CPU would (hmm_range_fault with REQ_FAULT).',
   cpuFault: 'a CPU fault on a private device page brings that page home (dmirror_devmem_fault).',
@@ -43,7 +24,7 @@ const MINORS = new Map([
 const CHUNK_PAGES = 65_536;
 
 /** How an application makes this client. */
-export function testDeviceFactory(): TestDeviceFactory {
+export function testDeviceFactory(): ClientFactory<TestDeviceClient> {
   return {
     name: 'test-device',
     title: "the kernel's HMM test device",

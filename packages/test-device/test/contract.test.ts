@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { DeviceClient } from '@hmm/machine';
+import type { DeviceClient } from '@hmm/device';
 import { contractCases } from '@hmm/machine/contract';
 import { TestDeviceClient } from '@hmm/test-device';
 

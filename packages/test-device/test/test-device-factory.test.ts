@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type ClientFactory, Machine, runProgram } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
+import { Machine, runProgram } from '@hmm/machine';
 import { testDeviceFactory } from '@hmm/test-device';
 import { parseProgram } from '@hmm/workload';
 

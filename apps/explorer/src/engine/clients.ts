@@ -1,4 +1,4 @@
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import { nouveauFactory } from '@hmm/nouveau-model';
 import { uvmFactory } from '@hmm/nvidia-uvm-model';
 

@@ -1,4 +1,4 @@
-import type { DriverRules } from '@hmm/machine';
+import type { DriverRules } from '@hmm/device';
 import type { StatementView } from './run-view.js';
 import type { FiveStep } from './step-view.js';
 

@@ -1,12 +1,6 @@
 import { entryText } from '@hmm/explore';
-import {
-  type Machine,
-  RES_CPU,
-  RES_CPU_MAPPED,
-  RES_DEVICE,
-  RES_DEVICE_MAPPED,
-  RES_DEVICE_WRITE,
-} from '@hmm/machine';
+import { RES_CPU, RES_CPU_MAPPED, RES_DEVICE, RES_DEVICE_MAPPED, RES_DEVICE_WRITE } from '@hmm/device';
+import { type Machine } from '@hmm/machine';
 import type { MmStruct } from '@hmm/mm';
 
 /** Pages of each region whose state is shown, and of all of them. */

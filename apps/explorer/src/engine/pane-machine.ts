@@ -1,12 +1,6 @@
 import { errnoName } from '@hmm/kernel';
-import {
-  type ClientFactory,
-  type DeviceClient,
-  type DeviceFeatures,
-  Machine,
-  MACHINE_SETTINGS,
-  splitSettings,
-} from '@hmm/machine';
+import type { ClientFactory, DeviceClient, DeviceFeatures } from '@hmm/device';
+import { Machine, MACHINE_SETTINGS, splitSettings } from '@hmm/machine';
 import {
   allocates,
   DEFAULT_DEVICE,

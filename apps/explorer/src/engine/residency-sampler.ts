@@ -1,13 +1,6 @@
 import type { Task } from '@hmm/kernel';
-import {
-  bytesMoved,
-  cpuResident,
-  type DeviceClient,
-  type DeviceCounters,
-  type Machine,
-  RES_CPU,
-  RES_DEVICE,
-} from '@hmm/machine';
+import { type DeviceClient, type DeviceCounters, RES_CPU, RES_DEVICE, bytesMoved } from '@hmm/device';
+import { cpuResident, type Machine } from '@hmm/machine';
 import type { ResidencyChanges } from '../tiles/residency-raster.js';
 import { ChangeLog } from './change-log.js';
 import type { CounterView, RegionView } from './run-view.js';

@@ -1,4 +1,4 @@
-import type { ClientFactory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
 import { type ProgramRun, runProgram } from '@hmm/machine';
 import type { ClientReport } from '@hmm/report';
 import type { ProgramFile } from '@hmm/workload';

@@ -1,6 +1,7 @@
 import { FunctionNames } from '@hmm/explore';
 import { type Agent, type Sched, SP_BLOCK, SP_DELAY, tracepoint } from '@hmm/kernel';
-import { type ClientFactory, type Machine, prepareProgram, type PreparedProgram } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
+import { type Machine, prepareProgram, type PreparedProgram } from '@hmm/machine';
 import { mmuNotifierInvariants } from '@hmm/mmu-notifier';
 import type { ProgramFile } from '@hmm/workload';
 import { valueText } from './event-text.js';

@@ -1,4 +1,5 @@
-import { type DeviceClient, fatalReason, type Machine, type ProgramRun, runFigures } from '@hmm/machine';
+import type { DeviceClient } from '@hmm/device';
+import { fatalReason, type Machine, type ProgramRun, runFigures } from '@hmm/machine';
 import {
   type ClientReport,
   countOf,

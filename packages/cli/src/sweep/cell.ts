@@ -1,4 +1,5 @@
-import type { ClientFactory, PlayMemory } from '@hmm/machine';
+import type { ClientFactory } from '@hmm/device';
+import type { PlayMemory } from '@hmm/machine';
 import { diagnosedRun } from '../diagnosed-run.js';
 import { makeSubjectRequest } from '../run-command.js';
 import type { SweepCell } from './grid.js';

@@ -1,4 +1,4 @@
-import type { DeviceFeatures } from '../device-client.js';
+import type { DeviceFeatures } from '@hmm/device';
 
 /** A promise that every client keeps: a program, and what a client needs for it to mean something. */
 export interface ContractProgram {

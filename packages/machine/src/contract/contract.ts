@@ -1,7 +1,6 @@
 import { EOPNOTSUPP, HmmError, type Task } from '@hmm/kernel';
 import { formatSourceError, parseProgram, type ProgramFile } from '@hmm/workload';
-import type { ClientHost } from '../client-factory.js';
-import type { DeviceClient, DeviceFeatures } from '../device-client.js';
+import type { ClientHost, DeviceClient, DeviceFeatures } from '@hmm/device';
 import { Machine } from '../machine.js';
 import { prepareProgram, runProgram } from '../program.js';
 import { CONTRACT_PROGRAMS, type ContractProgram } from './cases.js';

@@ -16,12 +16,10 @@ import {
   ACCESS_READ,
   ACCESS_WRITE,
   type AccessStream,
-  type StreamResult,
-} from '../access-stream.js';
-import {
   type Capability,
   type ClientWorker,
   type DeviceClient,
+  type DeviceCounters,
   type DeviceOperationResult,
   type DeviceProcess,
   type OpenResult,
@@ -29,8 +27,9 @@ import {
   RES_CPU_MAPPED,
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
-} from '../device-client.js';
-import { type DeviceCounters, noCounters } from '../device-counters.js';
+  type StreamResult,
+  noCounters,
+} from '@hmm/device';
 import { cpuResident } from '../memory-calls.js';
 
 /**

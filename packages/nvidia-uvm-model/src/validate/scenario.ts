@@ -1,11 +1,5 @@
-import {
-  Gpu,
-  GPU_ACCESS_ATOMIC_WEAK,
-  GPU_ACCESS_READ,
-  GPU_ACCESS_WRITE,
-  type GpuKernelShape,
-  gpuPreset,
-} from '@hmm/gpu';
+import type { StreamShape } from '@hmm/device';
+import { Gpu, GPU_ACCESS_ATOMIC_WEAK, GPU_ACCESS_READ, GPU_ACCESS_WRITE, gpuPreset } from '@hmm/gpu';
 import { HmmError, Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
 import type { UvmCosts, UvmCpuWarmth } from '../uvm-costs.js';
 import { uvmCpuAccess } from '../uvm-cpu-access.js';
@@ -106,7 +100,7 @@ function runStep(machine: Machine, step: CaptureStep): void {
 }
 
 /** The capture's atomics are those of the device's scope: they need no more than the right to write. */
-const GPU_OPS: Readonly<Record<string, readonly [number, GpuKernelShape]>> = {
+const GPU_OPS: Readonly<Record<string, readonly [number, StreamShape]>> = {
   gpu_chain_read: [GPU_ACCESS_READ, 'serial'],
   gpu_chain_write: [GPU_ACCESS_WRITE, 'serial'],
   gpu_chain_atomic: [GPU_ACCESS_ATOMIC_WEAK, 'serial'],

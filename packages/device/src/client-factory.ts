@@ -11,11 +11,11 @@ export interface ClientHost {
 }
 
 /** A client, or why there is none: one line for the user, naming what was expected. */
-export type ClientResult =
-  { readonly ok: true; readonly client: DeviceClient } | { readonly ok: false; readonly message: string };
+export type ClientResult<C extends DeviceClient = DeviceClient> =
+  { readonly ok: true; readonly client: C } | { readonly ok: false; readonly message: string };
 
-/** How an application makes a client of a driver: the driver package knows nothing of this. */
-export interface ClientFactory {
+/** How an application makes a client of a driver. A driver may name its own class of client. */
+export interface ClientFactory<C extends DeviceClient = DeviceClient> {
   /** For `--client`. */
   readonly name: string;
   /** For people: `NVIDIA UVM 580.159`. */
@@ -31,7 +31,7 @@ export interface ClientFactory {
   /** Names of the behaviours that the driver's releases differ in, beside the core's. */
   readonly behaviours?: readonly string[];
   /** Makes one on `gpu`, with `settings` by name. */
-  create(host: ClientHost, gpu: string, settings: ReadonlyMap<string, string>): ClientResult;
+  create(host: ClientHost, gpu: string, settings: ReadonlyMap<string, string>): ClientResult<C>;
 }
 
 /** One sentence a topic: what the driver does, and by which rule. */

@@ -1,7 +1,7 @@
-import type { FrameContents } from '@hmm/gpu';
 import { accessData, type MemorySystem } from '@hmm/mm';
+import type { FrameContents } from './frame-contents.js';
 
-/** The frames of the memory system, system and device memory alike, as a GPU loads and stores them. */
+/** The frames of the memory system, system and device memory alike, as a device loads and stores them. */
 export class SystemFrames implements FrameContents {
   private readonly memory: MemorySystem;
 

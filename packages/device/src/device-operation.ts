@@ -1,0 +1,20 @@
+/** Arguments of a driver's own call; what is not needed is 0 or empty. */
+export interface DeviceOperation {
+  /** One of {@link DeviceFeatures.operations}: `snap`, `excl`, `dread` … */
+  readonly name: string;
+  readonly vpn: number;
+  readonly pages: number;
+  readonly value: number;
+}
+
+/** What a driver's own call returned. */
+export interface DeviceOperationResult {
+  /** 0 or a negative errno. */
+  readonly rc: number;
+  /** Pages that the call says it handled. */
+  readonly cpages: number;
+  /** Fault rounds that the call says it took. */
+  readonly faults: number;
+  /** Values per page, where the call returns any. */
+  readonly values: readonly number[];
+}

@@ -1,0 +1,59 @@
+import type { Task } from '@hmm/kernel';
+import type { AccessStream, StreamResult } from './access-stream.js';
+import type { AdviceKind, Place } from './device-features.js';
+import type { DeviceOperation, DeviceOperationResult } from './device-operation.js';
+
+/** One process on one device. */
+export interface DeviceProcess {
+  /** Memory that the driver itself allocates; undefined where it has no such thing. */
+  readonly managed: ManagedMemory | undefined;
+  /**
+   * Runs a kernel's accesses on the device, to their end or to the first failure; faults are served on the way by
+   * {@link DeviceClient.workers} or here. Concurrent kernels are several tasks. After {@link DeviceProcess.close}
+   * (also in the middle) it ends with `-EIO`.
+   */
+  launch(stream: AccessStream): Task<StreamResult>;
+  /**
+   * Moves a range (`cudaMemPrefetchAsync` and a synchronise, `SVM_BIND`, `HMM_DMIRROR_MIGRATE_*`). Best effort:
+   * pages that cannot move stay, without an error, where the real driver is silent too.
+   */
+  prefetch(vpn: number, pages: number, to: Place): Task<number>;
+  /** Records advice about a range; `-EOPNOTSUPP` where the driver has no such advice. */
+  advise(vpn: number, pages: number, advice: AdviceKind, place: Place): Task<number>;
+  /** A call of the driver's own (see {@link DeviceFeatures.operations}), by name. */
+  operation(call: DeviceOperation): Task<DeviceOperationResult>;
+  /** Fills `out[0, pages)` with `RES_*` bits: for maps and tests, without side effects. */
+  residency(vpn: number, pages: number, out: Uint8Array): void;
+  /** Why the process can run nothing more (a killed channel, a lost context); undefined while it can. */
+  fatal(): string | undefined;
+  /**
+   * Closes the device in this process: running kernels end with `-EIO`, data in device memory goes home, managed
+   * memory is freed. May come at any moment; a second call does nothing.
+   */
+  close(): Task;
+}
+
+/** Memory that the driver allocates and whose CPU faults it serves (`cudaMallocManaged`). */
+export interface ManagedMemory {
+  /**
+   * Allocates `bytes` at page `vpn`. The caller (the machine) chooses addresses: `vpn` is a multiple of 512 and the
+   * 2 MiB that hold the last byte are all this allocation's. Returns 0 or a negative errno.
+   */
+  alloc(vpn: number, bytes: number): Task<number>;
+  /** Frees the allocation that starts at `vpn`; `-EINVAL` where none does. */
+  free(vpn: number): Task<number>;
+  /** What a CPU thread does to managed memory: faults go to the driver. Always serial. */
+  cpuAccess(stream: AccessStream): Task<StreamResult>;
+  /**
+   * A system call that changes a part of it; `protection` is what `mprotect` asks for. Absent where the driver's memory can
+   * only be freed whole. Returns 0 or a negative errno.
+   */
+  syscall?(
+    call: 'munmap' | 'mprotect' | 'mremap',
+    vpn: number,
+    pages: number,
+    protection?: string,
+  ): Task<number>;
+  /** The process forks: the driver drops what the child must not share. The child's accesses raise SIGBUS. */
+  fork(): Task;
+}

@@ -1,0 +1,12 @@
+export * from './access-stream.js';
+export * from './client-factory.js';
+export * from './counters-by-name.js';
+export { cpuResidency } from './cpu-residency.js';
+export * from './device-client.js';
+export * from './device-counters.js';
+export * from './device-features.js';
+export * from './device-operation.js';
+export * from './device-process.js';
+export * from './frame-contents.js';
+export * from './residency.js';
+export * from './system-frames.js';

@@ -1,4 +1,0 @@
-import type { MmStruct } from '@hmm/mm';
-
-/** The address space that a client mirrors. */
-export type ProcessMm = MmStruct;
