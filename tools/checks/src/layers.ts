@@ -76,7 +76,7 @@ export function allowances(table: LayerTable): Allowance[] {
 
 /**
  * The `boundaries` of `turbo.json` that say the same as the table: for each tag, the tags it may not depend on. Turbo
- * follows dependencies of dependencies, so what a package tests with brings its own layer along.
+ * follows dependencies of dependencies, so what a package imports or tests with brings its own layer along.
  */
 export function turboBoundaries(table: LayerTable): {
   tags: Record<string, { dependencies: { deny: string[] } }>;
@@ -84,8 +84,10 @@ export function turboBoundaries(table: LayerTable): {
   const all = allowances(table);
   const tags: Record<string, { dependencies: { deny: string[] } }> = {};
   for (const { tag, imports, development } of all) {
-    const tested = all.filter((other) => development.includes(other.tag)).flatMap((other) => other.imports);
-    const open = new Set([tag, ...imports, ...development, ...tested]);
+    const open = new Set([tag, ...imports, ...development]);
+    for (const reached of open) {
+      for (const further of all.find((other) => other.tag === reached)?.imports ?? []) open.add(further);
+    }
     tags[tag] = { dependencies: { deny: all.map((other) => other.tag).filter((other) => !open.has(other)) } };
   }
   return { tags };
