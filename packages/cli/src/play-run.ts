@@ -1,7 +1,17 @@
 import { errnoName } from '@hmm/kernel';
 import { findGpuPreset } from '@hmm/gpu';
 import type { ClientFactory } from '@hmm/device';
-import { fatalReason, Machine, pagesTaken, type PlayHint, type PlayMemory, type PlayScript, playScript, runFigures, splitSettings } from '@hmm/machine';
+import {
+  fatalReason,
+  Machine,
+  pagesTaken,
+  type PlayHint,
+  type PlayMemory,
+  type PlayScript,
+  playScript,
+  runFigures,
+  splitSettings,
+} from '@hmm/machine';
 import { DEFAULT_MEMORY_CONFIG, type MemoryConfig } from '@hmm/mm';
 import { DEFAULT_DEVICE } from '@hmm/workload';
 import type { ClientRun } from './client-run.js';

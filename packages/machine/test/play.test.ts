@@ -1,4 +1,11 @@
-import { Machine, playScript, type PlayScript, ResidencyHistory, traceScript, workloadScript } from '@hmm/machine';
+import {
+  Machine,
+  playScript,
+  type PlayScript,
+  ResidencyHistory,
+  traceScript,
+  workloadScript,
+} from '@hmm/machine';
 import { MirrorClient } from '@hmm/machine/contract';
 import { multiKernel } from '@hmm/workload/patterns';
 import { AccessBatch } from '@hmm/workload/readers';
