@@ -1,18 +1,6 @@
+import { alignDown, HPAGE_PMD_NR, HPAGE_PMD_ORDER, Mutex, type Task } from '@hmm/kernel';
 import {
-  alignDown,
-  ENTRY_TABLE,
-  HPAGE_PMD_NR,
-  HPAGE_PMD_ORDER,
-  LEVEL_PMD,
-  Mutex,
-  pteIndex,
-  type Task,
-} from '@hmm/kernel';
-import {
-  isDeviceExclusivePte,
-  isDevicePrivatePte,
   type MmStruct,
-  ptePresent,
   VM_HUGETLB,
   VM_IO,
   VM_PFNMAP,
