@@ -99,6 +99,7 @@ export class FaultBuffer {
    * Hardware side: delivers the same fault of `warps` warps, through `utlb` and the ones after it. Returns how many there was
    * room for.
    */
+  // eslint-disable-next-line max-params -- the columns of one entry: an object each would be made per fault
   pushWarps(
     instance: number,
     vpn: number,

@@ -156,6 +156,7 @@ class TraceCursor {
  * Writes where the pages of rows `from` … `to - 1` are in the play to `places[count …]`, up to the first that is not in the
  * range of `size` pages from `low`, which begins at `start`. Returns the row after the last.
  */
+// eslint-disable-next-line max-params -- called per batch; it reads one column and writes another
 function placePages(
   page: Float64Array,
   from: number,

@@ -51,6 +51,8 @@ export interface MapSource {
   readonly ops?: VmOperations;
   /** `VM_*` that a driver's mapping has besides (`VM_IO`, `VM_PFNMAP` …). */
   readonly vmFlags?: number;
+  /** A place that is chosen is a multiple of so many pages; 1 without it. */
+  readonly align?: number;
 }
 
 /** The VM_READ, VM_WRITE and VM_EXEC that `prot` asks for. @kernel include/linux/mman.h calc_vm_prot_bits */
@@ -89,7 +91,7 @@ export function* doMmap(
 ): Task<number> {
   if (!(pages > 0)) return -EINVAL;
   if ((flags & MAP_HUGETLB) !== 0) return yield* mmapHugetlb(mm, addr, pages, prot, flags);
-  return yield* mmapAligned(mm, addr, pages, prot, flags, source, 1);
+  return yield* mmapAligned(mm, addr, pages, prot, flags, source);
 }
 
 /** A mapping of huge pages is whole ones, aligned to them. @kernel mm/mmap.c ksys_mmap_pgoff (partly: private anonymous mappings) */
@@ -101,14 +103,14 @@ function* mmapHugetlb(mm: MmStruct, addr: number, wanted: number, prot: number, 
   const pages = HPAGE_PMD_NR * Math.ceil(wanted / HPAGE_PMD_NR);
   const ops = HugetlbVmOps.create(mm, pages, (flags & MAP_NORESERVE) !== 0);
   if (typeof ops === 'number') return ops;
-  const source = { ops, vmFlags: VM_HUGETLB | VM_DONTEXPAND };
+  const source = { ops, vmFlags: VM_HUGETLB | VM_DONTEXPAND, align: HPAGE_PMD_NR };
   const hint = HPAGE_PMD_NR * Math.ceil(addr / HPAGE_PMD_NR);
-  const start = yield* mmapAligned(mm, hint, pages, prot, flags, source, HPAGE_PMD_NR);
+  const start = yield* mmapAligned(mm, hint, pages, prot, flags, source);
   if (start < 0) ops.cancel(mm, pages);
   return start;
 }
 
-/** Maps a range that starts at a multiple of `align` pages. */
+/** Maps a range that starts where `source` lets it. */
 function* mmapAligned(
   mm: MmStruct,
   addr: number,
@@ -116,9 +118,8 @@ function* mmapAligned(
   prot: number,
   flags: number,
   source: MapSource,
-  align: number,
 ): Task<number> {
-  const start = getUnmappedArea(mm, addr, pages, flags, align);
+  const start = getUnmappedArea(mm, addr, pages, flags, source.align);
   if (start < 0) return start;
   const shared = flags & (MAP_SHARED | MAP_PRIVATE);
   if (shared !== MAP_SHARED && shared !== MAP_PRIVATE) return -EINVAL;

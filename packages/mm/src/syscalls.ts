@@ -31,6 +31,7 @@ const addressOf = (page: number): bigint => (page < 0 ? BigInt(page) : BigInt(pa
  * mmap(2). @returns the address, or a negative errno. `source.pgoff` is taken from `offset`.
  * @kernel mm/mmap.c ksys_mmap_pgoff
  */
+// eslint-disable-next-line max-params -- the six arguments of mmap(2)
 export function* syscallMmap(
   mm: MmStruct,
   addr: bigint,

@@ -37,8 +37,7 @@ const markedLines = StateField.define({
   provide: (field) => EditorView.decorations.from(field),
 });
 
-/** The program's editor. `onRun` is Ctrl+Enter; Escape then Tab leaves it by keyboard. */
-export function ProgramEditor(props: {
+interface EditorProps {
   /** Its name for who cannot see it. */
   readonly label: string;
   readonly text: string;
@@ -47,7 +46,34 @@ export function ProgramEditor(props: {
   readonly lines?: ReadonlyMap<number, string>;
   readonly onChange: (text: string) => void;
   readonly onRun: () => void;
-}): preact.JSX.Element {
+}
+
+/** What a new editor starts with; what it reports goes to the latest properties. */
+function editorState(latest: { readonly current: EditorProps }): EditorState {
+  return EditorState.create({
+    doc: latest.current.text,
+    extensions: [
+      lineNumbers(),
+      history(),
+      lintGutter(),
+      keymap.of([
+        { key: 'Mod-Enter', run: () => (latest.current.onRun(), true) },
+        ...defaultKeymap,
+        ...historyKeymap,
+      ]),
+      programHighlight,
+      markedLines,
+      EditorView.lineWrapping,
+      EditorView.contentAttributes.of({ 'aria-label': latest.current.label, tabindex: '0' }),
+      EditorView.updateListener.of((update) => {
+        if (update.docChanged) latest.current.onChange(update.state.doc.toString());
+      }),
+    ],
+  });
+}
+
+/** The program's editor. `onRun` is Ctrl+Enter; Escape then Tab leaves it by keyboard. */
+export function ProgramEditor(props: EditorProps): preact.JSX.Element {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
   const latest = useRef(props);
@@ -55,29 +81,7 @@ export function ProgramEditor(props: {
 
   useEffect(() => {
     if (host.current === null) return;
-    const editor = new EditorView({
-      parent: host.current,
-      state: EditorState.create({
-        doc: latest.current.text,
-        extensions: [
-          lineNumbers(),
-          history(),
-          lintGutter(),
-          keymap.of([
-            { key: 'Mod-Enter', run: () => (latest.current.onRun(), true) },
-            ...defaultKeymap,
-            ...historyKeymap,
-          ]),
-          programHighlight,
-          markedLines,
-          EditorView.lineWrapping,
-          EditorView.contentAttributes.of({ 'aria-label': latest.current.label, tabindex: '0' }),
-          EditorView.updateListener.of((update) => {
-            if (update.docChanged) latest.current.onChange(update.state.doc.toString());
-          }),
-        ],
-      }),
-    });
+    const editor = new EditorView({ parent: host.current, state: editorState(latest) });
     view.current = editor;
     return () => {
       editor.destroy();

@@ -33,26 +33,25 @@ export function eventColumns(
   const laneOfTracepoint = kinds.list.map(laneOfKind);
   for (let i = 0; i < traced; i++) {
     const kind = kindOfTracepoint[trace.kind[i] ?? 0] ?? 0;
-    put(
-      raw,
-      i,
-      bars.begin[i] ?? 0,
-      bars.end[i] ?? 0,
-      trace.agent[i] ?? 0,
+    put(raw, i, {
+      time: bars.begin[i] ?? 0,
+      end: bars.end[i] ?? 0,
+      agent: trace.agent[i] ?? 0,
       kind,
-      trace.page[i] ?? 0,
-      trace.pages[i] ?? 0,
-      trace.value[i] ?? 0,
-    );
+      page: trace.page[i] ?? 0,
+      pages: trace.pages[i] ?? 0,
+      value: trace.value[i] ?? 0,
+    });
     laneNames[i] = laneOfTracepoint[kind] ?? '';
   }
   const statement = kinds.id(STATEMENT_KIND);
   for (const [i, { from, to, side, agent }] of statements.entries()) {
-    put(raw, traced + i, from, to, 0, statement, -1, 0, i);
+    put(raw, traced + i, { time: from, end: to, agent: 0, kind: statement, page: -1, pages: 0, value: i });
     laneNames[traced + i] = laneOfStatement(side, agent);
   }
   for (const [i, { from, to, agent, kind, lane, pages }] of spans.entries()) {
-    put(raw, traced + statements.length + i, from, to, agent, kinds.id(kind), -1, pages, 0);
+    const row = { time: from, end: to, agent, kind: kinds.id(kind), page: -1, pages, value: 0 };
+    put(raw, traced + statements.length + i, row);
     laneNames[traced + statements.length + i] = lane;
   }
   const lanes = sortLanes(laneNames);
@@ -108,24 +107,25 @@ function newColumns(length: number): MutableColumns {
   };
 }
 
-function put(
-  into: MutableColumns,
-  at: number,
-  time: number,
-  end: number,
-  agent: number,
-  kind: number,
-  page: number,
-  pages: number,
-  value: number,
-): void {
-  into.time[at] = time;
-  into.end[at] = Math.max(time, end);
-  into.agent[at] = agent;
-  into.kind[at] = kind;
-  into.page[at] = page;
-  into.pages[at] = pages;
-  into.value[at] = value;
+/** What an event is, without its lane and its row of the map. */
+interface EventRow {
+  readonly time: number;
+  readonly end: number;
+  readonly agent: number;
+  readonly kind: number;
+  readonly page: number;
+  readonly pages: number;
+  readonly value: number;
+}
+
+function put(into: MutableColumns, at: number, row: EventRow): void {
+  into.time[at] = row.time;
+  into.end[at] = Math.max(row.time, row.end);
+  into.agent[at] = row.agent;
+  into.kind[at] = row.kind;
+  into.page[at] = row.page;
+  into.pages[at] = row.pages;
+  into.value[at] = row.value;
 }
 
 function rowsOf(into: MutableColumns, machine: Machine, regions: readonly RegionView[]): void {
@@ -143,17 +143,15 @@ function inTimeOrder(raw: MutableColumns): EventColumns {
   if (order === undefined) return raw;
   const sorted = newColumns(raw.length);
   for (const [at, from] of order.entries()) {
-    put(
-      sorted,
-      at,
-      raw.time[from] ?? 0,
-      raw.end[from] ?? 0,
-      raw.agent[from] ?? 0,
-      raw.kind[from] ?? 0,
-      raw.page[from] ?? 0,
-      raw.pages[from] ?? 0,
-      raw.value[from] ?? 0,
-    );
+    put(sorted, at, {
+      time: raw.time[from] ?? 0,
+      end: raw.end[from] ?? 0,
+      agent: raw.agent[from] ?? 0,
+      kind: raw.kind[from] ?? 0,
+      page: raw.page[from] ?? 0,
+      pages: raw.pages[from] ?? 0,
+      value: raw.value[from] ?? 0,
+    });
     sorted.lane[at] = raw.lane[from] ?? NO_LANE;
     sorted.row[at] = raw.row[from] ?? -1;
   }

@@ -45,15 +45,7 @@ export function DifferenceStrip(props: {
   useEffect(() => {
     const ctx = canvas.current?.getContext('2d');
     if (ctx === null || ctx === undefined || share?.length !== width) return;
-    ctx.clearRect(0, 0, width, HEIGHT);
-    const end = Math.min(width, ((until - from) / (to - from)) * width);
-    ctx.fillStyle = palette.value.differ;
-    for (let x = 0; x < end; x++) {
-      const high = Math.round((share[x] ?? 0) * HEIGHT);
-      ctx.fillRect(x, HEIGHT - high, 1, high);
-    }
-    ctx.fillStyle = palette.value.grid;
-    ctx.fillRect(0, HEIGHT - 1, width, 1);
+    drawShare(ctx, share, Math.min(width, ((until - from) / (to - from)) * width));
   }, [share, width, palette.value]);
 
   if (!comparable) return null;
@@ -74,4 +66,17 @@ export function DifferenceStrip(props: {
       />
     </div>
   );
+}
+
+/** One bar a column, up to column `end`: its height is the share of pages. */
+function drawShare(ctx: CanvasRenderingContext2D, share: Float64Array, end: number): void {
+  const width = share.length;
+  ctx.clearRect(0, 0, width, HEIGHT);
+  ctx.fillStyle = palette.value.differ;
+  for (let x = 0; x < end; x++) {
+    const high = Math.round((share[x] ?? 0) * HEIGHT);
+    ctx.fillRect(x, HEIGHT - high, 1, high);
+  }
+  ctx.fillStyle = palette.value.grid;
+  ctx.fillRect(0, HEIGHT - 1, width, 1);
 }

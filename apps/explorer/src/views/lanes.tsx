@@ -38,13 +38,7 @@ export function Lanes(props: {
 
   return (
     <div class="strip lanes">
-      <ul class="gutter lane-names" style={{ width: `${GUTTER}px` }} aria-hidden="true">
-        {names.map((name, at) => (
-          <li key={name} style={{ height: `${LANE_HEIGHT}px` }} title={name}>
-            {name} <i class={`chip-${lanes[at]?.role ?? 'other'}`} />
-          </li>
-        ))}
-      </ul>
+      <LaneNames names={names} roles={lanes.map(({ role }) => role)} />
       <canvas
         ref={canvas}
         width={width}
@@ -68,6 +62,21 @@ export function Lanes(props: {
         }}
       />
     </div>
+  );
+}
+
+function LaneNames(props: {
+  readonly names: readonly string[];
+  readonly roles: readonly string[];
+}): preact.JSX.Element {
+  return (
+    <ul class="gutter lane-names" style={{ width: `${GUTTER}px` }} aria-hidden="true">
+      {props.names.map((name, at) => (
+        <li key={name} style={{ height: `${LANE_HEIGHT}px` }} title={name}>
+          {name} <i class={`chip-${props.roles[at] ?? 'other'}`} />
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -82,61 +82,85 @@ function LessonCard(props: {
       <h2>
         {at + 1}. {current.title}
       </h2>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (chosen >= 0) void check();
-        }}
-      >
-        <fieldset>
-          <legend>{current.question}</legend>
-          {current.options.map((option, i) => (
-            <label key={option}>
-              <input
-                type="radio"
-                name="answer"
-                checked={chosen === i}
-                onChange={() => {
-                  setChosen(i);
-                }}
-              />{' '}
-              {option}
-            </label>
-          ))}
-        </fieldset>
-        <p class="soft what">What is run{underWhat(current)}:</p>
-        <pre class="code">{current.run.kind === 'program' ? current.run.program : current.run.test}</pre>
-        <button type="submit" class="primary" disabled={chosen < 0 || busy.value}>
-          {busy.value ? 'Running …' : 'Run it and check'}
-        </button>
-      </form>
+      <QuestionForm lesson={current} chosen={chosen} onChoose={setChosen} onCheck={() => void check()} />
       <p role="alert" class="problem">
         {failure.value}
       </p>
       <div role="status">{judged !== undefined && <Judgement judged={judged} lesson={current} />}</div>
-      {judged !== undefined && (
-        <p class="onward">
-          <button
-            type="button"
-            onClick={() => {
-              openRun(current);
-            }}
-          >
-            Look at the run
-          </button>
-          {at + 1 < LESSONS.length && (
-            <button
-              type="button"
-              onClick={() => {
-                lesson.value = at + 1;
-              }}
-            >
-              Next lesson
-            </button>
-          )}
-        </p>
-      )}
+      {judged !== undefined && <Onward lesson={current} at={at} />}
     </article>
+  );
+}
+
+/** The question with its options, and what will be run to decide it. */
+function QuestionForm(props: {
+  readonly lesson: Lesson;
+  readonly chosen: number;
+  readonly onChoose: (option: number) => void;
+  readonly onCheck: () => void;
+}): preact.JSX.Element {
+  const { lesson: current, chosen, onChoose, onCheck } = props;
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (chosen >= 0) onCheck();
+      }}
+    >
+      <fieldset>
+        <legend>{current.question}</legend>
+        {current.options.map((option, i) => (
+          <label key={option}>
+            <input
+              type="radio"
+              name="answer"
+              checked={chosen === i}
+              onChange={() => {
+                onChoose(i);
+              }}
+            />{' '}
+            {option}
+          </label>
+        ))}
+      </fieldset>
+      <p class="soft what">What is run{underWhat(current)}:</p>
+      <pre class="code">{current.run.kind === 'program' ? current.run.program : current.run.test}</pre>
+      <button type="submit" class="primary" disabled={chosen < 0 || busy.value}>
+        {busy.value ? 'Running …' : 'Run it and check'}
+      </button>
+    </form>
+  );
+}
+
+/** Where to go from a lesson that has been judged. */
+function Onward({
+  lesson: current,
+  at,
+}: {
+  readonly lesson: Lesson;
+  readonly at: number;
+}): preact.JSX.Element {
+  return (
+    <p class="onward">
+      <button
+        type="button"
+        onClick={() => {
+          openRun(current);
+        }}
+      >
+        Look at the run
+      </button>
+      {at + 1 < LESSONS.length && (
+        <button
+          type="button"
+          onClick={() => {
+            lesson.value = at + 1;
+          }}
+        >
+          Next lesson
+        </button>
+      )}
+    </p>
   );
 }
 

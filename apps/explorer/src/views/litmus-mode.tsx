@@ -42,47 +42,52 @@ export function LitmusMode({ engine }: { readonly engine: Engine }): preact.JSX.
   const story = told?.ok === true ? told.story : view?.ok === true ? view.story : undefined;
   return (
     <div class="litmus columns">
-      <section class="program" aria-label="Litmus test">
-        <TestMenu explore={explore} />
-        <Suspense fallback={<pre class="editor">{litmusTest.value}</pre>}>
-          <ProgramEditor
-            label="Litmus test"
-            text={litmusTest.value}
-            problems={problems}
-            onChange={(text) => {
-              litmusTest.value = text;
-            }}
-            onRun={() => {
-              replay.value = '';
-              void explore();
-            }}
-          />
-        </Suspense>
-        <div class="run-row">
-          <button
-            type="button"
-            class="primary"
-            disabled={busy.value}
-            onClick={() => {
-              replay.value = '';
-              void explore();
-            }}
-          >
-            {busy.value ? 'Exploring …' : 'Explore every interleaving'}
-          </button>
-          <StopButton engine={engine} />
-        </div>
-        <p role="alert" class="problem">
-          {failure.value}
-          {problems.map((p) => `Line ${p.line}, column ${p.column}: ${p.message}`).join('\n')}
-        </p>
-      </section>
+      <TestSection engine={engine} problems={problems} explore={explore} />
       <div>
         {view?.ok === true && <Verdict view={view} />}
         {story !== undefined && <StoryView story={story} />}
         {view?.ok === true && <Outcomes view={view} />}
       </div>
     </div>
+  );
+}
+
+/** The test's text, what is wrong with it, and the button that explores it. */
+function TestSection(props: {
+  readonly engine: Engine;
+  readonly problems: readonly ProblemView[];
+  readonly explore: () => Promise<void>;
+}): preact.JSX.Element {
+  const { engine, problems, explore } = props;
+  const exploreAnew = (): void => {
+    replay.value = '';
+    void explore();
+  };
+  return (
+    <section class="program" aria-label="Litmus test">
+      <TestMenu explore={explore} />
+      <Suspense fallback={<pre class="editor">{litmusTest.value}</pre>}>
+        <ProgramEditor
+          label="Litmus test"
+          text={litmusTest.value}
+          problems={problems}
+          onChange={(text) => {
+            litmusTest.value = text;
+          }}
+          onRun={exploreAnew}
+        />
+      </Suspense>
+      <div class="run-row">
+        <button type="button" class="primary" disabled={busy.value} onClick={exploreAnew}>
+          {busy.value ? 'Exploring …' : 'Explore every interleaving'}
+        </button>
+        <StopButton engine={engine} />
+      </div>
+      <p role="alert" class="problem">
+        {failure.value}
+        {problems.map((p) => `Line ${p.line}, column ${p.column}: ${p.message}`).join('\n')}
+      </p>
+    </section>
   );
 }
 

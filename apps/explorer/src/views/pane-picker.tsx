@@ -46,8 +46,6 @@ function PaneRow(props: {
 }): preact.JSX.Element {
   const { at, pane, alone, onChange } = props;
   const client = clients.value.find(({ name }) => name === pane.client);
-  const known = Object.entries(client?.settings ?? {});
-  const list = `settings-${at}`;
   return (
     <div class="pane-row">
       <select
@@ -91,6 +89,29 @@ function PaneRow(props: {
           ))}
         </select>
       </label>
+      <PaneSettings
+        at={at}
+        settings={pane.settings}
+        known={Object.entries(client?.settings ?? {})}
+        onChange={(settings) => {
+          onChange({ ...pane, settings });
+        }}
+      />
+    </div>
+  );
+}
+
+/** The settings of a pane as words, with those that its driver knows to choose from. */
+function PaneSettings(props: {
+  readonly at: number;
+  readonly settings: readonly string[];
+  readonly known: readonly (readonly [name: string, text: string])[];
+  readonly onChange: (settings: readonly string[]) => void;
+}): preact.JSX.Element {
+  const { at, settings, known, onChange } = props;
+  const list = `settings-${at}`;
+  return (
+    <>
       <label>
         <span>Settings</span>
         <input
@@ -98,10 +119,9 @@ function PaneRow(props: {
           placeholder={known[0] === undefined ? 'name=value …' : `${known[0][0]}=… or rounds=8`}
           title={known.map(([name, text]) => `${name}: ${text}`).join('\n')}
           list={list}
-          value={pane.settings.join(' ')}
+          value={settings.join(' ')}
           onChange={(event) => {
-            const settings = event.currentTarget.value.split(/\s+/).filter((word) => word !== '');
-            onChange({ ...pane, settings });
+            onChange(event.currentTarget.value.split(/\s+/).filter((word) => word !== ''));
           }}
         />
       </label>
@@ -112,6 +132,6 @@ function PaneRow(props: {
           </option>
         ))}
       </datalist>
-    </div>
+    </>
   );
 }

@@ -1,4 +1,5 @@
 import { formatBytes } from '@hmm/report';
+import type { RefObject } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { drawEnd, drawRowLines, paintResidency } from '../draw/residency-canvas.js';
 import type { Engine } from '../engine/engine.js';
@@ -40,21 +41,7 @@ export function ResidencyMap(props: {
     width,
     height: rasterRows,
   });
-  const sketch = useMemo(
-    () => (raster === undefined ? undefined : sketchOf(raster, height)),
-    [raster, height, palette.value],
-  );
-  useEffect(() => {
-    const ctx = canvas.current?.getContext('2d');
-    if (raster === undefined || sketch === undefined || ctx === null || ctx === undefined) return;
-    const { view } = raster;
-    // Until the bitmap of a new view is there, the one before is shown where it belongs.
-    ctx.clearRect(0, 0, width, height);
-    ctx.imageSmoothingEnabled = false;
-    ctx.drawImage(sketch, xOf(view.from, width), 0, xOf(view.to, width) - xOf(view.from, width), height);
-    drawRowLines(ctx, run.regions, run.rows, width, height, palette.value);
-    drawEnd(ctx, xOf(run.duration, width), width, height, palette.value);
-  }, [raster, sketch, from, to, width, height]);
+  useDrawing(canvas, run, raster, width);
 
   const row = Math.min(cursorRow.value, run.rows - 1);
   const readout = useReadout(run, raster, row);
@@ -96,6 +83,32 @@ export function ResidencyMap(props: {
       <figcaption>{readout}</figcaption>
     </figure>
   );
+}
+
+/** Draws the map into `canvas` whenever its bitmap, the window of time or its size changes. */
+function useDrawing(
+  canvas: RefObject<HTMLCanvasElement | null>,
+  run: RunView,
+  raster: ViewedRaster | undefined,
+  width: number,
+): void {
+  const { from, to } = timeWindow.value;
+  const height = mapHeight(run);
+  const sketch = useMemo(
+    () => (raster === undefined ? undefined : sketchOf(raster, height)),
+    [raster, height, palette.value],
+  );
+  useEffect(() => {
+    const ctx = canvas.current?.getContext('2d');
+    if (raster === undefined || sketch === undefined || ctx === null || ctx === undefined) return;
+    const { view } = raster;
+    // Until the bitmap of a new view is there, the one before is shown where it belongs.
+    ctx.clearRect(0, 0, width, height);
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(sketch, xOf(view.from, width), 0, xOf(view.to, width) - xOf(view.from, width), height);
+    drawRowLines(ctx, run.regions, run.rows, width, height, palette.value);
+    drawEnd(ctx, xOf(run.duration, width), width, height, palette.value);
+  }, [raster, sketch, from, to, width, height]);
 }
 
 /** A bitmap, painted. */

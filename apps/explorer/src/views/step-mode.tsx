@@ -30,24 +30,7 @@ export function StepMode({ engine }: { readonly engine: Engine }): preact.JSX.El
   };
   return (
     <div class="step-mode">
-      <nav class="five" aria-label="The five steps">
-        {FIVE_STEPS.map((title, five) =>
-          five === 0 ? null : (
-            <button
-              key={title}
-              type="button"
-              disabled={tracks.length === 0}
-              onClick={() => {
-                stepAt.value = tracks.map((track, i) =>
-                  track.ok ? firstOf(track, five) : (stepAt.value[i] ?? 0),
-                );
-              }}
-            >
-              <b>{five}</b> {title}
-            </button>
-          ),
-        )}
-      </nav>
+      <FiveSteps tracks={tracks} />
       <div class="step-panes">
         {tracks.map((track, pane) =>
           track.ok ? (
@@ -68,6 +51,30 @@ export function StepMode({ engine }: { readonly engine: Engine }): preact.JSX.El
         )}
       </div>
     </div>
+  );
+}
+
+/** The five steps of the first example; each button moves all panes to its first step. */
+function FiveSteps({ tracks }: { readonly tracks: readonly StepRun[] }): preact.JSX.Element {
+  return (
+    <nav class="five" aria-label="The five steps">
+      {FIVE_STEPS.map((title, five) =>
+        five === 0 ? null : (
+          <button
+            key={title}
+            type="button"
+            disabled={tracks.length === 0}
+            onClick={() => {
+              stepAt.value = tracks.map((track, i) =>
+                track.ok ? firstOf(track, five) : (stepAt.value[i] ?? 0),
+              );
+            }}
+          >
+            <b>{five}</b> {title}
+          </button>
+        ),
+      )}
+    </nav>
   );
 }
 

@@ -35,54 +35,56 @@ export function StepPane(props: {
         <h2>{track.title}</h2>
         <span class="soft">on {track.gpu}</span>
       </header>
-      <div class="controls" role="toolbar" aria-label={`Steps, ${track.client}`}>
-        <button
-          type="button"
-          disabled={at <= 0}
-          onClick={() => {
-            go(at - 1);
-          }}
-        >
-          ◀ Previous
-        </button>
-        <button
-          type="button"
-          disabled={at >= last}
-          onClick={() => {
-            go(at + 1);
-          }}
-        >
-          Next ▶
-        </button>
-        <button
-          type="button"
-          disabled={at >= last}
-          onClick={() => {
-            go(continueFrom(track, at, stops));
-          }}
-        >
-          Continue ▶▶
-        </button>
-        <span class="count" aria-live="polite">
-          step {at + 1} of {last + 1}
-          {track.truncated ? ' (the run has more)' : ''}
-        </span>
-        <input
-          type="range"
-          min={0}
-          max={last}
-          value={at}
-          aria-label={`Step, ${track.client}`}
-          onInput={(event) => {
-            go(Number(event.currentTarget.value));
-          }}
-        />
-      </div>
+      <Controls track={track} at={at} go={go} onward={() => continueFrom(track, at, stops)} />
       <BreakpointForm points={points} client={track.client} onChange={setPoints} />
       <Narration track={track} at={at} />
       <StateTable track={track} at={at} />
       {step !== undefined && <StepFacts track={track} at={at} step={step} />}
     </article>
+  );
+}
+
+/** Back, forward, on to the next stop, and the place in the run. */
+function Controls(props: {
+  readonly track: StepTrack;
+  readonly at: number;
+  readonly go: (to: number) => void;
+  /** The step at which going on stops. */
+  readonly onward: () => number;
+}): preact.JSX.Element {
+  const { track, at, go, onward } = props;
+  const last = track.steps.length - 1;
+  const button = (text: string, disabled: boolean, to: () => number): preact.JSX.Element => (
+    <button
+      type="button"
+      disabled={disabled}
+      onClick={() => {
+        go(to());
+      }}
+    >
+      {text}
+    </button>
+  );
+  return (
+    <div class="controls" role="toolbar" aria-label={`Steps, ${track.client}`}>
+      {button('◀ Previous', at <= 0, () => at - 1)}
+      {button('Next ▶', at >= last, () => at + 1)}
+      {button('Continue ▶▶', at >= last, onward)}
+      <span class="count" aria-live="polite">
+        step {at + 1} of {last + 1}
+        {track.truncated ? ' (the run has more)' : ''}
+      </span>
+      <input
+        type="range"
+        min={0}
+        max={last}
+        value={at}
+        aria-label={`Step, ${track.client}`}
+        onInput={(event) => {
+          go(Number(event.currentTarget.value));
+        }}
+      />
+    </div>
   );
 }
 

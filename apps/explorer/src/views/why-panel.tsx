@@ -10,34 +10,9 @@ import { timeText } from './time-text.js';
 /** The chain behind the selected event, at the foot of the window: each link names what happened and by which rule. */
 export function WhyPanel({ engine }: { readonly engine: Engine }): preact.JSX.Element {
   const chosen = selection.value;
-  const [links, setLinks] = useState<readonly WhyLink[]>([]);
   const result = chosen === undefined ? undefined : results.value[chosen.pane];
   const run = result?.ok === true ? result.run : undefined;
-  const event = chosen?.event;
-
-  useEffect(() => {
-    if (chosen === undefined || run === undefined) {
-      setLinks([]);
-      return;
-    }
-    if (run.report === undefined) {
-      setLinks([recordedLink(run, chosen.event)]);
-      return;
-    }
-    let live = true;
-    engine.call({ kind: 'why', pane: chosen.pane, event: chosen.event }).then(
-      (answer) => {
-        if (live) setLinks(answer);
-      },
-      () => {
-        if (live) setLinks([]);
-      },
-    );
-    return () => {
-      live = false;
-    };
-  }, [run, chosen?.pane, event]);
-
+  const links = useChain(engine, run);
   if (run === undefined || links.length === 0) {
     return (
       <section class="card why hint" aria-label="Why">
@@ -74,27 +49,64 @@ export function WhyPanel({ engine }: { readonly engine: Engine }): preact.JSX.El
       <div class="why-scroll" role="region" aria-label="Chain" aria-live="polite" tabIndex={0}>
         <ol class="chain">
           {links.map((link, at) => (
-            <li key={`${at} ${link.title}`} aria-current={link.event === event ? 'true' : undefined}>
-              <button
-                type="button"
-                class="link-title"
-                disabled={link.event < 0}
-                onClick={() => {
-                  if (chosen !== undefined) selectEvent(chosen.pane, link.event);
-                }}
-              >
-                {link.title}
-              </button>
-              <div>
-                {link.text}
-                {link.rule !== '' && <div class="rule">{link.rule}</div>}
-                {link.tree !== undefined && <PrefetchTree tree={link.tree} />}
-              </div>
-            </li>
+            <ChainLink key={`${at} ${link.title}`} link={link} />
           ))}
         </ol>
       </div>
     </section>
+  );
+}
+
+/** The chain behind the selected event of `run`, asked of the engine anew with each selection. */
+function useChain(engine: Engine, run: RunView | undefined): readonly WhyLink[] {
+  const chosen = selection.value;
+  const [links, setLinks] = useState<readonly WhyLink[]>([]);
+  useEffect(() => {
+    if (chosen === undefined || run === undefined) {
+      setLinks([]);
+      return;
+    }
+    if (run.report === undefined) {
+      setLinks([recordedLink(run, chosen.event)]);
+      return;
+    }
+    let live = true;
+    engine.call({ kind: 'why', pane: chosen.pane, event: chosen.event }).then(
+      (answer) => {
+        if (live) setLinks(answer);
+      },
+      () => {
+        if (live) setLinks([]);
+      },
+    );
+    return () => {
+      live = false;
+    };
+  }, [run, chosen?.pane, chosen?.event]);
+  return links;
+}
+
+/** One link: what happened, by which rule; its title selects its event. */
+function ChainLink({ link }: { readonly link: WhyLink }): preact.JSX.Element {
+  const chosen = selection.value;
+  return (
+    <li aria-current={link.event === chosen?.event ? 'true' : undefined}>
+      <button
+        type="button"
+        class="link-title"
+        disabled={link.event < 0}
+        onClick={() => {
+          if (chosen !== undefined) selectEvent(chosen.pane, link.event);
+        }}
+      >
+        {link.title}
+      </button>
+      <div>
+        {link.text}
+        {link.rule !== '' && <div class="rule">{link.rule}</div>}
+        {link.tree !== undefined && <PrefetchTree tree={link.tree} />}
+      </div>
+    </li>
   );
 }
 
@@ -130,23 +142,7 @@ export function PrefetchTree({ tree }: { readonly tree: PrefetchTreeView }): pre
       >
         {levels.toReversed().map((level, row) => {
           const at = levels.length - 1 - row;
-          const percent = ((100 * level.set) / level.pages).toFixed(
-            level.set * 100 === level.pages * threshold ? 1 : 0,
-          );
-          return (
-            <g key={at} class={at === chosen ? 'chosen' : level.dense ? 'dense' : 'sparse'}>
-              <rect
-                x={level.first * scale}
-                y={row * ROW}
-                width={Math.max(2, level.pages * scale)}
-                height={ROW - 4}
-              />
-              <text x={LEAF_WIDTH + 8} y={row * ROW + 11}>
-                {level.set}/{level.pages} = {percent} %
-                {at === chosen ? ' ← taken' : level.dense ? ' dense' : ''}
-              </text>
-            </g>
-          );
+          return <TreeNode key={at} tree={tree} level={level} row={row} taken={at === chosen} />;
         })}
         {runsOf(leaves).map(({ first, count, state }) => (
           <rect
@@ -166,19 +162,36 @@ export function PrefetchTree({ tree }: { readonly tree: PrefetchTreeView }): pre
       </svg>
       <figcaption>
         <ul class="legend" aria-label="Legend of the tree">
-          <li>
-            <i class="leaf-2" /> faulted now
-          </li>
-          <li>
-            <i class="leaf-3" /> taken along
-          </li>
-          <li>
-            <i class="leaf-1" /> resident before
-          </li>
+          {[2, 3, 1].map((state) => (
+            <li key={state}>
+              <i class={`leaf-${state}`} /> {LEAF_NAMES[state]}
+            </li>
+          ))}
         </ul>
         {sentence}
       </figcaption>
     </figure>
+  );
+}
+
+/** A node of the tree: its share of the width, how full it is, and whether its pages are taken along. */
+function TreeNode(props: {
+  readonly tree: PrefetchTreeView;
+  readonly level: PrefetchTreeView['levels'][number];
+  readonly row: number;
+  readonly taken: boolean;
+}): preact.JSX.Element {
+  const { tree, level, row, taken } = props;
+  const scale = LEAF_WIDTH / tree.pages;
+  const exact = level.set * 100 === level.pages * tree.threshold;
+  const percent = ((100 * level.set) / level.pages).toFixed(exact ? 1 : 0);
+  return (
+    <g class={taken ? 'chosen' : level.dense ? 'dense' : 'sparse'}>
+      <rect x={level.first * scale} y={row * ROW} width={Math.max(2, level.pages * scale)} height={ROW - 4} />
+      <text x={LEAF_WIDTH + 8} y={row * ROW + 11}>
+        {level.set}/{level.pages} = {percent} %{taken ? ' ← taken' : level.dense ? ' dense' : ''}
+      </text>
+    </g>
   );
 }
 

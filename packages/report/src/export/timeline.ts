@@ -131,7 +131,7 @@ class TimelineBuilder {
       // Readers may hold it at once; slices of one track must not overlap.
       const from = Math.max(start, free.get(track) ?? 0);
       free.set(track, Math.max(from, end));
-      this.add(track, agent, from, Math.max(0, end - from), {}, 0, false);
+      this.add({ track, name: agent, start: from, ns: Math.max(0, end - from) });
     }
   }
 
@@ -158,11 +158,16 @@ class TimelineBuilder {
   private fault(meaning: Meaning, i: number, time: number): void {
     if (this.batch === undefined) {
       this.flow++;
-      this.batch = this.add(FAULT_WORKER, `batch ${this.flow}`, time, 0, {}, this.flow, false);
+      this.batch = this.add({
+        track: FAULT_WORKER,
+        name: `batch ${this.flow}`,
+        start: time,
+        flow: this.flow,
+      });
     }
     if (meaning === BATCH) return;
     step(this.faults, time, 1);
-    this.add(WARPS, 'GPU fault', time, 0, this.details(i), this.flow, false);
+    this.add({ track: WARPS, name: 'GPU fault', start: time, details: this.details(i), flow: this.flow });
   }
 
   private transfer(meaning: Meaning, time: number, pages: number, i: number): void {
@@ -173,7 +178,14 @@ class TimelineBuilder {
     const ns = baseNs + (pages * PAGE_BYTES) / gbs;
     this.engineFree[track] = start + ns;
     const name = tracepoint(this.input.trace.kind[i] ?? 0).name;
-    this.add(track, name, start, ns, this.details(i), this.batch === undefined ? 0 : this.flow, false);
+    this.add({
+      track,
+      name,
+      start,
+      ns,
+      details: this.details(i),
+      flow: this.batch === undefined ? 0 : this.flow,
+    });
     step(this.resident, time, toDevice ? pages : -pages);
     step(toDevice ? this.up : this.down, time, pages * PAGE_BYTES);
   }
@@ -181,14 +193,21 @@ class TimelineBuilder {
   private replay(time: number, i: number): void {
     const { batch } = this;
     if (batch !== undefined) batch.ns = Math.max(0, time - batch.start);
-    this.add(WARPS, 'replay', time, 0, this.details(i), batch === undefined ? 0 : this.flow, true);
+    this.add({
+      track: WARPS,
+      name: 'replay',
+      start: time,
+      details: this.details(i),
+      flow: batch === undefined ? 0 : this.flow,
+      ends: true,
+    });
     this.batch = undefined;
   }
 
   private onAgent(i: number, time: number): void {
     const { trace, agents } = this.input;
     const track = this.track(agents[trace.agent[i] ?? 0] ?? `agent ${trace.agent[i] ?? 0}`, 'CPU');
-    this.add(track, tracepoint(trace.kind[i] ?? 0).name, time, 0, this.details(i), 0, false);
+    this.add({ track, name: tracepoint(trace.kind[i] ?? 0).name, start: time, details: this.details(i) });
   }
 
   private details(i: number): Record<string, number | string> {
@@ -211,18 +230,13 @@ class TimelineBuilder {
     return id;
   }
 
+  /** Adds a slice; what is left out is 0, nothing, or no end of a flow. */
   private add(
-    track: number,
-    name: string,
-    start: number,
-    ns: number,
-    details: TimelineSlice['details'],
-    flow: number,
-    ends: boolean,
+    slice: Pick<TimelineSlice, 'track' | 'name' | 'start'> & Partial<TimelineSlice>,
   ): TimelineSlice {
-    const slice = { track, name, start, ns, details, flow, ends };
-    this.slices.push(slice);
-    return slice;
+    const whole = { ns: 0, details: {}, flow: 0, ends: false, ...slice };
+    this.slices.push(whole);
+    return whole;
   }
 }
 

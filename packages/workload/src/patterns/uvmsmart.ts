@@ -20,6 +20,7 @@ const modelled = modelledIn('UVMSmart');
  * working sets, iterations and kernel counts that its documentation lists. Made anew at each call: thousands of phases are
  * cheap to make and need not be kept.
  */
+// eslint-disable-next-line max-lines-per-function -- a table
 export function uvmSmartWorkloads(): ModelledWorkload[] {
   return [
     modelled(

@@ -64,6 +64,7 @@ export class TraceOutput {
    * Adds an access of `size` bytes, as one row a page. Counts a skip instead where it has no bytes or leaves the
    * address space.
    */
+  // eslint-disable-next-line max-params -- the columns of one row: an object each would be made per access
   access(
     page: number,
     offset: number,
