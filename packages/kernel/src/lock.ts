@@ -1,4 +1,5 @@
 import { HmmError } from './error.js';
+import { LOCK_NESTED, LOCK_TRY, LOCK_WAIT } from './lockdep.js';
 import type { AbandonedLock, Sched } from './sched.js';
 import { SP_BLOCK, SP_LOCK, type Task } from './task.js';
 
@@ -44,7 +45,7 @@ export class Mutex implements AbandonedLock {
     const free = this.owner === FREE;
     this.sched.access(this.id, free);
     if (!free) return false;
-    this.take();
+    this.take(true);
     return true;
   }
 
@@ -83,7 +84,7 @@ export class Mutex implements AbandonedLock {
     sched.noteFree(this);
     sched.lockdep.release(sched.current, this.cls);
     sched.released(this.id, true);
-    if (sched.agents.length > 1) sched.wake(this.id);
+    sched.wake(this.id);
   }
 
   /** Whether the running agent holds it. */
@@ -96,10 +97,10 @@ export class Mutex implements AbandonedLock {
     this.owner = FREE;
   }
 
-  private take(): void {
+  private take(trylock = false): void {
     this.owner = this.sched.current.id;
     this.sched.noteHeld(this);
-    this.sched.lockdep.acquire(this.sched.current, this.cls);
+    this.sched.lockdep.acquire(this.sched.current, this.cls, trylock ? LOCK_TRY : LOCK_WAIT);
   }
 
   private misuse(code: string, what: string): HmmError {
@@ -114,6 +115,10 @@ export class Mutex implements AbandonedLock {
 export class RwSemaphore implements AbandonedLock {
   /** Number of readers inside. */
   readers = 0;
+  /** Id of one of the agents that are inside as readers, -1 when none is. */
+  private reader = FREE;
+  /** Ids of the other readers, one for each further hold. */
+  private readonly otherReaders: number[] = [];
   /** Id of the writer inside, -1 when none. */
   writer = FREE;
   /** Identity for access observation, and the wait channel. */
@@ -146,7 +151,7 @@ export class RwSemaphore implements AbandonedLock {
   tryRead(): boolean {
     this.sched.access(this.id, false);
     if (this.writer !== FREE) return false;
-    this.takeRead();
+    this.takeRead(LOCK_TRY);
     return true;
   }
 
@@ -174,21 +179,30 @@ export class RwSemaphore implements AbandonedLock {
     this.takeWrite();
   }
 
-  /** Turns the write hold into a read hold; readers that wait can enter (`downgrade_write`). */
+  /**
+   * Turns the write hold into a read hold; readers that wait can enter (`downgrade_write`).
+   * @throws HmmError `NOT_OWNER` when the running agent is not the writer.
+   */
   downgradeWrite(): void {
     this.unlockWrite();
     this.sched.access(this.id, false);
-    this.takeRead();
+    this.takeRead(LOCK_TRY);
   }
 
-  /** Drops a read hold (`up_read`). */
+  /**
+   * Drops a read hold (`up_read`).
+   * @throws HmmError `NOT_OWNER` when the running agent has none.
+   */
   unlockRead(): void {
-    if (this.readers === 0) throw new HmmError('NOT_OWNER', 'up_read without a reader', { lock: this.id });
+    this.removeReader(this.sched.current.id);
     this.readers--;
     this.drop(false);
   }
 
-  /** Drops the write hold (`up_write`). */
+  /**
+   * Drops the write hold (`up_write`).
+   * @throws HmmError `NOT_OWNER` when the running agent is not the writer.
+   */
   unlockWrite(): void {
     if (this.writer !== this.sched.current.id) {
       throw new HmmError('NOT_OWNER', 'up_write by an agent that does not hold it', { lock: this.id });
@@ -200,19 +214,36 @@ export class RwSemaphore implements AbandonedLock {
   /** @inheritdoc */
   abandon(): void {
     this.readers = 0;
+    this.reader = FREE;
+    if (this.otherReaders.length > 0) this.otherReaders.length = 0;
     this.writer = FREE;
   }
 
-  private takeRead(): void {
+  private takeRead(how = LOCK_WAIT): void {
+    const { current, lockdep } = this.sched;
     this.readers++;
+    if (this.reader === FREE) this.reader = current.id;
+    else this.otherReaders.push(current.id);
     this.sched.noteHeld(this);
-    this.sched.lockdep.acquire(this.sched.current, this.cls);
+    lockdep.acquire(current, this.cls, how);
+  }
+
+  private removeReader(agent: number): void {
+    const { otherReaders } = this;
+    if (this.reader === agent) {
+      this.reader = otherReaders.pop() ?? FREE;
+      return;
+    }
+    const at = otherReaders.indexOf(agent);
+    if (at < 0)
+      throw new HmmError('NOT_OWNER', 'up_read by an agent that does not hold it', { lock: this.id });
+    otherReaders.splice(at, 1);
   }
 
   private takeWrite(): void {
     this.writer = this.sched.current.id;
     this.sched.noteHeld(this);
-    this.sched.lockdep.acquire(this.sched.current, this.cls);
+    this.sched.lockdep.acquire(this.sched.current, this.cls, LOCK_WAIT);
   }
 
   private drop(write: boolean): void {
@@ -220,7 +251,7 @@ export class RwSemaphore implements AbandonedLock {
     sched.noteFree(this);
     sched.lockdep.release(sched.current, this.cls);
     sched.released(this.id, write);
-    if (sched.agents.length > 1) sched.wake(this.id);
+    sched.wake(this.id);
   }
 }
 
@@ -239,12 +270,13 @@ export class SpinLock implements AbandonedLock {
     this.cls = sched.lockdep.classId(cls);
   }
 
-  /** Takes it (`spin_lock`). `nested` as in {@link Lockdep.acquire}. */
+  /** Takes it (`spin_lock`), or, `nested`, under another of its class (`spin_lock_nested`). */
   lock(nested = false): void {
     if (this.locked) throw new HmmError('SPIN_HELD', 'a scheduling point was passed under a spinlock');
     this.locked = true;
     this.sched.noteHeld(this);
-    if (this.sched.lockdep.enabled) this.sched.lockdep.acquire(this.sched.current, this.cls, nested);
+    if (this.sched.lockdep.enabled)
+      this.sched.lockdep.acquire(this.sched.current, this.cls, nested ? LOCK_NESTED : LOCK_WAIT);
   }
 
   /** Drops it (`spin_unlock`). */

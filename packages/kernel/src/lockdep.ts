@@ -1,12 +1,19 @@
 import { HmmError } from './error.js';
+import { LockOrder } from './lock-order.js';
 import type { Agent } from './task.js';
 
-const MAX_CLASSES = 32;
+/** The agent would have waited for the lock: whoever holds another lock meanwhile makes it wait as well. */
+export const LOCK_WAIT = 0;
+/** As {@link LOCK_WAIT}, and another lock of the same class may be held (`SINGLE_DEPTH_NESTING`). */
+export const LOCK_NESTED = 1;
+/** The agent took the lock only because it was free (`*_trylock`): nobody waits in this order. */
+export const LOCK_TRY = 2;
 
 /**
- * Lock-order checking in the manner of the kernel's lockdep: every lock belongs to a class, each acquisition while
- * another class is held records an edge, and an edge that closes a cycle is an error, whether or not the run at hand
- * would have deadlocked.
+ * Lock-order checking in the manner of the kernel's lockdep: every lock belongs to a class, each acquisition that may wait while
+ * another class is held records an edge, and an edge that closes a circle is an error, whether or not the run at hand would have
+ * deadlocked. A lock that was taken by a try closes no circle itself, but what is taken under it may.
+ * @kernel kernel/locking/lockdep.c (partly: order and recursion only, no irq states, no recursive reads)
  */
 export class Lockdep {
   /** Checking costs time, so it is off unless a test or the explorer switches it on. */
@@ -14,33 +21,29 @@ export class Lockdep {
   /** Told of every lock taken and dropped while checking is enabled: for timelines of who holds what. */
   listener: ((agent: Agent, cls: number, taken: boolean) => void) | undefined;
   private readonly names: string[] = [];
-  /** By class: the classes taken while it was held, a bit each. */
-  private readonly inner = new Int32Array(MAX_CLASSES);
-  /** By class: what can be reached from it over any number of such steps. */
-  private readonly below = new Int32Array(MAX_CLASSES);
+  private readonly order = new LockOrder();
 
   /** The id of the class `name`, registered at the first call. */
   classId(name: string): number {
     const known = this.names.indexOf(name);
     if (known >= 0) return known;
-    if (this.names.length === MAX_CLASSES) throw new HmmError('LOCK_CLASSES', 'too many lock classes');
     this.names.push(name);
+    this.order.setClasses(this.names.length);
     return this.names.length - 1;
   }
 
   /**
-   * Records that `agent` takes a lock of class `cls`. Nesting two locks of one class is allowed only with `nested`
-   * (the kernel's `SINGLE_DEPTH_NESTING`).
-   * @throws HmmError `LOCK_ORDER` when the order contradicts one seen before.
+   * Records that `agent` takes a lock of class `cls`, `how` being one of `LOCK_*`.
+   * @throws HmmError `LOCK_ORDER` when the order contradicts those seen before, or the agent may wait for a class it holds.
    */
-  acquire(agent: Agent, cls: number, nested = false): void {
+  acquire(agent: Agent, cls: number, how: number): void {
     if (!this.enabled) return;
-    for (const outer of agent.held) {
-      if (outer === cls) {
-        if (!nested) this.fail(agent, outer, cls);
-        continue;
+    if (how !== LOCK_TRY) {
+      for (const outer of agent.held) {
+        if (outer === cls) {
+          if (how !== LOCK_NESTED) this.fail(agent, outer, cls);
+        } else if (!this.order.has(outer, cls) && !this.order.add(outer, cls)) this.fail(agent, outer, cls);
       }
-      if (((this.inner[outer] ?? 0) & (1 << cls)) === 0) this.addEdge(agent, outer, cls);
     }
     agent.held.push(cls);
     if (this.listener !== undefined) this.listener(agent, cls, true);
@@ -61,8 +64,7 @@ export class Lockdep {
 
   /** Forgets the recorded order, for a run that has nothing to do with the ones before. */
   forget(): void {
-    this.inner.fill(0);
-    this.below.fill(0);
+    this.order.clear();
   }
 
   /** The recorded order as pairs [outer, inner] of class names. */
@@ -70,20 +72,10 @@ export class Lockdep {
     const pairs: [string, string][] = [];
     for (const [outer, outerName] of this.names.entries()) {
       for (const [inner, innerName] of this.names.entries()) {
-        if (((this.inner[outer] ?? 0) & (1 << inner)) !== 0) pairs.push([outerName, innerName]);
+        if (this.order.has(outer, inner)) pairs.push([outerName, innerName]);
       }
     }
     return pairs;
-  }
-
-  private addEdge(agent: Agent, outer: number, cls: number): void {
-    const reached = (this.below[cls] ?? 0) | (1 << cls);
-    if ((reached & (1 << outer)) !== 0) this.fail(agent, outer, cls);
-    this.inner[outer] = (this.inner[outer] ?? 0) | (1 << cls);
-    for (let above = 0; above < this.names.length; above++) {
-      const below = this.below[above] ?? 0;
-      if (above === outer || (below & (1 << outer)) !== 0) this.below[above] = below | reached;
-    }
   }
 
   private fail(agent: Agent, outer: number, inner: number): never {

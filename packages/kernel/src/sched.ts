@@ -1,5 +1,6 @@
 import { HmmError } from './error.js';
 import { Lockdep } from './lockdep.js';
+import { ReadyQueue } from './ready-queue.js';
 import {
   AGENT_BLOCKED,
   AGENT_DONE,
@@ -12,6 +13,7 @@ import {
   type SchedPoint,
   type Task,
 } from './task.js';
+import { WaitQueues } from './wait-queues.js';
 
 /** Told of each access to shared state while exploring, so that independent steps can be recognised. */
 export interface AccessObserver {
@@ -31,12 +33,12 @@ export interface AbandonedLock {
   abandon(): void;
 }
 
-/** Told, while exploring, of agents that come to a {@link Sched.place} and go on. */
-export interface PlaceObserver {
-  /** `agent` is there with `words` in mind. */
-  park(agent: number, words: readonly number[]): void;
-  /** It goes on. */
-  leave(agent: number): void;
+/** Told, while exploring, of agents that come to rest at a {@link Sched.restPoint} and go on from it. */
+export interface RestObserver {
+  /** `agent` has come to rest: what it does next depends on shared state and `words` alone. */
+  beginRest(agent: number, words: readonly number[]): void;
+  /** `agent` goes on. */
+  endRest(agent: number): void;
 }
 
 /**
@@ -45,7 +47,10 @@ export interface PlaceObserver {
  * calls {@link Sched.step} for the agent of its choice.
  */
 export class Sched {
-  /** All agents, by id. */
+  /**
+   * All agents that there ever were, by id, for who wants their names. Those that are done have let go of their code, and
+   * nothing that runs often goes through this list.
+   */
   readonly agents: Agent[] = [];
   /** The agent whose code is running. */
   current: Agent;
@@ -55,8 +60,8 @@ export class Sched {
   exploring = false;
   /** Gets the accesses to shared state while exploring. */
   observer: AccessObserver | undefined;
-  /** Gets the places of agents while exploring. */
-  places: PlaceObserver | undefined;
+  /** Is told, while exploring, which agents are at rest. */
+  rests: RestObserver | undefined;
   /** Lock-order checking; off by default. */
   readonly lockdep = new Lockdep();
   /** Locks held while exploring, innermost last: {@link Sched.reset} frees what an abandoned run still held. */
@@ -66,6 +71,12 @@ export class Sched {
   private until = -Infinity;
   /** In {@link Sched.runSync} nobody else runs. */
   private alone = false;
+  /** The agents that are ready and have a task, in the order in which virtual time runs them. */
+  private readonly ready = new ReadyQueue();
+  /** The agents that are blocked, by channel. */
+  private readonly waiting = new WaitQueues();
+  /** Agents whose end {@link Sched.run} waits for: neither daemons nor done. */
+  private clients = 0;
 
   constructor() {
     this.current = new Agent(0, 'boot', undefined);
@@ -74,17 +85,13 @@ export class Sched {
 
   /** Adds an agent that runs `task` from the present virtual time on. */
   spawn(name: string, task: Task<unknown>): Agent {
-    const agent = new Agent(this.agents.length, name, task);
-    agent.wakeAt = this.now;
-    this.agents.push(agent);
-    return agent;
+    this.clients++;
+    return this.add(new Agent(this.agents.length, name, task));
   }
 
   /** As {@link Sched.spawn}, for an agent that serves the others: {@link Sched.run} does not wait for its end. */
   spawnDaemon(name: string, task: Task<unknown>): Agent {
-    const agent = this.spawn(name, task);
-    agent.daemon = true;
-    return agent;
+    return this.add(new Agent(this.agents.length, name, task, true));
   }
 
   /** Forgets all agents but the boot agent and the locks they hold, forgets the lock order, and sets the clock to 0. */
@@ -95,6 +102,9 @@ export class Sched {
     while (this.agents.length > 1) this.agents.pop();
     const boot = this.agents[0];
     if (boot !== undefined) this.current = boot;
+    this.ready.clear();
+    this.waiting.clear();
+    this.clients = 0;
     this.now = 0;
   }
 
@@ -137,17 +147,9 @@ export class Sched {
     if (at >= 0) heldLocks.splice(at, 1);
   }
 
-  /** Makes every agent that waits for `channel` ready, at the present time. */
+  /** Makes every agent that waits for `channel` ready, at the present time. Costs one test where no agent waits for anything. */
   wake(channel: number): void {
-    for (const agent of this.agents) {
-      if (agent.state === AGENT_BLOCKED && agent.channel === channel) {
-        agent.state = AGENT_READY;
-        agent.channel = NO_CHANNEL;
-        agent.lockWoken = agent.lockWait;
-        agent.lockWait = false;
-        if (agent.wakeAt < this.now) agent.wakeAt = this.now;
-      }
-    }
+    if (this.waiting.length > 0) this.wakeWaiting(channel);
   }
 
   /** Waits until {@link Sched.wake} is called for `channel`. Callers re-test their condition in a loop. */
@@ -162,24 +164,24 @@ export class Sched {
   }
 
   /**
-   * A scheduling point, while exploring, at which the running agent is in the middle of nothing: it holds no lock, and what it
-   * does next depends on shared state and `words` alone. Where all agents are at such places, states can be told apart.
+   * A scheduling point, while exploring, at which the running agent is at rest: it is in the middle of nothing, holds no lock,
+   * and what it does next depends on shared state and `words` alone. Where all agents are at rest, states can be told apart.
    */
-  *place(words: readonly number[]): Task {
+  *restPoint(words: readonly number[]): Task {
     if (!this.exploring) return;
-    this.park(words);
+    this.beginRest(words);
     yield SP_PREEMPT;
-    this.leave();
+    this.endRest();
   }
 
-  /** Makes the scheduling points that follow, up to {@link Sched.leave}, a {@link Sched.place}: of waiting for a lock. */
-  park(words: readonly number[]): void {
-    if (this.exploring) this.places?.park(this.current.id, words);
+  /** The running agent is at rest, as at a {@link Sched.restPoint}, at the scheduling points up to {@link Sched.endRest}: while it waits for a lock. */
+  beginRest(words: readonly number[]): void {
+    if (this.exploring) this.rests?.beginRest(this.current.id, words);
   }
 
-  /** The lock is there. */
-  leave(): void {
-    if (this.exploring) this.places?.leave(this.current.id);
+  /** The running agent goes on: it has the lock. */
+  endRest(): void {
+    if (this.exploring) this.rests?.endRest(this.current.id);
   }
 
   /** Lets `ns` nanoseconds of virtual time pass for the running agent. */
@@ -197,34 +199,36 @@ export class Sched {
     if (this.exploring) return false;
     if (!this.alone) {
       if (at > this.until || this.current.daemon) return false;
-      const { id } = this.current;
-      for (const agent of this.agents) {
-        if (agent.state !== AGENT_READY || agent.wakeAt > at || agent.id === id) continue;
-        if (agent.task !== undefined && (agent.wakeAt < at || agent.id < id)) return false;
-      }
-      this.current.wakeAt = at;
+      if (!this.ready.postpone(this.current, at)) return false;
     }
     this.now = at;
     return true;
   }
 
   /**
-   * Runs one agent up to its next scheduling point. The agent must be ready and have a task.
+   * Runs one agent up to its next scheduling point.
    * @returns the point, or undefined when the task has returned.
+   * @throws HmmError `NO_TASK` when the agent is done or the boot agent, `NOT_READY` when it is blocked.
    */
   step(agent: Agent): SchedPoint | undefined {
     if (agent.task === undefined) throw new HmmError('NO_TASK', `agent ${agent.name} has no task`);
+    if (agent.state !== AGENT_READY) throw new HmmError('NOT_READY', `agent ${agent.name} is blocked`);
     const previous = this.current;
     this.current = agent;
     try {
       const next = agent.task.next();
       if (next.done === true) {
-        agent.state = AGENT_DONE;
-        agent.result = next.value;
+        this.retire(agent, next.value);
         return undefined;
       }
-      if (next.value === SP_BLOCK) agent.state = AGENT_BLOCKED;
-      else if (next.value === SP_DELAY) agent.wakeAt = this.now + agent.delay;
+      if (next.value === SP_BLOCK) {
+        agent.state = AGENT_BLOCKED;
+        this.ready.remove(agent);
+        this.waiting.add(agent);
+      } else if (next.value === SP_DELAY) {
+        agent.wakeAt = this.now + agent.delay;
+        this.ready.moved(agent);
+      }
       return next.value;
     } finally {
       this.current = previous;
@@ -245,30 +249,9 @@ export class Sched {
     }
   }
 
-  private runUntil(until: number): void {
-    for (;;) {
-      const agent = this.next();
-      if (agent === undefined) break;
-      if (agent.wakeAt > until) return;
-      if (agent.daemon && !this.agents.some(isLive)) return;
-      if (agent.wakeAt > this.now) this.now = agent.wakeAt;
-      this.step(agent);
-    }
-    const stuck = this.agents.filter((a) => a.state === AGENT_BLOCKED && !a.daemon);
-    if (stuck.length > 0) {
-      const names = stuck.map((a) => a.name).join(', ');
-      throw new HmmError('DEADLOCK', `no agent can go on; waiting: ${names}`, { agents: names });
-    }
-  }
-
   /** The agent that virtual time runs next: least `wakeAt`, then lowest id; undefined when none is ready. */
   next(): Agent | undefined {
-    let best: Agent | undefined;
-    for (const agent of this.agents) {
-      if (agent.task === undefined || agent.state !== AGENT_READY) continue;
-      if (best === undefined || agent.wakeAt < best.wakeAt) best = agent;
-    }
-    return best;
+    return this.ready.first();
   }
 
   /**
@@ -294,9 +277,51 @@ export class Sched {
       this.alone = before;
     }
   }
-}
 
-/** Whether a run has to wait for `agent`. */
-function isLive(agent: Agent): boolean {
-  return agent.task !== undefined && !agent.daemon && agent.state !== AGENT_DONE;
+  private add(agent: Agent): Agent {
+    agent.wakeAt = this.now;
+    this.agents.push(agent);
+    this.ready.add(agent);
+    return agent;
+  }
+
+  /** `agent` has come to its end: its code can be forgotten. */
+  private retire(agent: Agent, result: unknown): void {
+    agent.state = AGENT_DONE;
+    agent.result = result;
+    agent.task = undefined;
+    this.ready.remove(agent);
+    if (!agent.daemon) this.clients--;
+  }
+
+  private wakeWaiting(channel: number): void {
+    let agent = this.waiting.take(channel);
+    while (agent !== undefined) {
+      agent.state = AGENT_READY;
+      agent.channel = NO_CHANNEL;
+      agent.lockWoken = agent.lockWait;
+      agent.lockWait = false;
+      if (agent.wakeAt < this.now) agent.wakeAt = this.now;
+      this.ready.add(agent);
+      agent = this.waiting.take(channel);
+    }
+  }
+
+  private runUntil(until: number): void {
+    for (;;) {
+      const agent = this.ready.first();
+      if (agent === undefined) break;
+      if (agent.wakeAt > until) return;
+      if (agent.daemon && this.clients === 0) return;
+      if (agent.wakeAt > this.now) this.now = agent.wakeAt;
+      this.step(agent);
+    }
+    if (this.clients > 0) throw this.deadlock();
+  }
+
+  private deadlock(): HmmError {
+    const stuck = this.agents.filter(({ state, daemon }) => state === AGENT_BLOCKED && !daemon);
+    const names = stuck.map(({ name }) => name).join(', ');
+    return new HmmError('DEADLOCK', `no agent can go on; waiting: ${names}`, { agents: names });
+  }
 }

@@ -55,18 +55,23 @@ export class Agent {
   delay = 0;
   /** Earliest virtual time of its next step, ns. */
   wakeAt = 0;
-  /** The code it runs; undefined for the boot agent. */
+  /** The code it runs; undefined for the boot agent and once it is done. */
   task: Task<unknown> | undefined;
   /** What the task returned. */
   result: unknown = undefined;
   /** Serves others: a run ends without it, and it may wait for ever (a driver's fault worker). */
-  daemon = false;
+  readonly daemon: boolean;
+  /** Where {@link ReadyQueue} has it, -1 when it is not there. */
+  readySlot = -1;
+  /** The agent behind it in its {@link WaitQueues} bucket. */
+  nextWaiting: Agent | undefined;
   /** Locks held, innermost last: class ids, kept by lock-order checking. */
   readonly held: number[] = [];
 
-  constructor(id: number, name: string, task: Task<unknown> | undefined) {
+  constructor(id: number, name: string, task: Task<unknown> | undefined, daemon = false) {
     this.id = id;
     this.name = name;
     this.task = task;
+    this.daemon = daemon;
   }
 }

@@ -10,6 +10,9 @@ export interface TracepointInfo {
   readonly value: string;
 }
 
+/** The last id that the `kind` column of a {@link Trace} can hold. */
+const MAX_KIND = 65535;
+
 const registry: TracepointInfo[] = [];
 const byName = new Map<string, TracepointInfo>();
 
@@ -20,6 +23,8 @@ const byName = new Map<string, TracepointInfo>();
 export function defineTracepoint(name: string, value = ''): number {
   const known = byName.get(name);
   if (known !== undefined) return known.kind;
+  if (registry.length > MAX_KIND)
+    throw new HmmError('OUT_OF_TRACEPOINTS', `there are ${registry.length} tracepoints already`, { name });
   const info = { kind: registry.length, name, value };
   registry.push(info);
   byName.set(name, info);
@@ -77,7 +82,7 @@ export class Trace {
   length = 0;
   /** Columns; only the first `length` entries mean something. Re-bound when they grow: do not keep them. */
   time = new Float64Array(0);
-  agent = new Uint16Array(0);
+  agent = new Uint32Array(0);
   kind = new Uint16Array(0);
   page = new Float64Array(0);
   pages = new Float64Array(0);
@@ -128,14 +133,13 @@ export class Trace {
       column.set(old);
       return column;
     };
-    const u16 = (old: Uint16Array): Uint16Array<ArrayBuffer> => {
-      const column = new Uint16Array(capacity);
-      column.set(old);
-      return column;
-    };
+    const agent = new Uint32Array(capacity);
+    agent.set(this.agent);
+    const kind = new Uint16Array(capacity);
+    kind.set(this.kind);
     this.time = f64(this.time);
-    this.agent = u16(this.agent);
-    this.kind = u16(this.kind);
+    this.agent = agent;
+    this.kind = kind;
     this.page = f64(this.page);
     this.pages = f64(this.pages);
     this.value = f64(this.value);

@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { HmmError, Kernel, Mutex, RwSemaphore, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { AGENT_READY, Kernel, Mutex, Prng, SP_PREEMPT, Sched, type Agent, type Task } from '@hmm/kernel';
+import { codeOf } from './code-of.js';
 
-const codeOf = (run: () => unknown): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof HmmError) return error.code;
-    throw error;
+/** What {@link Sched.next} must answer, by going through all agents. */
+function leastOf(agents: readonly Agent[]): Agent | undefined {
+  let best: Agent | undefined;
+  for (const agent of agents) {
+    if (agent.task === undefined || agent.state !== AGENT_READY) continue;
+    if (best === undefined || agent.wakeAt < best.wakeAt) best = agent;
   }
-  return 'none';
-};
+  return best;
+}
 
 describe('virtual time', () => {
   test('agents run in order of time, ties by the order they were spawned in', () => {
@@ -125,65 +126,131 @@ describe('virtual time', () => {
   });
 });
 
-describe('locks', () => {
-  test('lockdep refuses an order seen the other way round, even if nobody deadlocks', () => {
-    const { sched } = new Kernel();
-    sched.lockdep.enabled = true;
-    const [mmap, svmm] = [new Mutex(sched, 1, 'mmap_lock'), new Mutex(sched, 2, 'svmm')];
-    const nest = function* (outer: Mutex, inner: Mutex): Task {
-      yield* outer.lock();
-      yield* inner.lock();
-      inner.unlock();
-      outer.unlock();
-    };
-    sched.runSync(nest(mmap, svmm));
-    expect(sched.lockdep.edges()).toEqual([['mmap_lock', 'svmm']]);
-    expect(
-      codeOf(() => {
-        sched.runSync(nest(svmm, mmap));
-      }),
-    ).toBe('LOCK_ORDER');
+describe('many agents', () => {
+  test('the next is always the one with the least time, of equals the one with the lowest id', () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const sched = new Sched();
+      const random = new Prng(seed);
+      const agent = function* (): Task {
+        for (let i = 0; i < 12; i++) {
+          const what = random.below(5);
+          if (what === 0) yield* sched.delay(random.below(4));
+          else if (what === 1) yield SP_PREEMPT;
+          else if (what === 2 && sched.agents.length < 60) sched.spawn('another', agent());
+          else if (what === 3) sched.wake(random.below(40));
+          else if (random.below(3) === 0) yield* sched.block(random.below(40));
+        }
+      };
+      for (let i = 0; i < 9; i++) sched.spawn('agent', agent());
+      let steps = 0;
+      for (let next = sched.next(); next !== undefined; next = sched.next(), steps++) {
+        expect(next, `seed ${seed}`).toBe(leastOf(sched.agents));
+        if (next.wakeAt > sched.now) sched.now = next.wakeAt;
+        sched.step(next);
+      }
+      expect(leastOf(sched.agents)).toBeUndefined();
+      expect(steps).toBeGreaterThan(9);
+    }
   });
 
-  test('readers share a semaphore, a writer is alone', () => {
-    const { sched } = new Kernel();
-    const sem = new RwSemaphore(sched, 1, 'mmap_lock');
-    expect(sem.tryRead()).toBe(true);
-    expect(sem.tryReadFast()).toBe(true);
-    expect(sem.tryWriteFast()).toBe(false);
-    sem.unlockRead();
-    sem.unlockRead();
-    expect(sem.tryWriteFast()).toBe(true);
-    expect(sem.tryRead()).toBe(false);
-  });
-
-  test('a synchronous run that would have to wait is an error, not a hang', () => {
-    const { sched } = new Kernel();
-    const mutex = new Mutex(sched, 1, 'm');
-    const holder = sched.spawn(
-      'holder',
-      (function* (): Task {
-        yield* mutex.lock();
-        yield SP_PREEMPT;
-      })(),
-    );
-    sched.step(holder);
-    expect(
-      codeOf(() => {
-        sched.runSync(mutex.lock());
-      }),
-    ).toBe('WOULD_BLOCK');
-  });
-
-  test('while exploring, a free lock is a scheduling point', () => {
-    const { sched } = new Kernel();
+  test('a strategy may step whomever it likes; time finds its order all the same', () => {
+    const sched = new Sched();
     sched.exploring = true;
-    const mutex = new Mutex(sched, 1, 'm');
-    const agent = sched.spawn('a', mutex.lock());
-    expect(mutex.tryFast()).toBe(false);
-    expect(sched.step(agent)).toBeDefined();
-    expect(mutex.owner).toBe(-1);
-    expect(sched.step(agent)).toBeUndefined();
-    expect(mutex.owner).toBe(agent.id);
+    const agent = function* (ns: number): Task {
+      yield* sched.delay(ns);
+      yield* sched.delay(1);
+    };
+    const agents = [30, 20, 10].map((ns) => sched.spawn('agent', agent(ns)));
+    for (const each of agents) sched.step(each);
+    expect(sched.next()).toBe(agents[2]);
+    // The clock stands still while a strategy chooses: this one's time goes back.
+    if (agents[0] !== undefined) sched.step(agents[0]);
+    expect(sched.next()).toBe(agents[0]);
+  });
+
+  test('waking makes exactly those ready that wait for the channel', () => {
+    const sched = new Sched();
+    const woken: number[] = [];
+    const waiter = function* (channel: number): Task {
+      yield* sched.block(channel);
+      woken.push(channel);
+    };
+    // Channels that share a bucket, and far more than there are buckets at first.
+    for (let i = 0; i < 100; i++) sched.step(sched.spawnDaemon('waiter', waiter((i % 25) * 16 + 2 ** 33)));
+    sched.wake(3 * 16 + 2 ** 33);
+    sched.spawn('client', sched.delay(1));
+    sched.run();
+    expect(woken).toEqual([48 + 2 ** 33, 48 + 2 ** 33, 48 + 2 ** 33, 48 + 2 ** 33]);
+  });
+
+  test('an agent that is done has let go of its code and stays known by its id', () => {
+    const sched = new Sched();
+    const agent = sched.spawn('short', sched.delay(5));
+    sched.run();
+    expect(agent.task).toBeUndefined();
+    expect(sched.agents[agent.id]?.name).toBe('short');
+    expect(codeOf(() => sched.step(agent))).toBe('NO_TASK');
+  });
+
+  test('an agent that is blocked cannot be run', () => {
+    const sched = new Sched();
+    const agent = sched.spawn('waiter', sched.block(1));
+    sched.step(agent);
+    expect(codeOf(() => sched.step(agent))).toBe('NOT_READY');
+  });
+
+  test('a reset forgets who was ready and who waited', () => {
+    const sched = new Sched();
+    sched.step(sched.spawn('waiter', sched.block(1)));
+    sched.spawn('ready', sched.delay(1));
+    sched.reset();
+    sched.wake(1);
+    expect(sched.next()).toBeUndefined();
+    sched.run();
+    expect(sched.agents).toHaveLength(1);
+  });
+
+  test('what one agent costs does not grow with the number of agents before it', () => {
+    // Steps, not seconds, are counted: how often the scheduler reads when an agent wants to run.
+    const readsOf = (count: number): number => {
+      const sched = new Sched();
+      let reads = 0;
+      const main = function* (): Task {
+        for (let i = 0; i < count; i++) {
+          const child = sched.spawn('child', sched.delay(1));
+          const { wakeAt } = child;
+          let at = wakeAt;
+          Object.defineProperty(child, 'wakeAt', {
+            get: () => (reads++, at),
+            set: (value: number) => (at = value),
+          });
+          yield* sched.delay(2);
+        }
+      };
+      sched.spawn('main', main());
+      sched.run();
+      return reads / count;
+    };
+    expect(readsOf(4000)).toBeLessThan(1.2 * readsOf(400));
+  });
+
+  test('events keep the ids of agents beyond the 65,536th', () => {
+    const kernel = new Kernel();
+    kernel.trace.on = true;
+    for (let i = 0; i < 70_000; i++) kernel.sched.spawn('short', nothing());
+    const last = kernel.sched.spawn('last', emitting(kernel));
+    kernel.sched.run();
+    expect(kernel.trace.at(0).agent).toBe(last.id);
+    expect(last.id).toBe(70_001);
   });
 });
+
+// eslint-disable-next-line require-yield -- an agent that ends at once
+function* nothing(): Task {
+  return;
+}
+
+function* emitting(kernel: Kernel): Task {
+  yield SP_PREEMPT;
+  kernel.emit(0, 0, 1, 0);
+}

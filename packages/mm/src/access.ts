@@ -35,9 +35,9 @@ function accessError(vma: Vma, write: boolean): boolean {
 export function* cpuFault(mm: MmStruct, vpn: number, write: boolean, before = 0): Task<number> {
   traceFault(mm, vpn, write);
   if (!mm.mmapLock.tryReadFast()) {
-    mm.kernel.sched.park(FAULTED[before] ?? FAULTED_OFTEN);
+    mm.kernel.sched.beginRest(FAULTED[before] ?? FAULTED_OFTEN);
     yield* mm.mmapLock.read();
-    mm.kernel.sched.leave();
+    mm.kernel.sched.endRest();
   }
   const vma = vmaLookup(mm, vpn);
   let ret = -SIGSEGV;

@@ -4,7 +4,15 @@ import { MMU_NOTIFY_PROTECTION_PAGE, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { restoreExclusivePte } from './device-exclusive.js';
 import { copyHugePmd } from './huge-memory.js';
 import { copyHugetlbPageRange } from './hugetlb.js';
-import { NO_PFN, PG_anon, PG_anon_exclusive, PG_head, PG_locked, PG_uptodate } from './mem-map.js';
+import {
+  MAPCOUNT_MAX,
+  NO_PFN,
+  PG_anon,
+  PG_anon_exclusive,
+  PG_head,
+  PG_locked,
+  PG_uptodate,
+} from './mem-map.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { allocPage } from './page-alloc.js';
@@ -88,6 +96,7 @@ function copyPteRange(
   const exclusive = ~PG_anon_exclusive;
   const readOnly = ~PTE_WRITE;
   const old = ~PTE_YOUNG;
+  const mappingsMax = MAPCOUNT_MAX;
   const observed = system.kernel.sched.observer !== undefined;
   let copied = 0;
   for (let i = 0; i < count; i++) {
@@ -98,13 +107,14 @@ function copyPteRange(
     const pfn = lanes[from + 1] ?? 0;
     const flags = pageFlags[pfn] ?? 0;
     const plain = (pte & usualMask) === usual && (flags & (anon | notUsual)) === anon && private_;
-    if (!plain || pincount[pfn] !== 0 || observed) {
+    const mappings = (mapcount[pfn] ?? 0) + 1;
+    if (!plain || pincount[pfn] !== 0 || observed || mappings > mappingsMax) {
       const ret = copyPte(dst, src, to, from, vpn + i);
       if (ret !== 0) return ret;
       continue;
     }
     refcount[pfn] = (refcount[pfn] ?? 0) + 1;
-    mapcount[pfn] = (mapcount[pfn] ?? 0) + 1;
+    mapcount[pfn] = mappings;
     pageFlags[pfn] = flags & exclusive;
     lanes[from] = pte & readOnly;
     lanes[to] = pte & readOnly & old;

@@ -6,8 +6,8 @@ import { clearColumn, type Column, FEW } from './columns.js';
  * share one pfn space; a `dev_pagemap` takes a range of it. Columns are sized for the worst case at construction: the
  * platform charges memory as it is touched, so an unused frame costs nothing.
  *
- * A resident 4 KiB page costs 15 bytes here and 8 in its page table. `slot`, `private`, `pincount` and `mlockCount` are touched only
- * by pages that need them. Folios are of order 0 or 9; an order-9 folio is aligned to 512 pfns, its state is its head's,
+ * A resident 4 KiB page costs 16 bytes here and 8 in its page table. `private`, `pincount` and `mlockCount` are touched only by
+ * pages that need them. Counts have 32 bits, as the kernel's have, but `mapcount`, which is tested on its way up. Folios are of order 0 or 9; an order-9 folio is aligned to 512 pfns, its state is its head's,
  * and its tails' columns stay untouched until it is mapped by PTEs.
  *
  * @packageDocumentation
@@ -64,6 +64,9 @@ export const HUGE_ZERO_PFN = 512;
 /** First frame of system memory that can be allocated. */
 export const FIRST_PFN = 1024;
 
+/** Page-table entries that can map one page. The kernel has no such limit in practice: 2^31. */
+export const MAPCOUNT_MAX = 65535;
+
 /** Frames [start, end). */
 export type FrameRange = readonly [start: number, end: number];
 
@@ -75,14 +78,14 @@ export interface MemMapState {
 /** A copy of the columns of the frames from `start` on. */
 interface SavedFrames {
   readonly start: number;
-  readonly refcount: Uint16Array;
+  readonly refcount: Int32Array;
   readonly mapcount: Uint16Array;
   readonly flags: Int32Array;
   readonly mapping: Uint16Array;
   readonly index: Int32Array;
   readonly private: Int32Array;
   readonly pincount: Int32Array;
-  readonly mlockCount: Uint8Array;
+  readonly mlockCount: Int32Array;
 }
 
 /** The columns. Who frees what lies above (`page-alloc.ts`, `memremap`): here are only the words. */
@@ -90,10 +93,11 @@ export class MemMap {
   /** Frames in the pfn space. */
   readonly frames: number;
   /** References held: mappings, page and swap cache, LRU batches, pins, exclusive entries, temporary ones. */
-  readonly refcount: Uint16Array;
+  readonly refcount: Int32Array;
   /**
    * Mappings found through rmap, per 4 KiB page, by PTEs. A large folio keeps the number of its PMD mappings in
-   * `private[head + 1]` and of all its mappings in `private[head + 2]`, as the kernel keeps them in the tail pages.
+   * `private[head + 1]` and of all its mappings in `private[head + 2]`, as the kernel keeps them in the tail pages. Goes up by
+   * {@link MemMap.addMapping} only.
    */
   readonly mapcount: Uint16Array;
   /** `PG_*`. */
@@ -107,7 +111,7 @@ export class MemMap {
   /** Long-term pins among the references. A pin adds one reference here, not the kernel's 1024. */
   readonly pincount: Int32Array;
   /** Locked mappings of an unevictable folio. */
-  readonly mlockCount: Uint8Array;
+  readonly mlockCount: Int32Array;
   /** First id of the folio locks and wait channels: folio `pfn` has `channels + pfn`. */
   readonly channels: number;
   /** First of the ids under which folios' state is observed. */
@@ -117,14 +121,14 @@ export class MemMap {
   constructor(kernel: Kernel, frames: number) {
     this.kernel = kernel;
     this.frames = frames;
-    this.refcount = new Uint16Array(frames);
+    this.refcount = new Int32Array(frames);
     this.mapcount = new Uint16Array(frames);
     this.flags = new Int32Array(frames);
     this.mapping = new Uint16Array(frames);
     this.index = new Int32Array(frames);
     this.private = new Int32Array(frames);
     this.pincount = new Int32Array(frames);
-    this.mlockCount = new Uint8Array(frames);
+    this.mlockCount = new Int32Array(frames);
     this.channels = kernel.allocIds(frames);
     this.objects = kernel.allocIds(frames);
     this.flags[0] = PG_reserved;
@@ -172,6 +176,23 @@ export class MemMap {
     return left;
   }
 
+  /**
+   * Counts one more PTE mapping of a page.
+   * @throws HmmError `MAPCOUNT_OVERFLOW` when it has {@link MAPCOUNT_MAX} already.
+   */
+  addMapping(pfn: number): void {
+    const before = this.mapcount[pfn] ?? 0;
+    if (before === MAPCOUNT_MAX)
+      throw new HmmError(
+        'MAPCOUNT_OVERFLOW',
+        `frame ${pfn} is mapped ${before} times and cannot be once more`,
+        {
+          pfn,
+        },
+      );
+    this.mapcount[pfn] = before + 1;
+  }
+
   /** Locks a folio if it is free. @kernel include/linux/pagemap.h folio_trylock */
   tryLock(pfn: number): boolean {
     const { sched } = this.kernel;
@@ -192,7 +213,7 @@ export class MemMap {
     if ((flags & PG_locked) === 0) throw new HmmError('NOT_LOCKED', `folio ${pfn} is not locked`, { pfn });
     this.flags[pfn] = flags & ~PG_locked;
     sched.access(this.channels + pfn, true);
-    if (sched.agents.length > 1) sched.wake(this.channels + pfn);
+    sched.wake(this.channels + pfn);
   }
 
   /** A copy of the state of the frames in `ranges`. */

@@ -38,7 +38,7 @@ export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
   if (pgmap.ops.folioFree === undefined) pgmap.ops.pageFree(pfn);
   else pgmap.ops.folioFree(pfn, large ? HPAGE_PMD_ORDER : 0);
   const { sched } = system.kernel;
-  if (pgmap.live === 0 && sched.agents.length > 1) sched.wake(pgmapChannel(system, pgmap));
+  if (pgmap.live === 0) sched.wake(pgmapChannel(system, pgmap));
 }
 
 /** Nothing is left of a large folio's order, and of its parts' marks. */

@@ -101,7 +101,7 @@ export function folioAddFileRmapPte(pfn: number, vma: Vma): void {
 
 function addPte(system: MemorySystem, pfn: number, vma: Vma): void {
   const { map } = system;
-  map.mapcount[pfn] = (map.mapcount[pfn] ?? 0) + 1;
+  map.addMapping(pfn);
   const folio = map.folio(pfn);
   accessFolio(system, folio, false);
   if (map.test(folio, PG_head)) map.private[folio + 2] = (map.private[folio + 2] ?? 0) + 1;
@@ -111,7 +111,7 @@ function addPte(system: MemorySystem, pfn: number, vma: Vma): void {
 /** Counts one more PTE mapping of a page for fork's child. @kernel include/linux/rmap.h folio_dup_file_rmap_pte */
 export function folioDupRmapPte(system: MemorySystem, pfn: number): void {
   const { map } = system;
-  map.mapcount[pfn] = (map.mapcount[pfn] ?? 0) + 1;
+  map.addMapping(pfn);
   const folio = map.folio(pfn);
   accessFolio(system, folio, false);
   if (map.test(folio, PG_head)) map.private[folio + 2] = (map.private[folio + 2] ?? 0) + 1;

@@ -14,7 +14,7 @@ export interface SwapDeviceState {
   readonly used: number;
   readonly top: number;
   readonly free: Int32Array;
-  readonly counts: Uint16Array;
+  readonly counts: Int32Array;
   readonly cache: Int32Array;
   readonly data: PageDataState;
 }
@@ -30,7 +30,7 @@ export class SwapDevice {
   /** Slots in use. */
   used = 0;
   /** Entries that name each slot. @kernel include/linux/swap.h swap_info_struct */
-  readonly counts: Uint16Array;
+  readonly counts: Int32Array;
   /** Frame in the swap cache for each slot, 0 for none. */
   readonly cache: Int32Array;
   /** Contents by slot. */
@@ -40,7 +40,7 @@ export class SwapDevice {
 
   constructor(slots: number) {
     this.slots = slots;
-    this.counts = new Uint16Array(slots + 1);
+    this.counts = new Int32Array(slots + 1);
     this.cache = new Int32Array(slots + 1);
     this.data = new PageData(slots + 1);
     this.free = new Int32Array(slots);

@@ -203,7 +203,7 @@ export function srcuReadUnlock(subs: MmuNotifierSubscriptions): void {
   subs.srcuReaders--;
   if (subs.srcuReaders > 0) return;
   if (subs.dying.length > 0) freeDying(subs);
-  if (subs.kernel.sched.agents.length > 1) subs.kernel.sched.wake(subs.id);
+  subs.kernel.sched.wake(subs.id);
 }
 
 function freeDying(subs: MmuNotifierSubscriptions): void {

@@ -56,7 +56,7 @@ export interface UvmThrashingParams {
 
 /** What the detector remembers of one page, as columns over the block's pages. */
 export class UvmThrashingPages {
-  readonly processors = new Uint8Array(PAGES_PER_BLOCK);
+  readonly processors = new Int32Array(PAGES_PER_BLOCK);
   /** Last event, ns; 0 for none. */
   readonly lastTime = new Float64Array(PAGES_PER_BLOCK);
   readonly events = new Uint8Array(PAGES_PER_BLOCK);

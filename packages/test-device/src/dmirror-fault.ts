@@ -106,7 +106,7 @@ export function* dmirrorRangeFault(
   const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
   for (let again = false; ; again = true) {
     if (sched.now > deadline) return -EBUSY;
-    if (again && sched.exploring && words !== undefined) yield* sched.place(words());
+    if (again && sched.exploring && words !== undefined) yield* sched.restPoint(words());
     const seq = mmuIntervalTryReadBegin(range.notifier);
     range.notifierSeq = seq !== 0 ? seq : yield* mmuIntervalReadBegin(range.notifier);
     if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
@@ -133,7 +133,7 @@ function* dmirrorRangeFaultUnlocked(
   const { mm, mutex } = dmirror;
   const { sched } = mm.kernel;
   for (let again = false; ; again = true) {
-    if (again && sched.exploring) yield* sched.place(words());
+    if (again && sched.exploring) yield* sched.restPoint(words());
     const ret = yield* hmmRangeFaultUnlockedTimeout(mm, range, 0);
     if (ret !== 0) return ret;
     if (!mutex.tryFast()) yield* mutex.lock();
@@ -214,7 +214,7 @@ function* transfer(
     dmirror.mutex.unlock();
     if (ret !== -ENOENT) break;
     const words = (): number[] => [cmd.faults, bounce.cpages, bounceHash(bounce)];
-    if (sched.exploring) yield* sched.place(words());
+    if (sched.exploring) yield* sched.restPoint(words());
     ret = yield* dmirrorFault(dmirror, rangeFault, vpn + bounce.cpages, end, write, words);
     if (ret !== 0) break;
     cmd.faults++;

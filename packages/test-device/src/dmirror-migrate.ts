@@ -116,10 +116,10 @@ export function* dmirrorMigrateToDevice(dmirror: Dmirror, cmd: HmmDmirrorCmd): T
   if (ret !== 0) return ret;
   const { sched } = dmirror.mm.kernel;
   if (corrected) {
-    if (sched.exploring) yield* sched.place(MIGRATED);
+    if (sched.exploring) yield* sched.restPoint(MIGRATED);
     yield* mapWhatIsThere(dmirror, cmd);
   }
-  if (sched.exploring) yield* sched.place(MAPPED);
+  if (sched.exploring) yield* sched.restPoint(MAPPED);
   return yield* dmirrorReadBack(dmirror, cmd);
 }
 

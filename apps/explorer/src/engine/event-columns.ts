@@ -56,7 +56,8 @@ export function eventColumns(
   }
   const lanes = sortLanes(laneNames);
   const laneIds = new Map(lanes.map((name, id) => [name, id]));
-  for (let i = 0; i < length; i++) raw.lane[i] = laneIds.get(laneNames[i] ?? '') ?? NO_LANE;
+  for (let i = 0; i < length; i++)
+    raw.lane[i] = Math.min(laneIds.get(laneNames[i] ?? '') ?? NO_LANE, NO_LANE);
   rowsOf(raw, machine, regions);
   const events = inTimeOrder(raw);
   return {
@@ -97,7 +98,7 @@ function newColumns(length: number): MutableColumns {
     length,
     time: new Float64Array(length),
     end: new Float64Array(length),
-    agent: new Uint16Array(length),
+    agent: new Uint32Array(length),
     kind: new Uint16Array(length),
     lane: new Uint8Array(length),
     row: new Int32Array(length).fill(-1),

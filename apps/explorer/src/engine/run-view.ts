@@ -20,7 +20,7 @@ export interface EventColumns {
   /** ns, not before `time`. */
   readonly end: Float64Array;
   /** Index into {@link RunView.agents}. */
-  readonly agent: Uint16Array;
+  readonly agent: Uint32Array;
   /** Index into {@link RunView.kinds}. */
   readonly kind: Uint16Array;
   /** Index into {@link RunView.lanes}. */

@@ -1,6 +1,6 @@
 import { AGENT_CPU, TRACE_EVENT_NAMES, TraceReader, traceErrorText } from '@hmm/workload/readers';
 import { formatBytes, formatCount } from '@hmm/report';
-import { buildLanes } from '../tiles/lane-index.js';
+import { buildLanes, NO_LANE } from '../tiles/lane-index.js';
 import { ON_CPU, ON_DEVICE, type ResidencyChanges } from '../tiles/residency-raster.js';
 import { ChangeLog } from './change-log.js';
 import { sortLanes } from './lanes.js';
@@ -99,8 +99,9 @@ function lanesOf(rows: TraceRows): { readonly lanes: string[]; readonly laneOf: 
           : `GPU ${agent - 1} accesses`;
   }
   const lanes = sortLanes(Object.values(names));
-  const laneOf = new Uint8Array(KINDS.length * AGENTS).fill(255);
-  for (const [key, lane] of Object.entries(names)) laneOf[Number(key)] = lanes.indexOf(lane);
+  const laneOf = new Uint8Array(KINDS.length * AGENTS).fill(NO_LANE);
+  for (const [key, lane] of Object.entries(names))
+    laneOf[Number(key)] = Math.min(lanes.indexOf(lane), NO_LANE);
   return { lanes, laneOf };
 }
 
@@ -113,7 +114,7 @@ function columnsOf(rows: TraceRows, places: PageRows, laneOf: Uint8Array): Event
     length: n,
     time: new Float64Array(n),
     end: new Float64Array(n),
-    agent: new Uint16Array(n),
+    agent: new Uint32Array(n),
     kind: new Uint16Array(n),
     lane: new Uint8Array(n),
     row: new Int32Array(n),
@@ -130,7 +131,7 @@ function columnsOf(rows: TraceRows, places: PageRows, laneOf: Uint8Array): Event
     events.end[at] = time + (rows.duration[from] ?? 0);
     events.agent[at] = agent;
     events.kind[at] = kind;
-    events.lane[at] = laneOf[kind * AGENTS + agent] ?? 255;
+    events.lane[at] = laneOf[kind * AGENTS + agent] ?? NO_LANE;
     events.row[at] = places.rowOf(rows.page[from] ?? -1);
     events.pages[at] = rows.pages[from] ?? 0;
   }

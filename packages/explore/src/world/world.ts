@@ -1,4 +1,4 @@
-import { HASH_SEED, hashWords, HmmError, Kernel, type PlaceObserver, type Task } from '@hmm/kernel';
+import { HASH_SEED, hashWords, HmmError, Kernel, type RestObserver, type Task } from '@hmm/kernel';
 import {
   CensusMemory,
   isDeviceExclusivePte,
@@ -44,7 +44,7 @@ const MAX_AGENTS = 16;
  * Where agents are that are between two accesses or operations, in the middle of nothing: what they do next depends on their
  * place and on the state of the world alone.
  */
-export class Places implements PlaceObserver {
+export class Places implements RestObserver {
   /** The agents that are at such a place. */
   parked = 0;
   /** By agent: operations begun. */
@@ -67,14 +67,14 @@ export class Places implements PlaceObserver {
   }
 
   /** @inheritdoc */
-  park(agent: number, words: readonly number[]): void {
+  beginRest(agent: number, words: readonly number[]): void {
     this.parked |= 1 << agent;
     this.done[agent] = hashWords(this.values[agent] ?? 0, words, 0, words.length) ^ words.length;
     this.passed[agent] = (this.passed[agent] ?? 0) + 1;
   }
 
   /** @inheritdoc */
-  leave(agent: number): void {
+  endRest(agent: number): void {
     this.parked &= ~(1 << agent);
   }
 }
@@ -83,7 +83,7 @@ export class Places implements PlaceObserver {
 export function place(world: World, values: readonly number[] = NOTHING): Task {
   const { sched } = world.kernel;
   if (sched.exploring) world.places.note(sched.current.id, values);
-  return sched.place(NOTHING);
+  return sched.restPoint(NOTHING);
 }
 
 const NOTHING: readonly number[] = [];
@@ -110,7 +110,7 @@ export class World {
     memory: Partial<MemoryConfig> = SMALL_MEMORY,
   ) {
     this.kernel.mutant = settings.get('mutant') ?? '';
-    this.kernel.sched.places = this.places;
+    this.kernel.sched.rests = this.places;
     this.system = new MemorySystem(this.kernel, memory);
     // Frame 0 is nobody's: what is read from it shows.
     this.system.data.fillPage(0, PAGE_POISON);
