@@ -55,11 +55,19 @@ describe('a mutex', () => {
   test('is not taken twice by one agent, nor dropped by one that does not hold it', () => {
     const { sched } = new Kernel();
     const mutex = new Mutex(sched, 1, 'm');
-    expect(codeOf(() => mutex.unlock())).toBe('NOT_OWNER');
+    expect(
+      codeOf(() => {
+        mutex.unlock();
+      }),
+    ).toBe('NOT_OWNER');
     expect(mutex.tryLock()).toBe(true);
     expect(mutex.tryLock()).toBe(false);
     expect(mutex.held()).toBe(true);
-    expect(codeOf(() => sched.runSync(mutex.lock()))).toBe('SELF_DEADLOCK');
+    expect(
+      codeOf(() => {
+        sched.runSync(mutex.lock());
+      }),
+    ).toBe('SELF_DEADLOCK');
     const other = sched.spawn('other', dropping(mutex));
     sched.step(other);
     expect(codeOf(() => sched.step(other))).toBe('NOT_OWNER');
@@ -70,7 +78,11 @@ describe('a mutex', () => {
     const mutex = new Mutex(sched, 1, 'm');
     const holder = sched.spawn('holder', holding(mutex));
     sched.step(holder);
-    expect(codeOf(() => sched.runSync(mutex.lock()))).toBe('WOULD_BLOCK');
+    expect(
+      codeOf(() => {
+        sched.runSync(mutex.lock());
+      }),
+    ).toBe('WOULD_BLOCK');
   });
 
   test('is a scheduling point while exploring, also when it is free', () => {
@@ -94,7 +106,11 @@ describe('a mutex', () => {
     sem.tryRead();
     sched.reset();
     expect([mutex.owner, sem.readers]).toEqual([-1, 0]);
-    expect(codeOf(() => sem.unlockRead())).toBe('NOT_OWNER');
+    expect(
+      codeOf(() => {
+        sem.unlockRead();
+      }),
+    ).toBe('NOT_OWNER');
   });
 });
 
@@ -150,14 +166,30 @@ describe('a reader-writer semaphore', () => {
   test('a hold is dropped by the agent that has it', () => {
     const { sched } = new Kernel();
     const sem = new RwSemaphore(sched, 1, 'mmap_lock');
-    expect(codeOf(() => sem.unlockRead())).toBe('NOT_OWNER');
-    expect(codeOf(() => sem.downgradeWrite())).toBe('NOT_OWNER');
+    expect(
+      codeOf(() => {
+        sem.unlockRead();
+      }),
+    ).toBe('NOT_OWNER');
+    expect(
+      codeOf(() => {
+        sem.downgradeWrite();
+      }),
+    ).toBe('NOT_OWNER');
     const readers = ['a', 'b', 'c'].map((name) => sched.spawn(name, reading(sem)));
     for (const reader of readers) sched.step(reader);
     expect(sem.readers).toBe(3);
     // The boot agent is none of them.
-    expect(codeOf(() => sem.unlockRead())).toBe('NOT_OWNER');
-    expect(codeOf(() => sem.unlockWrite())).toBe('NOT_OWNER');
+    expect(
+      codeOf(() => {
+        sem.unlockRead();
+      }),
+    ).toBe('NOT_OWNER');
+    expect(
+      codeOf(() => {
+        sem.unlockWrite();
+      }),
+    ).toBe('NOT_OWNER');
     expect(sem.readers).toBe(3);
     for (const reader of [...readers].reverse()) sched.step(reader);
     expect(sem.readers).toBe(0);
@@ -169,9 +201,17 @@ describe('a spinlock', () => {
   test('that is found taken is a defect', () => {
     const lock = new SpinLock(new Kernel().sched, 'ptl');
     lock.lock();
-    expect(codeOf(() => lock.lock())).toBe('SPIN_HELD');
+    expect(
+      codeOf(() => {
+        lock.lock();
+      }),
+    ).toBe('SPIN_HELD');
     lock.unlock();
-    expect(codeOf(() => lock.lock())).toBe('none');
+    expect(
+      codeOf(() => {
+        lock.lock();
+      }),
+    ).toBe('none');
   });
 });
 

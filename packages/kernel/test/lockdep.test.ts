@@ -57,7 +57,11 @@ test('a second lock of a class that is held is refused, unless it is nested by i
   const sched = checking();
   const [one, other] = [new SpinLock(sched, 'ptl'), new SpinLock(sched, 'ptl')];
   one.lock();
-  expect(codeOf(() => other.lock())).toBe('LOCK_ORDER');
+  expect(
+    codeOf(() => {
+      other.lock();
+    }),
+  ).toBe('LOCK_ORDER');
   other.unlock();
   other.lock(true);
   other.unlock();

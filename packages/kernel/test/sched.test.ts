@@ -245,7 +245,6 @@ describe('many agents', () => {
   });
 });
 
-// eslint-disable-next-line require-yield -- an agent that ends at once
 function* nothing(): Task {
   return;
 }
