@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+/** Folders of `tools/` that the command starts. */
+const APP_TOOLS = ['bench', 'mutants'];
 const stamps = join(root, 'node_modules', '.hmm');
 
 /** The environment of every child: no telemetry, no questions, network failures found in seconds. */
@@ -118,7 +120,7 @@ export function buildApp() {
   const state = newestSource();
   if (existsSync(join(root, 'apps/compare/dist/cli.js')) && readStamp('built') === state) return 0;
   say('hmm: building …');
-  const filters = ['--filter=@hmm/compare...', '--filter=@hmm/bench'];
+  const filters = ['--filter=@hmm/compare...', ...APP_TOOLS.map((name) => `--filter=@hmm/${name}`)];
   const status = run(pnpm('exec', 'turbo', 'run', 'build', ...filters, '--output-logs=errors-only'), {
     stdout: 2,
     env: { ...environment, HMM_BUILD: 'js' },
@@ -161,7 +163,7 @@ function newestSource() {
   for (const file of ['tools/config/tsup.js', 'tsconfig.base.json', 'pnpm-lock.yaml'])
     visit(join(root, file));
   for (const folder of packageFolders()) {
-    if (folder.startsWith('tools/')) continue;
+    if (folder.startsWith('tools/') && !APP_TOOLS.includes(folder.slice('tools/'.length))) continue;
     for (const part of ['src', 'package.json', 'tsup.config.ts']) visit(join(root, folder, part));
   }
   return `${newest} ${count}`;

@@ -1,10 +1,5 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type CommandBuilder, EXIT_FAILED, fail, subcommand } from '@hmm/cli';
-
-/** The harness in a clone of the repository; an installed package has none. */
-const HARNESS = fileURLToPath(new URL('../../../tools/bench/dist/cli.js', import.meta.url));
+import { type CommandBuilder, subcommand } from '@hmm/cli';
+import { runCloneTool } from './clone-tool.js';
 
 /** `bench`: hands its arguments to the project's own harness, in a process of its own. */
 export const benchCommand: CommandBuilder = (parent, host, done) => {
@@ -17,15 +12,6 @@ export const benchCommand: CommandBuilder = (parent, host, done) => {
     .option('--together', 'all in one process')
     .option('--cpu', 'count CPU time: for a machine that others use as well');
   cmd.action(async (words: string[]) => {
-    if (!existsSync(HARNESS)) {
-      done(
-        fail(
-          host.output,
-          `the benchmarks are part of a clone of the repository, built: there is no ${HARNESS}`,
-        ),
-      );
-      return;
-    }
     const { repeat, ...flags } = cmd.opts<{
       repeat?: string;
       list?: true;
@@ -35,15 +21,6 @@ export const benchCommand: CommandBuilder = (parent, host, done) => {
     }>();
     const options = Object.keys(flags).map((flag) => `--${flag}`);
     if (repeat !== undefined) options.push('--repeat', repeat);
-    const child = spawn(process.execPath, [HARNESS, ...options, ...words], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
-    done(
-      await new Promise<number>((resolve) => {
-        child.on('close', (code) => {
-          resolve(code ?? EXIT_FAILED);
-        });
-      }),
-    );
+    done(await runCloneTool('bench', 'the benchmarks', [...options, ...words], host.output));
   });
 };

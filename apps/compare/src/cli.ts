@@ -8,7 +8,6 @@ import {
   litmusCommand,
   main,
   recordCommand,
-  mutantsCommand,
   runCommand,
   sweepCommand,
   validateCommand,
@@ -19,6 +18,7 @@ import * as corpora from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
 import { clients } from './clients.js';
+import { mutantsCommand } from './mutants-command.js';
 import { recordedDemo } from './recorded-demo.js';
 import { viewCommand } from './view-command.js';
 
@@ -44,7 +44,7 @@ await main({
     validateCommand(captures),
     conformCommand(corpora),
     litmusCommand({ create: litmusDevices, from: '@hmm/test-device', name: 'litmusDevices' }),
-    mutantsCommand(litmusDevices),
+    mutantsCommand,
     benchCommand,
     viewCommand,
   ],

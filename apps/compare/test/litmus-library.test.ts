@@ -6,13 +6,12 @@ import {
   findNondeterminism,
   litmusModel,
   type LitmusProgram,
-  type Model,
   parseRecordedTests,
   recordedModel,
   runLitmus,
-  runMutants,
   runObserved,
   search,
+  withoutStates,
 } from '@hmm/explore';
 import { litmusDevices } from '@hmm/test-device';
 import { parseProgram } from '@hmm/workload';
@@ -32,20 +31,6 @@ function program(name: string): LitmusProgram {
   const compiled = compileLitmus(parsed.program, name);
   if (!compiled.ok) throw new Error(compiled.errors.map(({ message }) => message).join('\n'));
   return compiled.program;
-}
-
-/** What the engine needs of a model, without its states. */
-function stateless(model: Model): Model {
-  return {
-    name: model.name,
-    sched: model.sched,
-    start: (choices) => {
-      model.start(choices);
-    },
-    checkStep: (wrote) => model.checkStep?.(wrote),
-    finish: () => model.finish(),
-    progress: () => model.progress?.() ?? 0,
-  };
 }
 
 const programs = readdirSync(LIBRARY)
@@ -88,28 +73,6 @@ describe('the library of litmus tests', () => {
   });
 });
 
-describe('historical bugs', () => {
-  test('every one that can be planted is caught', () => {
-    const library = new Map(programs.map((each) => [each.name, each]));
-    const report = runMutants(library, devices, { now, maxSeconds: 10 });
-    const missed = report.mutants.filter(
-      ({ expressible, caught_by }) => expressible && caught_by.length === 0,
-    );
-    expect(missed).toEqual([]);
-    expect(report.caught).toBeGreaterThanOrEqual(47);
-    expect(report.mutants).toHaveLength(60);
-  });
-
-  test('an invariant is found broken at the step that breaks it, not when all is over', () => {
-    const device = programs.find(({ name }) => name === 'todev-vs-cpu-read');
-    if (device === undefined) throw new Error('the test is not there');
-    const settings = new Map([...device.settings, ['mutant', 'B6']]);
-    const { report, story } = runLitmus({ ...device, settings }, devices, { maxExecutions: 1000 });
-    expect(report.counterexample?.invariant).toBe('I50');
-    expect(story?.outcome).toBeUndefined();
-  });
-});
-
 describe('concurrent tests that a real kernel ran', () => {
   test.each(recorded.map((each) => [each.name, each] as const))(
     '%s: what was seen is allowed',
@@ -129,7 +92,7 @@ describe('concurrent tests that a real kernel ran', () => {
       const each = recorded.find((one) => one.name === name);
       if (each === undefined) throw new Error(`${name} is not in the recording`);
       const knowing = search(recordedModel(each, devices), { keepGoing: true }).explorer;
-      const plain = search(stateless(recordedModel(each, devices)), { keepGoing: true }).explorer;
+      const plain = search(withoutStates(recordedModel(each, devices)), { keepGoing: true }).explorer;
       expect([...knowing.outcomes.keys()].sort()).toEqual([...plain.outcomes.keys()].sort());
       expect([...knowing.violations.keys()]).toEqual([...plain.violations.keys()]);
       expect(knowing.schedules).toBeLessThan(plain.schedules);

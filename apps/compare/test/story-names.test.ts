@@ -7,7 +7,6 @@ import {
   litmusModel,
   type LitmusProgram,
   type Model,
-  MUTANTS,
   parseRecordedTests,
   RandomWalk,
   recordedModel,
@@ -74,17 +73,6 @@ describe('the names in stories', () => {
     for (const [name, each] of programs)
       expect(unknownNames(litmusModel(each, litmusDevices)), name).toEqual([]);
     expect(printed.size).toBeGreaterThan(80);
-  });
-
-  it('are functions of the kernel where a historical bug is planted', () => {
-    for (const { id, tests } of MUTANTS) {
-      for (const name of tests) {
-        const each = programs.get(name);
-        if (each === undefined) throw new Error(`${name} is not in the library`);
-        const settings = new Map([...each.settings, ['mutant', id]]);
-        expect(unknownNames(litmusModel({ ...each, settings }, litmusDevices)), id).toEqual([]);
-      }
-    }
   });
 
   it('are functions of the kernel in the recorded tests', () => {

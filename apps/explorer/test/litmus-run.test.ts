@@ -14,9 +14,9 @@ describe('litmus tests of the page', () => {
     expect(verdicts).toEqual(['violated', 'violated', 'violated', 'ok']);
   });
 
-  test('every planted bug and every test of the library has its settings in a place where the language takes them', () => {
+  test('every test of the library has its settings in a place where the language takes them', () => {
     const texts = LITMUS_GROUPS.slice(1).flatMap(({ examples }) => examples.map(({ text }) => text));
-    expect(texts.length).toBeGreaterThan(100);
+    expect(texts.length).toBeGreaterThan(90);
     for (const text of texts) {
       const parsed = parseProgram(text, 'test');
       expect(parsed.ok ? [] : parsed.errors).toEqual([]);

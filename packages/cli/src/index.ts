@@ -15,7 +15,6 @@ export {
 } from './validate-command.js';
 export { demoCommand, type DemoRecording, type ReplayedScenario } from './demo-command.js';
 export { litmusCommand, type LitmusDevices } from './litmus-command.js';
-export { mutantsCommand } from './mutants-command.js';
 export { gpusCommand, type GpusReport, type GpuReport } from './gpus-command.js';
 export { exportCommand } from './export-command.js';
 export { importCommand } from './import-command.js';

@@ -24,8 +24,6 @@ export * from './litmus/compile.js';
 export * from './litmus/litmus-model.js';
 export * from './litmus/program.js';
 export * from './litmus/run-litmus.js';
-export * from './mutants/mutants.js';
-export * from './mutants/run-mutants.js';
 export * from './observed/recorded-model.js';
 export * from './observed/recorded-test.js';
 export * from './observed/run-observed.js';

@@ -36,11 +36,6 @@ export class Kernel {
   /** What the core of this machine does. */
   readonly does: CoreBehaviours;
   private readonly flipped: readonly string[];
-  /**
-   * The id of a historical bug that is planted in this machine, '' for none. The places that know one compare this field;
-   * none of them is on a path that runs for each page without need.
-   */
-  mutant = '';
   private nextId = 1;
 
   constructor({ release = DEFAULT_RELEASE, flipped = [] }: KernelOptions = {}) {

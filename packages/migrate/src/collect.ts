@@ -121,7 +121,7 @@ function collectPte(args: MigrateVma, entry: number): boolean {
   }
   if (slot !== 0) args.cpages++;
   args.src[at] = slot;
-  if (system.kernel.mutant !== 'B58') args.dst[at] = 0;
+  args.dst[at] = 0;
   args.npages = at + 1;
   return true;
 }
@@ -163,7 +163,7 @@ function takePage(args: MigrateVma, entry: number, flags: number, pfn: number): 
     folioPut(system, pfn);
     return false;
   }
-  if ((flags & PTE_DIRTY) !== 0 && system.kernel.mutant !== 'B1') map.set(pfn, PG_dirty);
+  if ((flags & PTE_DIRTY) !== 0) map.set(pfn, PG_dirty);
   accessPte(system, entry, true);
   lanes[entry] = migrationEntryFlags(flags, exclusive);
   folioRemoveRmapPte(pfn, vma);

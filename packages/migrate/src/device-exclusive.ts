@@ -88,7 +88,7 @@ export function* makeDeviceExclusiveRange(
 function* folioMakeDeviceExclusive(folio: number, mm: MmStruct, vpn: number, owner: number): Task<boolean> {
   const { system } = mm;
   const fit = system.map.test(folio, PG_anon) && !system.map.test(folio, PG_hugetlb);
-  if (!fit && system.kernel.mutant !== 'B36') return false;
+  if (!fit) return false;
   const target: Target = { mm, vpn, owner, valid: false };
   yield* rmapWalk(system, folio, function* (vma, first): Task<boolean> {
     const going = yield* pageMakeDeviceExclusiveOne(vma, folio, first, target);

@@ -34,8 +34,7 @@ export function* migrateDeviceFinalizeSlots(
       if (newpage !== 0) release(system, newpage);
       newpage = page;
     }
-    const onLru = ((map.flags[newpage] ?? 0) & PG_zone_device) === 0 || system.kernel.mutant === 'B6';
-    if (onLru) folioAddLru(system, newpage);
+    if (((map.flags[newpage] ?? 0) & PG_zone_device) === 0) folioAddLru(system, newpage);
     if (!tryRemoveMigrationPtes(system, page, newpage)) yield* removeMigrationPtes(system, page, newpage);
     release(system, page);
     if (newpage !== page) release(system, newpage);

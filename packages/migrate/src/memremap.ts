@@ -45,7 +45,7 @@ export function memremapPages(system: MemorySystem, request: MemremapRequest): D
     at.start,
     end,
   );
-  map.refcount.fill(system.kernel.mutant === 'B5' ? 1 : 0, at.start, end);
+  map.refcount.fill(0, at.start, end);
   map.mapcount.fill(0, at.start, end);
   map.mapping.fill(0, at.start, end);
   map.private.fill(0, at.start, end);

@@ -100,8 +100,6 @@ function moveFolio(system: MemorySystem, newpage: number, page: number, extra: n
   if (cached) {
     // Only anonymous memory goes to a device: a page of a file stays, one in the swap cache may leave it.
     if ((flags & PG_anon) === 0 || !folioFreeSwap(system, page)) return false;
-    // The number of references to be found counted before the swap cache dropped its own.
-    if (system.kernel.mutant === 'B12') return folioMigrateMapping(system, newpage, page, extra + 1);
   }
   return folioMigrateMapping(system, newpage, page, extra);
 }
@@ -151,7 +149,7 @@ function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
   map.get(pfn);
   const write = (vma.flags & VM_WRITE) !== 0;
   lanes[entry] =
-    (map.flags[pfn] ?? 0) & PG_zone_device_private || system.kernel.mutant === 'B7'
+    ((map.flags[pfn] ?? 0) & PG_zone_device_private) !== 0
       ? PTE_TYPE_DEVICE_PRIVATE | (write ? PTE_WRITE : 0)
       : mkPte(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0);
   lanes[entry + 1] = pfn;

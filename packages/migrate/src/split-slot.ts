@@ -39,7 +39,7 @@ export function* splitSlot(system: MemorySystem, src: Int32Array, i: number, ext
 function* splitUnmapped(system: MemorySystem, folio: number, extra: number): Task<boolean> {
   const { map, tables } = system;
   // A split of an entry that is frozen drops a reference.
-  if (system.kernel.mutant !== 'B14') map.get(folio);
+  map.get(folio);
   yield* rmapWalk(system, folio, function* (vma, vpn): Task<boolean> {
     const pmd = findPmd(vma.mm, vpn);
     const { lanes } = tables;

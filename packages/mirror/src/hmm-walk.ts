@@ -70,7 +70,7 @@ export function hmmWalk(walk: HmmVmaWalk): number {
     const vma = findVma(mm, at);
     if (vma === undefined || at < vma.start) {
       const end = vma === undefined ? range.end : Math.min(range.end, vma.start);
-      if (mm.kernel.mutant !== 'B20' && rangeNeedFault(range, at, end, 0) !== 0) return -EFAULT;
+      if (rangeNeedFault(range, at, end, 0) !== 0) return -EFAULT;
       fill(range, at, end, HMM_PFN_ERROR);
       at = end;
       continue;
@@ -233,8 +233,7 @@ function handlePte(walk: HmmVmaWalk, vma: Vma, flags: number, pfn: number, at: n
     store(range, at, HMM_PFN_VALID | (flags & PTE_WRITE), pfn);
     return WALK_DONE;
   }
-  const { mutant } = walk.mm.kernel;
-  const need = mutant === 'B21' && isSwapPte(flags) ? 0 : rangeNeedFault(range, at, at + 1, 0);
+  const need = rangeNeedFault(range, at, at + 1, 0);
   if (need === 0) {
     store(range, at, 0, 0);
     return WALK_DONE;
@@ -243,7 +242,7 @@ function handlePte(walk: HmmVmaWalk, vma: Vma, flags: number, pfn: number, at: n
     flags === 0 ||
     (flags & PTE_TYPE_MASK) === PTE_TYPE_MARKER ||
     isSwapPte(flags) ||
-    (isDevicePrivatePte(flags) && mutant !== 'B23') ||
+    isDevicePrivatePte(flags) ||
     isDeviceExclusivePte(flags);
   if (faultable) return fault(walk, vma, at, end, need);
   return isMigrationPte(flags) ? migration(walk, at, pfn) : -EFAULT;
@@ -261,7 +260,7 @@ function handlePresent(
   const cpu = (flags & PTE_PROTNONE) !== 0 ? 0 : HMM_PFN_VALID | (flags & PTE_WRITE);
   const need = rangeNeedFault(range, at, at + 1, cpu);
   if (need !== 0) return fault(walk, vma, at, end, need);
-  if ((flags & PTE_SPECIAL) !== 0 && (pfn !== ZERO_PFN || walk.mm.kernel.mutant === 'B22')) {
+  if ((flags & PTE_SPECIAL) !== 0 && pfn !== ZERO_PFN) {
     if (rangeNeedFault(range, at, at + 1, 0) !== 0) return -EFAULT;
     store(range, at, HMM_PFN_ERROR, 0);
     return WALK_DONE;
@@ -273,8 +272,7 @@ function handlePresent(
 /** @kernel mm/hmm.c hmm_vma_fault, up to the faults themselves */
 function fault(walk: HmmVmaWalk, vma: Vma, from: number, to: number, need: number): number {
   walk.from = from;
-  const allowed = (vma.flags & VM_WRITE) !== 0 || walk.mm.kernel.mutant === 'B19';
-  if ((need & NEED_WRITE_FAULT) !== 0 && !allowed) return -EPERM;
+  if ((need & NEED_WRITE_FAULT) !== 0 && (vma.flags & VM_WRITE) === 0) return -EPERM;
   walk.to = to;
   walk.vma = vma;
   walk.write = (need & NEED_WRITE_FAULT) !== 0;

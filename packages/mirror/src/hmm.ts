@@ -9,7 +9,7 @@ import {
   handleMmFault,
   migrationEntryWait,
 } from '@hmm/mm';
-import { HMM_PFN_INOUT_FLAGS, HMM_PFN_LANES, type HmmRange } from './hmm-range.js';
+import type { HmmRange } from './hmm-range.js';
 import { WALK_DONE, WALK_FAULT, hmmWalk, type HmmVmaWalk } from './hmm-walk.js';
 
 /**
@@ -25,7 +25,6 @@ import { WALK_DONE, WALK_FAULT, hmmWalk, type HmmVmaWalk } from './hmm-walk.js';
  * @kernel mm/hmm.c hmm_range_fault
  */
 export function hmmRangeFault(mm: MmStruct, range: HmmRange): MaybeTask<number> {
-  if (mm.kernel.mutant === 'B28') forgetInOutFlags(range);
   const walk: HmmVmaWalk = {
     range,
     mm,
@@ -39,12 +38,6 @@ export function hmmRangeFault(mm: MmStruct, range: HmmRange): MaybeTask<number> 
   if (mmuIntervalCheckRetry(range.notifier, range.notifierSeq)) return -EBUSY;
   const ret = hmmWalk(walk);
   return ret <= WALK_DONE ? ret : walkAndFault(walk, ret);
-}
-
-/** Only as the bug that it is: the walk writes its slots over instead of keeping what belongs to the driver. */
-function forgetInOutFlags({ hmmPfns, start, end }: HmmRange): void {
-  for (let slot = 0; slot < HMM_PFN_LANES * (end - start); slot += HMM_PFN_LANES)
-    hmmPfns[slot] = (hmmPfns[slot] ?? 0) & ~HMM_PFN_INOUT_FLAGS;
 }
 
 /** The loop of walk, fault, walk again; `first` is the result of a walk that was made already. */

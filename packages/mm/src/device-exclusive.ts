@@ -21,8 +21,7 @@ export function* removeDeviceExclusiveEntry(vma: Vma, vpn: number, entry: number
   const pfn = tables.lanes[entry + 1] ?? 0;
   const folio = map.folio(pfn);
   if (map.test(folio, PG_free) || map.refcount[folio] === 0) return 0;
-  const { mutant } = system.kernel;
-  if (mutant !== 'B35') map.get(folio);
+  map.get(folio);
   if (system.kernel.sched.exploring || !map.tryLock(folio)) yield* folioLock(system, folio);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_EXCLUSIVE, vpn, vpn + 1) : undefined;
   const { lanes } = tables;
@@ -31,7 +30,7 @@ export function* removeDeviceExclusiveEntry(vma: Vma, vpn: number, entry: number
     restoreExclusivePte(vma, entry);
   map.unlock(folio);
   notifyEnd(range);
-  if (mutant !== 'B35') folioPut(system, pfn);
+  folioPut(system, pfn);
   return 0;
 }
 

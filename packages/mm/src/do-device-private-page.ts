@@ -1,5 +1,4 @@
 import type { Task } from '@hmm/kernel';
-import { FAULT_REPEAT_NS } from './fault.js';
 import { pagePgmap } from './memremap.js';
 import { PG_locked } from './mem-map.js';
 import { folioGet, folioPut } from './page-alloc.js';
@@ -11,16 +10,11 @@ import type { Vma } from './vma.js';
  */
 export function* doDevicePrivatePage(vma: Vma, vpn: number, page: number, flags: number): Task<number> {
   const { system } = vma.mm;
-  const { mutant } = system.kernel;
   const vmf = { vma, vpn, page, flags, huge: false };
-  if (mutant !== 'B4') folioGet(system, page);
-  let ret = yield* pagePgmap(system, page).ops.migrateToRam(vmf);
-  while (mutant === 'B24' && ret === 0 && pteNames(vma, vpn, page)) {
-    yield* system.kernel.sched.delay(FAULT_REPEAT_NS);
-    ret = yield* pagePgmap(system, page).ops.migrateToRam(vmf);
-  }
+  folioGet(system, page);
+  const ret = yield* pagePgmap(system, page).ops.migrateToRam(vmf);
   // The folio may have been split meanwhile: the reference went with the page.
-  if (mutant !== 'B4') folioPut(system, page);
+  folioPut(system, page);
   return ret;
 }
 
@@ -35,11 +29,4 @@ export function* doHugePmdDevicePrivate(vma: Vma, vpn: number, folio: number, fl
   const ret = yield* pagePgmap(system, folio).ops.migrateToRam({ vma, vpn, page: folio, flags, huge: true });
   folioPut(system, folio);
   return ret;
-}
-
-/** Whether the entry for `vpn` still names `page`. */
-function pteNames(vma: Vma, vpn: number, page: number): boolean {
-  const { tables } = vma.mm.system;
-  const entry = tables.findPte(vma.mm.root, vpn);
-  return entry >= 0 && tables.lanes[entry + 1] === page;
 }

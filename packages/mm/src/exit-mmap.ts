@@ -22,15 +22,13 @@ export function* mmput(mm: MmStruct): Task {
 
 /** @kernel mm/mmap.c exit_mmap */
 function* exitMmap(mm: MmStruct): Task {
-  const told = mm.kernel.mutant !== 'B34';
-  if (told) yield* mmuNotifierRelease(mm);
+  yield* mmuNotifierRelease(mm);
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
   const vmas = mm.vmas.splice(0);
   mm.recentVma = undefined;
   yield* lruAddDrainTask(mm.system);
   const tlb = new MmuGather(mm);
-  const range =
-    mmHasNotifiers(mm) && told ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, 0, MAX_PAGE + 1) : undefined;
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, 0, MAX_PAGE + 1) : undefined;
   for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);
   notifyEnd(range);
   yield* freeVmaTables(mm, vmas, 0, Infinity);

@@ -1,11 +1,9 @@
 import { ENTRY_TABLE, type Task } from '@hmm/kernel';
-import { pmdIsNonPresent } from './huge-non-present.js';
-import type { MemorySystem } from './memory-system.js';
 import { splitFolioOfPmd } from './split-folio.js';
 import { PG_active, PG_head, PG_lru, PG_referenced, PG_unevictable, PG_zone_device } from './mem-map.js';
 import { accessFolio, accessPte } from './observe.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
-import { PTE_PRESENT, PTE_SPECIAL, PTE_TYPE_MASK, PTE_YOUNG } from './pte.js';
+import { PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './pte.js';
 import { folioMapcount } from './rmap.js';
 import { lruAddDrainTask } from './swap.js';
 import { folioIsolateLru, folioPutbackLru, reclaimPages } from './vmscan.js';
@@ -24,16 +22,10 @@ export function* madviseColdOrPageout(vma: Vma, start: number, end: number, page
   for (let at = nextPmd(mm, start, end); at < end; at = nextPmd(mm, pmdAddrEnd(at, end), end)) {
     const pmd = findPmd(mm, at);
     if (lanes[pmd] !== ENTRY_TABLE && pageout) yield* splitFolioOfPmd(vma, pmd);
-    if (system.kernel.mutant === 'B18' && pmdIsNonPresent(system, pmd)) makeOld(system, pmd);
     if (lanes[pmd] !== ENTRY_TABLE) continue;
     const folios = candidates(vma, (lanes[pmd + 1] ?? 0) + 2 * (at & 511), pmdAddrEnd(at, end) - at, pageout);
     if (pageout) yield* reclaimPages(system, folios);
   }
-}
-
-/** Only as the bug that it is: an entry in device memory is taken for a present one, made old and set again as that. */
-function makeOld({ tables }: MemorySystem, pmd: number): void {
-  tables.lanes[pmd] = ((tables.lanes[pmd] ?? 0) & ~(PTE_TYPE_MASK | PTE_YOUNG)) | PTE_PRESENT;
 }
 
 /** The folios of one page table that qualify, isolated; or, without `pageout`, deactivated. @kernel mm/madvise.c madvise_cold_or_pageout_pte_range */

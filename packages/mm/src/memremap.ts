@@ -25,13 +25,9 @@ export function pagePgmap(system: MemorySystem, pfn: number): DevPagemap {
  */
 export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
   const { map } = system;
-  map.clear(pfn, PG_anon_exclusive | PG_locked);
-  if (system.kernel.mutant !== 'B9') {
-    map.clear(pfn, PG_anon);
-    map.mapping[pfn] = 0;
-  }
+  map.clear(pfn, PG_anon | PG_anon_exclusive | PG_locked);
+  map.mapping[pfn] = 0;
   const pgmap = pagePgmap(system, pfn);
-  if (system.kernel.mutant === 'B5') map.refcount[pfn] = 1;
   const large = map.test(pfn, PG_head);
   if (large) dissolveFolio(system, pfn);
   pgmap.live -= large ? HPAGE_PMD_NR : 1;
@@ -42,9 +38,9 @@ export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
 }
 
 /** Nothing is left of a large folio's order, and of its parts' marks. */
-function dissolveFolio({ map, kernel }: MemorySystem, head: number): void {
+function dissolveFolio({ map }: MemorySystem, head: number): void {
   for (let pfn = head; pfn < head + HPAGE_PMD_NR; pfn++) map.clear(pfn, PG_anon_exclusive);
-  if (kernel.mutant !== 'B13') map.clear(head, PG_head);
+  map.clear(head, PG_head);
 }
 
 /** The wait channel of who waits until no page of `pgmap` is in use: its first folio's. */

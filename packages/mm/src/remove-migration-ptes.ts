@@ -20,7 +20,7 @@ import {
 import { mkPte } from './pte-make.js';
 import { folioAddAnonRmapPmd, folioAddAnonRmapPte, folioAddFileRmapPte } from './rmap.js';
 import { folioNrPages, rmapTreeOf, vmaAddress, type RmapTree } from './rmap-walk.js';
-import { VM_LOCKED, VM_WRITE, type Vma } from './vma.js';
+import { VM_LOCKED, type Vma } from './vma.js';
 
 /** Map pages of zeroes to the zero page rather than to themselves; for the parts of a split folio. */
 export const RMP_USE_SHARED_ZEROPAGE = 1;
@@ -119,8 +119,7 @@ function restoredFlags(vma: Vma, old: number, folioFlags: number, pageFlags: num
   const kept = old & (PTE_WRITE | PTE_SOFT_DIRTY | PTE_UFFD_WP);
   if ((pageFlags & PG_zone_device_private) !== 0) return PTE_TYPE_DEVICE_PRIVATE | kept;
   const dirty = (folioFlags & PG_dirty) !== 0 ? old & PTE_DIRTY : 0;
-  const write = vma.mm.kernel.mutant === 'B39' && (vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
-  return (mkPte(vma) & ~PTE_YOUNG) | kept | write | (old & PTE_YOUNG) | dirty;
+  return (mkPte(vma) & ~PTE_YOUNG) | kept | (old & PTE_YOUNG) | dirty;
 }
 
 /** @kernel mm/migrate.c try_to_map_unused_to_zeropage */

@@ -85,12 +85,10 @@ function* tryToMigrateOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   const { tables, map } = system;
   const first = folio + ((vma.pgoff + (vpn - vma.start) - (map.index[folio] ?? 0)) | 0);
   const end = Math.min(vma.end, vpn + folio + folioNrPages(system, folio) - first);
-  // What was seen before the callbacks may have changed by now.
-  const seen = mm.kernel.mutant === 'B16' && mapsWhole(mm, vpn, folio);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, end) : undefined;
   let ok = true;
   const pmd = map.test(folio, PG_head) ? findPmd(mm, vpn) : -1;
-  if (pmd >= 0 && (seen || mapsWhole(mm, vpn, folio))) {
+  if (pmd >= 0 && mapsWhole(mm, vpn, folio)) {
     ok = setPmdMigrationEntry(vma, pmd);
     notifyEnd(range);
     return ok;
@@ -128,8 +126,6 @@ function migrateEntry(vma: Vma, entry: number, pfn: number): boolean {
   accessPte(system, entry, true);
   if ((flags & PTE_DIRTY) !== 0) map.set(map.folio(pfn), PG_dirty);
   lanes[entry] = migrationEntryFlags(flags, exclusive);
-  // A private entry's payload taken for that of a present one, which has another layout.
-  if (system.kernel.mutant === 'B10' && isDevicePrivatePte(flags)) lanes[entry + 1] = pfn ^ 1;
   folioRemoveRmapPte(pfn, vma);
   if ((vma.flags & VM_LOCKED) !== 0) mlockDrainLocal(system);
   folioPut(system, pfn);

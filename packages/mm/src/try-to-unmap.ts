@@ -12,7 +12,6 @@ import {
   PTE_PRESENT,
   PTE_SPECIAL,
   PTE_TYPE_SWAP,
-  isDeviceExclusivePte,
 } from './pte.js';
 import { folioMapcount, folioMapped, folioRemoveRmapPte, folioTryShareAnonRmapPte } from './rmap.js';
 import { rmapWalk } from './rmap-walk.js';
@@ -42,8 +41,7 @@ function* tryToUnmapOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   else {
     accessPte(mm.system, entry, false);
     const flags = tables.lanes[entry] ?? 0;
-    const taken = mm.kernel.mutant === 'B37' && isDeviceExclusivePte(flags);
-    const present = (flags & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT || taken;
+    const present = (flags & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT;
     if (present && tables.lanes[entry + 1] === folio) going = unmapPte(vma, entry, folio);
   }
   notifyEnd(range);

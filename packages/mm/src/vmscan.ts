@@ -68,7 +68,7 @@ function* shrinkFolio(system: MemorySystem, folio: number): Task<number> {
     if (folioMaybeDmaPinned(system, folio)) return KEEP;
     if (!addToSwap(system, folio)) return ACTIVATE;
   }
-  if (folioMapped(system, folio) || system.kernel.mutant === 'B37') {
+  if (folioMapped(system, folio)) {
     yield* tryToUnmap(system, folio);
     accessFolio(system, folio, true);
     if (folioMapped(system, folio)) return ACTIVATE;

@@ -105,7 +105,7 @@ function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
   const { system } = mm;
   switch (flags & PTE_TYPE_MASK) {
     case PTE_TYPE_DEVICE_PRIVATE:
-      if (system.kernel.mutant !== 'B8') mm.rssAnon--;
+      mm.rssAnon--;
       folioRemoveRmapPte(payload, vma);
       folioPut(system, payload);
       break;

@@ -156,7 +156,7 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
     } else {
       subs.deferred.push(sub);
       sub.deferred = true;
-      if (subs.kernel.mutant !== 'B29') waitFor = subs.invalidateSeq;
+      waitFor = subs.invalidateSeq;
     }
   } else {
     dropFromTree(sub);

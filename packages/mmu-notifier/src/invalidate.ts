@@ -144,7 +144,7 @@ function refused(subs: MmuNotifierSubscriptions, range: MmuNotifierRange, sub: M
       slot: sub.slot,
     });
   }
-  if (subs.kernel.mutant !== 'B26b') itreeInvEnd(subs, range);
+  itreeInvEnd(subs, range);
   return -EAGAIN;
 }
 

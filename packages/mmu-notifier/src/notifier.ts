@@ -192,8 +192,7 @@ function hlistFinish(
   called: readonly MmuNotifier[],
   ret: number,
 ): number {
-  const told = subs.kernel.mutant !== 'B30';
-  if (ret !== 0 && told) for (const sub of called) sub.ops.invalidateRangeEnd?.(sub, range);
+  if (ret !== 0) for (const sub of called) sub.ops.invalidateRangeEnd?.(sub, range);
   srcuReadUnlock(subs);
   return ret;
 }

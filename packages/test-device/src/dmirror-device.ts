@@ -63,8 +63,6 @@ export class DmirrorDevice implements DevPagemapOps {
   cfree = 0;
   /** Mirrors by number; a page's backing names one. */
   readonly mirrors: (Dmirror | undefined)[];
-  /** Destination slots that are kept from one migration to the next, where that mistake is planted. */
-  readonly keptSlots = new Int32Array(64);
   /** Under which {@link mirrors} is observed. */
   readonly mirrorsObject: number;
   private readonly lock: SpinLock;

@@ -35,12 +35,10 @@ function* exclusiveBatch(dmirror: Dmirror, start: number, end: number): Task<boo
   const pages: number[] = [];
   const got = yield* makeDeviceExclusiveRange(dmirror.mm, start, end, pages, NO_OWNER);
   // A short answer leaves pages undefined: nothing is mapped then.
-  const trusting = system.kernel.mutant === 'B40';
-  while (trusting && pages.length < end - start) pages.push(NO_PFN);
-  const mapped = got === end - start || trusting ? yield* atomicMap(dmirror, start, pages) : 0;
+  const mapped = got === end - start ? yield* atomicMap(dmirror, start, pages) : 0;
   for (let i = 0; i < got; i++) {
     const page = pages[i] ?? NO_PFN;
-    if (page === NO_PFN || system.kernel.mutant === 'B44') continue;
+    if (page === NO_PFN) continue;
     if (system.kernel.sched.exploring) yield SP_PREEMPT;
     system.map.unlock(page);
     folioPut(system, page);
@@ -53,7 +51,7 @@ function* atomicMap(dmirror: Dmirror, start: number, pages: readonly number[]): 
   let mapped = 0;
   if (!dmirror.mutex.tryFast()) yield* dmirror.mutex.lock();
   for (const [i, page] of pages.entries()) {
-    if (page === NO_PFN && dmirror.mm.kernel.mutant !== 'B40') continue;
+    if (page === NO_PFN) continue;
     if (dmirror.pt.store(start + i, page, DPT_XA_TAG_ATOMIC)) mapped++;
   }
   dmirror.mutex.unlock();

@@ -113,10 +113,7 @@ export function* dmirrorRangeFault(
     const done = hmmRangeFault(mm, range);
     const ret = typeof done === 'number' ? done : yield* done;
     mm.mmapLock.unlockRead();
-    if (ret === -EBUSY) {
-      if (mm.kernel.mutant === 'B26c') mm.mmapLock.unlockRead();
-      continue;
-    }
+    if (ret === -EBUSY) continue;
     if (ret !== 0) return ret;
     if (!mutex.tryFast()) yield* mutex.lock();
     if (!mmuIntervalReadRetry(range.notifier, range.notifierSeq)) return 0;
@@ -155,7 +152,7 @@ function* dmirrorFault(
   words: () => readonly number[],
 ): Task<number> {
   const { mm, notifier } = dmirror;
-  if (notifier === undefined || !mmgetNotZero(mm)) return mm.kernel.mutant === 'B55' ? 0 : -EFAULT;
+  if (notifier === undefined || !mmgetNotZero(mm)) return -EFAULT;
   let ret = 0;
   for (let at = start; at < end && ret === 0; at += DMIRROR_BATCH) {
     const stop = Math.min(end, at + DMIRROR_BATCH);
@@ -166,8 +163,7 @@ function* dmirrorFault(
       end: stop,
       hmmPfns: new Int32Array(2 * (stop - at)),
       defaultFlags: HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0),
-      // With a mask the answers of a walk are the requests of the next one, unless the array is made anew.
-      pfnFlagsMask: mm.kernel.mutant === 'B26' ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : 0,
+      pfnFlagsMask: 0,
       devPrivateOwner: dmirror.mdevice.owner,
     };
     ret = yield* rangeFault(dmirror, range, () => [at, ...words()]);

@@ -48,7 +48,7 @@ function migrationOf(
   return {
     vma,
     src: new Int32Array(end - start),
-    dst: mdevice.system.kernel.mutant === 'B58' ? mdevice.keptSlots : new Int32Array(end - start),
+    dst: new Int32Array(end - start),
     cpages: 0,
     npages: 0,
     start,
@@ -77,7 +77,6 @@ function* migrateRange(dmirror: Dmirror, cmd: HmmDmirrorCmd, flags: number, batc
   const end = start + cmd.npages;
   if (!mmgetNotZero(mm)) return -EINVAL;
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
-  const { mutant } = mm.kernel;
   let ret = 0;
   for (let at = start; at < end;) {
     const vma = vmaLookup(mm, at);
@@ -85,16 +84,14 @@ function* migrateRange(dmirror: Dmirror, cmd: HmmDmirrorCmd, flags: number, batc
       ret = -EINVAL;
       break;
     }
-    const batchEnd = at + (mutant === 'B45' ? 1 : DMIRROR_BATCH);
-    const next = Math.min(end, batchEnd, mutant === 'B46' ? end : vma.end);
+    const next = Math.min(end, at + DMIRROR_BATCH, vma.end);
     const args = migrationOf(mdevice, vma, at, next, flags, NO_PFN);
     ret = yield* migrateVmaSetup(args);
     if (ret !== 0) break;
     yield* batch(dmirror, args);
-    at = mutant === 'B45' ? end : next;
+    at = next;
   }
   mm.mmapLock.unlockRead();
-  if (mutant === 'B57' && ret !== 0) return ret;
   yield* mmput(mm);
   return ret;
 }
@@ -133,17 +130,14 @@ function migrateAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
   const { mdevice } = dmirror;
   const { map, data } = mdevice.system;
   const vmaWrite = (args.vma.flags & VM_WRITE) !== 0;
-  const { mutant } = mdevice.system.kernel;
-  let copied = 0;
   for (let i = 0; i < args.npages; i++) {
     const slot = args.src[i] ?? 0;
     if ((slot & MIGRATE_PFN_MIGRATE) === 0) continue;
     const page = mdevice.allocDevmemPage();
     if (page === NO_PFN) continue;
     const backing = mdevice.backingPage(page);
-    // A cursor that only moves on success reads the wrong slots behind a skipped one.
-    const source = migratePfnToPage(mutant === 'B50' ? (args.src[copied++] ?? 0) : slot);
-    if (source !== 0 || mutant === 'B47') copyHighpage(mdevice.system, backing, source);
+    const source = migratePfnToPage(slot);
+    if (source !== 0) copyHighpage(mdevice.system, backing, source);
     else data.fillPage(backing, 0);
     map.private[backing] = dmirror.id;
     const write = (slot & MIGRATE_PFN_WRITE) !== 0 || (source === 0 && vmaWrite);
@@ -227,14 +221,13 @@ function devmemFaultAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
     const target = allocPage(system);
     if (target === NO_PFN) continue;
     system.map.tryLock(target);
-    const copied = !system.kernel.shouldFail('copy_engine');
-    if (!copied && system.kernel.mutant !== 'B41') {
+    if (system.kernel.shouldFail('copy_engine')) {
       system.map.unlock(target);
       folioPut(system, target);
       continue;
     }
     dmirror.pt.erase(args.start + i, args.start + i);
-    if (copied) copyHighpage(system, target, dmirror.mdevice.backingPage(page));
+    copyHighpage(system, target, dmirror.mdevice.backingPage(page));
     args.dst[i] = migratePfn(target) | (slot & MIGRATE_PFN_WRITE);
   }
 }
@@ -249,12 +242,9 @@ export function* dmirrorDevmemFault(mdevice: DmirrorDevice, vmf: VmFault): Task<
   const dmirror = mdevice.mirrors[map.private[mdevice.backingPage(vmf.page)] ?? 0];
   if (dmirror === undefined) return VM_FAULT_SIGBUS;
   const select = selectDevice(dmirror.mdevice);
-  const { mutant } = kernel;
-  const faultPage = mutant === 'B43' ? NO_PFN : vmf.page;
-  const args = migrationOf(dmirror.mdevice, vmf.vma, vmf.vpn, vmf.vpn + 1, select, faultPage);
+  const args = migrationOf(dmirror.mdevice, vmf.vma, vmf.vpn, vmf.vpn + 1, select, vmf.page);
   if ((yield* migrateVmaSetup(args)) !== 0) return VM_FAULT_SIGBUS;
   devmemFaultAllocAndCopy(dmirror, args);
-  if (mutant === 'B56' && args.dst[0] === 0) return VM_FAULT_SIGBUS;
   if (mdevice.system.kernel.sched.exploring) yield SP_PREEMPT;
   yield* migrateVmaPages(args);
   yield* migrateVmaFinalize(args);

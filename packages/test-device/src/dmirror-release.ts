@@ -32,7 +32,7 @@ export function* dmirrorDeviceEvictChunk(mdevice: DmirrorDevice, chunk: DmirrorC
     const slot = src[i] ?? 0;
     if ((slot & MIGRATE_PFN_MIGRATE) === 0) continue;
     const page = allocPage(system);
-    if (page === NO_PFN && system.kernel.mutant !== 'B42') continue;
+    if (page === NO_PFN) continue;
     system.map.tryLock(page);
     copyHighpage(system, page, mdevice.backingPage(migratePfnToPage(slot)));
     dst[i] = migratePfn(page) | (slot & MIGRATE_PFN_WRITE);

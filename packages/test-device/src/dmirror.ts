@@ -10,7 +10,7 @@ import {
   mmuIntervalSetSeq,
   mmuNotifierRangeBlockable,
 } from '@hmm/mmu-notifier';
-import { mmgetNotZero, mmput, type MmStruct } from '@hmm/mm';
+import type { MmStruct } from '@hmm/mm';
 import { DeviceTable } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
 import { dmirrorDeviceEvictChunk, inUse } from './dmirror-release.js';
@@ -48,25 +48,14 @@ export class Dmirror implements MmuIntervalNotifierOps {
     // page tables and entering what it read: the corrected device lets nothing pass by.
     if (range.event === MMU_NOTIFY_MIGRATE && range.owner === mdevice.owner && !mdevice.options.corrected)
       return true;
-    if (mdevice.system.kernel.mutant === 'B51') return this.holdAndZap(sub, range, curSeq);
     if (this.mutex.tryFast()) return this.zap(sub, range, curSeq);
-    if (!mmuNotifierRangeBlockable(range) && mdevice.system.kernel.mutant !== 'B31')
-      return this.mutex.tryLock() && this.zap(sub, range, curSeq);
+    if (!mmuNotifierRangeBlockable(range)) return this.mutex.tryLock() && this.zap(sub, range, curSeq);
     return this.lockAndZap(sub, range, curSeq);
   }
 
   private *lockAndZap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {
     yield* this.mutex.lock();
     return this.zap(sub, range, curSeq);
-  }
-
-  /** Only as the bug that it is: who becomes a user of the process in a callback may be its last one. */
-  private *holdAndZap(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {
-    const held = mmgetNotZero(this.mm);
-    yield* this.mutex.lock();
-    this.zap(sub, range, curSeq);
-    if (held) yield* mmput(this.mm);
-    return true;
   }
 
   /** What an invalidation does once it has the mutex. */
@@ -112,13 +101,9 @@ export function* dmirrorFopsOpen(
  */
 export function* dmirrorFopsRelease(dmirror: Dmirror): Task {
   const { mdevice, notifier } = dmirror;
-  const { mutant } = dmirror.mm.kernel;
-  const early = mutant === 'B33' || mutant === 'B54';
-  if (early) dmirror.pt.free();
   if (notifier !== undefined) yield* mmuIntervalNotifierRemove(notifier);
   dmirror.notifier = undefined;
   for (const chunk of mdevice.chunks) {
-    if (mutant === 'B48') break;
     yield* dmirrorDeviceEvictChunk(mdevice, chunk);
     // The real device lets a page be that a CPU fault was busy with, which then faults on a mirror that is gone.
     while (mdevice.options.corrected && inUse(mdevice, chunk)) {
@@ -128,5 +113,5 @@ export function* dmirrorFopsRelease(dmirror: Dmirror): Task {
   }
   dmirror.mm.kernel.sched.access(mdevice.mirrorsObject, true);
   mdevice.mirrors[dmirror.id] = undefined;
-  if (!early) dmirror.pt.free();
+  dmirror.pt.free();
 }

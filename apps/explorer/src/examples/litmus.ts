@@ -1,4 +1,3 @@
-import { MUTANTS } from '@hmm/explore';
 import { type Example, RACE } from './programs.js';
 
 /** Tests of the menu under one heading. */
@@ -25,7 +24,7 @@ export function withSetting(text: string, setting: string): string {
   );
 }
 
-/** Litmus tests of the menu: the protocol alone, the library, and the historical bugs with the test that catches each. */
+/** Litmus tests of the menu: the protocol alone and the library. */
 export const LITMUS_GROUPS: readonly ExampleGroup[] = [
   {
     title: 'The sequence protocol alone',
@@ -35,16 +34,6 @@ export const LITMUS_GROUPS: readonly ExampleGroup[] = [
       { title: 'The callback does not set the sequence', text: 'protocol no-set-seq\n' },
       { title: 'As it should be', text: 'protocol none\n' },
     ],
-  },
-  {
-    title: 'Historical bugs, planted again',
-    examples: MUTANTS.flatMap(({ id, title, tests }) => {
-      const text = LIBRARY.get(tests[0] ?? '');
-      if (text === undefined) return [];
-      return [
-        { title: `${id}: ${title}`, text: withSetting(withSetting(text, `mutant = ${id}`), 'corrected = 1') },
-      ];
-    }),
   },
   {
     title: 'Library, on a device without the races of the recorded one',

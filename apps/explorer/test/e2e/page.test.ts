@@ -184,12 +184,12 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
     await expectText(again, '.story .replay', /hmm1-ab5a2/);
   });
 
-  test('a historical bug is planted from the menu, and its counterexample replayed from the address', async () => {
+  test('a broken driver is chosen from the menu, and its counterexample replayed from the address', async () => {
     const page = await site.open({ m: 'litmus' });
     await expectText(page, '.verdict', /✗ Violated/);
     const menu = page.locator('.litmus .example select');
-    await menu.selectOption({ label: 'B20: a hole in the range is taken for a VMA' });
-    await expectText(page, '.verdict', /✗ Violated.*fault-vs-munmap/s);
+    await menu.selectOption({ label: 'The check is done before taking the lock' });
+    await expectText(page, '.verdict', /✗ Violated.*retry-unlocked/s);
     const broken = await page.locator('.story > .problem').textContent();
     await page.locator('.story .replay .chip').click();
     await expectText(page, '.story', /This execution breaks it/);

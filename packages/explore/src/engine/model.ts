@@ -34,6 +34,21 @@ export interface Model {
   view?(): ReadonlyMap<string, string>;
 }
 
+/** `model` for a search that recognises no states: for code that may keep state where nobody looks for it. */
+export function withoutStates(model: Model): Model {
+  return {
+    name: model.name,
+    sched: model.sched,
+    start: (choices): void => {
+      model.start(choices);
+    },
+    checkStep: (wrote): Violation | undefined => model.checkStep?.(wrote),
+    finish: (): Outcome => model.finish(),
+    progress: (): number => model.progress?.() ?? 0,
+    view: (): ReadonlyMap<string, string> => model.view?.() ?? new Map(),
+  };
+}
+
 /** By number: its name, which is the same in all equal states. */
 export type StateNames = ReadonlyMap<number, number>;
 

@@ -5,7 +5,7 @@ import { Pct } from '../strategies/pct.js';
 import { RandomWalk } from '../strategies/random.js';
 import { DEFAULT_MAX_STEPS, Explorer, type ExplorerState } from './explorer.js';
 import { minimise } from './minimise.js';
-import type { Model } from './model.js';
+import { type Model, withoutStates } from './model.js';
 import { type Story, tell } from './story.js';
 import type { Strategy } from './strategy.js';
 
@@ -32,6 +32,8 @@ export interface SearchOptions {
   readonly keepGoing?: boolean;
   /** A clock, seconds. */
   readonly now?: () => number;
+  /** Whether an execution that comes to a state which was seen before is given up there; yes unless told otherwise. */
+  readonly recogniseStates?: boolean;
   /** Executions to spend on making a counterexample short. */
   readonly minimiseExecutions?: number;
 }
@@ -89,12 +91,12 @@ export class Search {
 
   constructor(model: Model, options: SearchOptions = {}) {
     const { maxSteps = DEFAULT_MAX_STEPS, keepGoing = false, now = () => 0 } = options;
-    this.model = model;
+    this.model = options.recogniseStates === false ? withoutStates(model) : model;
     this.options = options;
     this.maxSteps = maxSteps;
     this.now = now;
     this.strategy = makeStrategy(options);
-    this.explorer = new Explorer(model, this.strategy, { maxSteps, keepGoing });
+    this.explorer = new Explorer(this.model, this.strategy, { maxSteps, keepGoing });
   }
 
   /** Runs some executions. @returns whether there is more to run within the limits. */

@@ -1,6 +1,5 @@
 import { EBUSY, HmmError, Mutex, SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
-  HMM_PFN_DMA_MAPPED,
   HMM_PFN_REQ_FAULT,
   type HmmDmaMap,
   hmmDmaMapAlloc,
@@ -73,8 +72,6 @@ export class RegisteredMemory implements MmuIntervalNotifierOps {
     const map = hmmDmaMapAlloc(this.iommu, pages);
     if (typeof map === 'number')
       throw new HmmError('DMA_MAP', 'the range cannot be registered', { ret: map });
-    // The list of an earlier registration would say what that one had mapped.
-    if (mm.kernel.mutant === 'B27') map.pfnList.fill(HMM_PFN_DMA_MAPPED);
     this.mm = mm;
     this.start = start;
     this.map = map;
@@ -117,7 +114,7 @@ export class RegisteredMemory implements MmuIntervalNotifierOps {
   /** Queues the destruction of a part that nothing maps any more; the mark in the parent's table says that it is queued. */
   private queueDestroy(): void {
     this.mm.kernel.sched.access(this.queue, true);
-    if (this.marked && this.mm.kernel.mutant !== 'B53') return;
+    if (this.marked) return;
     this.marked = true;
     this.queued++;
   }

@@ -36,10 +36,9 @@ export class WorldStates implements States {
   /** @inheritdoc */
   key(): number | undefined {
     const { world, hash, frames } = this;
-    const { system, devices, kernel } = world;
+    const { system, devices } = world;
     const done = this.doneAgents();
-    // A planted bug may keep state where nobody looks for it.
-    if (done < 0 || kernel.mutant !== '' || system.lru.mlock.length > 0) return undefined;
+    if (done < 0 || system.lru.mlock.length > 0) return undefined;
     hash.begin();
     frames.clear();
     hash.word((this.failures.left << 16) | done);
@@ -74,8 +73,6 @@ export class WorldStates implements States {
   /** @inheritdoc */
   prefer(candidates: number, last: number): number {
     const { parked, passed } = this.world.places;
-    // Where states are not told, nothing is gained by coming to one.
-    if (this.world.kernel.mutant !== '') return continuing(candidates, last);
     const busy = candidates & ~parked;
     if (busy !== 0) return continuing(busy, last);
     let least = lowestAgent(candidates);

@@ -109,7 +109,6 @@ export class World {
     settings: ReadonlyMap<string, string> = new Map(),
     memory: Partial<MemoryConfig> = SMALL_MEMORY,
   ) {
-    this.kernel.mutant = settings.get('mutant') ?? '';
     this.kernel.sched.rests = this.places;
     this.system = new MemorySystem(this.kernel, memory);
     // Frame 0 is nobody's: what is read from it shows.
