@@ -3,9 +3,7 @@ import { runCloneTool } from './clone-tool.js';
 
 /** `mutants [ID…]`: plants each historical bug in a copy of the sources, and says which tests catch it. */
 export const mutantsCommand: CommandBuilder = (parent, host, done) => {
-  const cmd = jsonOption(
-    subcommand(parent, host, 'mutants', ['mutants', 'mutants B4 B39', 'mutants --json']),
-  )
+  const cmd = jsonOption(subcommand(parent, host, 'mutants', ['mutants', 'mutants B4 B39', 'mutants --json']))
     .description('plant historical bugs, and see them caught')
     .argument('[ids...]', 'bugs of the catalogue (all without)')
     .option('--library <dir>', 'where the litmus tests are (default: the shipped ones)');

@@ -6,13 +6,7 @@ import { mlockDrainLocal, mlockVmaFolio } from './mlock-folio.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessFolio, accessPte, accessTables } from './observe.js';
 import { folioPut } from './page-alloc.js';
-import {
-  PTE_DIRTY,
-  PTE_EXCLUSIVE,
-  PTE_PRESENT,
-  PTE_SPECIAL,
-  PTE_TYPE_SWAP,
-} from './pte.js';
+import { PTE_DIRTY, PTE_EXCLUSIVE, PTE_PRESENT, PTE_SPECIAL, PTE_TYPE_SWAP } from './pte.js';
 import { folioMapcount, folioMapped, folioRemoveRmapPte, folioTryShareAnonRmapPte } from './rmap.js';
 import { rmapWalk } from './rmap-walk.js';
 import { VM_LOCKED, type Vma } from './vma.js';

@@ -1,7 +1,9 @@
 import { HmmError, type Task } from '@hmm/kernel';
 import { MADV_COLD, MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, sysMadvise, sysMunmap } from '@hmm/mm';
 import { type MmuIntervalNotifier, mmuIntervalNotifierInsert, mmuIntervalSetSeq } from '@hmm/mmu-notifier';
+// @boundaries-ignore the driver of huge pages is what the tests of migrate have
 import { BASE } from '../../../packages/migrate/test/support.js';
+// @boundaries-ignore the driver of huge pages is what the tests of migrate have
 import { HugeDriver, HugeHost } from '../../../packages/migrate/test/support-huge.js';
 
 // Scenarios of device-private huge pages, which no litmus test can have as the test device has none.
