@@ -1,6 +1,6 @@
 import { errnoName } from '@hmm/kernel';
-import type { ClientFactory, DeviceClient } from '@hmm/device';
-import { Machine, runFigures, runProgram, splitSettings, fatalReason } from '@hmm/machine';
+import { type ClientFactory, type DeviceClient, runFigures } from '@hmm/device';
+import { Machine, runProgram, splitSettings, fatalReason } from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
 import type { ClientReport } from '@hmm/report';
 import { DEFAULT_DEVICE, type ProgramFile } from '@hmm/workload';
@@ -81,6 +81,6 @@ function reportOf(
     changed,
     error,
     failed: run.failures.map(({ span, seen }) => `${request.file}:${span.line}:${span.column}: ${seen}`),
-    ...runFigures(client, run),
+    ...runFigures(client.counters(), run),
   };
 }

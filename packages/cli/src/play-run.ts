@@ -1,6 +1,6 @@
 import { errnoName } from '@hmm/kernel';
 import { findGpuPreset } from '@hmm/gpu';
-import type { ClientFactory } from '@hmm/device';
+import { type ClientFactory, runFigures } from '@hmm/device';
 import {
   fatalReason,
   Machine,
@@ -9,7 +9,6 @@ import {
   type PlayMemory,
   type PlayScript,
   playScript,
-  runFigures,
   splitSettings,
 } from '@hmm/machine';
 import { DEFAULT_MEMORY_CONFIG, type MemoryConfig } from '@hmm/mm';
@@ -71,7 +70,7 @@ export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: 
     changed: request.changed,
     error: played.problem ?? null,
     failed: [],
-    ...runFigures(client, run),
+    ...runFigures(client.counters(), run),
     fatal: fatalReason(machine),
   };
   return { ok: true, report, machine, client, run };

@@ -50,11 +50,17 @@ export interface AccessStream {
   readonly kinds?: Uint8Array | undefined;
   /** Warps of `warps`; 1 without it. */
   readonly lanes?: number | undefined;
+  /** Where further accesses come from when those of `pages` are done, in `warps`: for streams longer than an array should be. */
+  readonly source?: AccessSource | undefined;
+}
+
+/** The rest of a long stream, piece by piece. */
+export interface AccessSource {
   /**
-   * For streams longer than an array should be, in `warps`: writes the next piece to the start of `pages` (and `kinds`) and
-   * returns its length, 0 at the end. Called when the present piece is used up; it must not run anything else.
+   * Writes the next piece to the start of the stream's `pages` (and `kinds`) and returns its length, 0 at the end. Called
+   * when the present piece is used up; it must not run anything else.
    */
-  readonly refill?: (() => number) | undefined;
+  fill(): number;
 }
 
 /** How a stream ended. */

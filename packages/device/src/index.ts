@@ -9,4 +9,6 @@ export * from './device-operation.js';
 export * from './device-process.js';
 export * from './frame-contents.js';
 export * from './residency.js';
+export * from './run-figures.js';
+export * from './run-stream.js';
 export * from './system-frames.js';

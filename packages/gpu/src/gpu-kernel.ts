@@ -1,4 +1,4 @@
-import type { StreamShape } from '@hmm/device';
+import type { AccessSource, StreamShape } from '@hmm/device';
 import {
   GPU_ACCESS_ATOMIC_STRONG,
   GPU_ACCESS_NEEDS,
@@ -37,8 +37,8 @@ export interface GpuAccesses {
   readonly kinds?: Uint8Array | undefined;
   /** Warps that share the accesses of `warps`; 1 without it. */
   readonly lanes?: number | undefined;
-  /** Writes the next piece of `warps` to the start of `pages` and `kinds`; returns its length, 0 at the end. */
-  readonly refill?: (() => number) | undefined;
+  /** Where the next pieces of `warps` come from. */
+  readonly source?: AccessSource | undefined;
 }
 
 /**

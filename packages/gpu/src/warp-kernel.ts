@@ -86,7 +86,7 @@ export class WarpKernel extends GpuKernel {
   private supply(): boolean {
     while (this.at === this.length && !this.ended) {
       this.at = 0;
-      this.length = this.accesses.refill?.() ?? 0;
+      this.length = this.accesses.source?.fill() ?? 0;
       this.kind = this.kindOfPiece();
       this.ended = this.length === 0;
     }

@@ -106,13 +106,13 @@ test('accesses that come in pieces are the same as in one', () => {
   const pieces = bench();
   const pages = new Int32Array(777);
   let at = 0;
-  const refill = (): number => {
+  const fill = (): number => {
     const next = whole.subarray(at, at + pages.length);
     pages.set(next);
     at += next.length;
     return next.length;
   };
-  expect(pieces.run({ pages: pages.subarray(0, refill()), refill, lanes: 32 })).toMatchObject({
+  expect(pieces.run({ pages: pages.subarray(0, fill()), source: { fill }, lanes: 32 })).toMatchObject({
     done: whole.length,
     finished: true,
   });

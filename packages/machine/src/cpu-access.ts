@@ -50,10 +50,10 @@ export interface CpuTouchResult {
  * the first signal.
  */
 export function* cpuTouchStream(process: Process, stream: AccessStream, cost: CpuCost): Task<CpuTouchResult> {
-  const { pages, refill } = stream;
+  const { pages, source } = stream;
   const vpns = new Float64Array(pages.length);
   let done = 0;
-  for (let count = pages.length; count > 0; count = refill?.() ?? 0) {
+  for (let count = pages.length; count > 0; count = source?.fill() ?? 0) {
     for (let i = 0; i < count; i++) vpns[i] = stream.base + (pages[i] ?? 0);
     for (let at = 0; at < count;) {
       const write = writes(stream, at);

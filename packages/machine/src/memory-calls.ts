@@ -3,7 +3,6 @@ import {
   accessData,
   addressSpacePut,
   cpuAccess,
-  cpuTranslate,
   FOLL_LONGTERM,
   FOLL_WRITE,
   MADV_COLD,
@@ -109,11 +108,6 @@ export function* cpuAdd(
   const before = loadFrame(mm.system, pfn, offset, width);
   storeFrame(mm.system, pfn, offset, width, before + value);
   return before;
-}
-
-/** Whether the CPU could read page `vpn` without a fault. */
-export function cpuResident(mm: MmStruct, vpn: number): boolean {
-  return cpuTranslate(mm, vpn, false) >= 0;
 }
 
 function loadFrame(memory: MemorySystem, pfn: number, offset: number, width: number): number {

@@ -1,5 +1,12 @@
 import { errnoName, HPAGE_PMD_NR, HmmError, type Task } from '@hmm/kernel';
-import { ACCESS_READ, type AccessStream, type AdviceKind, type DeviceProcess, type Place } from '@hmm/device';
+import {
+  ACCESS_READ,
+  type AccessSource,
+  type AccessStream,
+  type AdviceKind,
+  type DeviceProcess,
+  type Place,
+} from '@hmm/device';
 import { cpuTouchStream } from './cpu-access.js';
 import type { Machine } from './machine.js';
 import { mapMemory } from './memory-calls.js';
@@ -87,6 +94,23 @@ class ToldPhases {
   }
 }
 
+/** The pieces of a phase, in the arrays of the stream that it feeds. */
+class PhaseSource implements AccessSource {
+  private readonly phase: PlayPhase;
+  private readonly pages: Int32Array;
+  private readonly kinds: Uint8Array;
+
+  constructor(phase: PlayPhase, pages: Int32Array, kinds: Uint8Array) {
+    this.phase = phase;
+    this.pages = pages;
+    this.kinds = kinds;
+  }
+
+  fill(): number {
+    return this.phase.fill(this.pages, this.kinds);
+  }
+}
+
 /** The process, the memory and the device of a play. */
 class Stage {
   /** First page of each region, relative to {@link Stage.base}. */
@@ -141,7 +165,7 @@ class Stage {
       width: 1,
       values: undefined,
       lanes: phase.lanes,
-      refill: () => phase.fill(this.pages, this.kinds),
+      source: new PhaseSource(phase, this.pages, this.kinds),
     };
     return phase.agent === 'gpu' ? yield* this.onGpu(stream) : yield* this.onCpu(stream);
   }

@@ -11,9 +11,15 @@ import {
   type Statement,
 } from '@hmm/workload';
 import type { Value } from '@hmm/workload';
-import { RES_CPU, RES_DEVICE, RES_DEVICE_MAPPED, RES_DEVICE_WRITE, counterValue } from '@hmm/device';
+import {
+  counterValue,
+  cpuResidency,
+  RES_CPU,
+  RES_DEVICE,
+  RES_DEVICE_MAPPED,
+  RES_DEVICE_WRITE,
+} from '@hmm/device';
 import type { Machine } from './machine.js';
-import { cpuResident } from './memory-calls.js';
 import type { Process } from './process.js';
 import type { Region } from './region.js';
 
@@ -146,7 +152,7 @@ export class ProgramContext implements Scope {
     const bits = new Uint8Array(1);
     const device = this.process.devices.get(this.state.defaultDevice);
     if (device !== undefined) device.residency(vpn, 1, bits);
-    else if (cpuResident(this.process.mm, vpn)) bits[0] = RES_CPU;
+    else bits[0] = cpuResidency(this.process.mm, vpn);
     return bits[0] ?? 0;
   }
 }

@@ -1,7 +1,6 @@
 import type { Task } from '@hmm/kernel';
-import { RES_CPU, RES_DEVICE } from '@hmm/device';
+import { cpuResidency, RES_CPU, RES_DEVICE } from '@hmm/device';
 import type { Machine } from './machine.js';
-import { cpuResident } from './memory-calls.js';
 import type { Region } from './region.js';
 
 /** Looks kept at most; when there are so many, every other one is forgotten and the period doubles. */
@@ -102,6 +101,6 @@ export class ResidencyHistory {
       device.residency(region.vpn + page, 1, bits);
       return bits[0] ?? 0;
     }
-    return process !== undefined && cpuResident(process.mm, region.vpn + page) ? RES_CPU : 0;
+    return process === undefined ? 0 : cpuResidency(process.mm, region.vpn + page);
   }
 }

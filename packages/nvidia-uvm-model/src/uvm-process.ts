@@ -59,10 +59,10 @@ export class UvmManagedMemory implements ManagedMemory {
   *cpuAccess(stream: AccessStream): Task<StreamResult> {
     const write = stream.access > 1;
     const atomic = stream.access === 3;
-    const { pages, refill } = stream;
+    const { pages, source } = stream;
     let before = 0;
     let result: UvmCpuResult = { errno: 0, done: 0 };
-    for (let count = pages.length; count > 0; count = refill?.() ?? 0) {
+    for (let count = pages.length; count > 0; count = source?.fill() ?? 0) {
       const piece = { ...stream, pages: pages.subarray(0, count), write, atomic };
       result = yield* uvmCpuAccess(this.space, piece, this.onAccess.warmth);
       this.onAccess.warmth = 'warm';

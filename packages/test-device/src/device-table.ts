@@ -39,6 +39,11 @@ export class DeviceTable {
   /** Tag of the entry for `vpn` (`DPT_*`), 0 when there is none. */
   tag(vpn: number): number {
     this.access(vpn, false);
+    return this.peek(vpn);
+  }
+
+  /** As {@link DeviceTable.tag} for somebody who only looks: no access of the device's. */
+  peek(vpn: number): number {
     const lane = this.lane(vpn);
     return lane < 0 ? 0 : (this.pool.lanes[lane] ?? 0);
   }

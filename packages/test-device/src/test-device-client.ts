@@ -1,4 +1,6 @@
 import {
+  ACCESS_ATOMIC,
+  ACCESS_WRITE,
   type AccessStream,
   type Capability,
   cpuResidency,
@@ -11,6 +13,8 @@ import {
   type Place,
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
+  runStream,
+  type SingleAccessDevice,
   type StreamResult,
 } from '@hmm/device';
 import { EIO, EOPNOTSUPP, type Kernel, type Task } from '@hmm/kernel';
@@ -126,8 +130,9 @@ export class TestDeviceClient implements DeviceClient {
 }
 
 /** One process's open test device. */
-export class TestDeviceProcess implements DeviceProcess {
+export class TestDeviceProcess implements DeviceProcess, SingleAccessDevice {
   readonly managed = undefined;
+  readonly accessNs = ACCESS_NS;
   private readonly kernel: Kernel;
   private readonly dmirror: Dmirror;
   private readonly moved: { toDevice: number; toHost: number };
@@ -149,14 +154,7 @@ export class TestDeviceProcess implements DeviceProcess {
 
   /** Accesses page by page: a read ioctl, and for a store the page written back changed. */
   *launch(stream: AccessStream): Task<StreamResult> {
-    for (let i = 0; i < stream.pages.length; i++) {
-      const errno = yield* this.accessOne(stream, i);
-      if (errno !== 0)
-        return { errno, done: i, reason: `ioctl failed at page ${stream.base + (stream.pages[i] ?? 0)}` };
-      this.figures.accesses++;
-      yield* this.kernel.sched.delay(ACCESS_NS);
-    }
-    return { errno: 0, done: stream.pages.length, reason: '' };
+    return yield* runStream(this, this.kernel.sched, stream);
   }
 
   /** `HMM_DMIRROR_MIGRATE_TO_DEV` or `_TO_SYS`. */
@@ -187,7 +185,7 @@ export class TestDeviceProcess implements DeviceProcess {
   /** Where pages are and who maps them, as `RES_*` bits. */
   residency(vpn: number, pages: number, out: Uint8Array): void {
     for (let i = 0; i < pages; i++) {
-      const tag = this.dmirror.pt.tag(vpn + i);
+      const tag = this.dmirror.pt.peek(vpn + i);
       let bits = cpuResidency(this.dmirror.mm, vpn + i);
       if (tag !== 0) bits |= RES_DEVICE_MAPPED;
       if ((tag & DPT_XA_TAG_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
@@ -207,17 +205,19 @@ export class TestDeviceProcess implements DeviceProcess {
     yield* dmirrorFopsRelease(this.dmirror);
   }
 
-  private *accessOne(stream: AccessStream, i: number): Task<number> {
-    const { access, base, pages, offset, width, values } = stream;
+  /** Access `i` of the piece, by ioctls of its page. Memory whose contents do not matter keeps them. */
+  *access(stream: AccessStream, i: number, kind: number): Task<number> {
+    const { base, pages, offset, width, values } = stream;
     const vpn = base + (pages[i] ?? 0);
     const read = yield* this.ioctl(HMM_DMIRROR_READ, vpn, 1, this.page);
     if (read.rc !== 0) return read.rc;
     const view = new DataView(this.page.buffer);
     const before = load(view, offset, width);
     const value = values?.[i] ?? 0;
-    if (access !== 2 && values !== undefined) values[i] = before;
-    if (access === 1) return 0;
-    store(view, offset, width, access === 3 ? before + value : value);
+    if (kind !== ACCESS_WRITE && values !== undefined) values[i] = before;
+    this.figures.accesses++;
+    if (kind !== ACCESS_WRITE && kind !== ACCESS_ATOMIC) return 0;
+    if (values !== undefined) store(view, offset, width, kind === ACCESS_ATOMIC ? before + value : value);
     return (yield* this.ioctl(HMM_DMIRROR_WRITE, vpn, 1, this.page)).rc;
   }
 

@@ -1,6 +1,13 @@
 import type { Task } from '@hmm/kernel';
-import { type DeviceClient, type DeviceCounters, RES_CPU, RES_DEVICE, bytesMoved } from '@hmm/device';
-import { cpuResident, type Machine } from '@hmm/machine';
+import {
+  cpuResidency,
+  type DeviceClient,
+  type DeviceCounters,
+  RES_CPU,
+  RES_DEVICE,
+  bytesMoved,
+} from '@hmm/device';
+import type { Machine } from '@hmm/machine';
 import type { ResidencyChanges } from '../tiles/residency-raster.js';
 import { ChangeLog } from './change-log.js';
 import type { CounterView, RegionView } from './run-view.js';
@@ -69,7 +76,7 @@ export class ResidencySampler {
       if (device !== undefined) device.residency(region.vpn, region.pages, this.now);
       else if (process !== undefined) {
         for (let page = 0; page < region.pages; page++) {
-          if (cpuResident(process.mm, region.vpn + page)) this.now[page] = RES_CPU;
+          this.now[page] = cpuResidency(process.mm, region.vpn + page);
         }
       }
       this.compare(known, first, region.pages);

@@ -1,5 +1,5 @@
-import type { DeviceClient } from '@hmm/device';
-import { fatalReason, type Machine, type ProgramRun, runFigures } from '@hmm/machine';
+import { type DeviceClient, runFigures } from '@hmm/device';
+import { fatalReason, type Machine, type ProgramRun } from '@hmm/machine';
 import {
   type ClientReport,
   countOf,
@@ -29,7 +29,7 @@ export function reportOf(
     error: null,
     fatal: fatalReason(machine),
     failed,
-    ...runFigures(on, run),
+    ...runFigures(on.counters(), run),
   };
 }
 

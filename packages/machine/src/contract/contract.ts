@@ -1,25 +1,19 @@
-import { EOPNOTSUPP, HmmError, type Task } from '@hmm/kernel';
-import { formatSourceError, parseProgram, type ProgramFile } from '@hmm/workload';
-import type { ClientHost, DeviceClient, DeviceFeatures } from '@hmm/device';
-import { Machine } from '../machine.js';
+import { EOPNOTSUPP, type Task } from '@hmm/kernel';
+import type { Machine } from '../machine.js';
 import { prepareProgram, runProgram } from '../program.js';
 import { CONTRACT_PROGRAMS, type ContractProgram } from './cases.js';
-
-/** Makes the client under test in a new machine. */
-export type ClientMaker = (host: ClientHost) => DeviceClient;
-
-/** One promise, ready to be checked. */
-export interface ContractCase {
-  readonly name: string;
-  /** Checks it on a new machine; what is broken, `skip: …` where it does not concern this client, or undefined. */
-  readonly check: (make: ClientMaker) => string | undefined;
-}
-
-/** Enough for every case: 256 MiB of memory, 1 GiB of frames. */
-const MEMORY = { frames: 262_144, systemFrames: 65_536, maxTables: 4096 };
-
-/** The device that the programs of the contract mean. */
-const DEVICE = 'D0';
+import {
+  broken,
+  type ClientMaker,
+  type ContractCase,
+  DEVICE,
+  featuresOf,
+  newMachine,
+  NOT_OF_THIS_CLIENT,
+  parse,
+} from './contract-machine.js';
+import { STATE_CASES } from './state-cases.js';
+import { STREAM_CASES } from './stream-cases.js';
 
 /** Times at which a device is closed under a running kernel, ns. */
 const CLOSE_AT = [0, 1, 500, 2_000, 7_000, 20_000, 55_000, 150_000, 400_000, 1_000_000];
@@ -37,27 +31,16 @@ export function contractCases(): ContractCase[] {
     })),
     { name: 'the same run twice gives the same events', check: checkDeterminism },
     { name: 'counters, log and residency can be read at any time', check: checkInspection },
+    ...STREAM_CASES,
+    ...STATE_CASES,
   ];
-}
-
-function newMachine(make: ClientMaker, trace = false): { machine: Machine; client: DeviceClient } {
-  const machine = new Machine({ memory: MEMORY, trace });
-  const client = make({ kernel: machine.kernel, memory: machine.memory, seed: 1 });
-  machine.addDevice(DEVICE, client);
-  return { machine, client };
-}
-
-/** What the client offers; a client that refuses its GPU is tested elsewhere. */
-function featuresOf(client: DeviceClient): DeviceFeatures | string {
-  const capability = client.capability();
-  return capability.ok ? capability.features : `the client refuses: ${capability.reason}`;
 }
 
 function checkProgramCase(program: ContractProgram, make: ClientMaker): string | undefined {
   const { machine, client } = newMachine(make);
   const features = featuresOf(client);
   if (typeof features === 'string') return features;
-  if (program.needs !== undefined && !program.needs(features)) return 'skip: not of this client';
+  if (program.needs !== undefined && !program.needs(features)) return NOT_OF_THIS_CLIENT;
   const memory = features.systemMemory ? 'malloc' : 'managed';
   return broken(() => {
     const run = runProgram(machine, parse(program.text.replaceAll('MEM', memory)));
@@ -151,20 +134,4 @@ function checkInspection(make: ClientMaker): string | undefined {
     if (bits.includes(0)) return `pages with data are resident nowhere: ${bits.join(',')}`;
     return device.fatal();
   });
-}
-
-function parse(text: string): ProgramFile {
-  const parsed = parseProgram(text, 'contract');
-  if (parsed.ok) return parsed.program;
-  throw new HmmError('CONTRACT_TEXT', parsed.errors.map(formatSourceError).join('; '));
-}
-
-/** What `check` says, or the error that it ended in: a deadlock, a broken invariant. */
-function broken(check: () => string | undefined): string | undefined {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof HmmError) return `${error.code}: ${error.message}`;
-    throw error;
-  }
 }

@@ -5,5 +5,7 @@
  * @packageDocumentation
  */
 export { CONTRACT_PROGRAMS, type ContractProgram } from './cases.js';
-export * from './contract.js';
+export { type ClientMaker, type ContractCase } from './contract-machine.js';
+export { contractCases } from './contract.js';
+export { changedBy } from './state-cases.js';
 export { MirrorClient } from './mirror-client.js';

@@ -17,20 +17,20 @@ import {
   ACCESS_WRITE,
   type AccessStream,
   type Capability,
+  cpuResidency,
   type ClientWorker,
   type DeviceClient,
   type DeviceCounters,
   type DeviceOperationResult,
   type DeviceProcess,
   type OpenResult,
-  RES_CPU,
-  RES_CPU_MAPPED,
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
+  runStream,
+  type SingleAccessDevice,
   type StreamResult,
   noCounters,
 } from '@hmm/device';
-import { cpuResident } from '../memory-calls.js';
 
 /**
  * The smallest client there can be, to copy from: a device without memory that mirrors a process's address space and
@@ -81,8 +81,9 @@ export class MirrorClient implements DeviceClient {
   }
 }
 
-class MirrorProcess implements DeviceProcess {
+class MirrorProcess implements DeviceProcess, SingleAccessDevice {
   readonly managed = undefined;
+  readonly accessNs = ACCESS_NS;
   /** The device's page table: frame and right to write, by page. */
   private readonly table = new Map<number, { pfn: number; write: boolean }>();
   private notifier: MmuIntervalNotifier | undefined;
@@ -112,32 +113,23 @@ class MirrorProcess implements DeviceProcess {
   }
 
   *launch(stream: AccessStream): Task<StreamResult> {
-    let done = 0;
-    for (let length = stream.pages.length; length > 0; length = stream.refill?.() ?? 0) {
-      for (let i = 0; i < length; i++, done++) {
-        const failure = yield* this.accessOne(stream, i);
-        if (failure !== undefined) return { ...failure, done };
-      }
-    }
-    return { errno: 0, done, reason: '' };
+    return yield* runStream(this, this.kernel.sched, stream);
   }
 
-  private *accessOne(stream: AccessStream, i: number): Task<{ errno: number; reason: string } | undefined> {
+  *access(stream: AccessStream, i: number, kind: number): Task<number> {
     const vpn = stream.base + (stream.pages[i] ?? 0);
-    const kind = stream.kinds?.[i] ?? stream.access;
     const write = kind === ACCESS_WRITE || kind === ACCESS_ATOMIC;
     let entry = this.table.get(vpn);
     while (entry === undefined || (write && !entry.write)) {
-      if (this.notifier === undefined) return { errno: -EIO, reason: 'the device was closed' };
+      if (this.notifier === undefined) return -EIO;
       const errno = yield* this.fault(vpn, write);
-      if (errno !== 0) return { errno, reason: `no translation for page ${vpn}` };
+      if (errno !== 0) return errno;
       entry = this.table.get(vpn);
     }
-    this.access(stream, i, entry.pfn);
+    this.move(stream, i, entry.pfn);
     this.client.totals.remoteAccesses++;
     this.client.totals.timeNs.running += ACCESS_NS;
-    yield* this.kernel.sched.delay(ACCESS_NS);
-    return undefined;
+    return 0;
   }
 
   /** One round of the protocol: begin, look with mmap_lock held, and install only if nothing changed meanwhile. */
@@ -172,7 +164,7 @@ class MirrorProcess implements DeviceProcess {
     }
   }
 
-  private access(stream: AccessStream, i: number, pfn: number): void {
+  private move(stream: AccessStream, i: number, pfn: number): void {
     const { data } = this.mm.system;
     const { offset, width, values } = stream;
     if (values === undefined) return;
@@ -203,8 +195,7 @@ class MirrorProcess implements DeviceProcess {
     for (let i = 0; i < pages; i++) {
       const entry = this.table.get(vpn + i);
       const device = entry === undefined ? 0 : RES_DEVICE_MAPPED | (entry.write ? RES_DEVICE_WRITE : 0);
-      const cpu = cpuResident(this.mm, vpn + i) ? RES_CPU | RES_CPU_MAPPED : 0;
-      out[i] = cpu | device;
+      out[i] = cpuResidency(this.mm, vpn + i) | device;
     }
   }
 

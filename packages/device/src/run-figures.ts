@@ -1,8 +1,21 @@
-import { type DeviceClient, bytesMoved, causesOf } from '@hmm/device';
-import type { Machine } from './machine.js';
-import type { ProgramRun } from './program.js';
+import { bytesMoved, causesOf } from './counters-by-name.js';
+import type { DeviceCounters } from './device-counters.js';
 
-/** What a finished run cost, under the names of the reports' stable form: counts, bytes, ns. */
+/** Where the time of a run went, ns; the parts of concurrent agents may overlap. */
+export interface TimeParts {
+  readonly running: number;
+  readonly fault_wait: number;
+  readonly copying: number;
+  readonly invalidating: number;
+}
+
+/** Bytes moved for one cause. */
+export interface CauseFigures {
+  readonly to_device: number;
+  readonly to_host: number;
+}
+
+/** What a finished run cost, under the names that reports and `--json` have: counts, bytes, ns. */
 export interface RunFigures {
   /** What the program's statements returned. */
   readonly values: Readonly<Record<string, readonly number[]>>;
@@ -11,7 +24,7 @@ export interface RunFigures {
   readonly cpu_faults: number;
   readonly bytes_to_device: number;
   readonly bytes_to_host: number;
-  readonly by_cause: Readonly<Record<string, { readonly to_device: number; readonly to_host: number }>>;
+  readonly by_cause: Readonly<Record<string, CauseFigures>>;
   readonly remote_accesses: number;
   readonly remote_maps: number;
   readonly invalidations: number;
@@ -21,17 +34,18 @@ export interface RunFigures {
   readonly pinned: number;
   readonly evicted_pages: number;
   readonly time_ns: number;
-  readonly time_by_part: {
-    readonly running: number;
-    readonly fault_wait: number;
-    readonly copying: number;
-    readonly invalidating: number;
-  };
+  readonly time_by_part: TimeParts;
 }
 
-/** The figures of `run` on `client`. */
-export function runFigures(client: DeviceClient, run: ProgramRun): RunFigures {
-  const c = client.counters();
+/** A finished run: what its statements returned, by name, and how long it took. */
+export interface FinishedRun {
+  readonly results: ReadonlyMap<string, readonly number[]>;
+  readonly timeNs: number;
+}
+
+/** The figures of `run`, after which a client's counters are `counters`. */
+export function runFigures(counters: DeviceCounters, run: FinishedRun): RunFigures {
+  const c = counters;
   const t = c.timeNs;
   return {
     values: Object.fromEntries(run.results),
@@ -59,15 +73,4 @@ export function runFigures(client: DeviceClient, run: ProgramRun): RunFigures {
       invalidating: t.invalidating,
     },
   };
-}
-
-/** Why a device can run nothing more in a process that had it open; null while all can. */
-export function fatalReason(machine: Machine): string | null {
-  for (const process of machine.processes.values()) {
-    for (const device of process.devices.values()) {
-      const fatal = device.fatal();
-      if (fatal !== undefined) return fatal;
-    }
-  }
-  return null;
 }
