@@ -116,7 +116,9 @@ export function changedBy(machine: Machine, ask: () => void): string | undefined
   const events = kernel.trace.length;
   const then = kernel.sched.now;
   let reported = 0;
-  const count = (): void => void reported++;
+  const count = (): void => {
+    reported++;
+  };
   const observer: AccessObserver = { access: count, count, acquire: count, release: count };
   kernel.sched.observer = observer;
   ask();
