@@ -40,7 +40,7 @@ test('an event without a declared meaning or sentence is refused when it is regi
   );
   // @ts-expect-error A driver in JavaScript may leave it out.
   expect(codeOf(() => defineTracepoint('test:none', { value: '', says: 'something' }))).toBe('NO_MEANING');
-  // @ts-expect-error As above.
+  // @ts-expect-error It may leave out the whole declaration.
   expect(codeOf(() => defineTracepoint('test:none'))).toBe('NO_MEANING');
   expect(tracepointKind('test:none')).toBe(-1);
 });
