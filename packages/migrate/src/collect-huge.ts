@@ -55,7 +55,7 @@ export function* migrateVmaCollectHugePmd(
     return false;
   }
   map.get(folio);
-  if (!map.tryLock(folio)) {
+  if (!heldByFault(args, folio) && !map.tryLock(folio)) {
     folioPut(system, folio);
     collectSkip(args, end - start);
     return false;
@@ -101,7 +101,7 @@ export function* migrateVmaSplitFolio(args: MigrateVma, entry: number): Task<boo
   const { map } = system;
   const folio = map.folio(system.tables.lanes[entry + 1] ?? 0);
   map.get(folio);
-  yield* folioLock(system, folio);
+  if (!heldByFault(args, folio)) yield* folioLock(system, folio);
   if (map.test(folio, PG_head)) return yield* splitLocked(args, folio);
   // Somebody else has split it meanwhile.
   map.unlock(folio);
@@ -109,16 +109,23 @@ export function* migrateVmaSplitFolio(args: MigrateVma, entry: number): Task<boo
   return true;
 }
 
-/** Splits a folio on which the caller has the lock and a reference, which are dropped. */
+/** Whether the CPU fault that asks for the migration has `folio` locked. */
+function heldByFault({ vma, faultPage }: MigrateVma, folio: number): boolean {
+  const { map, kernel } = vma.mm.system;
+  return kernel.does.faultLocksPage && faultPage !== NO_PFN && map.folio(faultPage) === folio;
+}
+
+/** Splits a folio on which the caller has the lock and a reference, which are dropped; a fault keeps its own with its page. */
 function* splitLocked(args: MigrateVma, folio: number): Task<boolean> {
   const { system } = args.vma.mm;
   const { map } = system;
   const { faultPage } = args;
   // A split allows for one reference: where the fault has one of its own, ours has to go, and the fault's stays with its page.
   const faulted = faultPage !== NO_PFN && map.folio(faultPage) === folio;
+  const held = heldByFault(args, folio);
   if (faulted) folioPut(system, folio);
   const ret = yield* splitFolio(system, folio, faulted ? faultPage : folio);
-  map.unlock(faulted && ret === 0 ? faultPage : folio);
+  if (!held) map.unlock(faulted && ret === 0 ? faultPage : folio);
   if (!faulted) folioPut(system, folio);
   return ret === 0;
 }

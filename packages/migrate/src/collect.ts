@@ -57,10 +57,16 @@ export function* migrateVmaCollect(args: MigrateVma): Task {
   args.end = args.start + args.npages;
 }
 
+/** The folio that a CPU fault takes for the one that it holds the lock of; 0 for none. */
+interface FaultHold {
+  folio: number;
+}
+
 function* collectRange(args: MigrateVma): Task {
   const { mm } = args.vma;
   const { tables } = mm.system;
   const { lanes } = tables;
+  const fault: FaultHold = { folio: mm.system.map.folio(args.faultPage) };
   for (let at = args.start; at < args.end;) {
     let table = mm.root;
     let level: number = tables.levels;
@@ -75,10 +81,13 @@ function* collectRange(args: MigrateVma): Task {
     if (level > LEVEL_PTE && isHuge(lanes[entry] ?? 0)) {
       if (yield* migrateVmaCollectHugePmd(args, entry, at, end)) continue;
     } else if (level === LEVEL_PTE) {
-      const done = collectPtes(args, entry, end - at);
+      const done = collectPtes(args, fault, entry, end - at);
       at += done;
       if (at < end) {
-        if (yield* migrateVmaSplitFolio(args, entry + 2 * done)) continue;
+        if (yield* migrateVmaSplitFolio(args, entry + 2 * done)) {
+          if (!mm.kernel.does.faultKeepsOldFolio) fault.folio = mm.system.map.folio(args.faultPage);
+          continue;
+        }
         collectSkip(args, end - at);
       }
     } else if (lanes[entry] === 0) {
@@ -95,13 +104,13 @@ function* collectRange(args: MigrateVma): Task {
  * `count` entries of a page table. @returns how many were looked at: it stops before a large folio that has to be split.
  * @kernel mm/migrate_device.c migrate_vma_collect_pmd
  */
-function collectPtes(args: MigrateVma, first: number, count: number): number {
-  for (let i = 0; i < count; i++) if (!collectPte(args, first + 2 * i)) return i;
+function collectPtes(args: MigrateVma, fault: FaultHold, first: number, count: number): number {
+  for (let i = 0; i < count; i++) if (!collectPte(args, fault, first + 2 * i)) return i;
   return count;
 }
 
 /** One entry. False, and nothing done, when it is of a large folio that can be split. */
-function collectPte(args: MigrateVma, entry: number): boolean {
+function collectPte(args: MigrateVma, fault: FaultHold, entry: number): boolean {
   const { system } = args.vma.mm;
   const { lanes } = system.tables;
   const flags = lanes[entry] ?? 0;
@@ -116,7 +125,7 @@ function collectPte(args: MigrateVma, entry: number): boolean {
   } else if (selected(args, flags, pfn)) {
     if (system.map.test(system.map.folio(pfn), PG_head)) {
       if (system.kernel.does.collectSplitsLargeFolios) return false;
-    } else if (takePage(args, entry, flags, pfn))
+    } else if (takePage(args, fault, entry, flags, pfn))
       slot = migratePfn(pfn) | MIGRATE_PFN_MIGRATE | ((flags & PTE_WRITE) !== 0 ? MIGRATE_PFN_WRITE : 0);
   }
   if (slot !== 0) args.cpages++;
@@ -146,20 +155,21 @@ function selected(args: MigrateVma, flags: number, pfn: number): boolean {
 }
 
 /** Locks a page, with a reference, and turns its entry into a migration entry. False when it has to stay. */
-function takePage(args: MigrateVma, entry: number, flags: number, pfn: number): boolean {
+function takePage(args: MigrateVma, fault: FaultHold, entry: number, flags: number, pfn: number): boolean {
   const { vma } = args;
   const { system } = vma.mm;
   const { map } = system;
   const { lanes } = system.tables;
   if (map.mapping[pfn] === 0) return false;
   map.get(pfn);
-  if (!map.tryLock(pfn)) {
+  const held = pfn === fault.folio && system.kernel.does.faultLocksPage;
+  if (!held && !map.tryLock(pfn)) {
     folioPut(system, pfn);
     return false;
   }
   const exclusive = map.test(pfn, PG_anon_exclusive);
   if (exclusive && !folioTryShareAnonRmapPte(system, pfn)) {
-    map.unlock(pfn);
+    if (!held) map.unlock(pfn);
     folioPut(system, pfn);
     return false;
   }

@@ -1,4 +1,4 @@
-import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { EOPNOTSUPP, SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
   MMU_NOTIFY_EXCLUSIVE,
   mmHasNotifiers,
@@ -14,6 +14,7 @@ import {
   FOLL_SPLIT_PMD,
   FOLL_TOUCH,
   FOLL_WRITE,
+  folioLock,
   folioMapped,
   folioNrPages,
   folioPut,
@@ -33,7 +34,10 @@ import {
   PTE_WRITE,
   rmapWalk,
   type Vma,
+  vmaLookup,
 } from '@hmm/mm';
+
+const WRITABLE = PTE_PRESENT | PTE_WRITE;
 
 /** What a device is to get for itself. */
 interface Target {
@@ -138,8 +142,71 @@ function makeExclusive(vma: Vma, entry: number, pfn: number, vpn: number, target
   accessPte(system, entry, true);
   if ((flags & PTE_DIRTY) !== 0) system.map.set(system.map.folio(pfn), PG_dirty);
   if (target.mm === vma.mm && target.vpn === vpn && (flags & PTE_WRITE) !== 0) target.valid = true;
-  // The mapping's reference becomes the entry's.
-  lanes[entry] = PTE_TYPE_DEVICE_EXCLUSIVE | (flags & PTE_WRITE);
-  folioRemoveRmapPte(pfn, vma);
+  storeExclusive(vma, entry);
   return true;
+}
+
+/** The mapping's reference becomes the entry's; from 6.15 on so does the mapping, and every entry is of one kind. */
+function storeExclusive(vma: Vma, entry: number): void {
+  const { does } = vma.mm.kernel;
+  const { lanes } = vma.mm.system.tables;
+  const kept = does.exclusiveRestoredByVma ? 0 : (lanes[entry] ?? 0) & PTE_WRITE;
+  lanes[entry] = PTE_TYPE_DEVICE_EXCLUSIVE | kept;
+  if (!does.exclusiveKeepsMapping) folioRemoveRmapPte(lanes[entry + 1] ?? 0, vma);
+}
+
+/**
+ * Makes one page of `mm` accessible to one device only. The caller holds `mmap_lock` at least for reading. The page is made
+ * writable and this process's own first; only its own process is told (EXCLUSIVE).
+ *
+ * @param owner of the device, for the notifiers; 0 for none.
+ * @returns the page's frame, its folio locked and with a reference, for the driver to map, then unlock and put; or a
+ * negative errno: `-EFAULT` (no VMA, no permission), `-EOPNOTSUPP` (a file's page), `-ENOMEM`.
+ * @kernel mm/rmap.c make_device_exclusive
+ */
+export function* makeDeviceExclusive(mm: MmStruct, vpn: number, owner: number): Task<number> {
+  const { system } = mm;
+  const { map } = system;
+  const { sched } = system.kernel;
+  const flags = FOLL_GET | FOLL_WRITE | FOLL_SPLIT_PMD | FOLL_REMOTE | FOLL_TOUCH;
+  for (;;) {
+    const pages: number[] = [];
+    const got = yield* getUserPages(mm, vpn, 1, flags, pages);
+    if (got < 0) return got;
+    const page = pages[0] ?? NO_PFN;
+    const folio = map.folio(page);
+    if (!map.test(folio, PG_anon) || map.test(folio, PG_hugetlb)) {
+      folioPut(system, folio);
+      return -EOPNOTSUPP;
+    }
+    if (sched.exploring || !map.tryLock(folio)) yield* folioLock(system, folio);
+    if (yield* exclusiveEntry(mm, vpn, page, owner)) return page;
+    map.unlock(folio);
+    folioPut(system, folio);
+  }
+}
+
+/** Announces a page and makes its entry an exclusive one, if it still maps the page writable. */
+function* exclusiveEntry(mm: MmStruct, vpn: number, page: number, owner: number): Task<boolean> {
+  const { system } = mm;
+  const { tables, map } = system;
+  const vma = vmaLookup(mm, vpn);
+  if (vma === undefined) return false;
+  let range: MmuNotifierRange | undefined;
+  if (mmHasNotifiers(mm)) {
+    range = mmuNotifierRangeInitOwner(MMU_NOTIFY_EXCLUSIVE, mm, vpn, vpn + 1, owner);
+    const started = mmuNotifierInvalidateRangeStart(range);
+    if (typeof started !== 'number') yield* started;
+  }
+  const entry = tables.findPte(mm.root, vpn);
+  if (entry >= 0) accessPte(system, entry, false);
+  const pte = entry < 0 ? 0 : (tables.lanes[entry] ?? 0);
+  const found = (pte & WRITABLE) === WRITABLE && tables.lanes[entry + 1] === page;
+  if (found) {
+    accessPte(system, entry, true);
+    if ((pte & PTE_DIRTY) !== 0) map.set(map.folio(page), PG_dirty);
+    storeExclusive(vma, entry);
+  }
+  if (range !== undefined) mmuNotifierInvalidateRangeEnd(range);
+  return found;
 }

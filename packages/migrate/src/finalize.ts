@@ -11,13 +11,14 @@ import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
 
 /**
  * Ends a migration slot by slot: of the source and the destination page the one that is to stay is mapped wherever the
- * source page was, and both are unlocked and let go of. @kernel mm/migrate_device.c migrate_device_finalize
+ * source page was, and both are unlocked and let go of; `held` is the folio that a CPU fault unlocks itself. @kernel mm/migrate_device.c migrate_device_finalize
  */
 export function* migrateDeviceFinalizeSlots(
   system: MemorySystem,
   src: Int32Array,
   dst: Int32Array,
   npages: number,
+  held = 0,
 ): Task {
   const { map } = system;
   const { sched } = system.kernel;
@@ -36,7 +37,8 @@ export function* migrateDeviceFinalizeSlots(
     }
     if (((map.flags[newpage] ?? 0) & PG_zone_device) === 0) folioAddLru(system, newpage);
     if (!tryRemoveMigrationPtes(system, page, newpage)) yield* removeMigrationPtes(system, page, newpage);
-    release(system, page);
+    if (page === held) folioPut(system, page);
+    else release(system, page);
     if (newpage !== page) release(system, newpage);
   }
 }

@@ -6,7 +6,13 @@ import {
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
   type MemorySystem,
+  PG_dirty,
   PG_head,
+  PG_locked,
+  PG_lru,
+  PG_referenced,
+  PG_uptodate,
+  PG_writeback,
   PG_zone_device_coherent,
   PG_zone_device_private,
   pagePgmap,
@@ -93,11 +99,16 @@ export function zoneDeviceFolioInit(system: MemorySystem, folio: number, order: 
   zoneDevicePageInit(system, folio);
   if (order === 0) return;
   const { map } = system;
+  if (system.kernel.does.deviceInitClearsFlags)
+    for (let pfn = folio + 1; pfn < folio + 2 ** order; pfn++) map.clear(pfn, FORGOTTEN);
   map.set(folio, PG_head);
   map.private[folio + 1] = 0;
   map.private[folio + 2] = 0;
   pagePgmap(system, folio).live += 2 ** order - 1;
 }
+
+/** What a device frame forgets when it is handed out: the flags in the low byte of the kernel's word. */
+const FORGOTTEN = PG_locked | PG_writeback | PG_referenced | PG_uptodate | PG_dirty | PG_lru;
 
 /**
  * Makes a free device page ready as the destination of a migration: one reference, locked.
@@ -107,6 +118,7 @@ export function zoneDeviceFolioInit(system: MemorySystem, folio: number, order: 
 export function zoneDevicePageInit(system: MemorySystem, pfn: number): void {
   const { map } = system;
   const used = map.refcount[pfn] !== 0;
+  if (system.kernel.does.deviceInitClearsFlags) map.clear(pfn, FORGOTTEN);
   accessFolio(system, pfn, true);
   map.refcount[pfn] = 1;
   if (used || !map.tryLock(pfn)) {

@@ -3,7 +3,7 @@ import { NO_PFN, PG_zone_device_private, VM_HUGETLB, VM_SPECIAL, type Vma } from
 import { migrateVmaCollect } from './collect.js';
 import { migrateDeviceFinalizeSlots } from './finalize.js';
 import { migrateDevicePageSlots } from './pages.js';
-import { migrateDeviceUnmap } from './unmap.js';
+import { faultHold, migrateDeviceUnmap } from './unmap.js';
 
 /** A migration of a range of one VMA. @kernel include/linux/migrate.h migrate_vma */
 export interface MigrateVma {
@@ -76,5 +76,7 @@ export function* migrateVmaPages(args: MigrateVma): Task {
  * @kernel mm/migrate_device.c migrate_vma_finalize
  */
 export function migrateVmaFinalize(args: MigrateVma): Task {
-  return migrateDeviceFinalizeSlots(args.vma.mm.system, args.src, args.dst, args.npages);
+  const { system } = args.vma.mm;
+  const held = faultHold(system, args.faultPage);
+  return migrateDeviceFinalizeSlots(system, args.src, args.dst, args.npages, held);
 }

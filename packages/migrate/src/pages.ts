@@ -64,8 +64,11 @@ export function* migrateDevicePageSlots(
     const page = migratePfnToPage(slot);
     const extra = page !== 0 && page === migrate?.faultPage ? 1 : 0;
     if (((slot ^ given) & MIGRATE_PFN_COMPOUND) !== 0 && (slot & MIGRATE_PFN_MIGRATE) !== 0) {
-      const split = (slot & MIGRATE_PFN_COMPOUND) !== 0 && migrate !== undefined;
-      if (!split || !(yield* splitSlot(system, src, i, extra))) {
+      if (
+        (slot & MIGRATE_PFN_COMPOUND) === 0 ||
+        migrate === undefined ||
+        !(yield* splitSlot(migrate, src, i, extra))
+      ) {
         src[i] = slot & ~(MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND);
         continue;
       }

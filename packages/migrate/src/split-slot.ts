@@ -5,10 +5,11 @@ import {
   folioPut,
   folioSplitUnmapped,
   isHuge,
-  type MemorySystem,
   rmapWalk,
   splitHugePmd,
+  type Vma,
 } from '@hmm/mm';
+import type { MigrateVma } from './migrate-vma.js';
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfn, migratePfnToPage } from './migrate-pfn.js';
 
 /** Flags in the word of a source slot. */
@@ -19,7 +20,8 @@ const FLAGS = (1 << 6) - 1;
  * @param extra references that a CPU fault holds on the folio.
  * @returns false when the folio cannot be split. @kernel mm/migrate_device.c migrate_vma_split_unmapped_folio (from 6.19 on)
  */
-export function* splitSlot(system: MemorySystem, src: Int32Array, i: number, extra: number): Task<boolean> {
+export function* splitSlot(migrate: MigrateVma, src: Int32Array, i: number, extra: number): Task<boolean> {
+  const { system } = migrate.vma.mm;
   const slot = (src[i] ?? 0) & ~MIGRATE_PFN_COMPOUND;
   const page = migratePfnToPage(slot);
   if (page === 0) {
@@ -27,25 +29,25 @@ export function* splitSlot(system: MemorySystem, src: Int32Array, i: number, ext
     return true;
   }
   accessFolio(system, page, true);
-  if (!(yield* splitUnmapped(system, page, extra))) return false;
+  if (!(yield* splitUnmapped(migrate.vma, page, extra))) return false;
   for (let part = 0; part < HPAGE_PMD_NR; part++) src[i + part] = migratePfn(page + part) | (slot & FLAGS);
   return true;
 }
 
-/**
- * Splits the folio's migration entries, then the folio. The kernel looks for the entry of the migrating process alone: one
- * that a forked process has would be left huge, for a folio that is not.
- */
-function* splitUnmapped(system: MemorySystem, folio: number, extra: number): Task<boolean> {
+/** Splits the folio's migration entries, then the folio. */
+function* splitUnmapped(own: Vma, folio: number, extra: number): Task<boolean> {
+  const { system } = own.mm;
   const { map, tables } = system;
+  const { does } = system.kernel;
   // A split of an entry that is frozen drops a reference.
   map.get(folio);
   yield* rmapWalk(system, folio, function* (vma, vpn): Task<boolean> {
     const pmd = findPmd(vma.mm, vpn);
     const { lanes } = tables;
+    if (does.fallbackSplitsOwnPmd && vma !== own) return true;
     if (pmd >= 0 && isHuge(lanes[pmd] ?? 0) && lanes[pmd + 1] === folio) yield* splitHugePmd(vma, vpn);
     return true;
   });
   folioPut(system, folio);
-  return folioSplitUnmapped(system, folio, extra) === 0;
+  return folioSplitUnmapped(system, folio, does.fallbackRefusesFault ? 0 : extra) === 0;
 }

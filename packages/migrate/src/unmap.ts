@@ -7,6 +7,7 @@ import {
   folioPut,
   lruAddDrain,
   type MemorySystem,
+  NO_PFN,
   PG_anon,
   PG_lru,
   PG_swapcache,
@@ -57,19 +58,24 @@ export function* migrateDeviceUnmap(
     src[i] = slot & ~MIGRATE_PFN_MIGRATE;
     restore++;
   }
-  if (restore > 0) yield* restorePages(system, src, npages);
+  if (restore > 0) yield* restorePages(system, src, npages, faultHold(system, faultPage));
   return unmapped;
 }
 
+/** The folio that the CPU fault on `faultPage` has locked, and unlocks itself; {@link NO_PFN} for none. */
+export function faultHold({ map, kernel }: MemorySystem, faultPage: number): number {
+  return kernel.does.faultLocksPage && faultPage !== NO_PFN ? map.folio(faultPage) : NO_PFN;
+}
+
 /** Maps again, as they were, the pages that cannot be migrated. */
-function* restorePages(system: MemorySystem, src: Int32Array, npages: number): Task {
+function* restorePages(system: MemorySystem, src: Int32Array, npages: number, held: number): Task {
   for (let i = 0; i < npages; i++) {
     const slot = src[i] ?? 0;
     const page = migratePfnToPage(slot);
     if (page === 0 || (slot & MIGRATE_PFN_MIGRATE) !== 0) continue;
     if (!tryRemoveMigrationPtes(system, page, page)) yield* removeMigrationPtes(system, page, page);
     src[i] = 0;
-    system.map.unlock(page);
+    if (page !== held) system.map.unlock(page);
     folioPut(system, page);
   }
 }

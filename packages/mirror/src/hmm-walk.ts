@@ -1,4 +1,13 @@
-import { EFAULT, ENTRY_TABLE, EPERM, entryPages, LEVEL_PMD, LEVEL_PTE, tableIndex } from '@hmm/kernel';
+import {
+  EFAULT,
+  ENTRY_TABLE,
+  EPERM,
+  entryPages,
+  HPAGE_PMD_NR,
+  LEVEL_PMD,
+  LEVEL_PTE,
+  tableIndex,
+} from '@hmm/kernel';
 import {
   isDeviceExclusivePte,
   isDevicePrivatePte,
@@ -161,7 +170,8 @@ function walkAbsentPmd(
   const { range } = walk;
   const device = isDevicePrivatePte(flags);
   if (device && pagePgmap(walk.mm.system, first).owner === range.devPrivateOwner) {
-    storeBlock(range, start, end, mapped, first);
+    const wrong = walk.mm.kernel.does.ownHugePfnsFromHead;
+    storeBlock(range, start, end, mapped, wrong ? first - (start % HPAGE_PMD_NR) : first);
     return WALK_DONE;
   }
   const need = rangeNeedFault(range, start, end, 0);

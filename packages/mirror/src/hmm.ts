@@ -1,10 +1,11 @@
-import { EBUSY, EFAULT, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kernel';
+import { EBUSY, EFAULT, ENOMEM, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kernel';
 import { mmuIntervalCheckRetry, mmuIntervalReadBegin, mmuIntervalTryReadBegin } from '@hmm/mmu-notifier';
 import {
   FAULT_FLAG_REMOTE,
   FAULT_REPEAT_NS,
   FAULT_FLAG_WRITE,
   VM_FAULT_ERROR,
+  VM_FAULT_OOM,
   type MmStruct,
   handleMmFault,
   migrationEntryWait,
@@ -78,7 +79,8 @@ function* hmmVmaFault(walk: HmmVmaWalk): Task<number> {
     if (sched.exploring) yield SP_PREEMPT;
     const served = handleMmFault(vma, vpn, flags);
     const result = typeof served === 'number' ? served : yield* served;
-    if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;
+    if ((result & VM_FAULT_ERROR) !== 0)
+      return (result & VM_FAULT_OOM) !== 0 && walk.mm.kernel.does.hmmReportsOom ? -ENOMEM : -EFAULT;
   }
   return 0;
 }

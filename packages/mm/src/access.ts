@@ -43,11 +43,15 @@ export function* cpuFault(mm: MmStruct, vpn: number, write: boolean, before = 0)
   let ret = -SIGSEGV;
   if (vma !== undefined && !accessError(vma, write)) {
     const served = handleMmFault(vma, vpn, write ? FAULT_FLAG_WRITE : 0);
-    ret = signalOf(typeof served === 'number' ? served : yield* served);
+    const fault = typeof served === 'number' ? served : yield* served;
+    ret = (fault & VM_FAULT_OOM) !== 0 && before < OOM_REPEATS ? 0 : signalOf(fault);
   }
   mm.mmapLock.unlockRead();
   return ret;
 }
+
+/** Faults without memory that an access repeats; then the kernel would look for a process to kill. @kernel mm/oom_kill.c pagefault_out_of_memory */
+const OOM_REPEATS = 2;
 
 /** What an access has in mind at a fault: how many there were. */
 const FAULTED_OFTEN: readonly number[] = [2];

@@ -217,6 +217,7 @@ function countLeaf(system: MemorySystem, census: Count, { flags, payload }: Leaf
       break;
     case PTE_TYPE_DEVICE_EXCLUSIVE:
       add(refs, system.map.folio(payload));
+      if (system.kernel.does.exclusiveKeepsMapping) add(mapcount, payload);
       add(claims, payload);
       break;
     default:

@@ -1,17 +1,17 @@
 import type { Task } from '@hmm/kernel';
-import { MMU_NOTIFY_EXCLUSIVE, mmHasNotifiers } from '@hmm/mmu-notifier';
+import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_EXCLUSIVE, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { folioLock } from './folio-lock.js';
-import { PG_free } from './mem-map.js';
+import { PG_dirty, PG_free } from './mem-map.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { PTE_DIRTY, PTE_TYPE_DEVICE_EXCLUSIVE, PTE_TYPE_MASK, PTE_WRITE, PTE_YOUNG } from './pte.js';
-import { maybeMkwrite, mkPte } from './pte-make.js';
+import { canChangePteWritable, maybeMkwrite, mkPte } from './pte-make.js';
 import { folioAddAnonRmapPte } from './rmap.js';
 import type { Vma } from './vma.js';
 
 /**
- * An access to a page that a device has for itself: the device is told (EXCLUSIVE without owner), then the entry is an
+ * An access to a page that a device has for itself: the device is told (an event without owner), then the entry is an
  * ordinary one again. @returns 0, the access is repeated. @kernel mm/memory.c remove_device_exclusive_entry
  */
 export function* removeDeviceExclusiveEntry(vma: Vma, vpn: number, entry: number): Task<number> {
@@ -23,7 +23,8 @@ export function* removeDeviceExclusiveEntry(vma: Vma, vpn: number, entry: number
   if (map.test(folio, PG_free) || map.refcount[folio] === 0) return 0;
   map.get(folio);
   if (system.kernel.sched.exploring || !map.tryLock(folio)) yield* folioLock(system, folio);
-  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_EXCLUSIVE, vpn, vpn + 1) : undefined;
+  const event = system.kernel.does.exclusiveRestoreClears ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_EXCLUSIVE;
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, event, vpn, vpn + 1) : undefined;
   const { lanes } = tables;
   const same = tables.findPte(mm.root, vpn) === entry && lanes[entry + 1] === pfn;
   if (same && ((lanes[entry] ?? 0) & PTE_TYPE_MASK) === PTE_TYPE_DEVICE_EXCLUSIVE)
@@ -40,11 +41,16 @@ export function* removeDeviceExclusiveEntry(vma: Vma, vpn: number, entry: number
  */
 export function restoreExclusivePte(vma: Vma, entry: number): void {
   const { system } = vma.mm;
+  const { map } = system;
+  const { does } = system.kernel;
   const { lanes } = system.tables;
   accessPte(system, entry, true);
   const pfn = lanes[entry + 1] ?? 0;
   let pte = mkPte(vma) & ~PTE_YOUNG;
-  if (((lanes[entry] ?? 0) & PTE_WRITE) !== 0) pte = maybeMkwrite(pte | PTE_DIRTY, vma);
-  folioAddAnonRmapPte(pfn, vma, false);
+  if (does.exclusiveRestoredByVma) {
+    if (canChangePteWritable(vma, pte, pfn))
+      pte |= map.test(map.folio(pfn), PG_dirty) ? PTE_WRITE | PTE_DIRTY : PTE_WRITE;
+  } else if (((lanes[entry] ?? 0) & PTE_WRITE) !== 0) pte = maybeMkwrite(pte | PTE_DIRTY, vma);
+  if (!does.exclusiveKeepsMapping) folioAddAnonRmapPte(pfn, vma, false);
   lanes[entry] = pte;
 }

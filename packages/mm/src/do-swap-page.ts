@@ -9,7 +9,7 @@ import { folioPut } from './page-alloc.js';
 import { PTE_DIRTY, PTE_EXCLUSIVE, PTE_WRITE, isSwapPte } from './pte.js';
 import { mkPte } from './pte-make.js';
 import { folioAddAnonRmapPte, folioAddNewAnonRmap } from './rmap.js';
-import { readSlot, swapCacheGetFolio, swapVmaReadahead } from './swap-state.js';
+import { readSlot, readSwapCacheAsync, swapCacheGetFolio, swapVmaReadahead } from './swap-state.js';
 import { folioAddLru, lruAddDrain } from './swap.js';
 import { folioFreeSwap } from './swapfile.js';
 import { VM_LOCKED, VM_WRITE, type Vma } from './vma.js';
@@ -23,10 +23,14 @@ export function* doSwapPage(vma: Vma, vpn: number, entry: number, flags: number)
   const { system } = mm;
   const { map, tables, swap } = system;
   const { lanes } = tables;
+  const { does } = system.kernel;
   const slot = lanes[entry + 1] ?? 0;
   let folio = swapCacheGetFolio(vma, vpn, slot);
   let cached = folio !== NO_PFN;
-  if (!cached && swap.counts[slot] === 1) {
+  if (!cached && does.swapinThroughCache) {
+    folio = readSwapCacheAsync(system, slot);
+    cached = true;
+  } else if (!cached && swap.counts[slot] === 1) {
     folio = readSlot(system, slot);
     if (folio !== NO_PFN) folioAddLru(system, folio);
   } else if (!cached) {
@@ -44,7 +48,7 @@ export function* doSwapPage(vma: Vma, vpn: number, entry: number, flags: number)
     return 0;
   }
   const write = (flags & FAULT_FLAG_WRITE) !== 0;
-  if (cached && write && !map.test(folio, PG_lru)) lruAddDrain(system);
+  if (does.swapinDrainsLru && cached && write && !map.test(folio, PG_lru)) lruAddDrain(system);
   const handled = mapSwappedIn(vma, vpn, entry, folio, cached, write);
   map.unlock(folio);
   return write && !handled ? yield* doWpPage(vma, vpn, entry, flags) : 0;
@@ -63,13 +67,14 @@ function mapSwappedIn(
   const { system } = mm;
   const { map, tables, swap } = system;
   const { lanes } = tables;
+  const { does } = system.kernel;
   accessPte(system, entry, true);
   const certain = !cached || ((lanes[entry] ?? 0) & PTE_EXCLUSIVE) !== 0;
   swap.drop(lanes[entry + 1] ?? 0);
   if (shouldTryToFreeSwap(system, vma, folio, write)) folioFreeSwap(system, folio);
   mm.rssAnon++;
   mm.swapents--;
-  const exclusive = certain || map.refcount[folio] === 1;
+  const exclusive = certain || (!does.swapinOwnIfMarked && map.refcount[folio] === 1);
   let pte = mkPte(vma);
   if (exclusive && (vma.flags & VM_WRITE) !== 0) pte |= write ? PTE_WRITE | PTE_DIRTY : PTE_WRITE;
   if (map.test(folio, PG_anon)) folioAddAnonRmapPte(folio, vma, exclusive);
@@ -83,6 +88,7 @@ function mapSwappedIn(
 function shouldTryToFreeSwap(system: MemorySystem, vma: Vma, folio: number, write: boolean): boolean {
   const { map, swap } = system;
   if (!map.test(folio, PG_swapcache)) return false;
+  if (system.kernel.does.swapinThroughCache) return true;
   if (2 * swap.used > swap.slots || (vma.flags & VM_LOCKED) !== 0 || map.test(folio, PG_mlocked)) return true;
   return write && map.refcount[folio] === 2;
 }

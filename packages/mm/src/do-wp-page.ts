@@ -2,6 +2,7 @@ import type { Task } from '@hmm/kernel';
 import { copyUserHighpage } from './highmem.js';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { anonVmaPrepare } from './anon-vma.js';
+import { folioMappedByOthers } from './huge-memory.js';
 import { FAULT_FLAG_UNSHARE, VM_FAULT_OOM } from './fault.js';
 import {
   NO_PFN,
@@ -19,7 +20,7 @@ import { accessFolio, accessPte } from './observe.js';
 import { allocPage, folioPut } from './page-alloc.js';
 import { PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from './pte.js';
 import { maybeMkwrite, mkPte, mkPteForWrite } from './pte-make.js';
-import { folioAddNewAnonRmap, folioMoveAnonRmap, folioRemoveRmapPte } from './rmap.js';
+import { folioAddNewAnonRmap, folioMapcount, folioMoveAnonRmap, folioRemoveRmapPte } from './rmap.js';
 import { folioAddLruVma, lruAddDrain } from './swap.js';
 import { folioFreeSwap, freeSwapCache } from './swapfile.js';
 import { VM_SHARED, type Vma } from './vma.js';
@@ -55,9 +56,14 @@ export function* doWpPage(vma: Vma, vpn: number, entry: number, flags: number): 
 function wpCanReuseAnonFolio(system: MemorySystem, vma: Vma, pfn: number): boolean {
   const { map } = system;
   const folio = map.folio(pfn);
+  const { does } = system.kernel;
   // A pin weighs as 1,024 references.
-  if (map.test(folio, PG_head) || (map.pincount[folio] ?? 0) > 0 || (map.refcount[folio] ?? 0) > 3)
-    return false;
+  if ((map.pincount[folio] ?? 0) > 0) return false;
+  if (map.test(folio, PG_head)) return does.reusesPartsOfLargeFolios && wpCanReuseLargeAnonFolio(vma, folio);
+  const bearable = does.cowCountsBatch
+    ? 1 + (map.test(folio, PG_lru) ? 0 : 1) + (map.test(folio, PG_swapcache) ? 1 : 0)
+    : 3;
+  if ((map.refcount[folio] ?? 0) > bearable) return false;
   if (!map.test(folio, PG_lru)) lruAddDrain(system);
   const cached = map.test(folio, PG_swapcache) ? 1 : 0;
   if ((map.refcount[folio] ?? 0) > 1 + cached || !map.tryLock(folio)) return false;
@@ -66,6 +72,22 @@ function wpCanReuseAnonFolio(system: MemorySystem, vma: Vma, pfn: number): boole
   if (alone) folioMoveAnonRmap(folio, vma);
   map.unlock(folio);
   return alone;
+}
+
+/**
+ * Whether only this process maps a large folio, by more than one page, and nothing else holds it: a part of it is the
+ * mapping's own then. @kernel mm/memory.c __wp_can_reuse_large_anon_folio (from 6.15 on)
+ */
+function wpCanReuseLargeAnonFolio(vma: Vma, folio: number): boolean {
+  const { system } = vma.mm;
+  const { map } = system;
+  if (folioMapcount(system, folio) <= 1 || folioMappedByOthers(vma, folio)) return false;
+  if (map.test(folio, PG_swapcache)) {
+    if (!map.tryLock(folio)) return false;
+    folioFreeSwap(system, folio);
+    map.unlock(folio);
+  }
+  return folioMapcount(system, folio) === map.refcount[folio];
 }
 
 /**

@@ -26,7 +26,7 @@ function* exitMmap(mm: MmStruct): Task {
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
   const vmas = mm.vmas.splice(0);
   mm.recentVma = undefined;
-  yield* lruAddDrainTask(mm.system);
+  if (mm.kernel.does.unmapDrainsLru) yield* lruAddDrainTask(mm.system);
   const tlb = new MmuGather(mm);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, 0, MAX_PAGE + 1) : undefined;
   for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);

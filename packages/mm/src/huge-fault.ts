@@ -1,11 +1,14 @@
 import type { Task } from '@hmm/kernel';
+import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { anonVmaPrepare } from './anon-vma.js';
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_FALLBACK, VM_FAULT_SIGBUS } from './fault.js';
 import { splitHugePmd } from './huge-memory.js';
 import { HUGE_ZERO_PFN, NO_PFN, PG_anon_exclusive, PG_swapcache, PG_uptodate } from './mem-map.js';
+import { notifyEnd, notifyStart } from './notify.js';
 import { accessFolio, accessPte } from './observe.js';
-import { allocHugePage } from './page-alloc.js';
-import { PTE_DIRTY, PTE_HUGE, PTE_WRITE, PTE_YOUNG } from './pte.js';
+import { findPmd } from './page-walk.js';
+import { allocHugePage, folioPut } from './page-alloc.js';
+import { isHuge, PTE_DIRTY, PTE_HUGE, PTE_WRITE, PTE_YOUNG } from './pte.js';
 import { maybeMkwrite, mkPte, mkPteForWrite } from './pte-make.js';
 import { folioAddNewAnonRmapPmd, folioMoveAnonRmap } from './rmap.js';
 import { folioAddLruVma } from './swap.js';
@@ -65,12 +68,37 @@ export function* doHugePmdFault(vma: Vma, vpn: number, pmd: number, flags: numbe
     lanes[pmd] = entry | (write ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG);
     return 0;
   }
-  if (canReuseHugePage(vma, lanes[pmd + 1] ?? 0)) {
+  if (lanes[pmd + 1] === HUGE_ZERO_PFN && system.kernel.does.hugeZeroPageReplaced) {
+    if (yield* replaceHugeZeroPage(vma, vpn, pmd)) return 0;
+  } else if (canReuseHugePage(vma, lanes[pmd + 1] ?? 0)) {
     if (write) lanes[pmd] = maybeMkwrite(entry | PTE_YOUNG | PTE_DIRTY, vma);
     return 0;
   }
   yield* splitHugePmd(vma, vpn);
   return VM_FAULT_FALLBACK;
+}
+
+/** A huge page in place of the huge zero page. False when none is to be had. @kernel mm/huge_memory.c do_huge_zero_wp_pmd (from 6.13 on) */
+function* replaceHugeZeroPage(vma: Vma, vpn: number, pmd: number): Task<boolean> {
+  const { mm } = vma;
+  const { system } = mm;
+  const { lanes } = system.tables;
+  const start = vpn - (vpn % 512);
+  const head = allocHugePage(system);
+  if (head === NO_PFN) return false;
+  system.map.set(head, PG_uptodate);
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + 512) : undefined;
+  const same = findPmd(mm, vpn) === pmd && lanes[pmd + 1] === HUGE_ZERO_PFN && isHuge(lanes[pmd] ?? 0);
+  if (same && !mm.unstable) {
+    accessPte(system, pmd, true);
+    mm.rssAnon += 512;
+    folioAddNewAnonRmapPmd(head, vma, start);
+    folioAddLruVma(vma, head);
+    lanes[pmd] = mkPteForWrite(vma) | PTE_HUGE;
+    lanes[pmd + 1] = head;
+  } else folioPut(system, head);
+  notifyEnd(range);
+  return true;
 }
 
 /** Whether a huge page is this mapping's own, or has become it. @kernel mm/huge_memory.c do_huge_pmd_wp_page */

@@ -6,7 +6,7 @@ import {
   splitNonPresentHugePmd,
   zapNonPresentHugePmd,
 } from './huge-non-present.js';
-import { HUGE_ZERO_PFN, PG_anon_exclusive, PG_dirty, ZERO_PFN } from './mem-map.js';
+import { HUGE_ZERO_PFN, PG_anon_exclusive, PG_dirty, PG_head, ZERO_PFN } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmuGather } from './mmu-gather.js';
 import { notifyEnd, notifyStart } from './notify.js';
@@ -23,6 +23,8 @@ import {
   PTE_YOUNG,
 } from './pte.js';
 import { mkPte } from './pte-make.js';
+import type { MmStruct } from './mm-struct.js';
+import { isMapping, rmapTreeOf, vmaAddress } from './rmap-walk.js';
 import {
   folioAddAnonRmapPte,
   folioDupRmapPmd,
@@ -59,8 +61,8 @@ export function* splitHugePmdAddress(vma: Vma, vpn: number): Task {
   if (findPmd(vma.mm, vpn) >= 0) yield* splitHugePmd(vma, vpn);
 }
 
-/** @kernel mm/huge_memory.c __split_huge_pmd_locked */
-function splitHugePmdLocked(vma: Vma, pmd: number): void {
+/** {@link splitHugePmd} for a caller that has announced it. @kernel mm/huge_memory.c __split_huge_pmd_locked */
+export function splitHugePmdLocked(vma: Vma, pmd: number): void {
   const { system } = vma.mm;
   const { map, tables } = system;
   const { lanes } = tables;
@@ -157,8 +159,46 @@ export function* copyHugePmd(dst: Vma, src: Vma, pmd: number, vpn: number): Task
   return 0;
 }
 
+/**
+ * Whether a process other than that of `vma` maps a part of a folio, or may do so.
+ * @kernel include/linux/mm.h folio_maybe_mapped_shared (before 6.15 folio_likely_mapped_shared)
+ */
+export function folioMappedByOthers(vma: Vma, folio: number): boolean {
+  const { system } = vma.mm;
+  if (!system.kernel.does.sharedMarkIsExact || !system.map.test(folio, PG_head))
+    return folioLikelyMappedShared(system, folio);
+  return folioMapcount(system, folio) > mappingsIn(vma.mm, folio);
+}
+
+/** Mappings of a large folio in one address space, by PTEs and PMDs. */
+function mappingsIn(mm: MmStruct, folio: number): number {
+  const { system } = mm;
+  const { tables } = system;
+  let count = 0;
+  for (const vma of rmapTreeOf(system, folio)?.tree ?? []) {
+    const vpn = vma.mm === mm ? vmaAddress(vma, folio, system.map.index[folio] ?? 0, NR) : -1;
+    if (vpn < 0) continue;
+    const first = folio + ((vma.pgoff + (vpn - vma.start) - (system.map.index[folio] ?? 0)) | 0);
+    const pmd = findPmd(mm, vpn);
+    if (pmd >= 0 && isHuge(tables.lanes[pmd] ?? 0)) {
+      if (first === folio && tables.lanes[pmd + 1] === folio) count++;
+      continue;
+    }
+    for (let at = vpn; at < vma.end && first + (at - vpn) < folio + NR; at++) {
+      const entry = tables.findPte(mm.root, at);
+      if (
+        entry >= 0 &&
+        tables.lanes[entry + 1] === first + (at - vpn) &&
+        isMapping(system, tables.lanes[entry] ?? 0)
+      )
+        count++;
+    }
+  }
+  return count;
+}
+
 /** Whether more than one process probably maps a folio. @kernel include/linux/mm.h folio_likely_mapped_shared */
-export function folioLikelyMappedShared(system: MemorySystem, folio: number): boolean {
+function folioLikelyMappedShared(system: MemorySystem, folio: number): boolean {
   const mapcount = folioMapcount(system, folio);
   if (mapcount <= 1) return false;
   if (folioEntireMapcount(system, folio) > 0 || mapcount > NR) return true;

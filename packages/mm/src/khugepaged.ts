@@ -35,7 +35,8 @@ const NR = 512;
  */
 export function* madviseCollapse(vma: Vma, start: number, end: number): Task<number> {
   const { mm } = vma;
-  if (!thpVmaEligible(vma)) return -EINVAL;
+  const lastWhole = vma.end - NR - ((vma.end - NR) % NR);
+  if (!thpVmaEligible(vma) || vma.anonVma === null || lastWhole < vma.start) return -EINVAL;
   lruAddDrain(mm.system);
   let failed = 0;
   for (let at = start + ((NR - (start % NR)) % NR); at + NR <= end; at += NR) {
@@ -55,6 +56,7 @@ export function* madviseCollapse(vma: Vma, start: number, end: number): Task<num
 /** Brings swapped pages, and pages that devices have, back first. @kernel mm/khugepaged.c __collapse_huge_page_swapin */
 function* faultInNonpresent(mm: MmStruct, start: number): Task {
   const { tables } = mm.system;
+  let came = false;
   for (let vpn = start; vpn < start + NR; vpn++) {
     const entry = tables.findPte(mm.root, vpn);
     const pte = entry < 0 ? 0 : (tables.lanes[entry] ?? 0);
@@ -62,7 +64,9 @@ function* faultInNonpresent(mm: MmStruct, start: number): Task {
     if (pte === 0 || (pte & PTE_PRESENT) !== 0 || vma === undefined) continue;
     const served = handleMmFault(vma, vpn, 0);
     if (typeof served !== 'number') yield* served;
+    came = true;
   }
+  if (came) lruAddDrain(mm.system);
 }
 
 /**

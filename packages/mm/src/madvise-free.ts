@@ -1,14 +1,12 @@
 import { ENTRY_TABLE, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
-import { folioLikelyMappedShared } from './huge-memory.js';
 import { PG_dirty, PG_head, PG_locked, PG_swapcache, PG_zone_device } from './mem-map.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
-import { folioPut } from './page-alloc.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
 import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG, isSwapPte } from './pte.js';
 import { folioMapcount } from './rmap.js';
-import { madviseFreeHugePmd, splitFolio } from './split-folio.js';
+import { folioPteBatch, madviseFreeHugePmd, splitForPart } from './split-folio.js';
 import { folioMarkLazyfree, lruAddDrain } from './swap.js';
 import { folioFreeSwap, freeSwapAndCache } from './swapfile.js';
 import type { Vma } from './vma.js';
@@ -56,31 +54,11 @@ function* freePteRange(vma: Vma, first: number, count: number): Task {
     const flags = map.flags[folio] ?? 0;
     if ((flags & PG_zone_device) !== 0) continue;
     if ((flags & PG_head) === 0) freePage(vma, entry, folio);
-    else if (folioBatch(lanes, entry, pfn, Math.min(end, entry + 2 * (folio + 512 - pfn))) === 512) {
+    else if (folioPteBatch(lanes, entry, pfn, Math.min(end, entry + 2 * (folio + 512 - pfn))) === 512) {
       freeLargeFolio(vma, entry, folio);
       entry += 2 * 511;
-    } else if (yield* splitForFree(vma, folio)) entry -= 2;
+    } else if (yield* splitForPart(vma, folio)) entry -= 2;
   }
-}
-
-/** Entries from `entry` on that map a folio's consecutive pages. @kernel mm/internal.h folio_pte_batch */
-function folioBatch(lanes: Int32Array, entry: number, pfn: number, end: number): number {
-  let at = entry;
-  while (at < end && ((lanes[at] ?? 0) & PTE_PRESENT) !== 0 && lanes[at + 1] === pfn + (at - entry) / 2)
-    at += 2;
-  return (at - entry) / 2;
-}
-
-/** Splits a large folio of which only a part is to be freed. */
-function* splitForFree(vma: Vma, folio: number): Task<boolean> {
-  const { system } = vma.mm;
-  const { map } = system;
-  if (folioLikelyMappedShared(system, folio) || !map.tryLock(folio)) return false;
-  map.get(folio);
-  const error = yield* splitFolio(system, folio);
-  map.unlock(folio);
-  folioPut(system, folio);
-  return error === 0;
 }
 
 function freePage(vma: Vma, entry: number, folio: number): void {

@@ -4,6 +4,7 @@ import { madviseFree } from './madvise-free.js';
 import { madvisePopulate } from './madvise-populate.js';
 import { madviseCollapse } from './khugepaged.js';
 import type { MmStruct } from './mm-struct.js';
+import { MmuGather } from './mmu-gather.js';
 import { wraps } from './task-size.js';
 import { truncateRange } from './truncate.js';
 import { vmaModify } from './vma-merge.js';
@@ -22,7 +23,7 @@ import {
   VM_WRITE,
   type Vma,
 } from './vma.js';
-import { zapPageRangeSingle } from './zap.js';
+import { zapPageRangeSingleBatched } from './zap.js';
 
 /** Advice. @kernel include/uapi/asm-generic/mman-common.h MADV_NORMAL */
 export const MADV_NORMAL = 0;
@@ -78,14 +79,17 @@ export function* sysMadvise(mm: MmStruct, start: number, pages: number, advice: 
   if (read) {
     if (!lock.tryReadFast()) yield* lock.read();
   } else if (!lock.tryWriteFast()) yield* lock.write();
-  const ret = yield* madviseWalkVmas(mm, start, start + pages, advice);
+  const tlb = new MmuGather(mm, true, mm.kernel.does.reclaimsEmptyTables);
+  const ret = yield* madviseWalkVmas(tlb, start, start + pages, advice);
+  tlb.finish();
   if (read) lock.unlockRead();
   else lock.unlockWrite();
   return ret;
 }
 
 /** @kernel mm/madvise.c madvise_walk_vmas */
-function* madviseWalkVmas(mm: MmStruct, start: number, end: number, advice: number): Task<number> {
+function* madviseWalkVmas(tlb: MmuGather, start: number, end: number, advice: number): Task<number> {
+  const { mm } = tlb;
   let unmapped = 0;
   for (let at = start; at < end;) {
     const vma = findVma(mm, at);
@@ -96,7 +100,7 @@ function* madviseWalkVmas(mm: MmStruct, start: number, end: number, advice: numb
       if (at >= end) break;
     }
     const stop = Math.min(vma.end, end);
-    const done = yield* madviseVmaBehavior(vma, at, stop, advice);
+    const done = yield* madviseVmaBehavior(tlb, vma, at, stop, advice);
     if (typeof done === 'number' && done !== 0) return done;
     // A VMA that the change merged with is passed over with it.
     at = typeof done === 'number' ? stop : Math.max(stop, done.end);
@@ -105,10 +109,16 @@ function* madviseWalkVmas(mm: MmStruct, start: number, end: number, advice: numb
 }
 
 /** Applies `advice` to one part. @returns 0, a negative errno, or the VMA that the part is in after a change of flags. */
-function* madviseVmaBehavior(vma: Vma, start: number, end: number, advice: number): Task<number | Vma> {
+function* madviseVmaBehavior(
+  tlb: MmuGather,
+  vma: Vma,
+  start: number,
+  end: number,
+  advice: number,
+): Task<number | Vma> {
   switch (advice) {
     case MADV_DONTNEED:
-      return yield* madviseDontneed(vma, start, end);
+      return yield* madviseDontneed(tlb, vma, start, end);
     case MADV_FREE:
       if ((vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0 || !vma.isAnonymous()) return -EINVAL;
       yield* madviseFree(vma, start, end);
@@ -130,12 +140,13 @@ function* madviseVmaBehavior(vma: Vma, start: number, end: number, advice: numbe
 }
 
 /** Of huge pages that were set aside, whole ones are let go. @kernel mm/madvise.c madvise_dontneed_free_valid_vma */
-function* madviseDontneed(vma: Vma, start: number, end: number): Task<number> {
+function* madviseDontneed(tlb: MmuGather, vma: Vma, start: number, end: number): Task<number> {
   if ((vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
   const hugetlb = (vma.flags & VM_HUGETLB) !== 0;
   if (hugetlb && start % HPAGE_PMD_NR !== 0) return -EINVAL;
   const stop = hugetlb ? end - (end % HPAGE_PMD_NR) : end;
-  if (stop > start) yield* zapPageRangeSingle(vma, start, stop);
+  if (stop > start) yield* zapPageRangeSingleBatched(tlb, vma, start, stop);
+  if (!vma.mm.kernel.does.gathersWholeMadvise) tlb.finish();
   return 0;
 }
 

@@ -14,11 +14,14 @@ export class MmuGather {
   readonly mm: MmStruct;
   /** Whether private copies of a file's pages are zapped as well. @kernel include/linux/mm.h zap_details */
   readonly evenCows: boolean;
+  /** Whether page tables that a zap leaves empty are freed. @kernel include/linux/mm.h zap_details.reclaim_pt */
+  readonly reclaimsTables: boolean;
   private pages: number[] = [];
 
-  constructor(mm: MmStruct, evenCows = true) {
+  constructor(mm: MmStruct, evenCows = true, reclaimsTables = false) {
     this.mm = mm;
     this.evenCows = evenCows;
+    this.reclaimsTables = reclaimsTables;
   }
 
   /** Takes over the reference that a mapping of `pfn` had. @kernel include/asm-generic/tlb.h __tlb_remove_page */
@@ -37,7 +40,7 @@ export class MmuGather {
     const { system } = this.mm;
     const { pages } = this;
     this.pages = [];
-    lruAddDrain(system);
+    if (system.kernel.does.unmapDrainsLru) lruAddDrain(system);
     for (const pfn of pages) {
       freeSwapCache(system, system.map.folio(pfn));
       folioPut(system, pfn);

@@ -38,10 +38,9 @@ function* moveExtent(vma: Vma, at: number, newVma: Vma, there: number, extent: n
   const { tables } = vma.mm.system;
   const { lanes } = tables;
   const old = findPmd(vma.mm, at);
-  if (old < 0) return true;
+  if (old < 0 || lanes[old] === 0) return true;
   const fresh = tables.make(newVma.mm.root, there, LEVEL_PMD);
   if (fresh < 0) return false;
-  if (lanes[old] === 0) return true;
   if (lanes[old] !== ENTRY_TABLE) {
     if (extent === 512 && lanes[fresh] === 0) {
       moveEntry(vma, old, fresh);

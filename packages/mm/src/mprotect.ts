@@ -3,7 +3,7 @@ import { MMU_NOTIFY_PROTECTION_VMA, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { changeHugePmd, splitHugePmd } from './huge-memory.js';
 import { hugetlbChangeProtection } from './hugetlb.js';
 import { pmdIsNonPresent } from './huge-non-present.js';
-import { PG_anon, PG_anon_exclusive } from './mem-map.js';
+import { PG_anon } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 import { PROT_EXEC, PROT_READ, PROT_SEM, PROT_WRITE, calcVmProtBits } from './mmap.js';
@@ -15,14 +15,13 @@ import {
   PTE_EXCLUSIVE,
   PTE_PRESENT,
   PTE_PROTNONE,
-  PTE_SPECIAL,
   PTE_TYPE_DEVICE_EXCLUSIVE,
   PTE_TYPE_DEVICE_PRIVATE,
   PTE_TYPE_MASK,
   PTE_TYPE_MIGRATION,
   PTE_WRITE,
 } from './pte.js';
-import { mkPte } from './pte-make.js';
+import { mkPte, canChangePteWritable } from './pte-make.js';
 import { wraps } from './task-size.js';
 import { vmaModify } from './vma-merge.js';
 import { findVma } from './vma-set.js';
@@ -124,13 +123,6 @@ function changePteRange(vma: Vma, first: number, count: number): void {
     const now = (pte & ~(PTE_WRITE | PTE_PROTNONE)) | protection;
     lanes[entry] = canChangePteWritable(vma, now, lanes[entry + 1] ?? 0) ? now | PTE_WRITE : now;
   }
-}
-
-/** Whether a write would only find the page to be its own. @kernel mm/mprotect.c can_change_pte_writable */
-function canChangePteWritable(vma: Vma, pte: number, pfn: number): boolean {
-  if ((vma.flags & (VM_WRITE | VM_SHARED)) !== VM_WRITE || (pte & PTE_SPECIAL) !== 0) return false;
-  const { map } = vma.mm.system;
-  return map.test(map.folio(pfn), PG_anon) && map.test(pfn, PG_anon_exclusive);
 }
 
 /** @kernel mm/huge_memory.c change_non_present_huge_pmd (from 6.19 on) */

@@ -8,7 +8,7 @@ import { doMunmap } from './munmap.js';
 import { badRange, taskSize } from './task-size.js';
 import { vmaLinkFile } from './vma-adjust.js';
 import { vmaMergeNewRange } from './vma-merge.js';
-import { vmaLookup, vmaNext, vmaSetInsert } from './vma-set.js';
+import { findVma, vmaLookup, vmaNext, vmaSetInsert } from './vma-set.js';
 import { VM_ACCOUNT, VM_DONTEXPAND, VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma } from './vma.js';
 
 export const MREMAP_MAYMOVE = 1;
@@ -52,11 +52,15 @@ export function* sysMremap(
 }
 
 function* mremapLocked(mm: MmStruct, wanted: Move): Task<number> {
+  const { does } = mm.kernel;
+  const fixed = (wanted.flags & MREMAP_FIXED) !== 0;
+  if (does.mremapChecksSourceFirst && fixed && !fixedFits(mm, wanted)) return -EINVAL;
   const first = vmaLookup(mm, wanted.addr);
   if (first === undefined) return -EFAULT;
   const move = (first.flags & VM_HUGETLB) !== 0 ? hugetlbMove(wanted) : wanted;
   if (typeof move === 'number') return move;
   const { addr, oldPages, newPages, flags } = move;
+  if (fixed && oldPages === newPages && does.mremapMovesSeveral) return yield* remapMove(mm, move);
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return yield* mremapTo(mm, move);
   if (oldPages >= newPages) {
     if (oldPages === newPages) return addr;
@@ -84,7 +88,11 @@ function hugetlbMove(move: Move): Move | number {
 function* mremapTo(mm: MmStruct, move: Move): Task<number> {
   const { addr, newAddr, newPages, flags } = move;
   const fixed = (flags & MREMAP_FIXED) !== 0;
-  if (fixed && (badRange(mm, newAddr, newPages) || overlaps(move))) return -EINVAL;
+  if (fixed && !fixedFits(mm, move)) return -EINVAL;
+  if (mm.kernel.does.mremapChecksSourceFirst) {
+    const source = vmaToResize(mm, { ...move, oldPages: Math.min(move.oldPages, newPages) });
+    if (typeof source === 'number') return source;
+  }
   if (fixed) {
     const error = yield* doMunmap(mm, newAddr, newPages);
     if (error !== 0) return error;
@@ -99,6 +107,39 @@ function* mremapTo(mm: MmStruct, move: Move): Task<number> {
   if (typeof vma === 'number') return vma;
   const target = fixed ? newAddr : getUnmappedArea(mm, newAddr, newPages, 0);
   return target < 0 ? target : yield* moveVma(vma, { ...move, oldPages, newAddr: target });
+}
+
+/** Whether a fixed target is a range of its own within the address space. */
+function fixedFits(mm: MmStruct, move: Move): boolean {
+  return !badRange(mm, move.newAddr, move.newPages) && !overlaps(move);
+}
+
+/**
+ * Moves all that is in a range, VMA by VMA, to a fixed place; gaps stay gaps, and what is mapped opposite to them stays.
+ * @returns the new first page; `-EFAULT` when the range begins with a gap, or a negative errno of a part: parts before it
+ * have been moved. @kernel mm/mremap.c remap_move (from 6.17 on)
+ */
+function* remapMove(mm: MmStruct, move: Move): Task<number> {
+  const { addr, oldPages, newAddr } = move;
+  const end = addr + oldPages;
+  for (let at = addr; at < end;) {
+    const vma = findVma(mm, at);
+    if (vma === undefined || vma.start >= end) break;
+    const from = Math.max(vma.start, at);
+    const to = Math.min(vma.end, end);
+    if (at === addr && from > addr) return -EFAULT;
+    const part = {
+      ...move,
+      addr: from,
+      oldPages: to - from,
+      newPages: to - from,
+      newAddr: newAddr + (from - addr),
+    };
+    const ret = yield* mremapTo(mm, part);
+    if (ret < 0) return ret;
+    at = to;
+  }
+  return newAddr;
 }
 
 function overlaps({ addr, oldPages, newAddr, newPages }: Move): boolean {
@@ -185,7 +226,16 @@ function* copyVma(source: Vma, start: number, pages: number, offset: number): Ta
   const { mm, flags, file, ops, anonVma } = source;
   const pgoff = source.isAnonymous() && anonVma === null ? start : offset;
   const end = start + pages;
-  const merged = yield* vmaMergeNewRange(mm, { start, end, flags, pgoff, file, ops, anonVma });
+  const merged = yield* vmaMergeNewRange(mm, {
+    start,
+    end,
+    flags,
+    pgoff,
+    file,
+    ops,
+    anonVma,
+    copiedFrom: source,
+  });
   if (merged !== undefined) return merged;
   const copy = source.copy(mm, start, end);
   copy.pgoff = pgoff;

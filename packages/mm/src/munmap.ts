@@ -92,7 +92,7 @@ function* unmapRegion(
   previous: Vma | undefined,
   next: Vma | undefined,
 ): Task {
-  yield* lruAddDrainTask(mm.system);
+  if (mm.kernel.does.unmapDrainsLru) yield* lruAddDrainTask(mm.system);
   const tlb = new MmuGather(mm);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, start, end) : undefined;
   for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);

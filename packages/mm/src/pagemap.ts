@@ -1,5 +1,5 @@
 import { ENTRY_TABLE } from '@hmm/kernel';
-import { PG_anon } from './mem-map.js';
+import { HUGE_ZERO_PFN, PG_anon } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
 import { findPmd } from './page-walk.js';
 import {
@@ -26,7 +26,7 @@ export function pagemapEntry(mm: MmStruct, vpn: number): number {
   const flags = lanes[pmd] ?? 0;
   const huge = (lanes[pmd + 1] ?? 0) + (vpn & 511);
   if ((flags & PTE_HUGE) !== 0)
-    return (flags & PTE_PRESENT) !== 0 ? presentBits(mm, huge) : pteToPagemapEntry(mm, flags, huge);
+    return (flags & PTE_PRESENT) !== 0 ? presentHugeBits(mm, huge) : pteToPagemapEntry(mm, flags, huge);
   if (flags !== ENTRY_TABLE) return 0;
   const entry = (lanes[pmd + 1] ?? 0) + 2 * (vpn & 511);
   return pteToPagemapEntry(mm, lanes[entry] ?? 0, lanes[entry + 1] ?? 0);
@@ -39,6 +39,12 @@ function pteToPagemapEntry(mm: MmStruct, pte: number, pfn: number): number {
   if ((pte & PTE_PRESENT) !== 0) return (pte & PTE_SPECIAL) !== 0 ? PM_PRESENT : presentBits(mm, pfn);
   const named = isMigrationPte(pte) || isDevicePrivatePte(pte) || isDeviceExclusivePte(pte);
   return named && !map.test(map.folio(pfn), PG_anon) ? PM_SWAP | PM_FILE : PM_SWAP;
+}
+
+function presentHugeBits(mm: MmStruct, pfn: number): number {
+  const { does } = mm.kernel;
+  if (does.pagemapHugeZeroPlain && mm.system.map.folio(pfn) === HUGE_ZERO_PFN) return PM_PRESENT;
+  return presentBits(mm, pfn);
 }
 
 function presentBits(mm: MmStruct, pfn: number): number {

@@ -1,4 +1,5 @@
-import { PTE_DIRTY, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE, PTE_YOUNG } from './pte.js';
+import { PTE_DIRTY, PTE_PRESENT, PTE_PROTNONE, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './pte.js';
+import { PG_anon, PG_anon_exclusive } from './mem-map.js';
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
 
 const SHARED_WRITE = VM_SHARED | VM_WRITE;
@@ -22,4 +23,11 @@ export function maybeMkwrite(flags: number, vma: Vma): number {
 /** {@link mkPte} for the page that a write fault installs: writable and dirty if the VMA allows. */
 export function mkPteForWrite(vma: Vma): number {
   return maybeMkwrite(mkPte(vma) | PTE_DIRTY, vma);
+}
+
+/** Whether a write would only find the page to be its own. @kernel mm/mprotect.c can_change_pte_writable */
+export function canChangePteWritable(vma: Vma, pte: number, pfn: number): boolean {
+  if ((vma.flags & (VM_WRITE | VM_SHARED)) !== VM_WRITE || (pte & PTE_SPECIAL) !== 0) return false;
+  const { map } = vma.mm.system;
+  return map.test(map.folio(pfn), PG_anon) && map.test(pfn, PG_anon_exclusive);
 }

@@ -2,6 +2,7 @@ import type { RwSemaphore, Task } from '@hmm/kernel';
 import { PG_anon, PG_head } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { findPmd } from './page-walk.js';
+import { isDeviceExclusivePte, isDevicePrivatePte, PTE_PRESENT, PTE_SPECIAL } from './pte.js';
 import type { Vma } from './vma.js';
 
 /** What rmap looks a folio up in: the VMAs in the order in which a walk visits them, and the lock of that tree. */
@@ -24,6 +25,15 @@ export function rmapTreeOf(system: MemorySystem, folio: number): RmapTree | unde
 /** Pages of a folio: 1 or 512. @kernel include/linux/mm.h folio_nr_pages */
 export function folioNrPages(system: MemorySystem, folio: number): number {
   return system.map.test(folio, PG_head) ? 512 : 1;
+}
+
+/** Whether an entry counts as a mapping of its page: a present one, a private one, and from 6.15 on an exclusive one. */
+export function isMapping({ kernel }: MemorySystem, flags: number): boolean {
+  return (
+    (flags & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT ||
+    isDevicePrivatePte(flags) ||
+    (kernel.does.exclusiveKeepsMapping && isDeviceExclusivePte(flags))
+  );
 }
 
 /** Pages from which on a VMA may hold several pages whose index is the same modulo 2^32. */

@@ -1,5 +1,5 @@
 import { EAGAIN, EBUSY, type Task } from '@hmm/kernel';
-import { folioLikelyMappedShared, pmdTransHuge, splitHugePmdAddress } from './huge-memory.js';
+import { folioMappedByOthers, pmdTransHuge, splitHugePmdAddress, splitHugePmdLocked } from './huge-memory.js';
 import {
   HUGE_ZERO_PFN,
   NO_PFN,
@@ -19,7 +19,7 @@ import {
 import type { MemorySystem } from './memory-system.js';
 import { pagePgmap } from './memremap.js';
 import { folioPut } from './page-alloc.js';
-import { PTE_DIRTY, PTE_YOUNG } from './pte.js';
+import { PTE_DIRTY, PTE_PRESENT, PTE_YOUNG } from './pte.js';
 import {
   RMP_USE_SHARED_ZEROPAGE,
   removeMigrationPtes,
@@ -30,6 +30,9 @@ import { folioMarkLazyfree } from './swap.js';
 import { freeSwapCache } from './swapfile.js';
 import { tryToMigrate } from './try-to-migrate.js';
 import type { Vma } from './vma.js';
+
+const SPLIT_BEFORE = { before: splitHugePmdAddress };
+const SPLIT_IN_WALK = { inside: splitHugePmdLocked };
 
 /** Pages of a large folio. */
 const NR = 512;
@@ -51,14 +54,21 @@ const TAIL_FLAGS =
 /**
  * Splits a large folio into small pages, which its mappings then map one by one; parts that are all zeroes are replaced by
  * the zero page (not in device memory). The caller holds the folio's lock and one reference, which stay with the page `keep`.
+ * With `list` the other pages go on it, unlocked, each with a reference: reclaim's.
  * @returns 0; `-EAGAIN` when somebody else holds a reference: nothing was done, nothing announced; `-EBUSY` for the huge
  * zero page. @kernel include/linux/huge_mm.h split_folio
  */
-export function* splitFolio(system: MemorySystem, folio: number, keep = folio): Task<number> {
+export function* splitFolio(
+  system: MemorySystem,
+  folio: number,
+  keep = folio,
+  list?: number[],
+): Task<number> {
   const { map } = system;
   if (folio === HUGE_ZERO_PFN) return -EBUSY;
   if (folioMapcount(system, folio) !== (map.refcount[folio] ?? 0) - 1) return -EAGAIN;
-  yield* tryToMigrate(system, folio, splitHugePmdAddress);
+  const inWalk = system.kernel.does.splitsPmdInWalk;
+  yield* tryToMigrate(system, folio, inWalk ? SPLIT_IN_WALK : SPLIT_BEFORE);
   if (folioMapped(system, folio) || map.refcount[folio] !== 1) {
     yield* remap(system, folio, 0);
     return -EAGAIN;
@@ -69,6 +79,10 @@ export function* splitFolio(system: MemorySystem, folio: number, keep = folio): 
   for (let pfn = folio; pfn < folio + NR; pfn++) {
     if (pfn === keep) continue;
     map.unlock(pfn);
+    if (list !== undefined) {
+      list.push(pfn);
+      continue;
+    }
     freeSwapCache(system, pfn);
     folioPut(system, pfn);
   }
@@ -139,7 +153,7 @@ export function* madviseFreeHugePmd(vma: Vma, start: number, end: number, pmd: n
   const { system } = vma.mm;
   const { map, tables } = system;
   const folio = tables.lanes[pmd + 1] ?? 0;
-  if (!pmdTransHuge(system, pmd) || folio === HUGE_ZERO_PFN || folioLikelyMappedShared(system, folio)) return;
+  if (!pmdTransHuge(system, pmd) || folio === HUGE_ZERO_PFN || folioMappedByOthers(vma, folio)) return;
   if (end - start !== NR) {
     yield* splitFolioOfPmd(vma, pmd);
     return;
@@ -148,4 +162,24 @@ export function* madviseFreeHugePmd(vma: Vma, start: number, end: number, pmd: n
   map.clear(folio, PG_dirty);
   tables.lanes[pmd] = (tables.lanes[pmd] ?? 0) & ~(PTE_DIRTY | PTE_YOUNG);
   folioMarkLazyfree(system, folio);
+}
+
+/** Entries from `entry` on that map a folio's consecutive pages. @kernel mm/internal.h folio_pte_batch */
+export function folioPteBatch(lanes: Int32Array, entry: number, pfn: number, end: number): number {
+  let at = entry;
+  while (at < end && ((lanes[at] ?? 0) & PTE_PRESENT) !== 0 && lanes[at + 1] === pfn + (at - entry) / 2)
+    at += 2;
+  return (at - entry) / 2;
+}
+
+/** Splits a large folio of which only a part is meant, unless others map it. False when it stays. */
+export function* splitForPart(vma: Vma, folio: number): Task<boolean> {
+  const { system } = vma.mm;
+  const { map } = system;
+  if (folioMappedByOthers(vma, folio) || !map.tryLock(folio)) return false;
+  map.get(folio);
+  const error = yield* splitFolio(system, folio);
+  map.unlock(folio);
+  folioPut(system, folio);
+  return error === 0;
 }

@@ -1,4 +1,4 @@
-import { HmmError, hashWords } from '@hmm/kernel';
+import { HmmError, hashWord, hashWords, HPAGE_PMD_NR } from '@hmm/kernel';
 import { setColumn } from './columns.js';
 import { PG_dirty, PG_swapcache, PG_writeback } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
@@ -9,11 +9,15 @@ import { folioMapped } from './rmap.js';
 /** The slot that stands for "none". */
 export const NO_SLOT = 0;
 
+/** Slots of a cluster: as many as a huge page has pages. @kernel mm/swap.h SWAPFILE_CLUSTER */
+const CLUSTER = HPAGE_PMD_NR;
+
 /** A saved {@link SwapDevice}; opaque. */
 export interface SwapDeviceState {
   readonly used: number;
-  readonly top: number;
-  readonly free: Int32Array;
+  readonly next: number;
+  readonly taken: Uint8Array;
+  readonly huge: Uint8Array;
   readonly counts: Int32Array;
   readonly cache: Int32Array;
   readonly data: PageDataState;
@@ -35,24 +39,77 @@ export class SwapDevice {
   readonly cache: Int32Array;
   /** Contents by slot. */
   readonly data: PageData;
-  private readonly free: Int32Array;
-  private top: number;
+  /** 1 for each slot that is in use. */
+  private readonly taken: Uint8Array;
+  /** By cluster: 1 for one that was taken whole, until it is all free again. */
+  private readonly huge: Uint8Array;
+  /** Where the next slot is looked for: in its cluster, from there on. @kernel mm/swapfile.c percpu_swap_cluster */
+  private next = 0;
 
   constructor(slots: number) {
     this.slots = slots;
     this.counts = new Int32Array(slots + 1);
     this.cache = new Int32Array(slots + 1);
     this.data = new PageData(slots + 1);
-    this.free = new Int32Array(slots);
-    for (let i = 0; i < slots; i++) this.free[i] = slots - i;
-    this.top = slots;
+    this.taken = new Uint8Array(slots + 1);
+    this.huge = new Uint8Array(Math.floor(slots / CLUSTER) + 1);
+    // The header's: its cluster is never all free.
+    this.taken[0] = 1;
   }
 
-  /** A free slot that nothing names yet, or {@link NO_SLOT}. @kernel mm/swap_slots.c folio_alloc_swap */
+  /**
+   * A free slot that nothing names yet, or {@link NO_SLOT}: from the cluster of the last one, else from the first that has
+   * a free one. Clusters that were taken whole come last. @kernel mm/swapfile.c cluster_alloc_swap_entry
+   */
   alloc(): number {
-    if (this.top === 0) return NO_SLOT;
+    if (this.used === this.slots) return NO_SLOT;
+    const { next } = this;
+    const current = Math.floor(next / CLUSTER);
+    const here = this.isEmpty(current) ? current * CLUSTER : next;
+    if (this.huge[current] === 0) {
+      const slot = this.freeIn(current, here);
+      if (slot !== NO_SLOT) return this.take(slot);
+    }
+    for (const huge of [0, 1]) {
+      for (let cluster = 0; cluster < this.huge.length; cluster++) {
+        const slot = this.huge[cluster] === huge ? this.freeIn(cluster, cluster * CLUSTER) : NO_SLOT;
+        if (slot !== NO_SLOT) return this.take(slot);
+      }
+    }
+    return NO_SLOT;
+  }
+
+  /** The first of 512 free slots for a huge page, or {@link NO_SLOT}. @kernel mm/swapfile.c cluster_alloc_swap_entry */
+  allocHuge(): number {
+    for (let cluster = 0; cluster < this.huge.length; cluster++) {
+      const first = cluster * CLUSTER;
+      if (first + CLUSTER > this.slots + 1 || !this.isEmpty(cluster)) continue;
+      this.taken.fill(1, first, first + CLUSTER);
+      this.huge[cluster] = 1;
+      this.used += CLUSTER;
+      return first;
+    }
+    return NO_SLOT;
+  }
+
+  private take(slot: number): number {
+    this.taken[slot] = 1;
     this.used++;
-    return this.free[--this.top] ?? NO_SLOT;
+    this.next = slot + 1;
+    return slot;
+  }
+
+  /** The first free slot of a cluster from `from` on. */
+  private freeIn(cluster: number, from: number): number {
+    const end = Math.min((cluster + 1) * CLUSTER, this.slots + 1);
+    const slot = this.taken.indexOf(0, from);
+    return slot < 0 || slot >= end ? NO_SLOT : slot;
+  }
+
+  private isEmpty(cluster: number): boolean {
+    const end = Math.min((cluster + 1) * CLUSTER, this.slots + 1);
+    const first = this.taken.indexOf(1, cluster * CLUSTER);
+    return first < 0 || first >= end;
   }
 
   /** One more entry names `slot`. @kernel mm/swapfile.c swap_duplicate */
@@ -72,23 +129,26 @@ export class SwapDevice {
   releaseUnused(slot: number): void {
     if (this.counts[slot] !== 0 || this.cache[slot] !== 0) return;
     this.data.release(slot);
-    this.free[this.top++] = slot;
+    this.taken[slot] = 0;
     this.used--;
+    const cluster = Math.floor(slot / CLUSTER);
+    if (this.huge[cluster] === 1 && this.isEmpty(cluster)) this.huge[cluster] = 0;
   }
 
   /** Folds the state into `hash`. */
   hash(hash: number): number {
     const end = this.slots + 1;
     const h = hashWords(hashWords(hash, this.counts, 0, end), this.cache, 0, end);
-    return this.data.hash(hashWords(h, this.free, 0, this.top), [[0, end]]);
+    return this.data.hash(hashWord(hashWords(h, this.taken, 0, end), this.next), [[0, end]]);
   }
 
   /** A copy of the state. */
   save(): SwapDeviceState {
     return {
       used: this.used,
-      top: this.top,
-      free: this.free.slice(),
+      next: this.next,
+      taken: this.taken.slice(),
+      huge: this.huge.slice(),
       counts: this.counts.slice(),
       cache: this.cache.slice(),
       data: this.data.save([[0, this.slots + 1]]),
@@ -98,8 +158,9 @@ export class SwapDevice {
   /** Sets the state back. */
   restore(state: SwapDeviceState): void {
     this.used = state.used;
-    this.top = state.top;
-    setColumn(this.free, 0, state.free);
+    this.next = state.next;
+    setColumn(this.taken, 0, state.taken);
+    setColumn(this.huge, 0, state.huge);
     setColumn(this.counts, 0, state.counts);
     setColumn(this.cache, 0, state.cache);
     this.data.restore(state.data, []);

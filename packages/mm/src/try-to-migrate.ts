@@ -17,14 +17,13 @@ import {
   PTE_HUGE,
   PTE_PRESENT,
   PTE_SOFT_DIRTY,
-  PTE_SPECIAL,
   PTE_TYPE_MIGRATION,
   PTE_UFFD_WP,
   PTE_WRITE,
   PTE_YOUNG,
 } from './pte.js';
 import { folioMapped, folioRemoveRmapPmd, folioRemoveRmapPte, folioTryShareAnonRmapPte } from './rmap.js';
-import { folioNrPages, rmapWalk } from './rmap-walk.js';
+import { folioNrPages, isMapping, rmapWalk } from './rmap-walk.js';
 import { VM_LOCKED, type Vma } from './vma.js';
 
 /** What a migration entry keeps of the entry that it stands for. */
@@ -40,20 +39,22 @@ export function migrationEntryFlags(flags: number, exclusive: boolean): number {
   return PTE_TYPE_MIGRATION | (flags & KEPT) | present | flavour;
 }
 
+/** How a huge mapping is broken: with an announcement of its own, before the folio's; or under the folio's. */
+export interface PmdSplit {
+  readonly before?: (vma: Vma, vpn: number) => Task;
+  readonly inside?: (vma: Vma, pmd: number) => void;
+}
+
 /**
  * Replaces every mapping of a locked folio by a migration entry, announcing each VMA visited as CLEAR. Stops as soon as
  * the folio is mapped nowhere; mappings that cannot be replaced (a pinned exclusive page's) stay.
- * `splitPmd`, where given, is called for each VMA first: it breaks the huge mapping of a large folio.
+ * `split`, where given, breaks the huge mappings of a large folio.
  * @kernel mm/rmap.c try_to_migrate
  */
-export function* tryToMigrate(
-  system: MemorySystem,
-  folio: number,
-  splitPmd?: (vma: Vma, vpn: number) => Task,
-): Task {
+export function* tryToMigrate(system: MemorySystem, folio: number, split?: PmdSplit): Task {
   yield* rmapWalk(system, folio, function* (vma, vpn): Task<boolean> {
-    if (splitPmd !== undefined) yield* splitPmd(vma, vpn);
-    const going = yield* tryToMigrateOne(vma, folio, vpn);
+    if (split?.before !== undefined) yield* split.before(vma, vpn);
+    const going = yield* tryToMigrateOne(vma, folio, vpn, split);
     return going && folioMapped(system, folio);
   });
 }
@@ -79,7 +80,7 @@ export function setPmdMigrationEntry(vma: Vma, pmd: number): boolean {
 }
 
 /** @kernel mm/rmap.c try_to_migrate_one */
-function* tryToMigrateOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
+function* tryToMigrateOne(vma: Vma, folio: number, vpn: number, split?: PmdSplit): Task<boolean> {
   const { mm } = vma;
   const { system } = mm;
   const { tables, map } = system;
@@ -88,7 +89,8 @@ function* tryToMigrateOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, end) : undefined;
   let ok = true;
   const pmd = map.test(folio, PG_head) ? findPmd(mm, vpn) : -1;
-  if (pmd >= 0 && mapsWhole(mm, vpn, folio)) {
+  if (pmd >= 0 && split?.inside !== undefined && mapsWhole(mm, vpn, folio)) split.inside(vma, pmd);
+  else if (pmd >= 0 && mapsWhole(mm, vpn, folio)) {
     ok = setPmdMigrationEntry(vma, pmd);
     notifyEnd(range);
     return ok;
@@ -120,7 +122,7 @@ function migrateEntry(vma: Vma, entry: number, pfn: number): boolean {
   const flags = lanes[entry] ?? 0;
   accessPte(system, entry, false);
   if (lanes[entry + 1] !== pfn) return true;
-  if ((flags & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT && !isDevicePrivatePte(flags)) return true;
+  if (!isMapping(system, flags)) return true;
   const exclusive = map.test(pfn, PG_anon_exclusive);
   if (exclusive && !folioTryShareAnonRmapPte(system, pfn)) return false;
   accessPte(system, entry, true);

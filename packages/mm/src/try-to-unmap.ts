@@ -79,7 +79,9 @@ function unmappedAnonEntry(vma: Vma, folio: number): number {
       map.set(folio, PG_swapbacked);
       return -1;
     }
-    return map.refcount[folio] === 1 + folioMapcount(system, folio) ? 0 : -1;
+    if (map.refcount[folio] === 1 + folioMapcount(system, folio)) return 0;
+    if (!system.kernel.does.lazyfreeInUseStaysFree) map.set(folio, PG_swapbacked);
+    return -1;
   }
   const exclusive = map.test(folio, PG_anon_exclusive);
   if (exclusive && !folioTryShareAnonRmapPte(system, folio)) return -1;

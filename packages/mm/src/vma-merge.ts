@@ -22,6 +22,10 @@ export interface VmaMergeStruct {
   readonly file: AddressSpace | null;
   readonly ops: VmOperations | null;
   readonly anonVma: AnonVma | null;
+  /** The VMA that the range is a part of now. */
+  readonly middle?: Vma;
+  /** The VMA whose pages are about to be moved here. */
+  readonly copiedFrom?: Vma;
 }
 
 /** @kernel mm/vma.c is_mergeable_vma */
@@ -34,11 +38,24 @@ function isMergeableVma(neighbour: Vma, vmg: VmaMergeStruct): boolean {
   );
 }
 
-/** Whether two VMAs' anon_vmas allow a merge; `neighbour`'s must not come from fork. @kernel mm/vma.c is_mergeable_anon_vma */
-function isMergeableAnonVma(a: AnonVma | null, b: AnonVma | null, neighbour: Vma | undefined): boolean {
-  if ((a === null || b === null) && (neighbour === undefined || neighbour.anonVmaChain.length === 1))
-    return true;
-  return a === b;
+/**
+ * Whether `target` may grow over pages whose anon_vma is `vmg.anonVma`: theirs must be one, or one of the two has none yet
+ * and the other's does not come from fork. @kernel mm/vma.c is_mergeable_anon_vma
+ */
+function isMergeableAnonVma(target: Vma, vmg: VmaMergeStruct): boolean {
+  if (target.anonVma === vmg.anonVma) return true;
+  if (target.anonVma !== null && vmg.anonVma !== null) return false;
+  if (!target.mm.kernel.does.mergesIntoUnfaulted) return target.anonVmaChain.length === 1;
+  if (target.anonVma !== null) return target.anonVmaChain.length === 1;
+  return !isForkChild(vmg.middle) && !isForkChild(vmg.copiedFrom);
+}
+
+/** @kernel mm/vma.c vma_is_fork_child */
+const isForkChild = (vma: Vma | undefined): boolean => vma !== undefined && vma.anonVmaChain.length > 1;
+
+/** Whether the two outer ones of a merge of three may be one. @kernel mm/vma.c are_anon_vmas_compatible */
+function areAnonVmasCompatible(left: Vma, right: Vma): boolean {
+  return left.anonVma === right.anonVma || left.anonVma === null || right.anonVma === null;
 }
 
 /** @kernel mm/vma.c can_vma_merge_left */
@@ -47,7 +64,7 @@ function canMergeLeft(previous: Vma | undefined, vmg: VmaMergeStruct): previous 
     previous !== undefined &&
     previous.end === vmg.start &&
     isMergeableVma(previous, vmg) &&
-    isMergeableAnonVma(vmg.anonVma, previous.anonVma, previous) &&
+    isMergeableAnonVma(previous, vmg) &&
     previous.pgoff + (previous.end - previous.start) === vmg.pgoff
   );
 }
@@ -58,9 +75,9 @@ function canMergeRight(next: Vma | undefined, vmg: VmaMergeStruct, left: Vma | u
     next !== undefined &&
     next.start === vmg.end &&
     isMergeableVma(next, vmg) &&
-    isMergeableAnonVma(vmg.anonVma, next.anonVma, next) &&
+    isMergeableAnonVma(next, vmg) &&
     next.pgoff === vmg.pgoff + (vmg.end - vmg.start) &&
-    (left === undefined || isMergeableAnonVma(left.anonVma, next.anonVma, undefined))
+    (left === undefined || areAnonVmasCompatible(left, next))
   );
 }
 
@@ -89,7 +106,7 @@ function* vmaMergeExistingRange(vma: Vma, start: number, end: number, flags: num
   const rightSide = vma.end === end;
   if ((flags & VM_SPECIAL) !== 0 || (!leftSide && !rightSide)) return undefined;
   const { file, ops, anonVma } = vma;
-  const vmg = { start, end, flags, pgoff: vma.pgoff + (start - vma.start), file, ops, anonVma };
+  const vmg = { start, end, flags, pgoff: vma.pgoff + (start - vma.start), file, ops, anonVma, middle: vma };
   const previous = leftSide ? vmaPrev(vma) : undefined;
   const left = canMergeLeft(previous, vmg) ? previous : undefined;
   const next = rightSide ? vmaNext(vma) : undefined;
@@ -190,15 +207,22 @@ export function* vmaMergeNewRange(mm: MmStruct, vmg: VmaMergeStruct): Task<Vma |
       yield* dupAnonVma(left, right);
       yield* removeSwallowed(right);
     }
+    yield* inheritAnonVma(left, vmg);
     yield* setBounds(left, undefined, () => {
       left.end = end;
     });
     return left;
   }
   if (right !== undefined) {
+    yield* inheritAnonVma(right, vmg);
     yield* setBounds(right, undefined, () => {
       right.moveStart(vmg.start);
     });
   }
   return right;
+}
+
+/** A VMA that grows over pages that come from elsewhere has to be found from them. */
+function* inheritAnonVma(target: Vma, { copiedFrom }: VmaMergeStruct): Task {
+  if (copiedFrom !== undefined) yield* dupAnonVma(target, copiedFrom);
 }

@@ -1,11 +1,22 @@
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import { cacheEntry, filemapRemoveFolio } from './filemap.js';
-import { PG_active, PG_anon, PG_dirty, PG_lru, PG_mlocked, PG_swapbacked, PG_swapcache } from './mem-map.js';
+import {
+  PG_active,
+  PG_anon,
+  PG_dirty,
+  PG_head,
+  PG_lru,
+  PG_mlocked,
+  PG_swapbacked,
+  PG_swapcache,
+} from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { accessFolio } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { PTE_TYPE_SWAP } from './pte.js';
 import { folioMapped, folioMaybeDmaPinned } from './rmap.js';
+import { splitFolio } from './split-folio.js';
+import { swapOutHuge } from './swap-out-huge.js';
 import { addToSwap } from './swap-state.js';
 import { folioAddLru } from './swap.js';
 import { NO_SLOT, addToSwapCache, deleteFromSwapCache, folioFreeSwap } from './swapfile.js';
@@ -43,14 +54,17 @@ export function folioPutbackLru(system: MemorySystem, folio: number): void {
 export function* reclaimPages(system: MemorySystem, folios: readonly number[]): Task {
   const { map } = system;
   const kept: number[] = [];
-  for (const folio of folios) {
+  // A huge page that is split adds its other pages to the end.
+  const queue = [...folios];
+  for (let i = 0; i < queue.length; i++) {
+    const folio = queue[i] ?? 0;
     if (system.kernel.sched.exploring) yield SP_PREEMPT;
     map.clear(folio, PG_active);
     if (!map.tryLock(folio)) {
       kept.push(folio);
       continue;
     }
-    const outcome = yield* shrinkFolio(system, folio);
+    const outcome = yield* shrinkFolio(system, folio, queue);
     if (outcome === FREED) continue;
     if (outcome === ACTIVATE) activateLocked(system, folio);
     map.unlock(folio);
@@ -60,12 +74,17 @@ export function* reclaimPages(system: MemorySystem, folios: readonly number[]): 
 }
 
 /** @kernel mm/vmscan.c shrink_folio_list */
-function* shrinkFolio(system: MemorySystem, folio: number): Task<number> {
+function* shrinkFolio(system: MemorySystem, folio: number, queue: number[]): Task<number> {
   const { map } = system;
   accessFolio(system, folio, true);
   if (map.test(folio, PG_mlocked)) return ACTIVATE;
   if (map.test(folio, PG_anon | PG_swapbacked) && !map.test(folio, PG_swapcache)) {
     if (folioMaybeDmaPinned(system, folio)) return KEEP;
+    if (map.test(folio, PG_head)) {
+      const swapped = yield* swapOutHuge(system, folio);
+      if (swapped) return FREED;
+      if ((yield* splitFolio(system, folio, folio, queue)) !== 0) return ACTIVATE;
+    }
     if (!addToSwap(system, folio)) return ACTIVATE;
   }
   if (folioMapped(system, folio)) {

@@ -46,7 +46,18 @@ export function* unmapPageRange(tlb: MmuGather, vma: Vma, start: number, end: nu
     const first = (lanes[pmd + 1] ?? 0) + 2 * (at & 511);
     if (!mm.kernel.sched.exploring) zapPteRange(tlb, vma, first, next - at);
     else yield* zapPtesStepwise(tlb, vma, first, next - at);
+    if (tlb.reclaimsTables && next - at === 512) freeEmptyTable(mm.system, pmd);
   }
+}
+
+/** Gives a page table back in which nothing is left. @kernel mm/pt_reclaim.c try_to_free_pte (from 6.14 on) */
+function freeEmptyTable({ tables }: MemorySystem, pmd: number): void {
+  const { lanes } = tables;
+  const table = lanes[pmd + 1] ?? 0;
+  for (let entry = table; entry < table + 1024; entry += 2) if (lanes[entry] !== 0) return;
+  lanes[pmd] = 0;
+  lanes[pmd + 1] = 0;
+  tables.free(table);
 }
 
 /** As {@link zapPteRange}; while exploring, others may run between two entries, where the kernel may reschedule. */
@@ -111,6 +122,7 @@ function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
       break;
     case PTE_TYPE_DEVICE_EXCLUSIVE:
       mm.rssAnon--;
+      if (system.kernel.does.exclusiveKeepsMapping) folioRemoveRmapPte(payload, vma);
       folioPut(system, payload);
       break;
     case PTE_TYPE_SWAP:
@@ -132,11 +144,16 @@ function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
  * @kernel mm/memory.c zap_page_range_single
  */
 export function* zapPageRangeSingle(vma: Vma, start: number, end: number, evenCows = true): Task {
+  const tlb = new MmuGather(vma.mm, evenCows);
+  yield* zapPageRangeSingleBatched(tlb, vma, start, end);
+  tlb.finish();
+}
+
+/** As {@link zapPageRangeSingle}, for a caller that frees the pages later. @kernel mm/memory.c zap_page_range_single_batched */
+export function* zapPageRangeSingleBatched(tlb: MmuGather, vma: Vma, start: number, end: number): Task {
   const { mm } = vma;
-  yield* lruAddDrainTask(mm.system);
+  if (mm.kernel.does.unmapDrainsLru) yield* lruAddDrainTask(mm.system);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
-  const tlb = new MmuGather(mm, evenCows);
   yield* unmapPageRange(tlb, vma, start, end);
   notifyEnd(range);
-  tlb.finish();
 }

@@ -3,6 +3,26 @@ import { behaviour as has, type Behaviours } from '@hmm/kernel';
 /** What the releases of the test device's driver differ in; as `CORE_BEHAVIOURS` of `@hmm/kernel`. */
 export const TEST_DEVICE_BEHAVIOURS = {
   //             6.1 6.12 6.19 7.3
+  faultsInBatchesOf32: has(
+    '- - - +',
+    'lib/test_hmm.c dmirror_fault',
+    'A fault or a snapshot reads the tables 32 pages a time; it used to be 64.',
+  ),
+  migratesHugePages: has(
+    '- - + +',
+    'lib/test_hmm.c dmirror_migrate_to_device',
+    'A migration goes in batches of 512 pages, and takes aligned 2 MiB as one large folio; it used to be 64 pages, each by itself.',
+  ),
+  holesReadOnly: has(
+    '- - + +',
+    'lib/test_hmm.c dmirror_migrate_alloc_and_copy',
+    'The table entry of a hole that was migrated to the device cannot be written: the next write faults once more.',
+  ),
+  failedAllocationEnds: has(
+    '- - + +',
+    'lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy',
+    'A migration home for which there is no memory ends with -ENOMEM and moves nothing of its batch; a page used to be left out.',
+  ),
   flagsIoctl: has(
     '- - + +',
     'lib/test_hmm.c dmirror_fops_unlocked_ioctl',

@@ -1,5 +1,6 @@
-import { SpinLock, type Task } from '@hmm/kernel';
+import { HPAGE_PMD_ORDER, SpinLock, type Task } from '@hmm/kernel';
 import {
+  allocHugePage,
   allocPage,
   type DevPagemap,
   type DevPagemapOps,
@@ -8,10 +9,11 @@ import {
   MEMORY_DEVICE_PRIVATE,
   type MemorySystem,
   NO_PFN,
+  PG_head,
   PG_zone_device_private,
   type VmFault,
 } from '@hmm/mm';
-import { memremapPages, zoneDevicePageInit } from '@hmm/migrate';
+import { memremapPages, zoneDeviceFolioInit, zoneDevicePageInit } from '@hmm/migrate';
 import type { Dmirror } from './dmirror.js';
 import { TEST_DEVICE_BEHAVIOURS, type TestDeviceBehaviours } from './behaviours.js';
 import { dmirrorDevmemFault } from './dmirror-migrate.js';
@@ -39,8 +41,8 @@ export interface DmirrorChunk {
 }
 
 /**
- * One of the test devices: its memory, and who has it open. Free pages are a stack threaded through `MemMap.private`
- * (`zone_device_data`), so the page freed last is used first. Private pages hold no data: while in use, `private`
+ * One of the test devices: its memory, and who has it open. Free pages, and free large folios, are stacks threaded through
+ * `MemMap.private` (`zone_device_data`), so what was freed last is used first. Private pages hold no data: while in use, `private`
  * names the page of system memory that does, and that page's `private` the mirror that brought it here.
  * @kernel lib/test_hmm.c dmirror_device
  */
@@ -58,6 +60,8 @@ export class DmirrorDevice implements DevPagemapOps {
   readonly chunks: DmirrorChunk[] = [];
   /** Top of the stack of free pages, {@link NO_PFN} for none. */
   freePages = NO_PFN;
+  /** Top of the stack of free large folios. */
+  freeFolios = NO_PFN;
   /** Pages handed out and pages given back, since the chunks were made. */
   calloc = 0;
   cfree = 0;
@@ -83,7 +87,7 @@ export class DmirrorDevice implements DevPagemapOps {
     this.mirrors = mirrors;
     this.mirrorsObject = system.kernel.allocIds(1);
     this.lock = new SpinLock(system.kernel.sched, 'dmirror_device.lock');
-    this.allocateChunk();
+    this.allocateChunk(0);
   }
 
   /** Whether the CPU cannot address the device's memory. */
@@ -91,47 +95,69 @@ export class DmirrorDevice implements DevPagemapOps {
     return this.zoneDeviceType === HMM_DMIRROR_MEMORY_DEVICE_PRIVATE;
   }
 
-  /** Adds a chunk, whose pages go on the stack in ascending order. @kernel lib/test_hmm.c dmirror_allocate_chunk */
-  private allocateChunk(): boolean {
+  /**
+   * Adds a chunk, whose pages, or whose folios, go on their stack in ascending order. Coherent memory has one range of
+   * addresses, and so one chunk. @kernel lib/test_hmm.c dmirror_allocate_chunk
+   */
+  private allocateChunk(order: number): boolean {
     const { system } = this;
+    const { chunkPages } = this.options;
+    const step = 1 << order;
+    if (chunkPages < step || (order > 0 && !this.isPrivate && this.chunks.length > 0)) return false;
     const pagemap = memremapPages(system, {
       type: this.isPrivate ? MEMORY_DEVICE_PRIVATE : MEMORY_DEVICE_COHERENT,
-      nr: this.options.chunkPages,
+      nr: chunkPages,
       owner: this.owner,
       ops: this,
     });
     if (typeof pagemap === 'number') return false;
     this.chunks.push({ pagemap, remove: false });
-    const { map } = system;
-    for (let pfn = pagemap.start; pfn < pagemap.start + pagemap.nr; pfn++) {
-      map.private[pfn] = this.freePages;
-      this.freePages = pfn;
-    }
+    for (let pfn = pagemap.start; pfn + step <= pagemap.start + pagemap.nr; pfn += step)
+      this.pushFree(pfn, order);
     return true;
   }
 
+  private pushFree(folio: number, order: number): void {
+    const { map } = this.system;
+    map.private[folio] = order > 0 ? this.freeFolios : this.freePages;
+    if (order > 0) this.freeFolios = folio;
+    else this.freePages = folio;
+  }
+
+  /** The folio that was freed last; a new chunk if there is none. {@link NO_PFN} when no chunk can be had. */
+  private popFree(order: number): number {
+    const top = order > 0 ? this.freeFolios : this.freePages;
+    if (top === NO_PFN) return this.allocateChunk(order) ? this.popFree(order) : NO_PFN;
+    const next = this.system.map.private[top] ?? NO_PFN;
+    if (order > 0) this.freeFolios = next;
+    else this.freePages = next;
+    return top;
+  }
+
   /**
-   * A device page ready as the destination of a migration, with the page that backs it.
+   * A device folio of 2^`order` pages (0 or 9) ready as the destination of a migration, with the memory that backs it.
    * @returns {@link NO_PFN} when memory is used up. @kernel lib/test_hmm.c dmirror_devmem_alloc_page
    */
-  allocDevmemPage(): number {
+  allocDevmemPage(order = 0): number {
     const { system } = this;
     const { map } = system;
-    const backing = this.isPrivate ? allocPage(system) : NO_PFN;
-    if (this.isPrivate && backing === NO_PFN) return NO_PFN;
+    let backing = NO_PFN;
+    if (this.isPrivate) {
+      backing = order > 0 ? allocHugePage(system) : allocPage(system);
+      if (backing === NO_PFN) return NO_PFN;
+    }
     this.lock.lock();
-    if (this.freePages === NO_PFN && !this.allocateChunk()) {
-      this.lock.unlock();
+    const folio = this.popFree(order);
+    if (folio !== NO_PFN) this.calloc += 1 << order;
+    this.lock.unlock();
+    if (folio === NO_PFN) {
       if (backing !== NO_PFN) folioPut(system, backing);
       return NO_PFN;
     }
-    const page = this.freePages;
-    this.freePages = map.private[page] ?? NO_PFN;
-    this.calloc++;
-    this.lock.unlock();
-    zoneDevicePageInit(system, page);
-    map.private[page] = backing;
-    return page;
+    if (order > 0) zoneDeviceFolioInit(system, folio, order);
+    else zoneDevicePageInit(system, folio);
+    map.private[folio] = backing;
+    return folio;
   }
 
   /** The device's memory as numbers: pages in use, and the stack of free ones. See `MirrorOperations.foldState`. */
@@ -142,30 +168,62 @@ export class DmirrorDevice implements DevPagemapOps {
       fold(remove ? 1 : 0);
       fold(pagemap.live);
     }
+    for (let folio = this.freeFolios; folio !== NO_PFN; folio = map.private[folio] ?? NO_PFN)
+      fold(name(folio));
+    fold(-3);
     for (let page = this.freePages; page !== NO_PFN; page = map.private[page] ?? NO_PFN) fold(name(page));
   }
 
   /** The page that holds the data of a page of any device. @kernel lib/test_hmm.c BACKING_PAGE */
   backingPage(page: number): number {
     const { map } = this.system;
-    return map.test(page, PG_zone_device_private) ? (map.private[page] ?? NO_PFN) : page;
+    if (!map.test(page, PG_zone_device_private)) return page;
+    const folio = map.folio(page);
+    const backing = map.private[folio] ?? NO_PFN;
+    return backing === NO_PFN ? NO_PFN : backing + (page - folio);
+  }
+
+  /** Pages of the memory that backs `page`, or of a coherent page's folio, as an order: 0 or 9. */
+  backingOrder(page: number): number {
+    const { map } = this.system;
+    return map.test(map.folio(this.backingPage(page)), PG_head) ? HPAGE_PMD_ORDER : 0;
+  }
+
+  /** A small page, before there were large ones. */
+  pageFree(page: number): void {
+    this.folioFree(page, 0);
   }
 
   /** @kernel lib/test_hmm.c dmirror_devmem_free */
-  pageFree(page: number): void {
+  folioFree(folio: number, order: number): void {
     const { map } = this.system;
-    const backing = this.backingPage(page);
-    if (backing !== page && backing !== NO_PFN) folioPut(this.system, backing);
+    const backing = map.test(folio, PG_zone_device_private) ? (map.private[folio] ?? NO_PFN) : NO_PFN;
+    if (backing !== NO_PFN) folioPut(this.system, backing);
     this.lock.lock();
-    this.cfree++;
+    this.cfree += 1 << order;
     const removed = this.chunks.some(
-      ({ pagemap, remove }) => remove && page >= pagemap.start && page < pagemap.start + pagemap.nr,
+      ({ pagemap, remove }) => remove && folio >= pagemap.start && folio < pagemap.start + pagemap.nr,
     );
-    if (!removed) {
-      map.private[page] = this.freePages;
-      this.freePages = page;
-    }
+    if (!removed) this.pushFree(folio, order);
     this.lock.unlock();
+  }
+
+  /**
+   * The page `tail` of the large folio `head` becomes a page of its own, and so does the page that backs it; last,
+   * with {@link NO_PFN}, what is left at the head. @kernel lib/test_hmm.c dmirror_devmem_folio_split
+   */
+  folioSplit(head: number, tail: number): void {
+    const { map } = this.system;
+    const backing = map.private[head] ?? NO_PFN;
+    if (tail === NO_PFN) {
+      map.clear(backing, PG_head);
+      return;
+    }
+    const part = backing + (tail - head);
+    map.flags[part] = (map.flags[backing] ?? 0) & ~PG_head;
+    map.refcount[part] = 1;
+    map.private[part] = map.private[backing] ?? 0;
+    map.private[tail] = part;
   }
 
   /** @kernel lib/test_hmm.c dmirror_devmem_fault */

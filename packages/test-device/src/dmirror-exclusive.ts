@@ -1,6 +1,6 @@
-import { EBUSY, EINVAL, EPERM, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { EBUSY, EINVAL, ENOMEM, EPERM, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { NO_OWNER } from '@hmm/mmu-notifier';
-import { makeDeviceExclusiveRange } from '@hmm/migrate';
+import { makeDeviceExclusive, makeDeviceExclusiveRange } from '@hmm/migrate';
 import { folioPut, mmgetNotZero, mmput, NO_PFN } from '@hmm/mm';
 import { DPT_XA_TAG_ATOMIC } from './device-table.js';
 import { DMIRROR_BATCH, dmirrorReadBack } from './dmirror-fault.js';
@@ -11,7 +11,8 @@ const PAGE_SIZE = 4096;
 
 /**
  * Makes the pages of `cmd` exclusive to the device, batch by batch, and reads them.
- * @returns 0, `-EINVAL`, or `-EBUSY` when a page cannot be had; the pages before it stay exclusive.
+ * @returns 0, `-EINVAL`, or the error of a page that cannot be had (before 6.15 always `-EBUSY`); the pages before it stay
+ * exclusive.
  * @kernel lib/test_hmm.c dmirror_exclusive
  */
 export function* dmirrorExclusive(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
@@ -20,6 +21,12 @@ export function* dmirrorExclusive(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<nu
   const end = start + cmd.npages;
   if (!mmgetNotZero(mm)) return -EINVAL;
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  if (mm.kernel.does.exclusivePageByPage) {
+    const ret = yield* exclusivePages(dmirror, start, end);
+    mm.mmapLock.unlockRead();
+    yield* mmput(mm);
+    return ret === 0 ? yield* dmirrorReadBack(dmirror, cmd) : ret;
+  }
   let complete = true;
   for (let at = start; at < end && complete; at += DMIRROR_BATCH) {
     const next = Math.min(end, at + DMIRROR_BATCH);
@@ -44,6 +51,20 @@ function* exclusiveBatch(dmirror: Dmirror, start: number, end: number): Task<boo
     folioPut(system, page);
   }
   return mapped === end - start;
+}
+
+/** Page by page; those before an error stay exclusive, and in the device's table. */
+function* exclusivePages(dmirror: Dmirror, start: number, end: number): Task<number> {
+  const { system } = dmirror.mm;
+  for (let vpn = start; vpn < end; vpn++) {
+    const page = yield* makeDeviceExclusive(dmirror.mm, vpn, NO_OWNER);
+    if (page < 0) return page;
+    const mapped = yield* atomicMap(dmirror, vpn, [page]);
+    system.map.unlock(system.map.folio(page));
+    folioPut(system, page);
+    if (mapped !== 1) return -ENOMEM;
+  }
+  return 0;
 }
 
 /** @kernel lib/test_hmm.c dmirror_atomic_map */

@@ -21,11 +21,17 @@ import {
 } from '@hmm/mirror';
 import { accessData, mmgetNotZero, mmput, NO_PFN, PG_zone_device_private } from '@hmm/mm';
 import { DPT_XA_TAG_WRITE } from './device-table.js';
+import type { DmirrorDevice } from './dmirror-device.js';
 import type { Dmirror } from './dmirror.js';
 import type { HmmDmirrorCmd } from './uapi.js';
 
-/** Pages of one batch of a fault, a migration or a snapshot. @kernel lib/test_hmm.c dmirror_fault */
+/** Pages of one batch of a fault, a migration or a snapshot, before the driver knew huge pages. @kernel lib/test_hmm.c dmirror_fault */
 export const DMIRROR_BATCH = 64;
+
+/** Pages of one batch of a fault or a snapshot. @kernel lib/test_hmm.c dmirror_fault */
+export function faultBatch({ does }: DmirrorDevice): number {
+  return does.faultsInBatchesOf32 ? DMIRROR_BATCH / 2 : DMIRROR_BATCH;
+}
 
 const PAGE_SIZE = 4096;
 
@@ -154,8 +160,9 @@ function* dmirrorFault(
   const { mm, notifier } = dmirror;
   if (notifier === undefined || !mmgetNotZero(mm)) return -EFAULT;
   let ret = 0;
-  for (let at = start; at < end && ret === 0; at += DMIRROR_BATCH) {
-    const stop = Math.min(end, at + DMIRROR_BATCH);
+  const batch = faultBatch(dmirror.mdevice);
+  for (let at = start; at < end && ret === 0; at += batch) {
+    const stop = Math.min(end, at + batch);
     const range: HmmRange = {
       notifier,
       notifierSeq: 0,

@@ -1,9 +1,11 @@
-import { EINVAL, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { EINVAL, ENOMEM, HmmError, HPAGE_PMD_NR, HPAGE_PMD_ORDER, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { HMM_PFN_VALID, HMM_PFN_WRITE, type HmmRange } from '@hmm/mirror';
 import {
+  MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
   MIGRATE_PFN_WRITE,
+  MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
@@ -15,11 +17,13 @@ import {
   type MigrateVma,
 } from '@hmm/migrate';
 import {
+  allocHugePage,
   allocPage,
   mmgetNotZero,
   mmput,
   NO_PFN,
   PG_zone_device,
+  VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   VM_READ,
   VM_WRITE,
@@ -33,7 +37,7 @@ import { DPT_XA_TAG_WRITE } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
 import { DMIRROR_BATCH, dmirrorRangeFault, dmirrorReadBack } from './dmirror-fault.js';
 import type { Dmirror } from './dmirror.js';
-import type { HmmDmirrorCmd } from './uapi.js';
+import { HMM_DMIRROR_FLAG_FAIL_ALLOC, type HmmDmirrorCmd } from './uapi.js';
 
 const PAGE_SIZE = 4096;
 
@@ -64,8 +68,22 @@ function selectDevice(mdevice: DmirrorDevice): number {
   return mdevice.isPrivate ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_DEVICE_COHERENT;
 }
 
-/** A batch of a migration: what is done between the locks is the direction's own. */
-type Batch = (dmirror: Dmirror, args: MigrateVma) => Task;
+/** A batch of a migration: what is done between the locks is the direction's own. 0 or a negative errno. */
+type Batch = (dmirror: Dmirror, args: MigrateVma) => Task<number>;
+
+/** Pages of a batch of a migration, and what asks for whole large folios. @kernel lib/test_hmm.c dmirror_migrate_to_device */
+function migrationBatch({ does }: DmirrorDevice): { readonly pages: number; readonly select: number } {
+  return does.migratesHugePages
+    ? { pages: HPAGE_PMD_NR, select: MIGRATE_VMA_SELECT_COMPOUND }
+    : { pages: DMIRROR_BATCH, select: 0 };
+}
+
+/** Whether the next allocation was made to fail, which it is once. */
+function failsToAllocate(dmirror: Dmirror): boolean {
+  const fails = (dmirror.flags & HMM_DMIRROR_FLAG_FAIL_ALLOC) !== 0;
+  if (fails) dmirror.flags &= ~HMM_DMIRROR_FLAG_FAIL_ALLOC;
+  return fails;
+}
 
 /**
  * Migrates the pages of `cmd`, VMA by VMA in batches; what was migrated before an error stays so.
@@ -77,6 +95,7 @@ function* migrateRange(dmirror: Dmirror, cmd: HmmDmirrorCmd, flags: number, batc
   const end = start + cmd.npages;
   if (!mmgetNotZero(mm)) return -EINVAL;
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  const { pages: size, select } = migrationBatch(mdevice);
   let ret = 0;
   for (let at = start; at < end;) {
     const vma = vmaLookup(mm, at);
@@ -84,11 +103,12 @@ function* migrateRange(dmirror: Dmirror, cmd: HmmDmirrorCmd, flags: number, batc
       ret = -EINVAL;
       break;
     }
-    const next = Math.min(end, at + DMIRROR_BATCH, vma.end);
-    const args = migrationOf(mdevice, vma, at, next, flags, NO_PFN);
+    const next = Math.min(end, at + size, vma.end);
+    const args = migrationOf(mdevice, vma, at, next, flags | select, NO_PFN);
     ret = yield* migrateVmaSetup(args);
     if (ret !== 0) break;
-    yield* batch(dmirror, args);
+    ret = yield* batch(dmirror, args);
+    if (ret !== 0) break;
     at = next;
   }
   mm.mmapLock.unlockRead();
@@ -103,13 +123,19 @@ function* migrateRange(dmirror: Dmirror, cmd: HmmDmirrorCmd, flags: number, batc
  */
 export function* dmirrorMigrateToDevice(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   const { corrected } = dmirror.mdevice.options;
-  const ret = yield* migrateRange(dmirror, cmd, MIGRATE_VMA_SELECT_SYSTEM, function* (_dmirror, args): Task {
-    migrateAllocAndCopy(dmirror, args);
-    if (dmirror.mm.kernel.sched.exploring) yield SP_PREEMPT;
-    yield* migrateVmaPages(args);
-    if (!corrected) yield* migrateFinalizeAndMap(dmirror, args);
-    yield* migrateVmaFinalize(args);
-  });
+  const ret = yield* migrateRange(
+    dmirror,
+    cmd,
+    MIGRATE_VMA_SELECT_SYSTEM,
+    function* (_dmirror, args): Task<number> {
+      migrateAllocAndCopy(dmirror, args);
+      if (dmirror.mm.kernel.sched.exploring) yield SP_PREEMPT;
+      yield* migrateVmaPages(args);
+      if (!corrected) yield* migrateFinalizeAndMap(dmirror, args);
+      yield* migrateVmaFinalize(args);
+      return 0;
+    },
+  );
   if (ret !== 0) return ret;
   const { sched } = dmirror.mm.kernel;
   if (corrected) {
@@ -128,21 +154,50 @@ const MAPPING = 3;
 /** @kernel lib/test_hmm.c dmirror_migrate_alloc_and_copy */
 function migrateAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
   const { mdevice } = dmirror;
-  const { map, data } = mdevice.system;
-  const vmaWrite = (args.vma.flags & VM_WRITE) !== 0;
+  const { map } = mdevice.system;
+  const vmaWrite = (args.vma.flags & VM_WRITE) !== 0 && !mdevice.does.holesReadOnly;
   for (let i = 0; i < args.npages; i++) {
     const slot = args.src[i] ?? 0;
     if ((slot & MIGRATE_PFN_MIGRATE) === 0) continue;
-    const page = mdevice.allocDevmemPage();
-    if (page === NO_PFN) continue;
-    const backing = mdevice.backingPage(page);
     const source = migratePfnToPage(slot);
-    if (source !== 0) copyHighpage(mdevice.system, backing, source);
-    else data.fillPage(backing, 0);
-    map.private[backing] = dmirror.id;
+    if (source !== 0 && ((map.flags[source] ?? 0) & PG_zone_device) !== 0) continue;
     const write = (slot & MIGRATE_PFN_WRITE) !== 0 || (source === 0 && vmaWrite);
-    args.dst[i] = migratePfn(page) | (write ? MIGRATE_PFN_WRITE : 0);
+    const tag = write ? MIGRATE_PFN_WRITE : 0;
+    const order = (slot & MIGRATE_PFN_COMPOUND) !== 0 ? HPAGE_PMD_ORDER : 0;
+    if (fillDevicePages(dmirror, args.dst, i, source, order, tag) || order === 0) continue;
+    // No large folio is to be had: single pages, for which the core splits what it took.
+    for (let part = 0; part < HPAGE_PMD_NR; part++) {
+      const from = source === 0 ? 0 : source + part;
+      if (fillDevicePages(dmirror, args.dst, i + part, from, 0, tag)) continue;
+      throw new HmmError('NULL_DEREFERENCE', 'the driver uses a device page that it did not get');
+    }
   }
+}
+
+/**
+ * Allocates 2^`order` device pages for slot `i`, and copies `source` to them, or zeroes them for a hole.
+ * @returns false when there is no memory.
+ */
+function fillDevicePages(
+  dmirror: Dmirror,
+  dst: Int32Array,
+  i: number,
+  source: number,
+  order: number,
+  tag: number,
+): boolean {
+  const { mdevice } = dmirror;
+  const { system } = mdevice;
+  const folio = failsToAllocate(dmirror) ? NO_PFN : mdevice.allocDevmemPage(order);
+  if (folio === NO_PFN) return false;
+  const backing = mdevice.backingPage(folio);
+  for (let part = 0; part < 1 << order; part++) {
+    if (source !== 0) copyHighpage(system, backing + part, source + part);
+    else system.data.fillPage(backing + part, 0);
+  }
+  system.map.private[backing] = dmirror.id;
+  dst[i] = migratePfn(folio) | tag | (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
+  return true;
 }
 
 /**
@@ -157,7 +212,9 @@ function* migrateFinalizeAndMap(dmirror: Dmirror, args: MigrateVma): Task {
     const page = migratePfnToPage(slot);
     if (page === 0) continue;
     const tag = (slot & MIGRATE_PFN_WRITE) !== 0 ? DPT_XA_TAG_WRITE : 0;
-    dmirror.pt.store(args.start + i, dmirror.mdevice.backingPage(page), tag);
+    const parts = (slot & MIGRATE_PFN_COMPOUND) !== 0 ? HPAGE_PMD_NR : 1;
+    const backing = dmirror.mdevice.backingPage(page);
+    for (let part = 0; part < parts; part++) dmirror.pt.store(args.start + i + part, backing + part, tag);
   }
   dmirror.mutex.unlock();
 }
@@ -197,54 +254,114 @@ function* mapWhatIsThere(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task {
  * @returns 0, also when nothing was there to move, or `-EINVAL`. @kernel lib/test_hmm.c dmirror_migrate_to_system
  */
 export function* dmirrorMigrateToSystem(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
-  return yield* migrateRange(dmirror, cmd, selectDevice(dmirror.mdevice), function* (_dmirror, args): Task {
-    devmemFaultAllocAndCopy(dmirror, args);
-    if (dmirror.mm.kernel.sched.exploring) yield SP_PREEMPT;
-    yield* migrateVmaPages(args);
-    const moved = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
-    for (let i = 0; i < args.npages; i++) if (((args.src[i] ?? 0) & moved) === moved) cmd.cpages++;
-    yield* migrateVmaFinalize(args);
-  });
+  return yield* migrateRange(
+    dmirror,
+    cmd,
+    selectDevice(dmirror.mdevice),
+    function* (_dmirror, args): Task<number> {
+      if (!devmemFaultAllocAndCopy(dmirror, args)) {
+        yield* migrateVmaFinalize(args);
+        return -ENOMEM;
+      }
+      if (dmirror.mm.kernel.sched.exploring) yield SP_PREEMPT;
+      yield* migrateVmaPages(args);
+      const moved = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
+      for (let i = 0; i < args.npages; i++) if (((args.src[i] ?? 0) & moved) === moved) cmd.cpages++;
+      yield* migrateVmaFinalize(args);
+      return 0;
+    },
+  );
 }
 
 /**
  * Copies device pages to new pages of system memory and erases them from the device's table.
+ * @returns false when memory is used up and the migration is to end there.
  * @kernel lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy
  */
-function devmemFaultAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
-  const { system } = dmirror.mdevice;
+function devmemFaultAllocAndCopy(dmirror: Dmirror, args: MigrateVma): boolean {
+  const { system, does } = dmirror.mdevice;
   for (let i = 0; i < args.npages; i++) {
     const slot = args.src[i] ?? 0;
     const page = migratePfnToPage(slot);
     if (page === 0 || (slot & MIGRATE_PFN_MIGRATE) === 0) continue;
     if (((system.map.flags[page] ?? 0) & PG_zone_device) === 0) continue;
-    const target = allocPage(system);
-    if (target === NO_PFN) continue;
-    system.map.tryLock(target);
-    if (system.kernel.shouldFail('copy_engine')) {
-      system.map.unlock(target);
-      folioPut(system, target);
-      continue;
-    }
-    dmirror.pt.erase(args.start + i, args.start + i);
-    copyHighpage(system, target, dmirror.mdevice.backingPage(page));
-    args.dst[i] = migratePfn(target) | (slot & MIGRATE_PFN_WRITE);
+    const order = does.migratesHugePages ? dmirror.mdevice.backingOrder(page) : 0;
+    if (copyHome(dmirror, args, i, order, failsToAllocate(dmirror))) continue;
+    if (!does.failedAllocationEnds) continue;
+    if (order === 0 || !copyHomeByPages(dmirror, args, i)) return false;
   }
+  return true;
+}
+
+/** Brings the 2^`order` pages of slot `i` home to one new folio. False when it cannot be had. */
+function copyHome(dmirror: Dmirror, args: MigrateVma, i: number, order: number, failing: boolean): boolean {
+  const { system } = dmirror.mdevice;
+  const slot = args.src[i] ?? 0;
+  if (failing) return false;
+  const target = order > 0 ? allocHugePage(system) : allocPage(system);
+  if (target === NO_PFN) return false;
+  system.map.tryLock(target);
+  if (system.kernel.shouldFail('copy_engine')) {
+    system.map.unlock(target);
+    folioPut(system, target);
+    return true;
+  }
+  copyFromDevice(dmirror, args.start + i, target, migratePfnToPage(slot), 1 << order);
+  args.dst[i] = migratePfn(target) | (slot & MIGRATE_PFN_WRITE) | (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
+  return true;
+}
+
+/** Brings the large folio of slot `i` home to single pages. False, and none taken, when memory is used up. */
+function copyHomeByPages(dmirror: Dmirror, args: MigrateVma, i: number): boolean {
+  const { system } = dmirror.mdevice;
+  const slot = args.src[i] ?? 0;
+  const page = migratePfnToPage(slot);
+  for (let part = 0; part < HPAGE_PMD_NR; part++) {
+    const target = allocPage(system);
+    if (target === NO_PFN) {
+      for (let taken = i; taken < i + part; taken++) {
+        const given = migratePfnToPage(args.dst[taken] ?? 0);
+        system.map.unlock(given);
+        folioPut(system, given);
+        args.dst[taken] = 0;
+      }
+      return false;
+    }
+    system.map.tryLock(target);
+    copyFromDevice(dmirror, args.start + i + part, target, page + part, 1);
+    args.dst[i + part] = migratePfn(target) | (slot & MIGRATE_PFN_WRITE);
+  }
+  return true;
+}
+
+/** Erases `pages` pages from the device's table and copies their data to `target` on. */
+function copyFromDevice(dmirror: Dmirror, vpn: number, target: number, page: number, pages: number): void {
+  const { mdevice } = dmirror;
+  dmirror.pt.erase(vpn, vpn + pages - 1);
+  for (let part = 0; part < pages; part++)
+    copyHighpage(mdevice.system, target + part, mdevice.backingPage(page + part));
 }
 
 /**
- * The CPU touched a private page: it comes home, and leaves the table of the mirror that brought it here.
- * @returns 0 or VM_FAULT_SIGBUS. @kernel lib/test_hmm.c dmirror_devmem_fault
+ * The CPU touched a private page: it comes home, with all of its folio if a PMD maps that, and leaves the table of the
+ * mirror that brought it here.
+ * @returns 0, or VM_FAULT_SIGBUS, or VM_FAULT_OOM. @kernel lib/test_hmm.c dmirror_devmem_fault
  */
 export function* dmirrorDevmemFault(mdevice: DmirrorDevice, vmf: VmFault): Task<number> {
   const { map, kernel } = mdevice.system;
   kernel.sched.access(mdevice.mirrorsObject, false);
-  const dmirror = mdevice.mirrors[map.private[mdevice.backingPage(vmf.page)] ?? 0];
+  const head = map.folio(vmf.page);
+  const dmirror = mdevice.mirrors[map.private[mdevice.backingPage(head)] ?? 0];
   if (dmirror === undefined) return VM_FAULT_SIGBUS;
-  const select = selectDevice(dmirror.mdevice);
-  const args = migrationOf(dmirror.mdevice, vmf.vma, vmf.vpn, vmf.vpn + 1, select, vmf.page);
+  const select = selectDevice(dmirror.mdevice) | (vmf.huge ? MIGRATE_VMA_SELECT_COMPOUND : 0);
+  const pages = vmf.huge ? HPAGE_PMD_NR : 1;
+  const start = vmf.vpn - (vmf.vpn % pages);
+  const args = migrationOf(dmirror.mdevice, vmf.vma, start, start + pages, select, vmf.page);
   if ((yield* migrateVmaSetup(args)) !== 0) return VM_FAULT_SIGBUS;
-  devmemFaultAllocAndCopy(dmirror, args);
+  if (!devmemFaultAllocAndCopy(dmirror, args)) {
+    yield* migrateVmaFinalize(args);
+    return VM_FAULT_OOM;
+  }
   if (mdevice.system.kernel.sched.exploring) yield SP_PREEMPT;
   yield* migrateVmaPages(args);
   yield* migrateVmaFinalize(args);

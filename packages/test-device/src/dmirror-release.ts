@@ -1,5 +1,6 @@
-import type { Task } from '@hmm/kernel';
+import { HPAGE_PMD_NR, type Task } from '@hmm/kernel';
 import {
+  MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_WRITE,
   memunmapPages,
@@ -9,7 +10,7 @@ import {
   migratePfn,
   migratePfnToPage,
 } from '@hmm/migrate';
-import { accessFolio, allocPage, NO_PFN, copyHighpage } from '@hmm/mm';
+import { accessFolio, allocHugePage, allocPage, NO_PFN, copyHighpage } from '@hmm/mm';
 import type { DmirrorChunk, DmirrorDevice } from './dmirror-device.js';
 
 /** Whether any page of a chunk is in use. */
@@ -31,11 +32,14 @@ export function* dmirrorDeviceEvictChunk(mdevice: DmirrorDevice, chunk: DmirrorC
   for (let i = 0; i < nr; i++) {
     const slot = src[i] ?? 0;
     if ((slot & MIGRATE_PFN_MIGRATE) === 0) continue;
-    const page = allocPage(system);
+    const large = (slot & MIGRATE_PFN_COMPOUND) !== 0;
+    const page = large ? allocHugePage(system) : allocPage(system);
     if (page === NO_PFN) continue;
     system.map.tryLock(page);
-    copyHighpage(system, page, mdevice.backingPage(migratePfnToPage(slot)));
-    dst[i] = migratePfn(page) | (slot & MIGRATE_PFN_WRITE);
+    const from = migratePfnToPage(slot);
+    for (let part = 0; part < (large ? HPAGE_PMD_NR : 1); part++)
+      copyHighpage(system, page + part, mdevice.backingPage(from + part));
+    dst[i] = migratePfn(page) | (slot & (MIGRATE_PFN_WRITE | MIGRATE_PFN_COMPOUND));
   }
   yield* migrateDevicePages(system, src, dst, nr);
   yield* migrateDeviceFinalize(system, src, dst, nr);
@@ -54,6 +58,7 @@ export function* dmirrorDeviceRemoveChunks(mdevice: DmirrorDevice): Task {
   }
   mdevice.chunks.length = 0;
   mdevice.freePages = NO_PFN;
+  mdevice.freeFolios = NO_PFN;
   mdevice.calloc = 0;
   mdevice.cfree = 0;
 }
@@ -63,11 +68,17 @@ export function* dmirrorDeviceRemoveChunks(mdevice: DmirrorDevice): Task {
  * does no harm as all chunks go together. @kernel lib/test_hmm.c dmirror_remove_free_pages
  */
 function removeFreePages(mdevice: DmirrorDevice, chunk: DmirrorChunk): void {
-  const { map } = mdevice.system;
+  mdevice.freePages = passOver(mdevice, chunk, mdevice.freePages);
+  mdevice.freeFolios = passOver(mdevice, chunk, mdevice.freeFolios);
+}
+
+/** The top of a stack, moved past the last page of `chunk`. */
+function passOver({ system }: DmirrorDevice, chunk: DmirrorChunk, first: number): number {
+  const { map } = system;
   const { start, nr } = chunk.pagemap;
-  let top = mdevice.freePages;
-  for (let page = top; page !== NO_PFN; page = map.private[page] ?? NO_PFN) {
+  let top = first;
+  for (let page = first; page !== NO_PFN; page = map.private[page] ?? NO_PFN) {
     if (page >= start && page < start + nr) top = map.private[page] ?? NO_PFN;
   }
-  mdevice.freePages = top;
+  return top;
 }

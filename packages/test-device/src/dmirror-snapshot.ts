@@ -8,7 +8,7 @@ import {
 } from '@hmm/mmu-notifier';
 import { HMM_PFN_ERROR, HMM_PFN_VALID, HMM_PFN_WRITE, hmmPfnToMapOrder, type HmmRange } from '@hmm/mirror';
 import { mmgetNotZero, mmput, pagePgmap, PG_zone_device, PG_zone_device_private, ZERO_PFN } from '@hmm/mm';
-import { DMIRROR_BATCH, dmirrorRangeFault } from './dmirror-fault.js';
+import { dmirrorRangeFault, faultBatch } from './dmirror-fault.js';
 import type { Dmirror } from './dmirror.js';
 import {
   HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL,
@@ -64,8 +64,9 @@ export function* dmirrorSnapshot(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<num
   if (cmd.ptr.length < cmd.npages) return -EFAULT;
   if (!mmgetNotZero(mm)) return -EFAULT;
   let ret = 0;
-  for (let at = start; at < end && ret === 0; at += DMIRROR_BATCH) {
-    const next = Math.min(end, at + DMIRROR_BATCH);
+  const batch = faultBatch(dmirror.mdevice);
+  for (let at = start; at < end && ret === 0; at += batch) {
+    const next = Math.min(end, at + batch);
     ret = yield* rangeSnapshot(dmirror, at, next, cmd.ptr.subarray(at - start, next - start));
     if (ret === 0) cmd.cpages += next - at;
   }

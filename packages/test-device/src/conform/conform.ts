@@ -149,7 +149,7 @@ export class ConformReplay {
     sched.runSync(mmput(process.mm));
     sched.runSync(this.devices.closeAll(process.mm));
     process.unpin();
-    lruAddDrain(this.system);
+    if (this.kernel.does.unmapDrainsLru) lruAddDrain(this.system);
   }
 
   private runLine(line: OperationLine): void {
