@@ -9,7 +9,6 @@ import { accessPte } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { findPmd } from './page-walk.js';
 import {
-  isDevicePrivatePte,
   isHuge,
   isMigrationPte,
   PTE_DIRTY,
