@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
 import { Dpor, Explorer, Full, type Strategy } from '@hmm/explore';
 import { Toy, type ToyOp } from './toys.js';

@@ -1,5 +1,5 @@
 import { FaultBuffer, type GpuFaultEntry, PhysicalMemory } from '@hmm/gpu';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { describe, expect, it } from 'vitest';
 
 describe('physical memory', () => {

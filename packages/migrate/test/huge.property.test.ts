@@ -16,7 +16,7 @@ import {
   sysMprotect,
   sysMremap,
 } from '@hmm/mm';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
 import { BASE, RW } from './support.js';
 import { HugeDriver, HugeHost } from './support-huge.js';

@@ -1,5 +1,5 @@
 import { ENOMEM, EOPNOTSUPP } from '@hmm/kernel';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
 import {
   DMA_MAPPING_ERROR,

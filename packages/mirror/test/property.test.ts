@@ -1,5 +1,5 @@
 import { EBUSY } from '@hmm/kernel';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
 import {
   cpuTranslate,

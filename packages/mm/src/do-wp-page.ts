@@ -57,8 +57,7 @@ function wpCanReuseAnonFolio(system: MemorySystem, vma: Vma, pfn: number): boole
   const { map } = system;
   const folio = map.folio(pfn);
   const { does } = system.kernel;
-  // A pin weighs as 1,024 references.
-  if ((map.pincount[folio] ?? 0) > 0) return false;
+  // A pin needs no look of its own: it is one of the references.
   if (map.test(folio, PG_head)) return does.reusesPartsOfLargeFolios && wpCanReuseLargeAnonFolio(vma, folio);
   const bearable = does.cowCountsBatch
     ? 1 + (map.test(folio, PG_lru) ? 0 : 1) + (map.test(folio, PG_swapcache) ? 1 : 0)

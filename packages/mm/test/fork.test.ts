@@ -4,11 +4,16 @@ import {
   FOLL_WRITE,
   MADV_DONTFORK,
   MADV_FREE,
+  MADV_HUGEPAGE,
   MADV_WIPEONFORK,
   type MmStruct,
+  PTE_HUGE,
+  PTE_PRESENT,
   PTE_WRITE,
+  PTE_YOUNG,
   SIGSEGV,
   dupMm,
+  findPmd,
   mmput,
   pinUserPages,
   sysMadvise,
@@ -33,6 +38,28 @@ it('shares pages read-only, announced for VMAs that have pages of their own', ()
   expect(m.pfn(0, child)).toBe(m.pfn(0));
   expect(m.pte(0) & PTE_WRITE).toBe(0);
   expect(m.broken()).toBeUndefined();
+});
+
+it('gives the child entries that nobody has used yet, whatever the parent has done', () => {
+  const m = new Machine();
+  m.map(0, 2);
+  m.mapShared(8, 1);
+  m.fill(0, 2);
+  m.write(8, 1);
+  const child = fork(m);
+  for (const page of [0, 1]) {
+    expect(m.pte(page) & PTE_YOUNG).toBe(PTE_YOUNG);
+    expect(m.pte(page, child) & (PTE_PRESENT | PTE_YOUNG)).toBe(PTE_PRESENT);
+  }
+  // A huge page's entry is as new.
+  const huge = new Machine();
+  huge.map(0, 512);
+  expect(huge.run(sysMadvise(huge.mm, BASE, 512, MADV_HUGEPAGE))).toBe(0);
+  huge.write(0, 1);
+  const copy = fork(huge);
+  const flags = (mm: MmStruct): number => huge.system.tables.lanes[findPmd(mm, BASE)] ?? 0;
+  expect(flags(huge.mm) & PTE_YOUNG).toBe(PTE_YOUNG);
+  expect(flags(copy) & (PTE_PRESENT | PTE_HUGE | PTE_YOUNG)).toBe(PTE_PRESENT | PTE_HUGE);
 });
 
 it('copies on the first write and reuses the page on the last', () => {

@@ -1,5 +1,5 @@
 import { ENOMEM, EINVAL } from '@hmm/kernel';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   dupMm,

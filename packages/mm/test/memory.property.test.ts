@@ -1,5 +1,5 @@
 import { Prng } from '@hmm/kernel';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { expect, it } from 'vitest';
 import { Oracle, type Step } from './oracle.js';
 import { Machine } from './support.js';
@@ -37,10 +37,9 @@ const small: fc.Arbitrary<Step> = fc.oneof(
 const program = (step: fc.Arbitrary<Step>): fc.Arbitrary<[boolean, Step][]> =>
   fc.array(fc.tuple(fc.boolean(), step), { maxLength: 60 });
 
-function run(m: Machine, steps: readonly [boolean, Step][], failing: boolean): void {
+function run(m: Machine, steps: readonly [boolean, Step][], failing: boolean, pages = PAGES + 8): void {
   m.kernel.sched.lockdep.enabled = true;
-  m.listen();
-  const oracle = new Oracle(m, failing);
+  const oracle = new Oracle(m, failing, pages);
   for (const [inChild, step] of [
     [false, { op: 'map', page: 0, pages: 16 } as const] as [boolean, Step],
     ...steps,
@@ -136,7 +135,7 @@ it('keeps every byte and every invariant with huge pages', () => {
   fc.assert(
     fc.property(program(huge), (steps) => {
       const m = new Machine({ frames: 16384, systemFrames: 16384, swapSlots: 2048, thp: 'always' });
-      run(m, [[false, { op: 'map', page: 0, pages: 1024 }], ...steps], false);
+      run(m, [[false, { op: 'map', page: 0, pages: 1024 }], ...steps], false, 1600);
     }),
     { numRuns: 60 },
   );

@@ -25,6 +25,7 @@ import {
   sysMunmap,
   unpinUserPage,
 } from '../src/index.js';
+import { NotifierOracle } from './notifier-oracle.js';
 import { BASE, type Machine } from './support.js';
 
 /** What a program may do, on pages of its region. */
@@ -78,23 +79,29 @@ export class Oracle {
   /** Whether allocations may fail: accesses may then end in SIGBUS, and calls with any errno. */
   private readonly failing: boolean;
   private readonly pins: number[] = [];
+  private readonly notifier: NotifierOracle;
 
-  constructor(m: Machine, failing: boolean) {
+  /** @param pages pages of the region of which it is watched that no right is lost unannounced. */
+  constructor(m: Machine, failing: boolean, pages: number) {
     this.m = m;
     this.failing = failing;
     this.parent = new OracleProcess(m.mm, []);
+    this.notifier = new NotifierOracle(m, pages);
+    this.notifier.watch(m.mm);
   }
 
   /** Carries a step out. @returns what is wrong, undefined when nothing is. */
   step(inChild: boolean, step: Step): string | undefined {
     const process = inChild ? (this.child ?? this.parent) : this.parent;
-    return this.run(process, step) ?? this.m.broken();
+    return this.run(process, step) ?? this.notifier.look() ?? this.m.broken();
   }
 
   /** Ends all processes. @returns what is left behind. */
   end(): string | undefined {
     const { m } = this;
     this.unpin();
+    for (const process of [this.child, this.parent])
+      if (process !== undefined) this.notifier.forget(process.mm);
     if (this.child !== undefined) m.run(mmput(this.child.mm));
     m.run(mmput(this.parent.mm));
     m.unlisten();
@@ -161,6 +168,7 @@ export class Oracle {
     if (op === 'unpin') this.unpin();
     else if (op === 'fork' && this.child === undefined) this.fork();
     else if (op === 'exit' && this.child !== undefined) {
+      this.notifier.forget(this.child.mm);
       this.m.run(mmput(this.child.mm));
       this.child = undefined;
     }
@@ -171,6 +179,7 @@ export class Oracle {
     if (typeof mm === 'number') return;
     const copy = (page: Page | undefined): Page | undefined => page && { ...page, locked: false };
     this.child = new OracleProcess(mm, this.parent.pages.map(copy));
+    this.notifier.watch(mm);
   }
 
   private unpin(): void {

@@ -1,6 +1,7 @@
 import { Kernel, type Task } from '@hmm/kernel';
 import {
   MmuNotifier,
+  type MmuNotifierOps,
   type MmuNotifierRange,
   mmuNotifierEventName,
   mmuNotifierRegister,
@@ -53,12 +54,16 @@ export class Machine {
 
   /** Records what is announced to the process from now on. */
   listen(mm: MmStruct = this.mm): void {
-    const sub = new MmuNotifier({
-      invalidateRangeStart: (_sub, range: MmuNotifierRange): number => {
-        this.heard.push([mmuNotifierEventName(range.event), range.start - BASE, range.end - range.start]);
-        return 0;
-      },
-    });
+    const invalidateRangeStart = (_sub: MmuNotifier, range: MmuNotifierRange): number => {
+      this.heard.push([mmuNotifierEventName(range.event), range.start - BASE, range.end - range.start]);
+      return 0;
+    };
+    this.subscribe({ invalidateRangeStart }, mm);
+  }
+
+  /** Registers a subscription that {@link Machine.unlisten} ends. */
+  subscribe(ops: MmuNotifierOps, mm: MmStruct): void {
+    const sub = new MmuNotifier(ops);
     this.run(mmuNotifierRegister(sub, mm));
     this.subscribed.push([sub, mm]);
   }

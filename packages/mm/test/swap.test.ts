@@ -56,6 +56,23 @@ it('counts the entries of a slot across fork', () => {
   expect(m.system.swap.used).toBe(0);
 });
 
+it('keeps the slot of a page that was only read, until more than half of the slots are in use', () => {
+  const usedAfterReads = (swapSlots: number): number => {
+    const m = new Machine({ swapSlots });
+    m.map(0, 3);
+    m.fill(0, 3);
+    pageout(m, 0, 3);
+    const child = m.run(dupMm(m.mm));
+    if (typeof child === 'number') throw new Error('fork');
+    // The first reader finds another entry that names the slot, the last one does not.
+    expect([m.read(0), m.read(0, child)]).toEqual([1, 1]);
+    expect(m.broken()).toBeUndefined();
+    return m.system.swap.used;
+  };
+  expect(usedAfterReads(6)).toBe(3);
+  expect(usedAfterReads(5)).toBe(2);
+});
+
 it('keeps a page mapped, unannounced, when swap is full', () => {
   const m = new Machine({ swapSlots: 2 });
   m.map(0, 3);

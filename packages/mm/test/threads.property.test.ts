@@ -1,5 +1,5 @@
 import { AGENT_BLOCKED, AGENT_READY, type Agent, Prng, type Task } from '@hmm/kernel';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { expect, it } from 'vitest';
 import {
   FOLL_LONGTERM,
@@ -20,6 +20,7 @@ import {
   sysMunmap,
   unpinUserPage,
 } from '../src/index.js';
+import { NotifierOracle } from './notifier-oracle.js';
 import { BASE, Machine } from './support.js';
 
 const ANON_FIXED = 0x32;
@@ -76,7 +77,7 @@ function* thread(m: Machine, seed: number): Task {
 }
 
 /** Lets the threads take steps in an order drawn from `seed`, until all are done. */
-function schedule(m: Machine, agents: readonly Agent[], seed: number): void {
+function schedule(m: Machine, agents: readonly Agent[], seed: number, notifier: NotifierOracle): void {
   const prng = new Prng(seed);
   const { sched } = m.kernel;
   sched.exploring = true;
@@ -85,6 +86,7 @@ function schedule(m: Machine, agents: readonly Agent[], seed: number): void {
     const agent = ready[prng.below(ready.length)];
     if (agent === undefined) break;
     sched.step(agent);
+    if (notifier.look() !== undefined) throw new Error(notifier.wrong);
   }
   sched.exploring = false;
   const stuck = agents.filter((agent) => agent.state === AGENT_BLOCKED);
@@ -96,13 +98,15 @@ it('survives threads that do anything at once', () => {
     fc.property(fc.integer(), fc.integer({ min: 2, max: 3 }), (seed, threads) => {
       const m = new Machine({ frames: 4096, systemFrames: 2048, swapSlots: 12 });
       m.kernel.sched.lockdep.enabled = true;
-      m.listen();
       m.map(0, 10);
       m.fill(0, 6);
+      const notifier = new NotifierOracle(m, 16);
+      notifier.watch(m.mm);
       const agents = Array.from({ length: threads }, (_, i) =>
         m.kernel.sched.spawn(`thread ${i}`, thread(m, seed + i)),
       );
-      schedule(m, agents, seed ^ 0x5bd1e995);
+      schedule(m, agents, seed ^ 0x5bd1e995, notifier);
+      notifier.forget(m.mm);
       expect(m.broken()).toBeUndefined();
       m.run(mmput(m.mm));
       m.unlisten();

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
 import { IntervalTree } from '@hmm/mmu-notifier';
 

@@ -1,5 +1,5 @@
 import { AGENT_READY, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
 import {
   I12,

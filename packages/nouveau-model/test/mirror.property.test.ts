@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
 import type { Task } from '@hmm/kernel';
 import { I22, I32, I33, I34 } from '@hmm/migrate';

@@ -1,5 +1,5 @@
 import { FaultBuffer } from '@hmm/gpu';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { describe, expect, it } from 'vitest';
 import { UvmFaultBatch } from '../src/uvm-fault-batch.js';
 

@@ -1,5 +1,5 @@
 import { Kernel, PageTablePool } from '@hmm/kernel';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
 import { DeviceTable, DPT_PRESENT, DPT_XA_TAG_WRITE } from '@hmm/test-device';
 

@@ -24,7 +24,7 @@ import {
   sysMprotect,
   sysMremap,
 } from '@hmm/mm';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
 import {
   type Dmirror,

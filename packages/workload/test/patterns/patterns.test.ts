@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { describe, expect, it } from 'vitest';
 import {
   AntiDiagonal,

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { describe, expect, it } from 'vitest';
 import type { TraceFormat } from '../../src/readers/index.js';
 import { collect, fixture, type Collected } from './collect.js';

@@ -1,5 +1,5 @@
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
-import fc from 'fast-check';
+import { fc } from '@hmm/config/property';
 import { describe, expect, it } from 'vitest';
 import {
   ACCESS_READ,
