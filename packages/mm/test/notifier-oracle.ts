@@ -27,7 +27,7 @@ interface Watched {
   readonly mm: MmStruct;
   readonly rights: number[];
   /** Invalidations that began and have not ended. */
-  readonly running: MmuNotifierRange[];
+  readonly running: Pick<MmuNotifierRange, 'start' | 'end' | 'event'>[];
 }
 
 /**
@@ -56,7 +56,7 @@ export class NotifierOracle {
       {
         invalidateRangeStart: (_sub, range) => {
           this.look();
-          watched.running.push({ ...range });
+          watched.running.push({ start: range.start, end: range.end, event: range.event });
           return 0;
         },
         invalidateRangeEnd: (_sub, { start, end, event }) => {

@@ -95,7 +95,7 @@ function fromZero({
     start: { line: start.line - 1, column: start.column - 1 },
     end: { line: end.line - 1, column: end.column - 1 },
   };
-  return { fileName, location, mutatorName, replacement: replacement ?? '', status };
+  return { fileName, location, mutatorName, replacement, status };
 }
 
 function installed(plugin: string): string {
