@@ -39,9 +39,9 @@ const known = new Set([
 class NamedWalk extends RandomWalk {
   override readonly accesses: FunctionNames;
 
-  constructor(whole: boolean) {
+  constructor(model: Model, whole: boolean) {
     super(1);
-    this.accesses = new FunctionNames(whole);
+    this.accesses = new FunctionNames(whole, [model.naming]);
   }
 }
 
@@ -49,7 +49,7 @@ const printed = new Set<string>();
 
 /** The names of one execution that are in no list. */
 function unknownNames(model: Model, whole = false): string[] {
-  const walk = new NamedWalk(whole);
+  const walk = new NamedWalk(model, whole);
   new Execution(model, walk, MAX_STEPS).run();
   const names = new Set(walk.accesses.take());
   for (const name of names) printed.add(name);

@@ -15,7 +15,7 @@ import {
 } from '@hmm/cli';
 import { HmmError } from '@hmm/kernel';
 import type { ClientFactory } from '@hmm/device';
-import { MirrorClient } from '@hmm/machine/contract';
+import { MIRROR_STEPS, MirrorClient } from '@hmm/machine/contract';
 
 const RULES = {
   gpuFault: 'leaves it.',
@@ -35,6 +35,7 @@ const mirror = (name: string): ClientFactory => ({
   gpus: ['none', 'other'],
   settings: { speed: 'how fast' },
   rules: RULES,
+  steps: MIRROR_STEPS,
   create: ({ kernel }, _gpu, settings) =>
     settings.get('speed') === 'wrong'
       ? { ok: false, message: 'speed=wrong: expected a number' }

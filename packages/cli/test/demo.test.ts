@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
 import { demoCommand, type Output, runApplication } from '@hmm/cli';
 import type { ClientFactory } from '@hmm/device';
-import { MirrorClient } from '@hmm/machine/contract';
+import { MIRROR_STEPS, MirrorClient } from '@hmm/machine/contract';
 
 const mirror: ClientFactory = {
   name: 'mirror',
   title: 'a mirror',
   gpus: ['none'],
   settings: {},
+  steps: MIRROR_STEPS,
   rules: {
     gpuFault: 'leaves it there.',
     firstTouch: '',

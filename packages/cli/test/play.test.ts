@@ -11,7 +11,7 @@ import {
   runCommand,
 } from '@hmm/cli';
 import type { ClientFactory } from '@hmm/device';
-import { MirrorClient } from '@hmm/machine/contract';
+import { MIRROR_STEPS, MirrorClient } from '@hmm/machine/contract';
 import { afterEach, describe, expect, test } from 'vitest';
 import { surveyTrace } from '../src/trace-input.js';
 
@@ -33,6 +33,7 @@ const mirror: ClientFactory = {
   gpus: ['none'],
   settings: { speed: 'how fast' },
   rules: RULES,
+  steps: MIRROR_STEPS,
   create: ({ kernel }) => ({ ok: true, client: new MirrorClient(kernel) }),
 };
 

@@ -1,6 +1,7 @@
 import type { Kernel, Release } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
 import type { DeviceClient } from './device-client.js';
+import type { DriverSteps, FunctionNaming, PrefetchQuestion, PrefetchTree } from './driver-steps.js';
 
 /** What a client is made in. */
 export interface ClientHost {
@@ -26,6 +27,12 @@ export interface ClientFactory<C extends DeviceClient = DeviceClient> {
   readonly settings: Readonly<Record<string, string>>;
   /** What sets it apart, by topic: the rule of this driver behind each difference in a comparison. */
   readonly rules: DriverRules;
+  /** The functions behind its steps, for explanations. */
+  readonly steps: DriverSteps;
+  /** The names of its functions, where they are not the model's own, transliterated. */
+  readonly naming?: FunctionNaming;
+  /** How its prefetcher by density decides about a fault, where it has one; undefined where that takes no part. */
+  prefetchTree?(question: PrefetchQuestion): PrefetchTree | undefined;
   /** The release that the driver's own settings ask for, where it has such a one. */
   release?(settings: ReadonlyMap<string, string>): Release | undefined;
   /** Names of the behaviours that the driver's releases differ in, beside the core's. */

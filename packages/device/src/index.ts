@@ -7,6 +7,7 @@ export * from './device-counters.js';
 export * from './device-features.js';
 export * from './device-operation.js';
 export * from './device-process.js';
+export * from './driver-steps.js';
 export * from './frame-contents.js';
 export * from './residency.js';
 export * from './run-figures.js';

@@ -1,6 +1,7 @@
-import type { ClientFactory, DriverRules } from '@hmm/device';
+import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
 import { PAGE_SIZE, RELEASES } from '@hmm/kernel';
+import { NOUVEAU_NAMING } from './nouveau-naming.js';
 import { NouveauClient, type NouveauClientOptions } from './nouveau-client.js';
 import {
   NOUVEAU_KERNELS,
@@ -32,6 +33,17 @@ const RULES: DriverRules = {
   badAddress: 'cancels the fault: the channel is killed, the process goes on (nouveau_svm_fault_cancel).',
 };
 
+const STEPS: DriverSteps = {
+  deviceFault: 'nouveau_svm_fault_cache reads the record',
+  cpuFault: 'nouveau_dmem_migrate_to_ram',
+  batch: 'nouveau_svm_fault: one work item',
+  migration: 'nouveau_dmem_migrate_vma: migrate_vma_setup, copy, migrate_vma_pages, migrate_vma_finalize',
+  mapping: 'nouveau_pfns_map',
+  retry: 'mmu_interval_read_retry',
+  replay: 'nouveau_svm_fault_replay',
+  resolving: ['pfns_map', 'pfn_map'],
+};
+
 /** How an application makes this client. @param directories finds firmware directories; without it there are none. */
 export function nouveauFactory(
   directories: FirmwareDirectories = () => undefined,
@@ -49,6 +61,8 @@ export function nouveauFactory(
       quirks: `defects to switch on: ${Object.keys(nouveauQuirks('6.1')).join(', ')}`,
     },
     rules: RULES,
+    steps: STEPS,
+    naming: NOUVEAU_NAMING,
     release: (settings) => RELEASES.find((release) => release === settings.get('kernel')),
     create({ kernel, memory }, gpu, settings) {
       const preset = findGpuPreset(gpu);

@@ -1,8 +1,10 @@
-import type { ClientFactory, DriverRules } from '@hmm/device';
+import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
 import { PAGE_SIZE } from '@hmm/kernel';
 import { UVM_RELEASE } from './uvm-capability.js';
 import { UvmClient } from './uvm-client.js';
+import { UVM_NAMING } from './uvm-naming.js';
+import { uvmPrefetchTree } from './uvm-prefetch-explained.js';
 import {
   moduleParameterNames,
   moduleParametersUnknownTo,
@@ -32,6 +34,17 @@ const RULES: DriverRules = {
     'cancels the access, and with it the context: Xid 31, every later launch fails; the process and others go on.',
 };
 
+const STEPS: DriverSteps = {
+  deviceFault: 'fetch_fault_buffer_entries reads the record',
+  cpuFault: 'uvm_vm_fault',
+  batch: 'uvm_parent_gpu_service_replayable_faults: a batch',
+  migration: 'uvm_va_block_make_resident: populate, unmap, copy',
+  mapping: 'uvm_va_block_map',
+  retry: 'mmu_interval_read_retry',
+  replay: 'push_replay_on_gpu',
+  resolving: ['make_resident'],
+};
+
 /** How an application makes this client. Each module parameter is a setting under its own name. */
 export function uvmFactory(): ClientFactory<UvmClient> {
   const settings: Record<string, string> = {
@@ -45,6 +58,9 @@ export function uvmFactory(): ClientFactory<UvmClient> {
     gpus: ['h100', ...GPU_PRESETS.map(({ name }) => name).filter((name) => name !== 'h100')],
     settings,
     rules: RULES,
+    steps: STEPS,
+    naming: UVM_NAMING,
+    prefetchTree: uvmPrefetchTree,
     create({ kernel, memory, seed }, gpu, chosen) {
       const preset = findGpuPreset(gpu);
       if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };

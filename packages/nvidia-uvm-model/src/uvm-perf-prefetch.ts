@@ -70,9 +70,14 @@ export class UvmPrefetchTree {
       const least = (outer - first) * threshold;
       // With all ones in it, it would not be dense enough: nothing to count.
       if (ones <= least) continue;
-      if ((this.count(outer) - this.count(first)) * 100 > least) return first * 1024 + outer;
+      if (this.ones(first, outer) * 100 > least) return first * 1024 + outer;
     }
     return -1;
+  }
+
+  /** Ones among leaves `first` … `outer - 1`. */
+  ones(first: number, outer: number): number {
+    return this.count(outer) - this.count(first);
   }
 
   /** Ones among leaves 0 … `leaf - 1`. */

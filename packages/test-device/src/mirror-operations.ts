@@ -5,6 +5,7 @@ import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';
 import { mirrorEntries, testDeviceInvariants } from './invariants.js';
 import { dmirrorIoctl } from './ioctl.js';
 import { TestDevice, type TestDeviceOptions } from './test-device.js';
+import { TEST_DEVICE_NAMING } from './test-device-naming.js';
 import {
   HMM_DMIRROR_CHECK_EXCLUSIVE,
   HMM_DMIRROR_EXCLUSIVE,
@@ -79,6 +80,8 @@ interface OpenFile {
  * a device open at most once here.
  */
 export class MirrorOperations {
+  /** Under which names the driver knows its functions. */
+  readonly naming = TEST_DEVICE_NAMING;
   readonly device: TestDevice;
   /** Objects from which all state of the devices can be reached. */
   readonly roots: readonly object[];

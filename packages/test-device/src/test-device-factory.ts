@@ -1,4 +1,5 @@
-import type { ClientFactory, DriverRules } from '@hmm/device';
+import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
+import { TEST_DEVICE_NAMING } from './test-device-naming.js';
 import { TestDeviceClient } from './test-device-client.js';
 
 const RULES: DriverRules = {
@@ -12,6 +13,18 @@ const RULES: DriverRules = {
   hints: 'todev and tosys move a range, and fail with the first page that is not mapped.',
   badAddress: 'the ioctl returns -EFAULT.',
   fork: 'the child shares the pages copy on write, and the mirror stays with the parent; a CPU fault of either brings a page home.',
+};
+
+const STEPS: DriverSteps = {
+  deviceFault: 'dmirror_fault',
+  cpuFault: 'dmirror_devmem_fault',
+  batch: 'dmirror_fault: 64 pages a time',
+  migration:
+    'dmirror_migrate_to_device: migrate_vma_setup, dmirror_migrate_alloc_and_copy, migrate_vma_pages, migrate_vma_finalize',
+  mapping: 'dmirror_do_fault',
+  retry: 'mmu_interval_read_retry',
+  replay: 'dmirror_do_read or dmirror_do_write goes on',
+  resolving: ['alloc_and_copy', 'finalize_and_map'],
 };
 
 /** First device of each kind of memory. */
@@ -31,6 +44,8 @@ export function testDeviceFactory(): ClientFactory<TestDeviceClient> {
     gpus: [...MINORS.keys()],
     settings: { corrected: '1: the device without the two races of the real one' },
     rules: RULES,
+    steps: STEPS,
+    naming: TEST_DEVICE_NAMING,
     create({ kernel, memory }, gpu, settings) {
       const minor = MINORS.get(gpu);
       if (minor === undefined) return { ok: false, message: `no test device is called ${gpu}` };

@@ -1,39 +1,23 @@
-import { decodeRangeValue, mmuNotifierEventName } from '@hmm/mmu-notifier';
-import { unpackUvmEvent } from '@hmm/nvidia-uvm-model';
+import { EVENT_TO_DEVICE, EVENT_TO_HOST } from '@hmm/kernel';
 import { formatBytes, formatTime } from '@hmm/report';
+import { infoOf, meaningOfKind } from './event-info.js';
 import { placeOf } from './page-name.js';
 import { type RunView, STATEMENT_KIND } from './run-view.js';
 
-const NOUVEAU_ACCESS = ['read', 'write', 'atomic', 'prefetch'];
-const UVM_ACCESS = ['', 'read', 'write', 'atomic', 'prefetch'];
-const UVM_CAUSE = ['', 'user', 'coherence', 'prefetch', 'eviction', 'access counters'];
-const PROCESSOR = ['CPU', 'GPU'];
+const PAGE_BYTES = 4096;
 
-/** What the value of a tracepoint says, in words; '' for nothing worth saying. */
+/** What an event of `kind` says by its value and its pages, in words; '' for nothing worth saying. */
 export function valueText(kind: string, value: number, pages: number): string {
-  if (kind.startsWith('mmu_notifier:'))
-    return `MMU_NOTIFY_${mmuNotifierEventName(decodeRangeValue(value).event)}`;
-  switch (kind) {
-    case 'nouveau:svm_fault':
-      return NOUVEAU_ACCESS[value] ?? '';
-    case 'nouveau:svm_fault_batch':
-      return `${pages} record${pages === 1 ? '' : 's'}`;
-    case 'nouveau:svm_fault_retry':
-      return value === 0 ? 'the walk was busy' : 'the sequence had changed';
-    case 'nouveau:migrate_to_vram':
-    case 'nouveau:migrate_to_ram':
-      return formatBytes(value);
-    case 'uvm:GpuFault':
-    case 'uvm:CpuFault':
-      return UVM_ACCESS[unpackUvmEvent(value).kind] ?? '';
-    case 'uvm:Migration': {
-      const { kind: cause, src, dst } = unpackUvmEvent(value);
-      const way = `${PROCESSOR[src] ?? '?'} → ${PROCESSOR[dst] ?? '?'}`;
-      return `${way}, ${formatBytes(pages * 4096)}, cause ${UVM_CAUSE[cause] ?? String(cause)}`;
-    }
-    default:
-      return '';
-  }
+  const info = infoOf(kind);
+  if (info === undefined) return '';
+  const own = info.text?.(value, pages) ?? '';
+  const meaning = meaningOfKind(kind, value);
+  if (meaning !== EVENT_TO_DEVICE && meaning !== EVENT_TO_HOST) return own;
+  const way = meaning === EVENT_TO_DEVICE ? 'host → device' : 'device → host';
+  const cause = info.cause?.(value);
+  return [way, formatBytes(pages * PAGE_BYTES), cause === undefined ? '' : `cause ${cause}`, own]
+    .filter((part) => part !== '')
+    .join(', ');
 }
 
 /** Event `index` of a run in one line. */

@@ -1,11 +1,27 @@
-import type { DriverRules } from '@hmm/device';
+import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
+import {
+  EVENT_BATCH,
+  EVENT_DEVICE_FAULT,
+  EVENT_MAPPED,
+  EVENT_MAPPED_REMOTE,
+  EVENT_REPLAY,
+  EVENT_TO_DEVICE,
+  EVENT_TO_HOST,
+  type EventMeaning,
+} from '@hmm/kernel';
 import type { StatementView } from './run-view.js';
 import type { FiveStep } from './step-view.js';
 
-const FAULT = /fault_batch|svm_fault\b|GpuFault\b/;
-const RESOLVE = /pfnmap|Migration|MapRemote|migrate_to_vram|PageSizeChange/;
-const REPLAY = /replay\b|GpuFaultReplay/i;
-const MIGRATE_FUNCTION = /^migrate_(?:vma|device)|make_resident|pfn_map|pfns_map|map_sgt/;
+const FAULT: readonly EventMeaning[] = [EVENT_DEVICE_FAULT, EVENT_BATCH];
+const RESOLVE: readonly EventMeaning[] = [EVENT_TO_DEVICE, EVENT_TO_HOST, EVENT_MAPPED_REMOTE, EVENT_MAPPED];
+/** The kernel's own functions that move pages or give them to a device. */
+const MIGRATE_FUNCTION = /^migrate_(?:vma|device)/;
+
+/** An event of a step: what it means, and its text. */
+export interface StepEvent {
+  readonly meaning: EventMeaning;
+  readonly text: string;
+}
 
 /**
  * Which of the five steps a run is in, from what the driver does and not from a script: a GPU access begins the first, a
@@ -14,11 +30,13 @@ const MIGRATE_FUNCTION = /^migrate_(?:vma|device)|make_resident|pfn_map|pfns_map
  */
 export class FiveSteps {
   private readonly rules: DriverRules;
+  private readonly steps: DriverSteps;
   private step: FiveStep = 0;
   private access: StatementView | undefined;
 
-  constructor(rules: DriverRules) {
+  constructor({ rules, steps }: Pick<ClientFactory, 'rules' | 'steps'>) {
     this.rules = rules;
+    this.steps = steps;
   }
 
   /** Takes in one step of the run. The narration is not empty where one of the five begins. */
@@ -26,7 +44,7 @@ export class FiveSteps {
     statement: StatementView | undefined,
     ended: readonly StatementView[],
     functions: readonly string[],
-    events: readonly string[],
+    events: readonly StepEvent[],
   ): { readonly step: FiveStep; readonly narration: string } {
     if (statement?.side !== 'gpu') {
       this.step = 0;
@@ -43,17 +61,28 @@ export class FiveSteps {
     return { step, narration: begins ? this.narration(step, statement, events) : '' };
   }
 
-  private after(functions: readonly string[], events: readonly string[]): FiveStep {
-    const saw = (pattern: RegExp): boolean => events.some((event) => pattern.test(event));
-    if (saw(REPLAY)) return 4;
-    if (saw(RESOLVE) || functions.some((name) => MIGRATE_FUNCTION.test(name))) return 3;
+  private after(functions: readonly string[], events: readonly StepEvent[]): FiveStep {
+    const saw = (meanings: readonly EventMeaning[]): boolean =>
+      events.some(({ meaning }) => meanings.includes(meaning));
+    if (saw([EVENT_REPLAY])) return 4;
+    if (saw(RESOLVE) || functions.some((name) => this.resolves(name))) return 3;
     if (saw(FAULT) || functions.includes('hmm_range_fault')) return this.step === 3 ? 3 : 2;
     if (this.step === 4) return 5;
     return this.step === 0 ? 1 : this.step;
   }
 
-  private narration(step: FiveStep, { text }: StatementView, events: readonly string[]): string {
-    const seen = events.length === 0 ? '' : ` Seen: ${events.slice(0, 3).join('; ')}.`;
+  private resolves(name: string): boolean {
+    return MIGRATE_FUNCTION.test(name) || this.steps.resolving.some((part) => name.includes(part));
+  }
+
+  private narration(step: FiveStep, { text }: StatementView, events: readonly StepEvent[]): string {
+    const seen =
+      events.length === 0
+        ? ''
+        : ` Seen: ${events
+            .slice(0, 3)
+            .map((event) => event.text)
+            .join('; ')}.`;
     switch (step) {
       case 1:
         return `“${text}” begins; a GPU access without a device entry faults.`;

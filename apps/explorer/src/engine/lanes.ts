@@ -1,23 +1,11 @@
+import { EVENT_INVALIDATED, EVENT_LANES, EVENT_RETRY } from '@hmm/kernel';
 import type { LaneShape } from '../draw/lanes-canvas.js';
 import type { LaneRole } from '../draw/palette.js';
+import { infoOf } from './event-info.js';
 
 /** The lane of invalidations: up while an interval notifier's sequence is odd. */
-export const NOTIFIER_LANE = 'notifier (raised: odd)';
-const RETRY_LANE = 'retries';
-
-/** Which lane a tracepoint belongs to; the first rule that fits. */
-const RULES: readonly (readonly [RegExp, string])[] = [
-  [/^mmu_notifier:/, NOTIFIER_LANE],
-  [/retry/i, RETRY_LANE],
-  [/replay|cancel/i, 'replay, cancel'],
-  [/^uvm:CpuFault|page_fault/, 'CPU faults'],
-  [/thrash|throttl/i, 'thrashing'],
-  [/fault_batch|fault_service/i, 'fault worker'],
-  [/fault/i, 'GPU faults'],
-  [/evict/i, 'eviction'],
-  [/migrat|duplicate/i, 'copy engines'],
-  [/pfnmap|map|pagesize/i, 'device page table'],
-];
+export const NOTIFIER_LANE = EVENT_LANES[EVENT_INVALIDATED] ?? '';
+const RETRY_LANE = EVENT_LANES[EVENT_RETRY] ?? '';
 
 /** From top to bottom as a reader follows a fault; anything else comes after. */
 const ORDER: readonly string[] = [
@@ -50,9 +38,9 @@ export function looksOf(lane: string): { readonly role: LaneRole; readonly shape
   return { role, shape: lane === RETRY_LANE ? 'arrows' : lane === NOTIFIER_LANE ? 'level' : 'bars' };
 }
 
-/** The lane of an event of `kind`; a statement's and a lock's are told by the caller. */
+/** The lane of an event of `kind`, as it is declared; a statement's and a lock's are told by the caller. */
 export function laneOfKind(kind: string): string {
-  return RULES.find(([pattern]) => pattern.test(kind))?.[1] ?? kind.replace(/:.*/, '');
+  return infoOf(kind)?.lane ?? kind.replace(/:.*/, '');
 }
 
 /** The lane of a statement. */

@@ -1,4 +1,17 @@
-import { tracepoint } from '@hmm/kernel';
+import {
+  EVENT_BATCH,
+  EVENT_CANCELLED,
+  EVENT_DEVICE_FAULT,
+  EVENT_INVALIDATE_END,
+  EVENT_INVALIDATE_START,
+  EVENT_MAPPED_REMOTE,
+  EVENT_REPLAY,
+  EVENT_RETRY,
+  EVENT_TO_DEVICE,
+  EVENT_TO_HOST,
+  type EventMeaning,
+  meaningOf,
+} from '@hmm/kernel';
 import type { Machine } from '@hmm/machine';
 import type { LockHold } from './lock-log.js';
 
@@ -29,10 +42,6 @@ export function lockSpans(holds: readonly LockHold[]): Span[] {
   }));
 }
 
-const RECORD = /^nouveau:svm_fault$|^uvm:GpuFault$/;
-const BATCH = /^nouveau:svm_fault_batch$/;
-const DONE = /^nouveau:svm_fault_(?:replay|cancel)$|^uvm:GpuFaultReplay$/;
-
 /**
  * When the driver's fault worker was busy: from the batch event of a driver that has one, else from the first record, to
  * the replay or cancel that ends it.
@@ -42,13 +51,13 @@ export function serviceSpans({ kernel: { trace } }: Machine): Span[] {
   let from = -1;
   let records = 0;
   for (let i = 0; i < trace.length; i++) {
-    const { name } = tracepoint(trace.kind[i] ?? 0);
+    const meaning = meaningOf(trace.kind[i] ?? 0, trace.value[i] ?? 0);
     const time = trace.time[i] ?? 0;
-    if (RECORD.test(name)) {
+    if (meaning === EVENT_DEVICE_FAULT) {
       records++;
       if (from < 0) from = time;
-    } else if (BATCH.test(name)) from = time;
-    else if (DONE.test(name) && from >= 0) {
+    } else if (meaning === EVENT_BATCH) from = time;
+    else if ((meaning === EVENT_REPLAY || meaning === EVENT_CANCELLED) && from >= 0) {
       const agent = trace.agent[i] ?? 0;
       spans.push({ from, to: time, agent, kind: SERVICE_KIND, lane: 'fault worker', pages: records });
       from = -1;
@@ -58,11 +67,15 @@ export function serviceSpans({ kernel: { trace } }: Machine): Span[] {
   return spans;
 }
 
-const MOVE = /^nouveau:migrate_to|^uvm:Migration$/;
-const RETRY = /retry/;
-const ATTEMPT = /^nouveau:svm_fault|^nouveau:pfnmap$/;
-const START = 'mmu_notifier:invalidate_range_start';
-const END = 'mmu_notifier:invalidate_range_end';
+/** What an agent does on the way to an entry of the device's table: where it fails, a retry does it again. */
+const ATTEMPT: readonly EventMeaning[] = [
+  EVENT_DEVICE_FAULT,
+  EVENT_BATCH,
+  EVENT_MAPPED_REMOTE,
+  EVENT_RETRY,
+  EVENT_REPLAY,
+  EVENT_CANCELLED,
+];
 
 /** Begin and end of each tracepoint's bar, ns. */
 export interface Bars {
@@ -77,37 +90,43 @@ export interface Bars {
 export function barsOf({ kernel: { trace } }: Machine, copyNs: number): Bars {
   const begin = Float64Array.from(trace.time.subarray(0, trace.length));
   const end = begin.slice();
-  const names = Array.from({ length: trace.length }, (_, i) => tracepoint(trace.kind[i] ?? 0).name);
-  closeInvalidations(names, trace.value, begin, end);
+  const meanings = Array.from({ length: trace.length }, (_, i) =>
+    meaningOf(trace.kind[i] ?? 0, trace.value[i] ?? 0),
+  );
+  closeInvalidations(meanings, trace.value, begin, end);
   const attempt = new Map<number, number>();
   let moved = 0;
-  for (const [i, name] of names.entries()) {
+  for (const [i, meaning] of meanings.entries()) {
     const agent = trace.agent[i] ?? 0;
-    if (RETRY.test(name)) begin[i] = attempt.get(agent) ?? begin[i] ?? 0;
-    if (ATTEMPT.test(name)) attempt.set(agent, end[i] ?? 0);
-    if (MOVE.test(name)) moved += trace.pages[i] ?? 0;
+    if (meaning === EVENT_RETRY) begin[i] = attempt.get(agent) ?? begin[i] ?? 0;
+    if (ATTEMPT.includes(meaning)) attempt.set(agent, end[i] ?? 0);
+    if (isMove(meaning)) moved += trace.pages[i] ?? 0;
   }
-  for (const [i, name] of names.entries()) {
-    if (MOVE.test(name)) end[i] = (begin[i] ?? 0) + (copyNs * (trace.pages[i] ?? 0)) / moved;
+  for (const [i, meaning] of meanings.entries()) {
+    if (isMove(meaning)) end[i] = (begin[i] ?? 0) + (copyNs * (trace.pages[i] ?? 0)) / moved;
   }
   return { begin, end };
 }
 
+function isMove(meaning: EventMeaning): boolean {
+  return meaning === EVENT_TO_DEVICE || meaning === EVENT_TO_HOST;
+}
+
 /** An end event closes the latest start event of the same range value. */
 function closeInvalidations(
-  names: readonly string[],
+  meanings: readonly EventMeaning[],
   value: Float64Array,
   begin: Float64Array,
   end: Float64Array,
 ): void {
   const open = new Map<number, number[]>();
-  for (const [i, name] of names.entries()) {
+  for (const [i, meaning] of meanings.entries()) {
     const key = value[i] ?? 0;
-    if (name === START) {
+    if (meaning === EVENT_INVALIDATE_START) {
       const same = open.get(key);
       if (same === undefined) open.set(key, [i]);
       else same.push(i);
-    } else if (name === END) {
+    } else if (meaning === EVENT_INVALIDATE_END) {
       const start = open.get(key)?.pop();
       if (start !== undefined) end[start] = begin[i] ?? 0;
     }

@@ -1,12 +1,12 @@
 import { FunctionNames } from '@hmm/explore';
-import { type Agent, type Sched, SP_BLOCK, SP_DELAY, tracepoint } from '@hmm/kernel';
+import { type Agent, meaningOf, type Sched, SP_BLOCK, SP_DELAY, tracepoint } from '@hmm/kernel';
 import type { ClientFactory } from '@hmm/device';
 import { type Machine, prepareProgram, type PreparedProgram } from '@hmm/machine';
 import { mmuNotifierInvariants } from '@hmm/mmu-notifier';
 import type { ProgramFile } from '@hmm/workload';
 import { valueText } from './event-text.js';
 import { placeOf } from './page-name.js';
-import { FiveSteps } from './five-steps.js';
+import { FiveSteps, type StepEvent } from './five-steps.js';
 import { machineView } from './machine-view.js';
 import { buildPane, type PaneMachine } from './pane-machine.js';
 import type { PaneSpec } from './protocol.js';
@@ -78,7 +78,7 @@ class StepRecorder {
   readonly prepared: PreparedProgram;
   truncated = false;
   private readonly pane: PaneMachine;
-  private readonly names = new FunctionNames(true);
+  private readonly names: FunctionNames;
   private readonly log = new StatementLog();
   private readonly five: FiveSteps;
   private before: ReadonlyMap<string, string>;
@@ -86,8 +86,9 @@ class StepRecorder {
 
   constructor(pane: PaneMachine) {
     this.pane = pane;
+    this.names = new FunctionNames(true, [pane.factory.naming]);
     this.prepared = prepareProgram(pane.machine, pane.program, pane.parameters, this.log);
-    this.five = new FiveSteps(pane.factory.rules);
+    this.five = new FiveSteps(pane.factory);
     this.before = machineView(pane.machine);
   }
 
@@ -146,8 +147,8 @@ class StepRecorder {
     const changes = changesBetween(this.before, after);
     const ended = this.log.takeEnded();
     const statement = ended.find(({ side }) => side === 'gpu') ?? this.log.statements.at(-1);
-    events.push(...ended.map(({ text, result }) => `done: ${text}${result === '' ? '' : `, ${result}`}`));
-    if (functions.length + events.length + changes.length === 0) return;
+    const done = ended.map(({ text, result }) => `done: ${text}${result === '' ? '' : `, ${result}`}`);
+    if (functions.length + events.length + done.length + changes.length === 0) return;
     if (this.steps.length >= MAX_STEPS) {
       this.truncated = true;
       return;
@@ -160,7 +161,7 @@ class StepRecorder {
       agent: agent.id,
       line: statement?.line ?? 0,
       functions: [...new Set(functions)],
-      events,
+      events: [...events.map(({ text }) => text), ...done],
       changes,
       locks: heldLocks(machine.kernel.sched),
       five: told.step,
@@ -169,10 +170,10 @@ class StepRecorder {
     });
   }
 
-  private newEvents(machine: Machine): string[] {
+  private newEvents(machine: Machine): StepEvent[] {
     const { trace } = machine.kernel;
     const regions = regionViews(machine);
-    const texts: string[] = [];
+    const told: StepEvent[] = [];
     for (; this.traced < trace.length; this.traced++) {
       const { kind, page, length, value } = trace.at(this.traced);
       const { name } = tracepoint(kind);
@@ -184,9 +185,10 @@ class StepRecorder {
           ? -1
           : (regions[region]?.row ?? 0) + page - ([...machine.regions.values()][region]?.vpn ?? 0);
       const said = valueText(name, value, length);
-      texts.push([name, placeOf(regions, row, length), said].filter((part) => part !== '').join(' '));
+      const text = [name, placeOf(regions, row, length), said].filter((part) => part !== '').join(' ');
+      told.push({ meaning: meaningOf(kind, value), text });
     }
-    return texts;
+    return told;
   }
 }
 

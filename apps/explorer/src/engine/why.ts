@@ -1,17 +1,32 @@
+import type { DriverSteps } from '@hmm/device';
+import {
+  EVENT_BATCH,
+  EVENT_CPU_FAULT,
+  EVENT_DEVICE_FAULT,
+  EVENT_INVALIDATE_START,
+  EVENT_MAPPED_REMOTE,
+  EVENT_REPLAY,
+  EVENT_RETRY,
+  EVENT_TO_DEVICE,
+  EVENT_TO_HOST,
+  type EventMeaning,
+} from '@hmm/kernel';
 import { countOf, formatBytes, formatTime } from '@hmm/report';
+import { infoOf, meaningOfKind } from './event-info.js';
 import { eventText } from './event-text.js';
-import { placeOf } from './page-name.js';
 import type { PaneRun } from './run-pane.js';
 import { type RunView, STATEMENT_KIND } from './run-view.js';
 import { treeOf } from './prefetch-tree.js';
 import type { WhyLink } from './why-view.js';
 
-const FAULT = /^nouveau:svm_fault$|^uvm:GpuFault$|^uvm:CpuFault$/;
-const BATCH = /^nouveau:svm_fault_batch$/;
-const REPLAY = /^nouveau:svm_fault_replay$|^uvm:GpuFaultReplay$/;
-const MOVE = /^nouveau:migrate_to|^uvm:Migration$/;
-const MAPPED = /^nouveau:pfnmap$|^uvm:MapRemote$/;
-const RETRY = /retry/;
+const FAULT: readonly EventMeaning[] = [EVENT_DEVICE_FAULT, EVENT_CPU_FAULT];
+const BATCH: readonly EventMeaning[] = [EVENT_BATCH];
+const REPLAY: readonly EventMeaning[] = [EVENT_REPLAY];
+const MOVE: readonly EventMeaning[] = [EVENT_TO_DEVICE, EVENT_TO_HOST];
+const MAPPED: readonly EventMeaning[] = [EVENT_MAPPED_REMOTE];
+const RETRY: readonly EventMeaning[] = [EVENT_RETRY];
+const CPU_FAULT: readonly EventMeaning[] = [EVENT_CPU_FAULT];
+const NOTIFIED: readonly EventMeaning[] = [EVENT_INVALIDATE_START];
 
 /** Finds events of a run by what they are. */
 class Finder {
@@ -25,6 +40,11 @@ class Finder {
     return this.run.kinds[this.run.events.kind[at] ?? 0] ?? '';
   }
 
+  /** Whether event `at` means any of `meanings`. */
+  means(at: number, meanings: readonly EventMeaning[]): boolean {
+    return meanings.includes(meaningOfKind(this.kind(at), this.run.events.value[at] ?? 0));
+  }
+
   /** Whether event `at` is about any of the rows [row, row + pages); -1 fits everything. */
   touches(at: number, row: number, pages: number): boolean {
     const { events } = this.run;
@@ -34,25 +54,25 @@ class Finder {
   }
 
   /** The last event before or at `at` that fits, or -1. */
-  before(at: number, pattern: RegExp, row = -1, pages = 1): number {
-    for (let i = at; i >= 0; i--) if (pattern.test(this.kind(i)) && this.touches(i, row, pages)) return i;
+  before(at: number, meanings: readonly EventMeaning[], row = -1, pages = 1): number {
+    for (let i = at; i >= 0; i--) if (this.means(i, meanings) && this.touches(i, row, pages)) return i;
     return -1;
   }
 
   /** The first event from `at` on that fits, or -1. */
-  after(at: number, pattern: RegExp, row = -1, pages = 1): number {
+  after(at: number, meanings: readonly EventMeaning[], row = -1, pages = 1): number {
     const { length } = this.run.events;
     for (let i = Math.max(0, at); i < length; i++) {
-      if (pattern.test(this.kind(i)) && this.touches(i, row, pages)) return i;
+      if (this.means(i, meanings) && this.touches(i, row, pages)) return i;
     }
     return -1;
   }
 
   /** Events in [from, to) that fit. */
-  between(from: number, to: number, pattern: RegExp, row = -1, pages = 1): number[] {
+  between(from: number, to: number, meanings: readonly EventMeaning[], row = -1, pages = 1): number[] {
     const found = [];
     for (let i = Math.max(0, from); i < to; i++) {
-      if (pattern.test(this.kind(i)) && this.touches(i, row, pages)) found.push(i);
+      if (this.means(i, meanings) && this.touches(i, row, pages)) found.push(i);
     }
     return found;
   }
@@ -85,10 +105,16 @@ export function whyChain({ run, pane }: PaneRun, event: number): WhyLink[] {
   const links: WhyLink[] = [];
   if (statement >= 0) links.push(accessLink(run, statement));
   if (fault < 0) {
-    links.push({ title: 'event', text: eventText(run, event), rule: '', event });
+    links.push({
+      title: 'event',
+      text: eventText(run, event),
+      rule: infoOf(find.kind(event))?.says ?? '',
+      event,
+    });
     return links;
   }
-  const onCpu = find.kind(fault) === 'uvm:CpuFault';
+  const onCpu = find.means(fault, CPU_FAULT);
+  const { steps } = pane.factory;
   const faultRow = events.row[fault] ?? -1;
   const replay = onCpu ? -1 : find.after(fault, REPLAY);
   const until = replay < 0 ? events.length : replay;
@@ -96,17 +122,24 @@ export function whyChain({ run, pane }: PaneRun, event: number): WhyLink[] {
   links.push({
     title: 'fault',
     text: eventText(run, fault),
-    rule: faultRule(run.client, onCpu),
+    rule: onCpu ? steps.cpuFault : steps.deviceFault,
     event: fault,
   });
-  if (!onCpu) links.push(batchLink(find, since, fault, until));
+  if (!onCpu) links.push(batchLink(find, steps, { since, fault, until }));
   links.push(decisionLink(find, pane, { fault, since, until, onCpu }));
-  links.push(...moveLinks(find, since, onCpu ? lastWithin(find, fault) : until, faultRow, pages));
+  links.push(
+    ...moveLinks(find, steps, {
+      since,
+      until: onCpu ? lastWithin(find, fault) : until,
+      row: faultRow,
+      pages,
+    }),
+  );
   for (const retry of find.between(since, until, RETRY)) {
     links.push({
       title: 'retry',
       text: eventText(run, retry),
-      rule: 'mmu_interval_read_retry',
+      rule: steps.retry,
       event: retry,
     });
   }
@@ -116,7 +149,7 @@ export function whyChain({ run, pane }: PaneRun, event: number): WhyLink[] {
     links.push({
       title: 'replay',
       text,
-      rule: run.client === 'nouveau' ? 'nouveau_svm_fault_replay' : 'push_replay_on_gpu',
+      rule: steps.replay,
       event: replay,
     });
   }
@@ -125,7 +158,7 @@ export function whyChain({ run, pane }: PaneRun, event: number): WhyLink[] {
 }
 
 function nearestFault(find: Finder, event: number, begin: number, row: number, pages: number): number {
-  if (FAULT.test(find.kind(event))) return event;
+  if (find.means(event, FAULT)) return event;
   if (find.kind(event) === STATEMENT_KIND) {
     const found = find.after(event, FAULT);
     const { events } = find.run;
@@ -142,7 +175,7 @@ function lastWithin(find: Finder, fault: number): number {
   const { events } = find.run;
   const statement = find.statement(fault);
   const end = statement < 0 ? (events.time[fault] ?? 0) : (events.end[statement] ?? 0);
-  const next = find.after(fault + 1, /^uvm:CpuFault$/);
+  const next = find.after(fault + 1, CPU_FAULT);
   let at = fault + 1;
   while (at < events.length && (events.time[at] ?? 0) <= end && at !== next) at++;
   return at;
@@ -156,27 +189,22 @@ function accessLink(run: RunView, statement: number): WhyLink {
   return { title: 'access', text, rule: '', event: statement };
 }
 
-function faultRule(client: string, onCpu: boolean): string {
-  if (client === 'nouveau') return 'nouveau_svm_fault_cache reads the record';
-  return onCpu ? 'uvm_vm_fault' : 'fetch_fault_buffer_entries reads the record';
-}
-
-function batchLink(find: Finder, since: number, fault: number, until: number): WhyLink {
+function batchLink(
+  find: Finder,
+  steps: DriverSteps,
+  { since, fault, until }: { readonly since: number; readonly fault: number; readonly until: number },
+): WhyLink {
   const { run } = find;
   const faults = find.between(since, until, FAULT);
   const rows = new Set(faults.map((i) => run.events.row[i] ?? -1));
   const batch = find.before(until - 1, BATCH);
   const text = `${countOf(faults.length, 'fault record')} for ${countOf(rows.size, 'page')} until the replay`;
-  const rule =
-    run.client === 'nouveau'
-      ? 'nouveau_svm_fault: one work item'
-      : 'uvm_parent_gpu_service_replayable_faults: a batch';
-  return { title: 'batch', text, rule, event: batch >= since ? batch : fault };
+  return { title: 'batch', text, rule: steps.batch, event: batch >= since ? batch : fault };
 }
 
 function decisionLink(
   find: Finder,
-  { factory: { rules }, settings }: PaneRun['pane'],
+  { factory, settings }: PaneRun['pane'],
   at: { readonly fault: number; readonly since: number; readonly until: number; readonly onCpu: boolean },
 ): WhyLink {
   const { run } = find;
@@ -189,7 +217,8 @@ function decisionLink(
       : maps.length > 0
         ? 'mapped where it is'
         : 'nothing moved';
-  const tree = run.client === 'nvidia' ? treeOf(run, at.fault, at.since, at.until, settings) : undefined;
+  const { rules } = factory;
+  const tree = at.onCpu ? undefined : treeOf(run, factory, settings, at);
   const link = {
     title: 'decision',
     text: what,
@@ -199,39 +228,26 @@ function decisionLink(
   return tree === undefined ? link : { ...link, tree };
 }
 
-function moveLinks(find: Finder, since: number, until: number, row: number, pages: number): WhyLink[] {
+function moveLinks(
+  find: Finder,
+  steps: DriverSteps,
+  at: { readonly since: number; readonly until: number; readonly row: number; readonly pages: number },
+): WhyLink[] {
   const { run } = find;
   const links: WhyLink[] = [];
-  for (const [pattern, title] of [
-    [/^mmu_notifier:invalidate_range_start$/, 'notifier'],
-    [MOVE, 'migration'],
-    [MAPPED, 'mapping'],
+  for (const [meanings, title, rule] of [
+    [NOTIFIED, 'notifier', 'mmu_notifier_invalidate_range_start: the sequence is odd until the end'],
+    [MOVE, 'migration', steps.migration],
+    [MAPPED, 'mapping', steps.mapping],
   ] as const) {
-    const own = find.between(since, until, pattern, row, pages);
+    const own = find.between(at.since, at.until, meanings, at.row, at.pages);
     const [first] = own;
     if (first === undefined) continue;
     const more = own.length > 1 ? `, and ${own.length - 1} more` : '';
-    const place = placeOf(run.regions, run.events.row[first] ?? -1, run.events.pages[first] ?? 0);
-    links.push({
-      title,
-      text: `${eventText(run, first)}${more}`,
-      rule: RULE_OF[title](run.client, place),
-      event: first,
-    });
+    links.push({ title, text: `${eventText(run, first)}${more}`, rule, event: first });
   }
   return links;
 }
-
-const RULE_OF: Readonly<
-  Record<'notifier' | 'migration' | 'mapping', (client: string, place: string) => string>
-> = {
-  notifier: () => 'mmu_notifier_invalidate_range_start: the sequence is odd until the end',
-  migration: (client) =>
-    client === 'nouveau'
-      ? 'nouveau_dmem_migrate_vma: migrate_vma_setup, copy, migrate_vma_pages, migrate_vma_finalize'
-      : 'uvm_va_block_make_resident: populate, unmap, copy',
-  mapping: (client) => (client === 'nouveau' ? 'nouveau_pfns_map' : 'uvm_va_block_map'),
-};
 
 function resultLink(run: RunView, statement: number): WhyLink {
   const view = run.statements[run.events.value[statement] ?? 0];

@@ -130,7 +130,7 @@ class Counter implements AccessObserver {
 
 /** The functions of the steps `at` and `at + 1` of a schedule. */
 function told(model: Model, schedule: Schedule, at: number, maxSteps: number): string {
-  const names = new FunctionNames();
+  const names = new FunctionNames(false, [model.naming]);
   const execution = new Execution(model, new Replay(schedule, names), maxSteps);
   const steps: string[] = [];
   execution.listener = (agent) => steps.push(`${agent.name}: ${names.take().join(' ')}`);

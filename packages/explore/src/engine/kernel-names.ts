@@ -1,5 +1,6 @@
 /**
- * Under which names Linux 6.12 and the drivers know the functions of the model.
+ * Under which names Linux 6.12 knows the functions of the model. What a driver's model has is named by the driver: see
+ * `FunctionNaming` of `@hmm/device`.
  *
  * @packageDocumentation
  */
@@ -10,29 +11,21 @@ export const PLUMBING = new RegExp(
     'next|step|run|runAgents|runThread|inChild|anonymousWrite|' +
     '(?:plain|range|run|pin|access)Operation|cpu(?:Reads|Writes|Access|Translate|Touch|Add)|moveRegion|' +
     'closeAll|deviceOf|limitMemory|mapKind|mapMemory|onCpu|openProcess|rangeCall|systemCall|' +
-    'addPte|anonVmaLockWrite|applyVmaLockFlags|dmirrorReadBack|folioDupRmap\\w*|folioFree|forEachIn|hasAnonVma|inUse|' +
+    'addPte|anonVmaLockWrite|applyVmaLockFlags|folioDupRmap\\w*|folioFree|forEachIn|hasAnonVma|inUse|' +
     'lockFile|mapWhatIsThere|merge(?:Both|Left|Right)|migrateRange|mmap(?:Aligned|Hugetlb)|mprotectRange|' +
     'mremapLocked|pageFree|splitFolioOfPmd|splitHugeZeroPmd|splitLocked|unlinkVma|unmapSource|walkVma|' +
-    'allocHome|bringIn|copyHome|invalidateTask|mirrorProcess|takeOffGpu|withRangeNotifier|' +
-    'attachMm|awaitReplay|faultsPending|fillSlot|launchKernel|managedCpuAccess|migrateIn|serviceHmm|uvmCpuAccess)$',
+    'mirrorProcess|withRangeNotifier|' +
+    'managedCpuAccess)$',
 );
 
 /** Methods, by class: most have the same name in several classes. */
 export const METHODS: ReadonlyMap<string, string> = new Map([
-  ['Dmirror.doUpdate', 'dmirror_do_update'],
-  ['Dmirror.holdAndZap', 'dmirror_interval_invalidate'],
-  ['Dmirror.invalidate', 'dmirror_interval_invalidate'],
-  ['Dmirror.lockAndZap', 'dmirror_interval_invalidate'],
-  ['Dmirror.zap', 'dmirror_interval_invalidate'],
-  ['DmirrorDevice.allocateChunk', 'dmirror_allocate_chunk'],
-  ['DmirrorDevice.pageFree', 'dmirror_devmem_free'],
   ['MemMap.dropRef', 'folio_put'],
   ['MemMap.tryLock', 'folio_trylock'],
   ['MemMap.unlock', 'folio_unlock'],
   ['MmuGather.finish', 'tlb_finish_mmu'],
   ['MmuGather.flush', 'free_pages_and_swap_cache'],
   ['Mutex.tryLock', 'mutex_trylock'],
-  ['NouveauSvmm.invalidateTask', 'nouveau_svmm_invalidate_range_start'],
   ['RegisteredMemory.fault', 'ib_umem_odp_map_dma_and_lock'],
   ['RegisteredMemory.invalidate', 'mlx5_ib_invalidate_range'],
   ['RegisteredMemory.queueDestroy', 'destroy_unused_implicit_child_mr'],
@@ -40,8 +33,6 @@ export const METHODS: ReadonlyMap<string, string> = new Map([
   ['RwSemaphore.tryRead', 'down_read_trylock'],
   ['RwSemaphore.unlockRead', 'up_read'],
   ['RwSemaphore.unlockWrite', 'up_write'],
-  ['SnapshotOps.invalidate', 'dmirror_snapshot_invalidate'],
-  ['SnapshotOps.lockAndSet', 'dmirror_snapshot_invalidate'],
 ]);
 
 /** Functions that the kernel has under another name than theirs, as a part of another one, or in one word. */
@@ -58,12 +49,9 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
 
     accessRemoteVm: '__access_remote_vm',
     addToLru: 'lru_add',
-    allocDevmemPage: 'dmirror_devmem_alloc_page',
     allocHugePage: 'vma_alloc_folio',
     allocZeroedPage: 'folio_prealloc',
     anonVmaPrepare: '__anon_vma_prepare',
-    atomicFaultLoop: 'nouveau_atomic_range_fault',
-    atomicMap: 'dmirror_atomic_map',
     candidates: 'madvise_cold_or_pageout_pte_range',
     canReuseHugePage: 'do_huge_pmd_wp_page',
     checkAndMigrateMovablePages: 'migrate_longterm_unpinnable_folios',
@@ -84,16 +72,12 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     cpuFaultFast: 'do_user_addr_fault',
     createHugePmd: 'do_huge_pmd_anonymous_page',
     detachVmas: 'vms_gather_munmap_vmas',
-    devmemFaultAllocAndCopy: 'dmirror_devmem_fault_alloc_and_copy',
-    dmirrorFopsMmap: 'vm_mmap_pgoff',
-    dmirrorIoctl: 'dmirror_fops_unlocked_ioctl',
     doDevicePrivatePage: 'do_swap_page',
     doHugePmdFault: 'wp_huge_pmd',
     doMunmap: 'do_vmi_munmap',
     dupVma: 'dup_mmap',
     dupVmas: 'dup_mmap',
     endProcess: 'exit_mm',
-    exclusiveBatch: 'dmirror_exclusive',
     expandInPlace: 'vma_merge_extend',
     faultInNonpresent: '__collapse_huge_page_swapin',
     filemapAddFolio: 'shmem_add_to_page_cache',
@@ -112,15 +96,12 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     freeVmaTables: 'free_pgtables',
     getUserPages: '__get_user_pages',
     grabFolio: 'try_grab_folio',
-    handleFault: 'nouveau_svm_fault',
-    handleFaults: 'nouveau_svm_fault',
     handleMmFaultFast: 'handle_mm_fault',
     handlePte: 'hmm_vma_handle_pte',
     hlistInvalidateStart: 'mn_hlist_invalidate_range_start',
     hlistTask: 'mn_hlist_invalidate_range_start',
     hmmWalk: 'hmm_vma_walk_pmd',
     insertPage: 'migrate_vma_insert_page',
-    insertPages: 'dmirror_fops_mmap',
     installHugePage: 'collapse_huge_page',
     isolateLru: 'folio_isolate_lru',
     itreeInvalidate: 'mn_itree_invalidate',
@@ -129,7 +110,6 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     itreeInvStart: 'mn_itree_inv_start_range',
     itreeRelease: 'mn_itree_release',
     lockRange: 'apply_vma_lock_flags',
-    lookupSvmms: 'nouveau_svm_fault',
     lruAddDrainTask: 'lru_add_drain',
     madviseColdOrPageout: 'madvise_cold_or_pageout_pte_range',
     madviseDontneed: 'madvise_dontneed_single_vma',
@@ -138,13 +118,9 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     makeExclusive: 'page_make_device_exclusive_one',
     mapSwappedIn: 'do_swap_page',
     mapUnusedToZeropage: 'try_to_map_unused_to_zeropage',
-    migrateAllocAndCopy: 'dmirror_migrate_alloc_and_copy',
-    migrateChunk: 'nouveau_dmem_migrate_chunk',
-    migrateCopyOne: 'nouveau_dmem_migrate_copy_one',
     migrateDeviceFinalizeSlots: 'migrate_device_finalize',
     migrateDevicePageSlots: '__migrate_device_pages',
     migrateEntry: 'try_to_migrate_one',
-    migrateFinalizeAndMap: 'dmirror_migrate_finalize_and_map',
     mmPopulate: '__mm_populate',
     mmput: 'mmput',
     mmuIntervalTryReadBegin: 'mmu_interval_read_begin',
@@ -157,20 +133,15 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     notifyEnd: 'mmu_notifier_invalidate_range_end',
     notifyStart: 'mmu_notifier_invalidate_range_start',
     oomReapTaskMm: '__oom_reap_task_mm',
-    pageAllocLocked: 'nouveau_dmem_page_alloc_locked',
     pageout: 'pageout',
     pmdLevelFault: '__handle_mm_fault',
     pteLevelFault: '__handle_mm_fault',
-    pfnsMap: 'nouveau_pfns_map',
     presentPteFault: 'handle_pte_fault',
-    rangeFaultLoop: 'nouveau_range_fault',
-    rangeSnapshot: 'dmirror_range_snapshot',
     removeSwallowed: 'vma_complete',
     replaceHugePage: 'hugetlb_wp',
     resetFrame: 'free_pages_prepare',
     restoreAll: 'remove_migration_ptes',
     restorePages: 'migrate_device_unmap',
-    serviceBatch: 'service_fault_batch',
     setBounds: 'commit_merge',
     shmemAllocAndAdd: 'shmem_alloc_and_add_folio',
     shmemGetFolio: 'shmem_get_folio_gfp',
@@ -207,9 +178,6 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     unmapMappingRange: 'unmap_mapping_pages',
     unmapPte: 'try_to_unmap_one',
     unmapRegion: 'vms_clear_ptes',
-    uvmHmmMigrate: 'uvm_hmm_va_block_migrate_locked',
-    uvmHmmMigrateToRam: 'devmem_fault',
-    uvmHmmServiceGpuFaults: 'uvm_hmm_va_block_service_locked',
     walkAbsentPmd: 'hmm_vma_handle_absent_pmd',
     walkAndFault: 'hmm_range_fault',
     walkPtes: 'hmm_vma_walk_pmd',

@@ -1,3 +1,4 @@
+import type { FunctionNaming } from '@hmm/device';
 import type { Sched } from '@hmm/kernel';
 
 /** A property that does not hold, in one execution. */
@@ -30,6 +31,8 @@ export interface Model {
   progress?(): number;
   /** For searches that recognise a state which they have seen. */
   readonly states?: States;
+  /** The names of the functions of the driver that takes part, for stories. */
+  readonly naming?: FunctionNaming | undefined;
   /** What a story shows of the present state: page-table entries and the like, by name. */
   view?(): ReadonlyMap<string, string>;
 }
@@ -45,6 +48,7 @@ export function withoutStates(model: Model): Model {
     checkStep: (wrote): Violation | undefined => model.checkStep?.(wrote),
     finish: (): Outcome => model.finish(),
     progress: (): number => model.progress?.() ?? 0,
+    naming: model.naming,
     view: (): ReadonlyMap<string, string> => model.view?.() ?? new Map(),
   };
 }

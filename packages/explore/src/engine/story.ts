@@ -67,7 +67,7 @@ function insteadOf(
 
 /** Runs the schedule `replay` and tells, step by step, what happened. */
 export function tell(model: Model, replay: string, maxSteps: number): Story {
-  const names = new FunctionNames();
+  const names = new FunctionNames(false, [model.naming]);
   const strategy = new WatchedReplay(decodeSchedule(replay), names);
   const execution = new Execution(model, strategy, maxSteps);
   const steps: StoryStep[] = [];

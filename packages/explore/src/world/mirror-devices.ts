@@ -1,3 +1,4 @@
+import type { FunctionNaming } from '@hmm/device';
 import type { Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 
@@ -32,6 +33,8 @@ export interface DeviceEntry {
 export interface MirrorDevices {
   /** Objects from which all state of the devices can be reached. */
   readonly roots: readonly object[];
+  /** The names of the driver's functions, for stories. */
+  readonly naming?: FunctionNaming;
   /** Opens `device` for `mm`: it mirrors it from now on. 0 or a negative errno. */
   open(device: number, mm: MmStruct): Task<number>;
   /** Closes it again. */

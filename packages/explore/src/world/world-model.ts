@@ -1,3 +1,4 @@
+import type { FunctionNaming } from '@hmm/device';
 import { HmmError, type Sched, type Task } from '@hmm/kernel';
 import { type MemoryColumnsState, restoreMemoryColumns, saveMemoryColumns } from '@hmm/mm';
 import type { Choices, Model, Outcome, Violation } from '../engine/model.js';
@@ -54,6 +55,11 @@ export class WorldModel implements Model {
       [world, ...devices.roots, ...program.state],
       [kernel.sched, kernel.trace, world.census, system.map, system.data, system.tables],
     );
+  }
+
+  /** @inheritdoc */
+  get naming(): FunctionNaming | undefined {
+    return this.world.devices.naming;
   }
 
   /** @inheritdoc */

@@ -8,4 +8,4 @@ export { CONTRACT_PROGRAMS, type ContractProgram } from './cases.js';
 export { type ClientMaker, type ContractCase } from './contract-machine.js';
 export { contractCases } from './contract.js';
 export { changedBy } from './state-cases.js';
-export { MirrorClient } from './mirror-client.js';
+export { MIRROR_STEPS, MirrorClient } from './mirror-client.js';

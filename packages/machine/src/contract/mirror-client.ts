@@ -23,6 +23,7 @@ import {
   type DeviceCounters,
   type DeviceOperationResult,
   type DeviceProcess,
+  type DriverSteps,
   type OpenResult,
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
@@ -214,3 +215,15 @@ class MirrorProcess implements DeviceProcess, SingleAccessDevice {
 
 /** One access over PCI Express, ns. */
 const ACCESS_NS = 1000;
+
+/** How the steps of {@link MirrorClient} are told, for factories that make one. */
+export const MIRROR_STEPS: DriverSteps = {
+  deviceFault: 'MirrorProcess.access finds no entry',
+  cpuFault: 'none: all memory is the host’s',
+  batch: 'MirrorProcess.fault: one page',
+  migration: 'none: nothing moves',
+  mapping: 'MirrorProcess.fault enters the frame',
+  retry: 'mmu_interval_read_retry',
+  replay: 'MirrorProcess.access goes on',
+  resolving: [],
+};

@@ -1,0 +1,20 @@
+import {
+  EVENT_OTHER,
+  type EventMeaning,
+  meaningOf,
+  tracepoint,
+  type TracepointInfo,
+  tracepointKind,
+} from '@hmm/kernel';
+
+/** What is declared of the events called `kind`; undefined for what is no tracepoint: statements, locks, recorded events. */
+export function infoOf(kind: string): TracepointInfo | undefined {
+  const id = tracepointKind(kind);
+  return id < 0 ? undefined : tracepoint(id);
+}
+
+/** What an event called `kind` with `value` means. */
+export function meaningOfKind(kind: string, value: number): EventMeaning {
+  const id = tracepointKind(kind);
+  return id < 0 ? EVENT_OTHER : meaningOf(id, value);
+}
