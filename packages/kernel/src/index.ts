@@ -12,4 +12,6 @@ export * from './page-table.js';
 export * from './prng.js';
 export * from './sched.js';
 export * from './task.js';
+export * from './event-meaning.js';
+export * from './trace.js';
 export * from './tracepoint.js';

@@ -7,7 +7,7 @@ import {
   type Release,
 } from './releases.js';
 import { Sched } from './sched.js';
-import { Trace } from './tracepoint.js';
+import { Trace } from './trace.js';
 
 /** Decides, while exploring or in a test, which fallible steps fail. */
 export interface FaultInjector {

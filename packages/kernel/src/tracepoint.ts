@@ -1,16 +1,32 @@
 import { HmmError } from './error.js';
+import { EVENT_LANES, type EventMeaning } from './event-meaning.js';
 
-/** What the columns of a tracepoint mean, for exports and for people. */
-export interface TracepointInfo {
+/** What whoever emits an event has to say about it. */
+export interface TracepointDeclaration {
+  /** Meaning of the `value` column, with its unit; '' where the value is always 0. */
+  readonly value: string;
+  /** What an event is, `EVENT_*`: always, or by its value. */
+  readonly means: EventMeaning | ((value: number) => EventMeaning);
+  /** One clause for a user, without a full stop: `the driver has read a fault record`. */
+  readonly says: string;
+  /** What a value says, in words; '' for nothing. Left out where no value says anything. */
+  readonly text?: (value: number, pages: number) => string;
+  /** Why pages moved, of events that move pages. */
+  readonly cause?: (value: number) => string;
+  /** The lane in which it is drawn; {@link EVENT_LANES} by its meaning, else the subsystem's name, where it is left out. */
+  readonly lane?: string;
+}
+
+/** A tracepoint: what its columns mean, for exports, explanations and people. */
+export interface TracepointInfo extends TracepointDeclaration {
   /** Id: the value of the `kind` column. */
   readonly kind: number;
   /** The kernel's or the driver's own name, `subsystem:event`. */
   readonly name: string;
-  /** Meaning of the `value` column, with its unit. */
-  readonly value: string;
+  readonly lane: string;
 }
 
-/** The last id that the `kind` column of a {@link Trace} can hold. */
+/** The last id that the `kind` column of a `Trace` can hold. */
 const MAX_KIND = 65535;
 
 const registry: TracepointInfo[] = [];
@@ -19,16 +35,33 @@ const byName = new Map<string, TracepointInfo>();
 /**
  * Registers a tracepoint and returns its id. Registering a name again returns the id it has.
  * Ids depend on load order: anything written to a file uses names.
+ * @throws HmmError `NO_MEANING` when the declaration leaves out what the event means or says: whoever reads it would go
+ *   by nothing, and silently.
  */
-export function defineTracepoint(name: string, value = ''): number {
+export function defineTracepoint(name: string, declared: TracepointDeclaration): number {
   const known = byName.get(name);
   if (known !== undefined) return known.kind;
   if (registry.length > MAX_KIND)
     throw new HmmError('OUT_OF_TRACEPOINTS', `there are ${registry.length} tracepoints already`, { name });
-  const info = { kind: registry.length, name, value };
+  demandMeaning(name, declared);
+  const lane = declared.lane ?? laneOf(name, declared);
+  const info = { ...declared, kind: registry.length, name, lane };
   registry.push(info);
   byName.set(name, info);
   return info.kind;
+}
+
+/** A declaration comes from a driver that may be no TypeScript: what is missing has to be said now. */
+function demandMeaning(name: string, declared: Partial<TracepointDeclaration> | undefined): void {
+  if (declared?.means === undefined || declared.says === undefined || declared.says === '')
+    throw new HmmError('NO_MEANING', `the tracepoint ${name} does not declare what its events mean`, {
+      name,
+    });
+}
+
+function laneOf(name: string, { means }: TracepointDeclaration): string {
+  const lane = EVENT_LANES[typeof means === 'number' ? means : means(0)] ?? '';
+  return lane === '' ? name.replace(/:.*/, '') : lane;
 }
 
 /** The tracepoint with id `kind`. */
@@ -43,105 +76,8 @@ export function tracepointKind(name: string): number {
   return byName.get(name)?.kind ?? -1;
 }
 
-/** Events that are collected before {@link Trace.drain} is called. */
-export const DRAIN_EVENTS = 65536;
-
-/** One event, as read back from the columns. */
-export interface TraceEvent {
-  /** Virtual time, ns. */
-  time: number;
-  /** Agent id. */
-  agent: number;
-  /** Tracepoint id. */
-  kind: number;
-  /** First page (VPN, pfn or page index, as the tracepoint says). */
-  page: number;
-  /** Pages. */
-  length: number;
-  /** As the tracepoint says. */
-  value: number;
-}
-
-/**
- * The one event stream of a machine: typed columns that grow by doubling. Emitters test {@link Trace.on} first, so
- * that an event nobody wants costs one test:
- *
- * ```ts
- * if (trace.on) trace.emit(KIND, now, agent, page, length, value);
- * ```
- */
-export class Trace {
-  /** Whether events are wanted. */
-  on = false;
-  /**
-   * Takes the columns when there are {@link DRAIN_EVENTS} events in them, which are then forgotten: for runs whose events would
-   * not fit into memory. Whoever sets it takes the rest, below `length`, at the end.
-   */
-  drain: ((trace: Trace) => void) | undefined;
-  /** Events recorded. */
-  length = 0;
-  /** Columns; only the first `length` entries mean something. Re-bound when they grow: do not keep them. */
-  time = new Float64Array(0);
-  agent = new Uint32Array(0);
-  kind = new Uint16Array(0);
-  page = new Float64Array(0);
-  pages = new Float64Array(0);
-  value = new Float64Array(0);
-
-  /** Records one event; times in ns. */
-  emit(kind: number, time: number, agent: number, page: number, pages: number, value: number): void {
-    if (this.length === this.time.length) this.makeRoom();
-    const at = this.length;
-    this.time[at] = time;
-    this.agent[at] = agent;
-    this.kind[at] = kind;
-    this.page[at] = page;
-    this.pages[at] = pages;
-    this.value[at] = value;
-    this.length = at + 1;
-  }
-
-  /** Forgets all events, keeping the columns' memory. */
-  clear(): void {
-    this.length = 0;
-  }
-
-  /** Event `index` as an object; for reports and tests, not for loops over millions. */
-  at(index: number): TraceEvent {
-    if (index < 0 || index >= this.length) throw new HmmError('NO_EVENT', `no event ${index}`, { index });
-    return {
-      time: this.time[index] ?? 0,
-      agent: this.agent[index] ?? 0,
-      kind: this.kind[index] ?? 0,
-      page: this.page[index] ?? 0,
-      length: this.pages[index] ?? 0,
-      value: this.value[index] ?? 0,
-    };
-  }
-
-  private makeRoom(): void {
-    if (this.drain !== undefined && this.length >= DRAIN_EVENTS) {
-      this.drain(this);
-      this.length = 0;
-    } else this.grow();
-  }
-
-  private grow(): void {
-    const capacity = Math.max(1024, this.time.length * 2);
-    const f64 = (old: Float64Array): Float64Array<ArrayBuffer> => {
-      const column = new Float64Array(capacity);
-      column.set(old);
-      return column;
-    };
-    const agent = new Uint32Array(capacity);
-    agent.set(this.agent);
-    const kind = new Uint16Array(capacity);
-    kind.set(this.kind);
-    this.time = f64(this.time);
-    this.agent = agent;
-    this.kind = kind;
-    this.page = f64(this.page);
-    this.pages = f64(this.pages);
-    this.value = f64(this.value);
-  }
+/** What an event of tracepoint `kind` with `value` means. */
+export function meaningOf(kind: number, value: number): EventMeaning {
+  const { means } = tracepoint(kind);
+  return typeof means === 'number' ? means : means(value);
 }

@@ -1,17 +1,46 @@
-import { defineTracepoint, type TraceEvent } from '@hmm/kernel';
-import type { MmuNotifierEvent } from './event.js';
+import {
+  defineTracepoint,
+  EVENT_INVALIDATE_END,
+  EVENT_INVALIDATE_START,
+  EVENT_INVALIDATED,
+  EVENT_LANES,
+  EVENT_OTHER,
+  type TraceEvent,
+} from '@hmm/kernel';
+import { type MmuNotifierEvent, mmuNotifierEventName } from './event.js';
 import type { MmuNotifierRange } from './range.js';
 
 const VALUE = 'event + 8 * (mm id + 65536 * owner)';
+const text = (value: number): string => `MMU_NOTIFY_${mmuNotifierEventName(decodeRangeValue(value).event)}`;
 
 /** An invalidation is announced: page and length are the range, the value is read by {@link decodeRangeValue}. */
-export const TP_INVALIDATE_RANGE_START = defineTracepoint('mmu_notifier:invalidate_range_start', VALUE);
+export const TP_INVALIDATE_RANGE_START = defineTracepoint('mmu_notifier:invalidate_range_start', {
+  value: VALUE,
+  means: EVENT_INVALIDATE_START,
+  says: 'a change of the address space is announced to who mirrors it',
+  text,
+});
 /** An invalidation is over. */
-export const TP_INVALIDATE_RANGE_END = defineTracepoint('mmu_notifier:invalidate_range_end', VALUE);
+export const TP_INVALIDATE_RANGE_END = defineTracepoint('mmu_notifier:invalidate_range_end', {
+  value: VALUE,
+  means: EVENT_INVALIDATE_END,
+  says: 'an announced change of the address space is over',
+  text,
+});
 /** A callback of an interval notifier has returned. */
-export const TP_INTERVAL_INVALIDATE = defineTracepoint('mmu_notifier:interval_invalidate', VALUE);
+export const TP_INTERVAL_INVALIDATE = defineTracepoint('mmu_notifier:interval_invalidate', {
+  value: VALUE,
+  means: EVENT_INVALIDATED,
+  says: 'a driver has forgotten what it knew of the range',
+  text,
+});
 /** The address space's subscribers are told that it goes away. */
-export const TP_RELEASE = defineTracepoint('mmu_notifier:release', 'mm id');
+export const TP_RELEASE = defineTracepoint('mmu_notifier:release', {
+  value: 'mm id',
+  means: EVENT_OTHER,
+  says: 'the address space goes away, and who mirrors it is told',
+  lane: EVENT_LANES[EVENT_INVALIDATED] ?? '',
+});
 
 /** Event, mm and owner of a range in one number of 51 bits. Mm ids stay below 65,536, owners below 2^32. */
 export function encodeRangeValue(range: MmuNotifierRange): number {

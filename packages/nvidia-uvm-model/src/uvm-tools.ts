@@ -1,23 +1,111 @@
-import { defineTracepoint, type Kernel } from '@hmm/kernel';
+import {
+  defineTracepoint,
+  EVENT_CPU_FAULT,
+  EVENT_DEVICE_FAULT,
+  EVENT_LANES,
+  EVENT_MAPPED,
+  EVENT_MAPPED_REMOTE,
+  EVENT_OTHER,
+  EVENT_REPLAY,
+  EVENT_THRASHING,
+  EVENT_THROTTLED,
+  EVENT_TO_DEVICE,
+  EVENT_TO_HOST,
+  type Kernel,
+} from '@hmm/kernel';
+import { UVM_ID_CPU } from './uvm-types.js';
 
 const PACKED = 'kind (4 bits: access, cause or reason), source << 4, destination << 6, count << 8';
+const ACCESS_TEXT = ['', 'read', 'write', 'atomic', 'prefetch'];
+const accessText = (value: number): string => ACCESS_TEXT[unpackUvmEvent(value).kind] ?? '';
+/** Why data moved, as all drivers name it, by `UvmEventMigrationCause*`. */
+const CAUSES = ['fault', 'user', 'fault', 'prefetch', 'eviction', 'counter'];
 
 /** Events, under the names of the UVM tools. The value column is packed, see {@link unpackUvmEvent}. @uvm uvm_types.h UvmEventType */
-export const UvmEventTypeCpuFault = defineTracepoint('uvm:CpuFault', PACKED);
-export const UvmEventTypeMigration = defineTracepoint('uvm:Migration', PACKED);
-export const UvmEventTypeGpuFault = defineTracepoint('uvm:GpuFault', PACKED);
-export const UvmEventTypeGpuFaultReplay = defineTracepoint('uvm:GpuFaultReplay', 'batch id');
-export const UvmEventTypeFaultBufferOverflow = defineTracepoint('uvm:FaultBufferOverflow', 'entries lost');
-export const UvmEventTypeFatalFault = defineTracepoint('uvm:FatalFault', PACKED);
-export const UvmEventTypeReadDuplicate = defineTracepoint('uvm:ReadDuplicate', PACKED);
-export const UvmEventTypeReadDuplicateInvalidate = defineTracepoint('uvm:ReadDuplicateInvalidate', PACKED);
-export const UvmEventTypePageSizeChange = defineTracepoint('uvm:PageSizeChange', 'pages of the new leaf');
-export const UvmEventTypeThrashingDetected = defineTracepoint('uvm:ThrashingDetected', PACKED);
-export const UvmEventTypeThrottlingStart = defineTracepoint('uvm:ThrottlingStart', PACKED);
-export const UvmEventTypeThrottlingEnd = defineTracepoint('uvm:ThrottlingEnd', PACKED);
-export const UvmEventTypeMapRemote = defineTracepoint('uvm:MapRemote', PACKED);
-export const UvmEventTypeEviction = defineTracepoint('uvm:Eviction', PACKED);
-export const UvmEventTypeAccessCounter = defineTracepoint('uvm:AccessCounter', 'sub-granule bits');
+export const UvmEventTypeCpuFault = defineTracepoint('uvm:CpuFault', {
+  value: PACKED,
+  means: EVENT_CPU_FAULT,
+  says: 'the driver serves an access of the CPU to a page that it has not mapped',
+  text: accessText,
+});
+export const UvmEventTypeMigration = defineTracepoint('uvm:Migration', {
+  value: PACKED,
+  means: (value) => (unpackUvmEvent(value).dst === UVM_ID_CPU ? EVENT_TO_HOST : EVENT_TO_DEVICE),
+  says: 'pages change their residency, by a copy or by a first touch',
+  cause: (value) => CAUSES[unpackUvmEvent(value).kind] ?? 'fault',
+});
+export const UvmEventTypeGpuFault = defineTracepoint('uvm:GpuFault', {
+  value: PACKED,
+  means: EVENT_DEVICE_FAULT,
+  says: 'the driver has read a fault record of the GPU',
+  text: accessText,
+});
+export const UvmEventTypeGpuFaultReplay = defineTracepoint('uvm:GpuFaultReplay', {
+  value: 'batch id',
+  means: EVENT_REPLAY,
+  says: 'the GPU is told to do the waiting accesses again',
+});
+export const UvmEventTypeFaultBufferOverflow = defineTracepoint('uvm:FaultBufferOverflow', {
+  value: 'entries lost',
+  means: EVENT_OTHER,
+  says: 'the fault buffer was full, and records are lost',
+  lane: EVENT_LANES[EVENT_DEVICE_FAULT] ?? '',
+});
+export const UvmEventTypeFatalFault = defineTracepoint('uvm:FatalFault', {
+  value: PACKED,
+  means: EVENT_OTHER,
+  says: 'the fault cannot be served: the context is dead',
+  lane: EVENT_LANES[EVENT_DEVICE_FAULT] ?? '',
+});
+export const UvmEventTypeReadDuplicate = defineTracepoint('uvm:ReadDuplicate', {
+  value: PACKED,
+  means: EVENT_OTHER,
+  says: 'a page that is mostly read gets a second copy',
+  lane: EVENT_LANES[EVENT_TO_DEVICE] ?? '',
+});
+export const UvmEventTypeReadDuplicateInvalidate = defineTracepoint('uvm:ReadDuplicateInvalidate', {
+  value: PACKED,
+  means: EVENT_OTHER,
+  says: 'a write ends the second copy of a page',
+  lane: EVENT_LANES[EVENT_TO_DEVICE] ?? '',
+});
+export const UvmEventTypePageSizeChange = defineTracepoint('uvm:PageSizeChange', {
+  value: 'pages of the new leaf',
+  means: EVENT_MAPPED,
+  says: 'the device maps pages by leaves of another size',
+});
+export const UvmEventTypeThrashingDetected = defineTracepoint('uvm:ThrashingDetected', {
+  value: PACKED,
+  means: EVENT_THRASHING,
+  says: 'pages are found to go back and forth',
+});
+export const UvmEventTypeThrottlingStart = defineTracepoint('uvm:ThrottlingStart', {
+  value: PACKED,
+  means: EVENT_THROTTLED,
+  says: 'an access has to wait since its page goes back and forth',
+});
+export const UvmEventTypeThrottlingEnd = defineTracepoint('uvm:ThrottlingEnd', {
+  value: PACKED,
+  means: EVENT_OTHER,
+  says: 'an access that had to wait goes on',
+  lane: EVENT_LANES[EVENT_THROTTLED] ?? '',
+});
+export const UvmEventTypeMapRemote = defineTracepoint('uvm:MapRemote', {
+  value: PACKED,
+  means: EVENT_MAPPED_REMOTE,
+  says: 'pages are mapped while their data stays on the other side',
+});
+export const UvmEventTypeEviction = defineTracepoint('uvm:Eviction', {
+  value: PACKED,
+  means: EVENT_OTHER,
+  says: 'a chunk of device memory is taken away to make room',
+  lane: 'eviction',
+});
+export const UvmEventTypeAccessCounter = defineTracepoint('uvm:AccessCounter', {
+  value: 'sub-granule bits',
+  means: EVENT_OTHER,
+  says: 'an access counter of the GPU has reached its threshold',
+});
 
 /** The parts of a packed event value. */
 export interface UvmEventValue {

@@ -1,13 +1,25 @@
-import { defineTracepoint, Trace } from '@hmm/kernel';
+import {
+  defineTracepoint,
+  EVENT_DEVICE_FAULT,
+  EVENT_THROTTLED,
+  EVENT_TO_DEVICE,
+  EVENT_TO_HOST,
+  Trace,
+} from '@hmm/kernel';
 import { formatResidencyMap, RunEvents } from '@hmm/report';
 import { expect, test } from 'vitest';
 
-const FAULT = defineTracepoint('uvm:GpuFault');
-const MIGRATION = defineTracepoint('uvm:Migration');
-const THROTTLE = defineTracepoint('uvm:ThrottlingStart');
+const FAULT = defineTracepoint('test:fault', { value: '', means: EVENT_DEVICE_FAULT, says: 'a fault' });
+const MIGRATION = defineTracepoint('test:move', {
+  value: 'cause, and 64 for to the device',
+  means: (value) => (value >= 64 ? EVENT_TO_DEVICE : EVENT_TO_HOST),
+  says: 'pages move',
+  cause: (value) => (value % 64 === EVICTION ? 'eviction' : 'fault'),
+});
+const THROTTLE = defineTracepoint('test:throttle', { value: '', means: EVENT_THROTTLED, says: 'a wait' });
 const COHERENCE = 2;
 const EVICTION = 4;
-const toDevice = (cause: number): number => cause | (1 << 6);
+const toDevice = (cause: number): number => cause + 64;
 
 test('what went both ways is told by region and by 2 MiB', () => {
   const events = new RunEvents();
@@ -16,7 +28,7 @@ test('what went both ways is told by region and by 2 MiB', () => {
   const trace = new Trace();
   trace.emit(FAULT, 1, 0, 1030, 1, 1);
   trace.emit(MIGRATION, 2, 0, 1024, 16, toDevice(COHERENCE));
-  trace.emit(MIGRATION, 3, 0, 1024, 16, EVICTION | (1 << 4));
+  trace.emit(MIGRATION, 3, 0, 1024, 16, EVICTION);
   trace.emit(THROTTLE, 4, 0, 1536, 1, 0);
   trace.emit(MIGRATION, 5, 0, 4096, 512, toDevice(COHERENCE));
   trace.emit(MIGRATION, 6, 0, 9000, 8, toDevice(COHERENCE));

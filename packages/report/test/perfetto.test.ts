@@ -1,4 +1,11 @@
-import { defineTracepoint, Trace } from '@hmm/kernel';
+import {
+  defineTracepoint,
+  EVENT_DEVICE_FAULT,
+  EVENT_OTHER,
+  EVENT_REPLAY,
+  EVENT_TO_DEVICE,
+  Trace,
+} from '@hmm/kernel';
 import { chromeTrace, makeTimeline, perfettoTrace, type Timeline } from '@hmm/report';
 import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';
@@ -49,11 +56,11 @@ interface Packet {
   };
 }
 
-const FAULT = defineTracepoint('uvm:GpuFault');
-const MIGRATION = defineTracepoint('uvm:Migration');
-const REPLAY = defineTracepoint('uvm:GpuFaultReplay');
-const OTHER = defineTracepoint('test:other');
-const TO_DEVICE = 2 | (1 << 6);
+const FAULT = defineTracepoint('test:fault', { value: '', means: EVENT_DEVICE_FAULT, says: 'a fault' });
+const MIGRATION = defineTracepoint('test:move', { value: '', means: EVENT_TO_DEVICE, says: 'pages move' });
+const REPLAY = defineTracepoint('test:replay', { value: '', means: EVENT_REPLAY, says: 'a replay' });
+const OTHER = defineTracepoint('test:other', { value: '', means: EVENT_OTHER, says: 'something' });
+const TO_DEVICE = 0;
 
 /** Two faults, a transfer, a replay, and an event of a CPU thread before. */
 function timeline(): Timeline {

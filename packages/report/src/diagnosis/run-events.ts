@@ -1,21 +1,31 @@
-import { HPAGE_PMD_NR, type Trace } from '@hmm/kernel';
 import {
-  BATCH,
-  CAUSE_NAMES,
-  CPU_FAULT,
-  EventMeanings,
-  GPU_FAULT,
-  INVALIDATED,
-  MAPPED_REMOTE,
-  type Meaning,
-  MEANS_NOTHING,
-  REPLAY,
-  RETRY,
-  THRASHING,
-  THROTTLED,
-  TO_DEVICE,
-  TO_HOST,
-} from './event-meaning.js';
+  EVENT_CPU_FAULT,
+  EVENT_DEVICE_FAULT,
+  EVENT_MAPPED_REMOTE,
+  EVENT_MEANINGS,
+  EVENT_THRASHING,
+  EVENT_THROTTLED,
+  EVENT_TO_DEVICE,
+  EVENT_TO_HOST,
+  type EventMeaning,
+  HPAGE_PMD_NR,
+  meaningOf,
+  type Trace,
+  tracepoint,
+} from '@hmm/kernel';
+
+/** Whether events of a meaning are about the pages of a region, by meaning. */
+const OF_PAGES = Array.from({ length: EVENT_MEANINGS }, (_, meaning) =>
+  [
+    EVENT_DEVICE_FAULT,
+    EVENT_CPU_FAULT,
+    EVENT_TO_DEVICE,
+    EVENT_TO_HOST,
+    EVENT_THRASHING,
+    EVENT_THROTTLED,
+    EVENT_MAPPED_REMOTE,
+  ].includes(meaning),
+);
 
 /** A region of the run, in pages. */
 export interface RunRegion {
@@ -67,8 +77,7 @@ export class RunEvents {
   /** Pages by cause: to the device, to the host. */
   readonly byCause = new Map<string, { toDevice: number; toHost: number }>();
   /** Events by meaning, of all regions and none. */
-  readonly counts = new Int32Array(16);
-  private readonly meanings = new EventMeanings();
+  readonly counts = new Int32Array(EVENT_MEANINGS);
   private readonly tracked: Tracked[] = [];
   private last: Tracked | undefined;
 
@@ -84,19 +93,17 @@ export class RunEvents {
 
   /** Takes the events in the columns. */
   take(trace: Trace): void {
-    const { meanings } = this;
     const { kind, value, page, pages } = trace;
     for (let i = 0; i < trace.length; i++) {
       const event = kind[i] ?? 0;
-      const meaning = meanings.of(event, value[i] ?? 0);
-      if (meaning === MEANS_NOTHING) continue;
+      const meaning = meaningOf(event, value[i] ?? 0);
       this.counts[meaning] = (this.counts[meaning] ?? 0) + 1;
-      if (meaning === REPLAY || meaning === RETRY || meaning === INVALIDATED || meaning === BATCH) continue;
+      if (OF_PAGES[meaning] !== true) continue;
       const count = pages[i] ?? 0;
-      const cause = meanings.cause(event, value[i] ?? 0);
-      if (meaning === TO_DEVICE || meaning === TO_HOST) this.moved(meaning, cause, count);
+      const cause = tracepoint(event).cause?.(value[i] ?? 0) ?? 'fault';
+      if (meaning === EVENT_TO_DEVICE || meaning === EVENT_TO_HOST) this.moved(meaning, cause, count);
       const at = this.find(page[i] ?? 0);
-      if (at !== undefined) note(at, meaning, page[i] ?? 0, count, CAUSE_NAMES[cause] === 'eviction');
+      if (at !== undefined) note(at, meaning, page[i] ?? 0, count, cause === 'eviction');
     }
   }
 
@@ -124,12 +131,11 @@ export class RunEvents {
     return found.sort((a, b) => twice(b) - twice(a) || a.page - b.page).slice(0, most);
   }
 
-  private moved(meaning: Meaning, cause: number, pages: number): void {
-    const name = CAUSE_NAMES[cause] ?? 'fault';
-    const sum = this.byCause.get(name) ?? { toDevice: 0, toHost: 0 };
-    if (meaning === TO_DEVICE) sum.toDevice += pages;
+  private moved(meaning: EventMeaning, cause: string, pages: number): void {
+    const sum = this.byCause.get(cause) ?? { toDevice: 0, toHost: 0 };
+    if (meaning === EVENT_TO_DEVICE) sum.toDevice += pages;
     else sum.toHost += pages;
-    this.byCause.set(name, sum);
+    this.byCause.set(cause, sum);
   }
 
   private find(page: number): Tracked | undefined {
@@ -153,22 +159,22 @@ function holds({ totals }: Tracked, page: number): boolean {
   return page >= totals.region.vpn && page < totals.region.vpn + totals.region.pages;
 }
 
-function note(tracked: Tracked, meaning: Meaning, page: number, pages: number, evicted: boolean): void {
+function note(tracked: Tracked, meaning: EventMeaning, page: number, pages: number, evicted: boolean): void {
   const { totals, up, down, throttled } = tracked;
   const { vpn } = totals.region;
   const block = Math.floor(page / HPAGE_PMD_NR) - Math.floor(vpn / HPAGE_PMD_NR);
-  if (meaning === GPU_FAULT) totals.gpuFaults++;
-  else if (meaning === CPU_FAULT) totals.cpuFaults++;
-  else if (meaning === TO_DEVICE) {
+  if (meaning === EVENT_DEVICE_FAULT) totals.gpuFaults++;
+  else if (meaning === EVENT_CPU_FAULT) totals.cpuFaults++;
+  else if (meaning === EVENT_TO_DEVICE) {
     totals.pagesToDevice += pages;
     up[block] = (up[block] ?? 0) + pages;
-  } else if (meaning === TO_HOST) {
+  } else if (meaning === EVENT_TO_HOST) {
     totals.pagesToHost += pages;
     if (evicted) totals.evictedPages += pages;
     down[block] = (down[block] ?? 0) + pages;
-  } else if (meaning === THRASHING) totals.thrashing += pages;
-  else if (meaning === THROTTLED) {
+  } else if (meaning === EVENT_THRASHING) totals.thrashing += pages;
+  else if (meaning === EVENT_THROTTLED) {
     totals.throttled++;
     throttled[block] = (throttled[block] ?? 0) + 1;
-  } else if (meaning === MAPPED_REMOTE) totals.mappedRemote += pages;
+  } else if (meaning === EVENT_MAPPED_REMOTE) totals.mappedRemote += pages;
 }

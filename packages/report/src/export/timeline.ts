@@ -1,17 +1,14 @@
-import { type Trace, tracepoint } from '@hmm/kernel';
 import {
-  CPU_FAULT,
-  EventMeanings,
-  GPU_FAULT,
-  MEANS_NOTHING,
-  BATCH,
-  REPLAY,
-  THRASHING,
-  THROTTLED,
-  TO_DEVICE,
-  TO_HOST,
-  type Meaning,
-} from '../diagnosis/event-meaning.js';
+  EVENT_BATCH,
+  EVENT_DEVICE_FAULT,
+  EVENT_REPLAY,
+  EVENT_TO_DEVICE,
+  EVENT_TO_HOST,
+  type EventMeaning,
+  meaningOf,
+  type Trace,
+  tracepoint,
+} from '@hmm/kernel';
 
 /** One line of a timeline: an agent, an engine, a lock. */
 export interface TimelineTrack {
@@ -101,7 +98,6 @@ class TimelineBuilder {
   private readonly tracks: TimelineTrack[] = [...FIXED_TRACKS];
   private readonly trackOf = new Map<string, number>();
   private readonly slices: TimelineSlice[] = [];
-  private readonly meanings = new EventMeanings();
   private batch: TimelineSlice | undefined;
   private flow = 0;
   private readonly engineFree = [0, 0, 0, 0];
@@ -118,7 +114,7 @@ class TimelineBuilder {
     const { trace } = this.input;
     for (let i = 0; i < trace.length; i++) {
       const kind = trace.kind[i] ?? 0;
-      const meaning = this.meanings.of(kind, trace.value[i] ?? 0);
+      const meaning = meaningOf(kind, trace.value[i] ?? 0);
       this.take(meaning, i);
     }
   }
@@ -141,21 +137,17 @@ class TimelineBuilder {
     return { title: this.input.title, tracks: this.tracks, slices, counters };
   }
 
-  private take(meaning: Meaning, i: number): void {
+  private take(meaning: EventMeaning, i: number): void {
     const { trace } = this.input;
     const time = trace.time[i] ?? 0;
     const pages = trace.pages[i] ?? 0;
-    if (meaning === GPU_FAULT || meaning === BATCH) this.fault(meaning, i, time);
-    else if (meaning === TO_DEVICE || meaning === TO_HOST) this.transfer(meaning, time, pages, i);
-    else if (meaning === REPLAY) this.replay(time, i);
-    else if (meaning === MEANS_NOTHING) this.onAgent(i, time);
-    else {
-      this.onAgent(i, time);
-      if (meaning === CPU_FAULT || meaning === THRASHING || meaning === THROTTLED) return;
-    }
+    if (meaning === EVENT_DEVICE_FAULT || meaning === EVENT_BATCH) this.fault(meaning, i, time);
+    else if (meaning === EVENT_TO_DEVICE || meaning === EVENT_TO_HOST) this.transfer(meaning, time, pages, i);
+    else if (meaning === EVENT_REPLAY) this.replay(time, i);
+    else this.onAgent(i, time);
   }
 
-  private fault(meaning: Meaning, i: number, time: number): void {
+  private fault(meaning: EventMeaning, i: number, time: number): void {
     if (this.batch === undefined) {
       this.flow++;
       this.batch = this.add({
@@ -165,13 +157,13 @@ class TimelineBuilder {
         flow: this.flow,
       });
     }
-    if (meaning === BATCH) return;
+    if (meaning === EVENT_BATCH) return;
     step(this.faults, time, 1);
     this.add({ track: WARPS, name: 'GPU fault', start: time, details: this.details(i), flow: this.flow });
   }
 
-  private transfer(meaning: Meaning, time: number, pages: number, i: number): void {
-    const toDevice = meaning === TO_DEVICE;
+  private transfer(meaning: EventMeaning, time: number, pages: number, i: number): void {
+    const toDevice = meaning === EVENT_TO_DEVICE;
     const { baseNs, gbs } = toDevice ? this.input.link.toDevice : this.input.link.toHost;
     const track = toDevice ? COPY_TO_DEVICE : COPY_TO_HOST;
     const start = Math.max(time, this.engineFree[track] ?? 0);
