@@ -24,7 +24,7 @@ function stream(gib: number, memoryGib: number): Streamed {
   const pages = Int32Array.from({ length: count }, (_, i) => i);
   // Written out, not spread: the hidden class of a spread object dies with it, and the next run's is another.
   const stores = { base: BASE, pages, offset: 0, width: 1, values: undefined, write: true, atomic: false };
-  kernel.sched.runSync(uvmCpuAccess(space, stores, 'warm'));
+  kernel.sched.runSync(uvmCpuAccess(space, stores));
   const shape = 'stream' as const;
   const access = GPU_ACCESS_READ;
   const start = performance.now();

@@ -48,16 +48,11 @@ export function* uvmAtsServiceFaults(ats: UvmAts, vma: Vma, hmm: UvmHmmVaSpace, 
   const outer = Math.min(PAGES_PER_BLOCK, vma.end - base);
   const writable = (vma.flags & VM_WRITE) !== 0;
   const pages = newMask();
-  uvmPerfPrefetchComputeAts(
-    ats.space.driver,
-    faulted,
-    residentOf(ats, base, first, outer),
-    first,
-    outer,
-    pages,
-  );
+  const { context: ctx, driver } = ats.space;
+  uvmPerfPrefetchComputeAts(ctx, faulted, residentOf(ats, base, first, outer), { first, outer });
+  maskOr(pages, ctx.prefetch);
   maskOr(pages, faulted);
-  if (writable && !uvmHmmMustUseSysmem(hmm, vma) && !ats.space.driver.forceSysmem) {
+  if (writable && !uvmHmmMustUseSysmem(hmm, vma) && !driver.global.forceSysmem) {
     yield* placeFirstTouches(ats, vma, base, pages, moved);
   }
   for (let page = maskNext(pages, 0); page < PAGES_PER_BLOCK; page = maskNext(pages, page + 1)) {

@@ -10,7 +10,6 @@ import { Gpu, type GpuPreset } from '@hmm/gpu';
 import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { uvmCapability } from './uvm-capability.js';
-import type { UvmCosts } from './uvm-costs.js';
 import { UVM_RELEASE_DISCARD } from './uvm-discard.js';
 import { UvmDriver } from './uvm-driver.js';
 import { UvmModuleParams } from './uvm-module-params.js';
@@ -29,7 +28,6 @@ import {
 export interface UvmClientOptions {
   readonly params?: UvmModuleParams;
   readonly policy?: UvmPerfPolicy;
-  readonly costs?: UvmCosts;
   /** Device memory, pages; the preset's, as far as the machine has frame numbers for it. */
   readonly memoryPages?: number;
   /** Release branch whose rules apply where branches differ; 580 when left out. */
@@ -82,7 +80,7 @@ export class UvmClient implements DeviceClient {
 
   /** Whether the driver works on this GPU, and if not why. */
   capability(): Capability {
-    const capability = uvmCapability(this.preset, this.driver.params, this.driver.release);
+    const capability = uvmCapability(this.preset, this.driver.global.params, this.driver.global.release);
     if (!capability.ok) return capability;
     return {
       ok: true,
@@ -93,8 +91,8 @@ export class UvmClient implements DeviceClient {
         atomics: true,
         faultMigration: true,
         advice: ADVICE,
-        operations: this.driver.release < UVM_RELEASE_DISCARD ? [] : ['discard', 'discard_unmap'],
-        memoryPages: this.driver.gpu.memoryPages,
+        operations: this.driver.global.release < UVM_RELEASE_DISCARD ? [] : ['discard', 'discard_unmap'],
+        memoryPages: this.driver.gpu.hw.memoryPages,
       },
     };
   }
@@ -106,7 +104,7 @@ export class UvmClient implements DeviceClient {
 
   /** Opens the device file in a process: a VA space and, where the GPU can, a mirror of its memory. */
   *openProcess(mm: MmStruct): Task<OpenResult<UvmProcess>> {
-    const capability = uvmCapability(this.preset, this.driver.params, this.driver.release);
+    const capability = uvmCapability(this.preset, this.driver.global.params, this.driver.global.release);
     if (!capability.ok) return capability;
     const space = this.driver.openVaSpace();
     if (capability.system.kind !== 'none') {
@@ -122,8 +120,8 @@ export class UvmClient implements DeviceClient {
    */
   *limitMemory(pages: number): Task<number> {
     const { driver } = this;
-    driver.pmm.setLimit(Math.floor(pages / HPAGE_PMD_NR));
-    while (driver.pmm.excess > 0) {
+    driver.gpu.pmm.setLimit(Math.floor(pages / HPAGE_PMD_NR));
+    while (driver.gpu.pmm.excess > 0) {
       if (!(yield* driver.evictAny())) return -EBUSY;
     }
     return 0;
@@ -132,6 +130,7 @@ export class UvmClient implements DeviceClient {
   /** Totals since the client was made. */
   counters(): DeviceCounters {
     const { gpu, tools } = this.driver;
+    const { hw } = gpu;
     const c = tools.counters;
     const cause = (kind: number): Readonly<UvmBytes> => ({
       ...(c.bytes[kind] ?? { toDevice: 0, toHost: 0 }),
@@ -147,7 +146,7 @@ export class UvmClient implements DeviceClient {
         eviction: cause(UvmEventMigrationCauseEviction),
         counter: cause(UvmEventMigrationCauseAccessCounters),
       },
-      remoteAccesses: gpu.remoteAccesses,
+      remoteAccesses: hw.remoteAccesses,
       remoteMaps: c.remoteMaps,
       invalidations: c.invalidations,
       retries: c.retries,
@@ -156,12 +155,12 @@ export class UvmClient implements DeviceClient {
       pinned: c.pinned,
       evictedPages: c.evictedPages,
       timeNs: {
-        running: gpu.runningNs,
-        faultWait: Math.max(0, gpu.stalledNs - c.copyNs),
+        running: hw.runningNs,
+        faultWait: Math.max(0, hw.stalledNs - c.copyNs),
         copying: c.copyNs,
         invalidating: 0,
       },
-      residentNs: gpu.residentNs,
+      residentNs: hw.residentNs,
     };
   }
 }

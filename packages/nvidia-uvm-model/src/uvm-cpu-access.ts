@@ -1,15 +1,9 @@
 import { EIO, type Task } from '@hmm/kernel';
-import type { UvmCosts, UvmCpuWarmth } from './uvm-costs.js';
-import { beginTouches, noteTouch, touches } from './uvm-cpu-touch.js';
 import { maskTest } from './uvm-page-mask.js';
 import { UVM_ID_CPU } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmVmFault } from './uvm-vm.js';
-
-/** A loop's own time, ns: what the process's n-th loop of reads, or of writes, takes is `LOOP_NS + LOOP_FIRST_NS / n`. */
-const LOOP_NS = 44;
-const LOOP_FIRST_NS = 100;
 
 /** What a CPU thread does to managed memory. */
 export interface UvmCpuAccesses {
@@ -37,51 +31,34 @@ export interface UvmCpuResult {
 
 /**
  * A loop of CPU accesses over managed memory, one page after the other. An access that the block's CPU mapping allows
- * costs no service; others fault. Time passes as the driver's costs say.
+ * costs no service; others fault.
  */
-export function* uvmCpuAccess(
-  space: UvmVaSpace,
-  accesses: UvmCpuAccesses,
-  cold: UvmCpuWarmth,
-): Task<UvmCpuResult> {
+export function* uvmCpuAccess(space: UvmVaSpace, accesses: UvmCpuAccesses): Task<UvmCpuResult> {
   const { sched } = space.kernel;
-  const { costs } = space.driver;
+  const { work } = space.driver;
   const { pages } = accesses;
   let faults = 0;
-  space.callWarm = false;
-  space.pause = sched.now - space.lastDone;
+  work.cpuLoopBegins(space.id);
   for (let i = 0; i < pages.length;) {
     const begun = i;
-    const stop = cpuRun(space, accesses, i);
-    if (stop > i) yield* sched.delay(touchTime(costs, accesses, stop - i, cold));
-    i = stop;
+    i = cpuRun(space, accesses, i);
+    if (i > begun) yield* sched.delay(touchTime(space, accesses, i - begun));
     if (i === pages.length) break;
-    if (stop - begun === accesses.slice) continue;
-    if (faults === 0) yield* sched.delay(space.cpuFaults === 0 ? costs.cpuStepFirst : costs.cpuStep);
-    const errno = yield* uvmVmFault(
-      space.driver,
-      space,
-      accesses.base + (pages[i] ?? 0),
-      writes(accesses, i),
-      faults === 0 ? cold : 'warm',
-    );
+    if (i - begun === accesses.slice) continue;
+    if (faults === 0) yield* sched.delay(work.cpuLoopFaults(space.id));
+    const errno = yield* uvmVmFault(space, accesses.base + (pages[i] ?? 0), writes(accesses, i));
     faults++;
     if (errno !== 0) return { errno, done: i };
     if (space.instance.dead) return { errno: -EIO, done: i };
   }
-  const loops = accesses.write ? ++space.cpuWriteLoops : ++space.cpuReadLoops;
-  if (faults === 0 && accesses.slice === undefined) yield* sched.delay(LOOP_NS + LOOP_FIRST_NS / loops);
-  space.lastDone = sched.now;
+  const ns = work.cpuLoopEnds(space.id, faults > 0);
+  if (accesses.slice === undefined && ns > 0) yield* sched.delay(ns);
   return { errno: 0, done: pages.length };
 }
 
-/** ns of the last {@link cpuRun}, of `count` touches. After a pause every line is far; a first touch costs the same near and far. */
-function touchTime(costs: UvmCosts, accesses: UvmCpuAccesses, count: number, cold: UvmCpuWarmth): number {
-  if (accesses.touchNs !== undefined) return count * accesses.touchNs;
-  const far = cold === 'warm' ? touches.far : count - touches.first;
-  const near = accesses.write ? costs.cpuWriteWarm : costs.cpuReadWarm;
-  const firsts = costs.cpuDirty * touches.dirty + costs.cpuTouch * touches.first;
-  return (count - far) * near + far * costs.cpuTouchFar + firsts;
+/** ns of a run of touches. */
+function touchTime({ driver, id }: UvmVaSpace, { touchNs, write }: UvmCpuAccesses, count: number): number {
+  return touchNs === undefined ? driver.work.cpuTouched(id, count, write) : count * touchNs;
 }
 
 /** Whether access `i` writes. */
@@ -94,8 +71,9 @@ function writes({ kinds, write }: UvmCpuAccesses, i: number): boolean {
 /** Performs accesses from `from` as far as the CPU's mappings go; returns the index of the first that faults. */
 function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): number {
   const { base, pages, write, kinds, values, touchNs } = accesses;
+  const { id, driver } = space;
+  const { work } = driver;
   let block: UvmVaBlock | undefined;
-  beginTouches();
   const to = Math.min(pages.length, from + (accesses.slice ?? Infinity));
   for (let i = from; i < to; i++) {
     const vpn = base + (pages[i] ?? 0);
@@ -106,8 +84,8 @@ function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): numb
     const page = vpn - block.start;
     const stores = kinds === undefined ? write : writes(accesses, i);
     if (!maskTest(stores ? block.cpu.write : block.cpu.read, page)) return i;
-    if (touchNs === undefined) noteTouch(space, block, page, stores);
-    if (values !== undefined) cpuTransfer(space, block, page, accesses, i, values);
+    if (touchNs === undefined) work.cpuTouches(id, vpn, stores);
+    if (values !== undefined) cpuTransfer(space, block, page, accesses, i);
   }
   return to;
 }
@@ -118,11 +96,11 @@ function cpuTransfer(
   page: number,
   accesses: UvmCpuAccesses,
   i: number,
-  values: Uint32Array,
 ): void {
-  const { offset, width } = accesses;
+  const { offset, values, width } = accesses;
+  if (values === undefined) return;
   const here = block.closestResident(UVM_ID_CPU, page) === UVM_ID_CPU;
-  const memory = here ? space.driver.gpu.sysmem : space.driver.gpu.vidmem;
+  const memory = here ? space.driver.gpu.hw.sysmem : space.driver.gpu.hw.vidmem;
   const pfn = here ? block.cpuFrame(page) : block.gpuFrame(page);
   if (!accesses.write) {
     values[i] = memory.read(pfn, offset, width);

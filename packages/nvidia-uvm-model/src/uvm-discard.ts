@@ -1,5 +1,4 @@
 import { EINVAL, EOPNOTSUPP, type Task } from '@hmm/kernel';
-import type { UvmDriver } from './uvm-driver.js';
 import {
   maskAnd,
   maskAndNot,
@@ -9,7 +8,6 @@ import {
   maskOr,
   maskWeight,
   maskZero,
-  newMask,
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import {
@@ -18,6 +16,7 @@ import {
   UVM_MAKE_RESIDENT_CAUSE_API_HINT,
   UvmEventMapRemoteCausePolicy,
 } from './uvm-types.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockAddMappings } from './uvm-va-block-add-mappings.js';
 import { uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
@@ -26,9 +25,6 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 
 /** The first release that discards. */
 export const UVM_RELEASE_DISCARD = 580;
-
-const fresh = newMask();
-const scratch = newMask();
 
 /**
  * Says that the contents of `pages` pages from `start` are needed no more: they are not copied when they move or are evicted,
@@ -41,23 +37,25 @@ const scratch = newMask();
  */
 export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unmap: boolean): Task<number> {
   const { driver } = space;
-  if (driver.release < UVM_RELEASE_DISCARD) return -EOPNOTSUPP;
+  if (driver.global.release < UVM_RELEASE_DISCARD) return -EOPNOTSUPP;
   const end = start + pages;
   if (space.range(start) === undefined) return discardSystem(space, start, end);
   if (managedUpTo(space, start, end) < end) return -EINVAL;
   if (!space.lock.tryReadFast()) yield* space.lock.read();
-  let ns = driver.costs.advise;
   for (let at = start; at < end;) {
     const block = space.block(at);
     if (block === undefined) break;
     if (!block.lock.tryFast()) yield* block.lock.lock();
-    maskZero(fresh);
-    maskFill(fresh, at - block.start, Math.min(block.pages, end - block.start));
-    ns += driver.costs.discardBlock + driver.costs.discardUnmapPage * discardLocked(driver, block, unmap);
+    const { context: ctx } = space;
+    ctx.begin(UVM_MAKE_RESIDENT_CAUSE_API_HINT, driver.clock.time());
+    const { region } = ctx.scratch;
+    maskZero(region);
+    maskFill(region, at - block.start, Math.min(block.pages, end - block.start));
+    discardLocked(ctx, block, unmap);
     block.lock.unlock();
     at = block.start + block.pages;
   }
-  yield* driver.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
+  yield* space.kernel.sched.delay(driver.work.discarded());
   space.lock.unlockRead();
   return 0;
 }
@@ -81,52 +79,49 @@ function managedUpTo(space: UvmVaSpace, start: number, end: number): number {
   return end;
 }
 
-/** Discards the pages of `fresh`; returns the pages unmapped. @uvm uvm_va_block.c va_block_discard_locked */
-function discardLocked(driver: UvmDriver, block: UvmVaBlock, unmap: boolean): number {
-  const ctx = driver.cpuContext;
-  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_API_HINT, driver.kernel.sched.now);
-  leaveOut(block, unmap);
-  if (maskEmpty(fresh)) return 0;
-  maskOr(block.discarded, fresh);
-  if (block.range.policy.readDuplication) collapse(driver, block);
-  let unmapped = 0;
+/** Discards the pages in the scratch mask `region`. @uvm uvm_va_block.c va_block_discard_locked */
+function discardLocked(ctx: UvmServiceBlockContext, block: UvmVaBlock, unmap: boolean): void {
+  const { part, region } = ctx.scratch;
+  leaveOut(ctx, block, unmap);
+  if (maskEmpty(region)) return;
+  maskOr(block.discarded, region);
+  if (block.range.policy.readDuplication) collapse(ctx, block);
   if (unmap) {
     for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-      maskCopy(scratch, fresh);
-      maskAnd(scratch, block.masks(id).read);
-      unmapped += maskWeight(scratch);
-      uvmVaBlockUnmap(block, id, scratch);
-      maskAndNot(block.masks(id).resident, fresh);
+      maskCopy(part, region);
+      maskAnd(part, block.masks(id).read);
+      uvmVaBlockUnmap(ctx, block, id, part);
+      maskAndNot(block.masks(id).resident, region);
     }
   }
   if (block.gpuBase >= 0 && fullyDiscarded(block)) {
     const empty = maskEmpty(block.cpu.resident) && maskEmpty(block.gpu.resident);
-    if (empty) driver.pmm.markUnused(block.gpuBase);
-    else driver.pmm.markDiscarded(block.gpuBase);
+    if (empty) ctx.gpu.pmm.markUnused(block.gpuBase);
+    else ctx.gpu.pmm.markDiscarded(block.gpuBase);
   }
-  return unmapped;
 }
 
 /** Pages discarded before are done, but for those that still have a mapping to lose. */
-function leaveOut(block: UvmVaBlock, unmap: boolean): void {
-  maskCopy(scratch, block.discarded);
+function leaveOut({ scratch }: UvmServiceBlockContext, block: UvmVaBlock, unmap: boolean): void {
+  const { part, region } = scratch;
+  maskCopy(part, block.discarded);
   if (unmap) {
-    maskAndNot(scratch, block.cpu.read);
-    maskAndNot(scratch, block.gpu.read);
+    maskAndNot(part, block.cpu.read);
+    maskAndNot(part, block.gpu.read);
   }
-  maskAndNot(fresh, scratch);
+  maskAndNot(region, part);
 }
 
 /** Discarded copies collapse to one, at the preferred location if that is set. */
-function collapse(driver: UvmDriver, block: UvmVaBlock): void {
-  const ctx = driver.cpuContext;
-  maskCopy(ctx.work3, block.readDuplicated);
-  maskAnd(ctx.work3, fresh);
-  if (maskEmpty(ctx.work3)) return;
+function collapse(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
+  const { part, region } = ctx.scratch;
+  maskCopy(part, block.readDuplicated);
+  maskAnd(part, region);
+  if (maskEmpty(part)) return;
   const keep = block.range.policy.preferredLocation === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
-  uvmVaBlockMakeResident(driver, ctx, block, keep, ctx.work3);
-  maskAndNot(ctx.work3, block.masks(keep).read);
-  uvmVaBlockAddMappings(driver, ctx, block, keep, ctx.work3, UvmEventMapRemoteCausePolicy);
+  uvmVaBlockMakeResident(ctx, block, keep, part);
+  maskAndNot(part, block.masks(keep).read);
+  uvmVaBlockAddMappings(ctx, block, keep, part, UvmEventMapRemoteCausePolicy);
 }
 
 /** Whether all pages of a whole block are discarded. */

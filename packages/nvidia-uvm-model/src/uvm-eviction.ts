@@ -1,7 +1,6 @@
 import { hweight32 } from '@hmm/kernel';
-import type { UvmDriver } from './uvm-driver.js';
-import { MASK_WORDS, maskAndNot, maskNext, newMask } from './uvm-page-mask.js';
-import type { UvmServiceContext } from './uvm-service-context.js';
+import { MASK_WORDS, maskAndNot, maskNext, type UvmPageMask } from './uvm-page-mask.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
 import {
@@ -20,39 +19,38 @@ import {
   UvmEventMapRemoteCauseEviction,
 } from './uvm-types.js';
 
-const leaving = newMask();
-
 /**
  * Evicts one root chunk (`uvm_pmm_gpu_evict`): every block that owns a part of it moves home to the CPU. `keep` is the
  * block that needs the memory; its own chunk is passed over. @returns false when nothing can be evicted.
  */
-export function evictOne(driver: UvmDriver, ctx: UvmServiceContext, keep: UvmVaBlock | undefined): boolean {
-  const victim = driver.pmm.pickVictim(keep, false);
+export function evictOne(ctx: UvmServiceBlockContext, keep: UvmVaBlock | undefined): boolean {
+  const victim = ctx.gpu.pmm.pickVictim(keep, false);
   if (victim === undefined) return false;
-  driver.tools.counters.evictions++;
-  ctx.evictions++;
-  for (const block of victim.owners) evictBlock(driver, ctx, block);
+  ctx.tools.counters.evictions++;
+  ctx.done.evictions++;
+  for (const block of victim.owners) evictBlock(ctx, block);
   return true;
 }
 
 /** Takes everything that a managed block has on the GPU home. */
-export function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVaBlock): void {
-  const own = driver.evictionContext;
+export function evictBlock(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
+  const own = ctx.gpu.evictionContext;
+  const leaving = own.scratch.part;
   own.begin(UVM_MAKE_RESIDENT_CAUSE_EVICTION, ctx.hintTime);
-  const pages = takeResident(block);
+  const pages = takeResident(block, leaving);
   if (pages > 0) {
     const value = packUvmEvent(0, UVM_ID_GPU, UVM_ID_CPU);
-    driver.tools.record(UvmEventTypeEviction, ctx.hintTime, block.start, pages, value);
-    driver.tools.counters.evictedPages += pages;
-    uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);
-    restoreMappings(driver, own, block);
+    ctx.tools.record(UvmEventTypeEviction, ctx.hintTime, block.start, pages, value);
+    ctx.tools.counters.evictedPages += pages;
+    uvmVaBlockMakeResident(own, block, UVM_ID_CPU, leaving);
+    restoreMappings(own, block, leaving);
     // What comes waits for what goes, and that for a host chunk that had to be zeroed.
     ctx.migrationTime += own.migrationTime - ctx.hintTime;
-    ctx.copyNs += own.copyNs;
+    ctx.done.copyNs += own.done.copyNs;
   } else if (maskNext(leaving, 0) < block.pages) {
-    uvmVaBlockMakeResident(driver, own, block, UVM_ID_CPU, leaving);
+    uvmVaBlockMakeResident(own, block, UVM_ID_CPU, leaving);
   }
-  freeGpuChunks(driver, block);
+  freeGpuChunks(ctx, block);
 }
 
 /**
@@ -60,7 +58,7 @@ export function evictBlock(driver: UvmDriver, ctx: UvmServiceContext, block: Uvm
  * which are on the CPU afterwards. @returns how many the GPU has.
  * @uvm uvm_va_block.c uvm_va_block_evict_chunks
  */
-function takeResident(block: UvmVaBlock): number {
+function takeResident(block: UvmVaBlock, leaving: UvmPageMask): number {
   const { row } = block;
   let pages = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
@@ -77,13 +75,12 @@ function takeResident(block: UvmVaBlock): number {
  * A GPU that is to keep a mapping gets one of the evicted pages where they are now: one that advice names, and any where
  * access counters can bring the data back.
  */
-function restoreMappings(driver: UvmDriver, own: UvmServiceContext, block: UvmVaBlock): void {
+function restoreMappings(own: UvmServiceBlockContext, block: UvmVaBlock, leaving: UvmPageMask): void {
   const { policy } = block.range;
   const advised = policyAccessedBy(policy, UVM_ID_GPU) && policy.preferredLocation !== UVM_ID_GPU;
-  if (!advised && !driver.mapRemoteOnEviction) return;
+  if (!advised && !own.gpu.mapRemoteOnEviction) return;
   maskAndNot(leaving, block.readDuplicated);
-  const native = driver.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU);
+  const native = own.gpu.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU);
   const prot = native ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
-  const cause = UvmEventMapRemoteCauseEviction;
-  uvmVaBlockMap(driver, own, block, UVM_ID_GPU, UVM_ID_CPU, leaving, prot, cause);
+  uvmVaBlockMap(own, block, UVM_ID_GPU, leaving, prot, UvmEventMapRemoteCauseEviction);
 }

@@ -1,6 +1,5 @@
 import { GPU_CANCEL_ALL } from '@hmm/gpu';
 import { EACCES, EFAULT, EIO, ENOMEM, vpnToHex } from '@hmm/kernel';
-import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
 import { packUvmEvent, UvmEventTypeFatalFault } from './uvm-tools.js';
 import {
@@ -30,19 +29,18 @@ export function markFatal(batch: UvmFaultBatch, index: number, reason: number, m
 
 /** Records a fatal fault, as the tools, the kernel log and the program see it. `engine` is the log's name of who faulted. */
 export function recordFatal(
-  driver: UvmDriver,
   space: UvmVaSpace,
   vpn: number,
   access: number,
   reason: number,
   engine: string,
 ): void {
-  driver.tools.counters.fatalFaults++;
-  const { now } = driver.kernel.sched;
-  driver.tools.record(UvmEventTypeFatalFault, now, vpn, 1, packUvmEvent(reason, UVM_ID_GPU, UVM_ID_GPU));
+  const { clock, log, tools } = space.driver;
+  tools.counters.fatalFaults++;
+  tools.record(UvmEventTypeFatalFault, clock.time(), vpn, 1, packUvmEvent(reason, UVM_ID_GPU, UVM_ID_GPU));
   const verb = access > UVM_FAULT_ACCESS_TYPE_READ ? 'VIRT_WRITE' : 'VIRT_READ';
   const text = `Xid 31: MMU Fault: ENGINE ${engine} faulted @ ${vpnToHex(vpn)}. Fault is of type FAULT_PDE ACCESS_TYPE_${verb}`;
-  driver.log.push(`NVRM: ${text}`);
+  log.push(`NVRM: ${text}`);
   if (space.fatal === undefined) space.fatalErrno = ERRNO_OF_REASON[reason] ?? -EIO;
   const { systemMemoryRefusal: refusal } = space;
   space.fatal ??= refusal === '' || space.range(vpn) !== undefined ? text : `${text}; ${refusal}`;

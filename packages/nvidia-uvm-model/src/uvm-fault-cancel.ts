@@ -1,12 +1,12 @@
 import { UTLBS } from '@hmm/gpu';
 import type { Task } from '@hmm/kernel';
-import type { UvmDriver } from './uvm-driver.js';
+import type { UvmParentGpu } from './uvm-gpu.js';
 import { recordFatal } from './uvm-fatal-fault.js';
 import { UvmFaultBatch } from './uvm-fault-batch.js';
 import { flushFaultBuffer, pushReplay } from './uvm-replay.js';
 
 /** Serves the entries of a batch, marking those that cannot be. */
-type ServeBatch = (driver: UvmDriver, batch: UvmFaultBatch) => Task;
+type ServeBatch = (gpu: UvmParentGpu, batch: UvmFaultBatch) => Task;
 
 /**
  * The cancel step after a batch with fatal faults. What was fetched may be stale by now, so everything is thrown away,
@@ -14,35 +14,35 @@ type ServeBatch = (driver: UvmDriver, batch: UvmFaultBatch) => Task;
  * that cannot do that, by uTLB.
  * @uvm uvm_gpu_replayable_faults.c cancel_faults_precise
  */
-export function* cancelFaults(driver: UvmDriver, serve: ServeBatch): Task {
-  const { gpu, replayable: state } = driver;
-  const batch = (state.cancelBatch ??= new UvmFaultBatch(gpu.faultBuffer.size, true));
-  if (gpu.preset.capability.preciseCancel) {
-    yield* refetch(driver, batch, serve, state.coalesce);
-    cancelFatal(driver, batch);
-  } else yield* cancelByUtlb(driver, batch, serve);
-  flushFaultBuffer(driver, 'update-put');
-  pushReplay(driver);
+export function* cancelFaults(gpu: UvmParentGpu, serve: ServeBatch): Task {
+  const { hw, replayable: state } = gpu;
+  const batch = (state.cancelBatch ??= new UvmFaultBatch(hw.faultBuffer.size, true));
+  if (hw.preset.capability.preciseCancel) {
+    yield* refetch(gpu, batch, serve, state.coalesce);
+    cancelFatal(gpu, batch);
+  } else yield* cancelByUtlb(gpu, batch, serve);
+  flushFaultBuffer(gpu, 'update-put');
+  pushReplay(gpu);
 }
 
-function* refetch(driver: UvmDriver, batch: UvmFaultBatch, serve: ServeBatch, coalesce: boolean): Task {
-  const { gpu } = driver;
-  flushFaultBuffer(driver, 'update-put');
-  pushReplay(driver);
-  gpu.retryStalled();
-  driver.replayable.cachedPut = gpu.faultBuffer.putBy(Infinity);
-  batch.fetch(gpu.faultBuffer, gpu.faultBuffer.size, coalesce, driver.replayable.cachedPut);
+function* refetch(gpu: UvmParentGpu, batch: UvmFaultBatch, serve: ServeBatch, coalesce: boolean): Task {
+  const { hw, replayable } = gpu;
+  flushFaultBuffer(gpu, 'update-put');
+  pushReplay(gpu);
+  hw.retryStalled();
+  replayable.cachedPut = hw.faultBuffer.putBy(Infinity);
+  batch.fetch(hw.faultBuffer, hw.faultBuffer.size, coalesce, replayable.cachedPut);
   batch.sort();
-  yield* serve(driver, batch);
+  yield* serve(gpu, batch);
 }
 
 /** Ends the accesses of all fatal entries, one by one and to the page. */
-export function cancelFatal(driver: UvmDriver, batch: UvmFaultBatch): void {
+export function cancelFatal(gpu: UvmParentGpu, batch: UvmFaultBatch): void {
   for (let i = 0; i < batch.count; i++) {
     const cancel = batch.cancel[i] ?? 0;
     if (cancel === 0) continue;
-    recordEntry(driver, batch, i);
-    driver.gpu.cancel(batch.instance[i] ?? 0, batch.vpn[i] ?? 0, cancel - 1);
+    recordEntry(gpu, batch, i);
+    gpu.hw.cancel(batch.instance[i] ?? 0, batch.vpn[i] ?? 0, cancel - 1);
   }
 }
 
@@ -51,12 +51,12 @@ export function cancelFatal(driver: UvmDriver, batch: UvmFaultBatch): void {
  * by round. Prefetches raise no faults meanwhile.
  * @uvm uvm_gpu_replayable_faults.c cancel_faults_all / uvm_hal cancel_faults_targeted
  */
-function* cancelByUtlb(driver: UvmDriver, batch: UvmFaultBatch, serve: ServeBatch): Task {
-  const { gpu } = driver;
-  const prefetched = gpu.prefetchFaults;
-  gpu.prefetchFaults = false;
+function* cancelByUtlb(gpu: UvmParentGpu, batch: UvmFaultBatch, serve: ServeBatch): Task {
+  const { hw } = gpu;
+  const prefetched = hw.prefetchFaults;
+  hw.prefetchFaults = false;
   for (let round = 0; round < 2 * UTLBS; round++) {
-    yield* refetch(driver, batch, serve, false);
+    yield* refetch(gpu, batch, serve, false);
     if (batch.fatal === 0) break;
     const utlb = fatalUtlb(batch);
     if (utlb < 0) continue;
@@ -64,11 +64,11 @@ function* cancelByUtlb(driver: UvmDriver, batch: UvmFaultBatch, serve: ServeBatc
     for (let i = 0; i < batch.count; i++) {
       if (batch.utlb[i] !== utlb) continue;
       vpn = batch.vpn[i] ?? 0;
-      recordEntry(driver, batch, i);
+      recordEntry(gpu, batch, i);
     }
-    gpu.cancelUtlb(utlb, vpn);
+    hw.cancelUtlb(utlb, vpn);
   }
-  gpu.prefetchFaults = prefetched;
+  hw.prefetchFaults = prefetched;
 }
 
 /** A uTLB with fatal faults only; -1 when there is none yet. */
@@ -82,8 +82,8 @@ function fatalUtlb(batch: UvmFaultBatch): number {
   return -1;
 }
 
-function recordEntry(driver: UvmDriver, batch: UvmFaultBatch, i: number): void {
-  const space = driver.spaceOf(batch.instance[i] ?? 0);
+function recordEntry(gpu: UvmParentGpu, batch: UvmFaultBatch, i: number): void {
+  const space = gpu.spaceOf(batch.instance[i] ?? 0);
   if (space === undefined) return;
-  recordFatal(driver, space, batch.vpn[i] ?? 0, batch.access[i] ?? 0, batch.reason[i] ?? 0, 'GRAPHICS');
+  recordFatal(space, batch.vpn[i] ?? 0, batch.access[i] ?? 0, batch.reason[i] ?? 0, 'GRAPHICS');
 }

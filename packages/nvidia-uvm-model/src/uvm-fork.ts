@@ -1,9 +1,5 @@
-import { maskCopy, newMask } from './uvm-page-mask.js';
-import { UVM_ID_CPU } from './uvm-types.js';
-import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
-
-const mapped = newMask();
+import { zapCpu } from './uvm-vma.js';
 
 /**
  * The process forks: the child's mapping of managed memory is disabled, and the parent's CPU mappings
@@ -11,10 +7,5 @@ const mapped = newMask();
  * @uvm uvm.c uvm_vm_open_managed
  */
 export function uvmForkZap(space: UvmVaSpace): void {
-  for (const range of space.all()) {
-    for (const block of range.existingBlocks()) {
-      maskCopy(mapped, block.cpu.read);
-      uvmVaBlockUnmap(block, UVM_ID_CPU, mapped);
-    }
-  }
+  for (const range of space.all()) for (const block of range.existingBlocks()) zapCpu(space.context, block);
 }

@@ -1,9 +1,10 @@
-import type { AccessCounterNotification, GpuPreset } from '@hmm/gpu';
+import type { AccessCounterNotification, Gpu, GpuPreset } from '@hmm/gpu';
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import { uvmAtsEnabled } from './uvm-capability.js';
-import type { UvmDriver } from './uvm-driver.js';
-import { maskAnd, maskAndNot, maskEmpty, maskFill, newMask } from './uvm-page-mask.js';
-import { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmGlobal } from './uvm-global.js';
+import type { UvmParentGpu } from './uvm-gpu.js';
+import { maskAnd, maskAndNot, maskEmpty, maskFill, newMask, type UvmPageMask } from './uvm-page-mask.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { UvmEventTypeAccessCounter } from './uvm-tools.js';
 import { UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
@@ -28,11 +29,11 @@ export class UvmAccessCounters {
   /** Batches fetched, notifications served. */
   batches = 0;
   notifications = 0;
-  readonly context = new UvmServiceContext();
+  readonly context: UvmServiceBlockContext;
   readonly accessed = newMask();
 
-  constructor(driver: Pick<UvmDriver, 'gpu' | 'params' | 'release'>) {
-    const { gpu, params, release } = driver;
+  constructor(gpu: Gpu, { params, release }: UvmGlobal, context: UvmServiceBlockContext) {
+    this.context = context;
     const wish = params.get('uvm_perf_access_counter_migration_enable');
     const wanted = wish < 0 ? uvmAtsEnabled(gpu.preset, params) : wish === 1;
     this.enabled = wanted && accessCountersSupported(gpu.preset, release);
@@ -58,26 +59,25 @@ function accessCountersSupported(preset: GpuPreset, release: number): boolean {
  * memory is left alone and its counters stay as they are.
  * @uvm uvm_gpu_access_counters.c uvm_service_access_counters
  */
-export function* uvmServiceAccessCounters(driver: UvmDriver): Task {
-  const { gpu, accessCounters: state } = driver;
-  while (gpu.accessCounters.notifications.length > 0) {
-    const batch = gpu.accessCounters.fetch(state.batchSize);
+export function* uvmServiceAccessCounters(gpu: UvmParentGpu): Task {
+  const { accessCounters: state, clock, hw, kernel, tools } = gpu;
+  while (hw.accessCounters.notifications.length > 0) {
+    const batch = hw.accessCounters.fetch(state.batchSize);
     batch.sort((a, b) => a.instance - b.instance || a.vpn - b.vpn);
     state.batches++;
-    if (driver.kernel.sched.exploring) yield SP_PREEMPT;
+    if (kernel.sched.exploring) yield SP_PREEMPT;
     for (const notification of batch) {
-      const { now } = driver.kernel.sched;
       const { vpn, pages, subGranules } = notification;
       state.notifications++;
-      driver.tools.record(UvmEventTypeAccessCounter, now, vpn, pages, subGranules);
-      if (state.migrates) yield* serviceNotification(driver, notification);
+      tools.record(UvmEventTypeAccessCounter, clock.time(), vpn, pages, subGranules);
+      if (state.migrates) yield* serviceNotification(gpu, notification);
     }
   }
 }
 
-function* serviceNotification(driver: UvmDriver, notification: AccessCounterNotification): Task {
+function* serviceNotification(gpu: UvmParentGpu, notification: AccessCounterNotification): Task {
   const { instance, vpn, pages } = notification;
-  const space = driver.spaceOf(instance);
+  const space = gpu.spaceOf(instance);
   if (space === undefined) return;
   if (!space.lock.tryReadFast()) yield* space.lock.read();
   let cleared = space.hmm?.findBlock(vpn) === undefined;
@@ -87,44 +87,43 @@ function* serviceNotification(driver: UvmDriver, notification: AccessCounterNoti
       at++;
       continue;
     }
-    cleared = (yield* serviceBlock(driver, block, notification)) && cleared;
+    cleared = (yield* serviceBlock(gpu, block, notification)) && cleared;
     at = block.start + block.pages;
   }
   space.lock.unlockRead();
-  if (cleared) driver.gpu.accessCounters.clear(instance, vpn);
+  if (cleared) gpu.hw.accessCounters.clear(instance, vpn);
 }
 
 /** Moves what the GPU uses of a block; false when it failed, and the counter is to stay as it is. */
 function* serviceBlock(
-  driver: UvmDriver,
+  { accessCounters, clock, kernel, work }: UvmParentGpu,
   block: UvmVaBlock,
   notification: AccessCounterNotification,
 ): Task<boolean> {
   if (!block.lock.tryFast()) yield* block.lock.lock();
-  const { context: ctx } = driver.accessCounters;
-  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER, driver.kernel.sched.now);
-  expandNotification(driver, block, notification);
-  uvmVaBlockAddNotified(driver, ctx, block, UVM_ID_GPU, driver.accessCounters.accessed);
+  const { accessed, context: ctx } = accessCounters;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER, clock.time());
+  expandNotification(accessed, block, notification);
+  uvmVaBlockAddNotified(ctx, block, UVM_ID_GPU, accessed);
   maskAndNot(ctx.toCpu, block.cpu.resident);
   maskAndNot(ctx.toGpu, block.gpu.resident);
   const idle = maskEmpty(ctx.toCpu) && maskEmpty(ctx.toGpu);
-  const done = idle || uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
-  if (!idle) yield* driver.kernel.sched.delay(driver.costs.gpuService + ctx.copyNs);
+  const done = idle || uvmVaBlockServiceLocked(ctx, block, UVM_ID_GPU);
+  if (!idle) yield* kernel.sched.delay(work.notificationServed(ctx.done.copyNs));
   block.lock.unlock();
   return done;
 }
 
 /**
- * The pages of the block that the notification names, as far as they are elsewhere: stored in the state's mask. Stale where
+ * The pages of the block that the notification names, as far as they are elsewhere: stored in `accessed`. Stale where
  * the GPU maps nothing of the block any more.
  * @uvm uvm_gpu_access_counters.c expand_notification_block
  */
 function expandNotification(
-  driver: UvmDriver,
+  accessed: UvmPageMask,
   block: UvmVaBlock,
   notification: AccessCounterNotification,
 ): void {
-  const { accessed } = driver.accessCounters;
   accessed.fill(0);
   if (maskEmpty(block.gpu.read)) return;
   const { vpn, pages, subGranules } = notification;

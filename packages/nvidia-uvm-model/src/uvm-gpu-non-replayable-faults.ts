@@ -3,12 +3,12 @@ import { alignDown, EFAULT, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
 import type { Vma } from '@hmm/mm';
 import type { UvmAts } from './uvm-ats.js';
 import { newAtsFaults, uvmAtsServiceFaults } from './uvm-ats-faults.js';
-import type { UvmDriver } from './uvm-driver.js';
+import type { UvmParentGpu } from './uvm-gpu.js';
 import { recordFatal } from './uvm-fatal-fault.js';
 import { addHmmFault, hmmAccessErrno, newHmmFaults, uvmHmmServiceGpuFaults } from './uvm-hmm-gpu-fault.js';
 import type { UvmHmmVaSpace } from './uvm-hmm.js';
 import { maskSet, maskTest } from './uvm-page-mask.js';
-import { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
@@ -35,7 +35,11 @@ const SERVED = 0;
 export class UvmNonReplayableFaults {
   /** Counts faults: each is a batch of its own. */
   batchId = 0;
-  readonly context = new UvmServiceContext();
+  readonly context: UvmServiceBlockContext;
+
+  constructor(context: UvmServiceBlockContext) {
+    this.context = context;
+  }
 }
 
 /**
@@ -43,49 +47,54 @@ export class UvmNonReplayableFaults {
  * brought to the GPU and the channel cleared to go on, or the channel is killed. Other channels run on meanwhile.
  * @uvm uvm_gpu_non_replayable_faults.c uvm_parent_gpu_service_non_replayable_fault_buffer
  */
-export function* uvmServiceNonReplayableFaults(driver: UvmDriver): Task {
-  const { nonReplayableFaults } = driver.gpu;
+export function* uvmServiceNonReplayableFaults(gpu: UvmParentGpu): Task {
+  const { nonReplayableFaults } = gpu.hw;
   for (let fault = nonReplayableFaults.shift(); fault !== undefined; fault = nonReplayableFaults.shift()) {
-    driver.nonReplayable.batchId++;
-    yield* serviceFault(driver, fault);
+    gpu.nonReplayable.batchId++;
+    yield* serviceFault(gpu, fault);
     fault.channel.faulted = false;
   }
 }
 
-function* serviceFault(driver: UvmDriver, fault: NonReplayableFault): Task {
+function* serviceFault(gpu: UvmParentGpu, fault: NonReplayableFault): Task {
   const { channel, vpn, access } = fault;
-  const space = driver.spaceOf(channel.instance.id);
+  const space = gpu.spaceOf(channel.instance.id);
   if (space === undefined) {
     channel.killed = true;
     return;
   }
-  const { now } = driver.kernel.sched;
-  driver.tools.counters.gpuFaults++;
+  const { clock, kernel, tools, work } = gpu;
+  tools.counters.gpuFaults++;
   const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
-  driver.tools.record(UvmEventTypeGpuFault, now, vpn, 1, value);
-  const reason = yield* serviceAddress(driver, space, vpn, access);
-  yield* driver.kernel.sched.delay(driver.costs.gpuService + driver.costs.gpuInterrupt);
+  tools.record(UvmEventTypeGpuFault, clock.time(), vpn, 1, value);
+  const reason = yield* serviceAddress(gpu, space, vpn, access);
+  yield* kernel.sched.delay(work.nonReplayableServed());
   if (reason === SERVED) return;
-  recordFatal(driver, space, vpn, access, reason, 'CE');
+  recordFatal(space, vpn, access, reason, 'CE');
   channel.killed = true;
 }
 
 /** Serves one page of whatever memory; returns `UvmEventFatalReason*`, or 0. */
-function* serviceAddress(driver: UvmDriver, space: UvmVaSpace, vpn: number, access: number): Task<number> {
+function* serviceAddress(gpu: UvmParentGpu, space: UvmVaSpace, vpn: number, access: number): Task<number> {
   const block = space.block(vpn);
-  if (block !== undefined) return yield* serviceManaged(driver, block, vpn, access);
+  if (block !== undefined) return yield* serviceManaged(gpu, block, vpn, access);
   const { hmm } = space;
   return hmm === undefined ? UvmEventFatalReasonInvalidAddress : yield* serviceSystem(hmm, vpn, access);
 }
 
-function* serviceManaged(driver: UvmDriver, block: UvmVaBlock, vpn: number, access: number): Task<number> {
+function* serviceManaged(
+  { clock, kernel, nonReplayable }: UvmParentGpu,
+  block: UvmVaBlock,
+  vpn: number,
+  access: number,
+): Task<number> {
   if (!block.lock.tryFast()) yield* block.lock.lock();
-  const { context: ctx } = driver.nonReplayable;
-  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_NON_REPLAYABLE_FAULT, driver.kernel.sched.now);
-  uvmVaBlockAddUnhinted(driver, ctx, block, UVM_ID_GPU, vpn - block.start, access);
-  let served = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
-  served ||= uvmVaBlockServeRemotely(driver, ctx, block);
-  if (ctx.copyNs > 0) yield* driver.kernel.sched.delay(ctx.copyNs);
+  const { context: ctx } = nonReplayable;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_NON_REPLAYABLE_FAULT, clock.time());
+  uvmVaBlockAddUnhinted(ctx, block, UVM_ID_GPU, vpn - block.start, access);
+  let served = uvmVaBlockServiceLocked(ctx, block, UVM_ID_GPU);
+  served ||= uvmVaBlockServeRemotely(ctx, block);
+  if (ctx.done.copyNs > 0) yield* kernel.sched.delay(ctx.done.copyNs);
   block.lock.unlock();
   return served ? SERVED : UvmEventFatalReasonOutOfMemory;
 }

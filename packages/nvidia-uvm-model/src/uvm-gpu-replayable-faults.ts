@@ -1,20 +1,14 @@
 import { type GpuCapability, gpuFaultServiceable } from '@hmm/gpu';
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
-import type { UvmDriver } from './uvm-driver.js';
 import { markFatal } from './uvm-fatal-fault.js';
 import { cancelFatal, cancelFaults } from './uvm-fault-cancel.js';
 import { UvmFaultBatch } from './uvm-fault-batch.js';
 import { serviceAts, serviceHmm } from './uvm-hmm-fault-batch.js';
+import type { UvmParentGpu } from './uvm-gpu.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
-import { maskTest } from './uvm-page-mask.js';
+import { maskWeight } from './uvm-page-mask.js';
 import { faultsArrived, fetchBatch, flushFaultBuffer, flushModeOf, pushReplay } from './uvm-replay.js';
-import {
-  batchTime,
-  blockServiceTime,
-  interruptTime,
-  refusedAfter,
-  serialServiceTime,
-} from './uvm-service-time.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeGpuFault } from './uvm-tools.js';
 import {
   eventAccessType,
@@ -26,7 +20,9 @@ import {
   UvmEventFatalReasonInvalidFaultType,
   UvmEventFatalReasonOutOfMemory,
 } from './uvm-types.js';
+import { thrashes } from './uvm-perf-thrashing.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
+import type { UvmBlockWork } from './uvm-work.js';
 import {
   FAULT_TAKEN,
   FAULT_THROTTLED,
@@ -34,7 +30,6 @@ import {
   uvmVaBlockServeRemotely,
   uvmVaBlockServiceLocked,
 } from './uvm-va-block-service.js';
-import type { UvmVaSpace } from './uvm-va-space.js';
 
 /** Replay policies. @uvm uvm_gpu_replayable_faults.h uvm_perf_fault_replay_policy_t */
 export const UVM_PERF_FAULT_REPLAY_POLICY_BLOCK = 0;
@@ -63,21 +58,19 @@ export class UvmReplayableFaults {
   /** The present service call: batches and throttled batches so far. */
   batches = 0;
   throttledBatches = 0;
-  /** Virtual time of the last replay, ns. */
+  /** When the last replay was pushed, ns. */
   lastReplay = -Infinity;
   /** The present service call was entered by an interrupt and has served no batch yet. */
   interrupted = false;
-  /** No fault of the running kernel has been served yet. */
-  firstOfKernel = true;
-  /** Batches in a row, up to the one before, that were refused because of throttling. */
-  refusals = 0;
-  /** A service has met a thrashing page before. */
-  metThrashing = false;
   /** When prefetch faults come on again, ns. */
   prefetchOffUntil = 0;
 
+  /** What the services of a batch work on. */
+  readonly context: UvmServiceBlockContext;
+
   /** For a GPU with `capability`. Pascal's prefetch faults are off unless a parameter has them on. */
-  constructor(params: UvmModuleParams, capability: GpuCapability) {
+  constructor(params: UvmModuleParams, capability: GpuCapability, context: UvmServiceBlockContext) {
+    this.context = context;
     const forced = params.get('uvm_force_prefetch_fault_support') === 1;
     this.prefetchFaultsSupported = capability.prefetchFaults || (capability.replayableFaults && forced);
     this.batchSize = params.get('uvm_perf_fault_batch_count');
@@ -89,109 +82,117 @@ export class UvmReplayableFaults {
     this.reenableLapse = params.get('uvm_perf_reenable_prefetch_faults_lapse_msec') * 1e6;
     this.batch = new UvmFaultBatch(this.batchSize);
   }
+
+  /** The limits of one service call are reached. */
+  get isOver(): boolean {
+    return this.batches >= this.maxBatches || this.throttledBatches >= this.maxThrottled;
+  }
+
+  /** A new service call begins. */
+  interrupt(): void {
+    this.batches = 0;
+    this.throttledBatches = 0;
+    this.interrupted = true;
+  }
 }
 
 /**
- * Serves the replayable fault buffer until it is empty or the limits of one call are reached: fetch, preprocess, serve block by block, replay by policy. A call that
- * comes right after a replay goes on as the same call of the driver, which polls for a while; a later one is a new
- * interrupt.
+ * Serves the replayable fault buffer until it is empty or the limits of one call are reached: fetch, preprocess, serve block by block,
+ * replay by policy. A call that comes right after a replay goes on as the same call of the driver, which polls for a while; a later one is
+ * a new interrupt.
  * @uvm uvm_gpu_replayable_faults.c uvm_parent_gpu_service_replayable_faults
  */
-export function* uvmParentGpuServiceReplayableFaults(driver: UvmDriver): Task {
-  const state = driver.replayable;
-  const { gpu } = driver;
-  enterService(driver);
+export function* uvmParentGpuServiceReplayableFaults(gpu: UvmParentGpu): Task {
+  const { hw, kernel, replayable: state, tools, work } = gpu;
+  enterService(gpu);
   let replayed = false;
-  while (gpu.faultBuffer.pending > 0) {
-    if (state.batches >= state.maxBatches || state.throttledBatches >= state.maxThrottled) break;
-    if (!faultsArrived(driver)) {
+  while (hw.faultBuffer.pending > 0 && !state.isOver) {
+    if (!faultsArrived(gpu)) {
       if (replayed) break;
-      interrupt(state);
+      state.interrupt();
     }
-    const { batch } = state;
-    fetchBatch(driver, batch);
+    const batch = fetchBatch(gpu);
     state.batchId++;
-    driver.tools.counters.batches++;
-    if (driver.kernel.sched.exploring) yield SP_PREEMPT;
-    yield* serviceBatch(driver, batch);
-    prefetchFaultControl(driver, batch);
+    tools.counters.batches++;
+    work.batchFetched();
+    if (kernel.sched.exploring) yield SP_PREEMPT;
+    yield* serviceFaultBatch(gpu, batch);
+    prefetchFaultControl(gpu, batch);
     state.batches++;
     if (batch.fatal > 0 && !batch.outOfMemory) {
-      yield* cancelFaults(driver, serviceBatch);
+      yield* cancelFaults(gpu, serviceFaultBatch);
       replayed = true;
       continue;
     }
-    if (batch.outOfMemory) cancelFatal(driver, batch);
+    if (batch.outOfMemory) cancelFatal(gpu, batch);
     else if (batch.throttled > 0) state.throttledBatches++;
-    replayed = replayBatch(driver, batch) || replayed;
+    replayed = replayBatch(gpu, batch) || replayed;
     if (batch.outOfMemory) break;
   }
-  if (!replayed) pushReplay(driver);
+  if (!replayed) pushReplay(gpu);
 }
 
 /** A fault that comes later than the driver polls needs an interrupt: a new call begins. */
-function enterService(driver: UvmDriver): void {
-  const state = driver.replayable;
-  const { now } = driver.kernel.sched;
-  driver.unpinUntil(now);
-  if (now >= state.prefetchOffUntil) driver.gpu.prefetchFaults = state.prefetchFaultsSupported;
-  const over = state.batches >= state.maxBatches || state.throttledBatches >= state.maxThrottled;
-  if (over || now - state.lastReplay > driver.costs.gpuInterruptAfter) interrupt(state);
+function enterService({ clock, hw, replayable: state }: UvmParentGpu): void {
+  const now = clock.time();
+  if (now >= state.prefetchOffUntil) hw.prefetchFaults = state.prefetchFaultsSupported;
+  if (state.isOver || now > clock.pollsUntil(state.lastReplay)) state.interrupt();
 }
 
-function interrupt(state: UvmReplayableFaults): void {
-  state.batches = 0;
-  state.throttledBatches = 0;
-  state.interrupted = true;
-}
-
-function* serviceBatch(driver: UvmDriver, batch: UvmFaultBatch): Task {
-  const { sched } = driver.kernel;
+/** Serves the entries of a batch, block by block, or VMA by VMA where they are system memory. @uvm uvm_gpu_replayable_faults.c service_fault_batch */
+function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
+  const { kernel, replayable: state, work } = gpu;
+  const { sched } = kernel;
   for (let at = 0; at < batch.count;) {
     const index = batch.order[at] ?? 0;
-    const space = driver.spaceOf(batch.instance[index] ?? 0);
+    const space = gpu.spaceOf(batch.instance[index] ?? 0);
     if (space === undefined) {
       at++;
       continue;
     }
     const block = space.block(batch.vpn[index] ?? 0);
-    if (block !== undefined && gpuFaultServiceable(batch.type[index] ?? 0)) {
-      const interrupt = batch.cached === 1 ? interruptTime(driver) : 0;
-      if (interrupt > 0) yield* sched.delay(interrupt);
-      if (!block.lock.tryFast()) yield* block.lock.lock();
-      const end = serviceFaultsOfBlock(driver, batch, space, block, at);
-      if (end < 0) yield* serveWithoutRoom(driver, batch, block, at, ~end);
-      at = end < 0 ? ~end : end;
-      batch.services++;
-      const ns =
-        batch.cached === 1 ? serialServiceTime(driver, space, block, batch) : blockServiceTime(driver);
-      // Who waits for the lock has it between two refusals.
-      const after = batch.cached === 1 && batch.throttled > 0 ? refusedAfter(driver) : 0;
-      if (ns > after && !sched.delayFast(ns - after)) yield* sched.delay(ns - after);
-      block.gpuSeen = true;
-      block.lock.unlock();
-      if (after > 0) yield* sched.delay(after);
-      continue;
-    }
     if (block === undefined && space.hmm !== undefined) {
       at =
         space.ats === undefined
-          ? yield* serviceHmm(driver, batch, space, space.hmm, at)
-          : yield* serviceAts(driver, batch, space.ats, space.hmm, at);
+          ? yield* serviceHmm(gpu, batch, space.hmm, at)
+          : yield* serviceAts(gpu, batch, space.ats, space.hmm, at);
       continue;
     }
-    serveWithoutBlock(driver, batch, index);
-    at++;
+    if (block === undefined || !gpuFaultServiceable(batch.type[index] ?? 0)) {
+      serveWithoutBlock(gpu, batch, index);
+      at++;
+      continue;
+    }
+    const entering = state.interrupted ? work.interrupted(batch.cached) : 0;
+    if (entering > 0) yield* sched.delay(entering);
+    if (!block.lock.tryFast()) yield* block.lock.lock();
+    const end = serviceFaultsOfBlock(gpu, batch, block, at);
+    if (end < 0) yield* serveWithoutRoom(gpu, batch, block, at, ~end);
+    at = end < 0 ? ~end : end;
+    batch.services++;
+    const ns = work.blockServed(space.id, batch.cached, serviceDone(state, batch));
+    // Who waits for the lock has it between two refusals.
+    const after = batch.cached === 1 && batch.throttled > 0 ? work.refusalReturns() : 0;
+    if (ns > after && !sched.delayFast(ns - after)) yield* sched.delay(ns - after);
+    block.lock.unlock();
+    if (after > 0) yield* sched.delay(after);
   }
-  if (batch.cached <= 1) return;
-  const ns = batchTime(driver, batch);
-  if (!sched.delayFast(ns)) yield* sched.delay(ns);
+  const ns = work.batchServed(batch.cached, batch.throttled);
+  if (ns > 0 && !sched.delayFast(ns)) yield* sched.delay(ns);
+}
+
+/** What the service that has just ended did. */
+function serviceDone({ context: ctx }: UvmReplayableFaults, batch: UvmFaultBatch): UvmBlockWork {
+  const { done } = ctx;
+  done.copiesEnd = ctx.copiesEnd;
+  if (batch.cached === 1) done.prefetched = maskWeight(ctx.prefetch);
+  return done;
 }
 
 /** No block covers the address, or the fault cannot be served: prefetches are counted, the rest is fatal. */
-function serveWithoutBlock(driver: UvmDriver, batch: UvmFaultBatch, index: number): void {
+function serveWithoutBlock({ tools }: UvmParentGpu, batch: UvmFaultBatch, index: number): void {
   const access = batch.access[index] ?? 0;
-  if (!batch.cancelling) driver.tools.counters.gpuFaults++;
+  if (!batch.cancelling) tools.counters.gpuFaults++;
   if (access === UVM_FAULT_ACCESS_TYPE_PREFETCH) {
     batch.invalidPrefetches++;
     return;
@@ -204,17 +205,20 @@ function serveWithoutBlock(driver: UvmDriver, batch: UvmFaultBatch, index: numbe
 /**
  * Serves the entries from position `at` of the order that lie in `block`, whose lock is held.
  * @returns the position after them; its complement when there was no room for them.
+ * @uvm uvm_gpu_replayable_faults.c service_fault_batch_block_locked
  */
 function serviceFaultsOfBlock(
-  driver: UvmDriver,
+  { clock, replayable }: UvmParentGpu,
   batch: UvmFaultBatch,
-  space: UvmVaSpace,
   block: UvmVaBlock,
   at: number,
 ): number {
-  beginService(driver, space, block, batch, at);
-  const end = gatherFaults(driver, batch, space, block, at);
-  return uvmVaBlockServiceLocked(driver, driver.faultContext, block, UVM_ID_GPU) ? end : ~end;
+  const { context: ctx } = replayable;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, clock.time());
+  const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
+  clock.gpuService(block.range.space.id, batch.cached, thrashes(block, page), ctx);
+  const end = gatherFaults(ctx, batch, block, at);
+  return uvmVaBlockServiceLocked(ctx, block, UVM_ID_GPU) ? end : ~end;
 }
 
 /**
@@ -222,108 +226,78 @@ function serviceFaultsOfBlock(
  * eviction sleeps: with the block lock dropped, once more from the top. Then from host memory, else they are fatal.
  */
 function* serveWithoutRoom(
-  driver: UvmDriver,
+  { devmem, replayable }: UvmParentGpu,
   batch: UvmFaultBatch,
   block: UvmVaBlock,
   at: number,
   end: number,
 ): Task {
-  const ctx = driver.faultContext;
+  const { context: ctx } = replayable;
   let outcome = false;
-  while (!outcome && driver.devmem !== undefined) {
+  while (!outcome && devmem !== undefined) {
     block.lock.unlock();
-    const room = yield* driver.devmem.evictOne();
+    const room = yield* devmem.evictOne();
     if (!block.lock.tryFast()) yield* block.lock.lock();
     if (!room) break;
-    outcome = uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_GPU);
+    outcome = uvmVaBlockServiceLocked(ctx, block, UVM_ID_GPU);
   }
-  if (outcome || uvmVaBlockServeRemotely(driver, ctx, block)) return;
+  if (outcome || uvmVaBlockServeRemotely(ctx, block)) return;
   batch.outOfMemory = true;
   for (let i = at; i < end; i++) markFatal(batch, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);
 }
 
-/** Starts the context's clock: the moments of the hint and of the migration inside the service. */
-function beginService(
-  driver: UvmDriver,
-  space: UvmVaSpace,
-  block: UvmVaBlock,
-  batch: UvmFaultBatch,
-  at: number,
-): void {
-  const { costs, faultContext: ctx, replayable: state } = driver;
-  const { now } = driver.kernel.sched;
-  ctx.startTime = now;
-  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
-  ctx.hintTime = now + (state.refusals > 0 ? costs.gpuHintRefused : costs.gpuHint);
-  ctx.migrationTime = ctx.hintTime + (state.refusals > 0 ? costs.gpuMigrationRefused : costs.gpuMigration);
-  if (batch.cached === 1 && space.gpuFaults === 0) ctx.migrationTime += costs.gpuServiceFirst;
-  ctx.mapTime = ctx.hintTime + costs.map;
-  const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
-  const thrashes = block.thrashing?.pages !== undefined && maskTest(block.thrashing.thrashingPages, page);
-  if (thrashes && !state.metThrashing) {
-    state.metThrashing = true;
-    ctx.migrationTime += costs.firstThrashing;
-  }
-}
-
+/** Adds the entries from position `at` on that lie in `block` to the service. @returns the position after them. */
 function gatherFaults(
-  driver: UvmDriver,
+  ctx: UvmServiceBlockContext,
   batch: UvmFaultBatch,
-  space: UvmVaSpace,
   block: UvmVaBlock,
   at: number,
 ): number {
-  const ctx = driver.faultContext;
-  const { counters } = driver.tools;
+  const { done, startTime, tools } = ctx;
   const outer = block.start + block.pages;
+  const instance = block.range.space.id;
   let previous = -1;
   let i = at;
   for (; i < batch.count; i++) {
     const index = batch.order[i] ?? 0;
     const vpn = batch.vpn[index] ?? 0;
-    if (
-      vpn >= outer ||
-      batch.instance[index] !== space.instance.id ||
-      !gpuFaultServiceable(batch.type[index] ?? 0)
-    )
+    if (vpn >= outer || batch.instance[index] !== instance || !gpuFaultServiceable(batch.type[index] ?? 0))
       break;
     const access = batch.access[index] ?? 0;
-    if (!batch.cancelling) counters.gpuFaults++;
+    if (!batch.cancelling) tools.counters.gpuFaults++;
     if (vpn === previous) {
       batch.duplicates++;
       continue;
     }
     previous = vpn;
     const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
-    if (!batch.cancelling) driver.tools.record(UvmEventTypeGpuFault, ctx.startTime, vpn, 1, value);
-    const found = uvmVaBlockAddFault(driver, ctx, block, UVM_ID_GPU, vpn - block.start, access);
-    if (found === FAULT_THROTTLED) batch.throttled++;
-    else if (found === FAULT_TAKEN) space.gpuFaults++;
+    if (!batch.cancelling) tools.record(UvmEventTypeGpuFault, startTime, vpn, 1, value);
+    const found = uvmVaBlockAddFault(ctx, block, UVM_ID_GPU, vpn - block.start, access);
+    if (found === FAULT_THROTTLED) done.refused++;
+    else if (found === FAULT_TAKEN) done.taken++;
   }
+  batch.throttled += done.refused;
   return i;
 }
 
 /** Too many invalid prefetches switch prefetch faults off for a while. */
-function prefetchFaultControl(driver: UvmDriver, batch: UvmFaultBatch): void {
-  const state = driver.replayable;
+function prefetchFaultControl({ clock, hw, replayable: state }: UvmParentGpu, batch: UvmFaultBatch): void {
   if (state.reenableLapse === 0 || batch.invalidPrefetches * 3 <= state.batchSize * 2) return;
-  driver.gpu.prefetchFaults = false;
-  state.prefetchOffUntil = driver.kernel.sched.now + state.reenableLapse;
+  hw.prefetchFaults = false;
+  state.prefetchOffUntil = clock.time() + state.reenableLapse;
 }
 
 /** Replays as the policy says after a batch. @returns whether a replay was pushed. */
-function replayBatch(driver: UvmDriver, batch: UvmFaultBatch): boolean {
-  const state = driver.replayable;
-  state.refusals = batch.throttled > 0 ? state.refusals + 1 : 0;
+function replayBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): boolean {
+  const { hw, replayable: state, tools } = gpu;
   state.interrupted = false;
-  driver.tools.counters.duplicateFaults += batch.duplicates;
-  driver.tools.counters.coalescedFaults += batch.coalesced;
+  tools.counters.duplicateFaults += batch.duplicates;
+  tools.counters.coalescedFaults += batch.coalesced;
   const policy = state.replayPolicy;
-  if (policy === UVM_PERF_FAULT_REPLAY_POLICY_ONCE && driver.gpu.faultBuffer.pending > 0) return false;
-  if (policy === UVM_PERF_FAULT_REPLAY_POLICY_BLOCK)
-    for (let i = 1; i < batch.services; i++) pushReplay(driver);
+  if (policy === UVM_PERF_FAULT_REPLAY_POLICY_ONCE && hw.faultBuffer.pending > 0) return false;
+  if (policy === UVM_PERF_FAULT_REPLAY_POLICY_BLOCK) for (let i = 1; i < batch.services; i++) pushReplay(gpu);
   if (policy === UVM_PERF_FAULT_REPLAY_POLICY_BATCH_FLUSH)
-    flushFaultBuffer(driver, flushModeOf(driver, batch));
-  pushReplay(driver);
+    flushFaultBuffer(gpu, flushModeOf(batch, state.updatePutRatio));
+  pushReplay(gpu);
   return true;
 }

@@ -24,21 +24,20 @@ export function* uvmHmmMigrateRange(
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
   const end = start + pages;
   let seen = false;
-  let ns = 0;
+  const moved: UvmHmmMoved = { pages: 0, transfers: 0, zeroed: 0, copyNs: 0 };
   for (let at = start; at < end;) {
     const vma = findVma(mm, at);
     if (vma === undefined || vma.start >= end) break;
     seen = true;
     const stop = Math.min(vma.end, end);
     if (vma.ops === null && !uvmHmmMustUseSysmem(hmm, vma)) {
-      ns += yield* migrateVmaPart(hmm, vma, Math.max(at, vma.start), stop, to);
+      yield* migrateVmaPart(hmm, vma, { start: Math.max(at, vma.start), end: stop, to }, moved);
     }
     at = stop;
   }
   mm.mmapLock.unlockRead();
   const { driver } = hmm.space;
-  const fixed = to === UVM_ID_GPU ? driver.costs.prefetchToGpu : driver.costs.prefetchToCpu;
-  yield* driver.kernel.sched.delay((fixed + ns) * driver.gpu.preset.serviceScale.value);
+  yield* driver.kernel.sched.delay(driver.work.systemMigrated(to, moved));
   return seen ? 0 : -EFAULT;
 }
 
@@ -69,28 +68,20 @@ export function* uvmAtsMigrateRange(
   }
   mm.mmapLock.unlockRead();
   const { driver } = hmm.space;
-  const { costs } = driver;
-  const [fixed, each] =
-    to === UVM_ID_GPU
-      ? [costs.prefetchToGpu, costs.gpuCopyPage]
-      : [costs.prefetchToCpu, costs.prefetchToCpuPage];
-  const ns = fixed + each * moved.pages + moved.copyNs;
-  yield* driver.kernel.sched.delay(ns * driver.gpu.preset.serviceScale.value);
+  yield* driver.kernel.sched.delay(driver.work.systemMigrated(to, moved));
   return seen ? 0 : -EFAULT;
 }
 
-/** The part of one VMA; returns the time of it, ns. */
+/** The part of one VMA; what was done is added to `total`. */
 function* migrateVmaPart(
   hmm: UvmHmmVaSpace,
   vma: Vma,
-  start: number,
-  end: number,
-  to: UvmProcessorId,
-): Task<number> {
-  let ns = 0;
+  { start, end, to }: { readonly start: number; readonly end: number; readonly to: UvmProcessorId },
+  total: UvmHmmMoved,
+): Task {
   for (let at = start; at < end;) {
     const found = yield* hmm.block(at);
-    if (typeof found === 'number') return ns;
+    if (typeof found === 'number') return;
     const { block } = found;
     const outer = Math.min(end, block.start + block.pages);
     const pages = newMask();
@@ -104,11 +95,10 @@ function* migrateVmaPart(
     const moved = yield* uvmHmmMigrate({ ...base, faultPage: NO_PFN });
     found.migrateLock.unlock();
     if (to === UVM_ID_GPU) yield* mapMoved(found, at - block.start, outer - block.start);
-    const { costs } = hmm.space.driver;
-    ns += moved.copyNs + (to === UVM_ID_CPU ? costs.prefetchToCpuPage : costs.gpuCopyPage) * moved.pages;
+    total.pages += moved.pages;
+    total.copyNs += moved.copyNs;
     at = outer;
   }
-  return ns;
 }
 
 /** Single pass: the pages of a block that are in device memory now are mapped at once. */

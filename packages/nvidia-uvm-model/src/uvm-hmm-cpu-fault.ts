@@ -37,7 +37,7 @@ export function* uvmHmmMigrateToRam(devmem: UvmHmmDevmem, vmf: VmFault): Task<nu
     (vmf.flags & FAULT_FLAG_WRITE) !== 0 ? UvmEventMemoryAccessTypeWrite : UvmEventMemoryAccessTypeRead;
   driver.tools.record(
     UvmEventTypeCpuFault,
-    sched.now,
+    driver.clock.time(),
     vmf.vpn,
     1,
     packUvmEvent(kind, UVM_ID_CPU, UVM_ID_GPU),
@@ -60,18 +60,16 @@ export function* uvmHmmMigrateToRam(devmem: UvmHmmDevmem, vmf: VmFault): Task<nu
     faultPage: vmf.page,
   };
   const moved = yield* uvmHmmMigrate(move);
-  const { costs } = driver;
-  const copies = moved.pages === 0 ? 0 : costs.cpuCopy + costs.cpuCopyPage * moved.pages;
-  yield* sched.delay((costs.cpuFault + copies + moved.copyNs) * driver.gpu.preset.serviceScale.value);
+  yield* sched.delay(driver.work.systemCpuFaultServed(moved));
   hmm.migrateLock.unlock();
   return 0;
 }
 
 /** Adds the pages that the prefetcher takes along, inside VMA and policy. */
 function widen(hmm: UvmHmmBlock, vmf: VmFault, faulted: UvmPageMask, pages: UvmPageMask): void {
-  const { first, outer } = hmm.space.region(hmm, vmf.vma, vmf.vpn);
-  const prefetch = newMask();
-  uvmPerfPrefetchGetHint(hmm.space.space.driver, hmm.block, UVM_ID_CPU, faulted, first, outer, prefetch);
-  maskClip(prefetch, first, outer);
-  maskOr(pages, prefetch);
+  const region = hmm.space.region(hmm, vmf.vma, vmf.vpn);
+  const { context: ctx } = hmm.space.space;
+  uvmPerfPrefetchGetHint(ctx, hmm.block, UVM_ID_CPU, faulted, region);
+  maskClip(ctx.prefetch, region.first, region.outer);
+  maskOr(pages, ctx.prefetch);
 }

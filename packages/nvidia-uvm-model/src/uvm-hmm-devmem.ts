@@ -54,7 +54,7 @@ export class UvmHmmDevmem {
     this.owner = driver.kernel.allocIds(1);
     const made = memremapPages(memory, {
       type: coherent ? MEMORY_DEVICE_COHERENT : MEMORY_DEVICE_PRIVATE,
-      nr: driver.pmm.roots * UVM_CHUNK_PAGES_2M,
+      nr: driver.gpu.pmm.roots * UVM_CHUNK_PAGES_2M,
       owner: this.owner,
       ops: {
         pageFree: (pfn) => {
@@ -70,7 +70,7 @@ export class UvmHmmDevmem {
   alloc(block: UvmVaBlock, page: number): number {
     const { pagemap, driver } = this;
     if (pagemap === undefined) return NO_PFN;
-    const frame = driver.pmm.allocChunk(block, 1, driver.kernel.sched.now);
+    const frame = driver.gpu.pmm.allocChunk(block, 1, driver.clock.time());
     if (frame < 0) return NO_PFN;
     const pfn = pagemap.start + frame;
     zoneDevicePageInit(this.memory, pfn);
@@ -91,7 +91,7 @@ export class UvmHmmDevmem {
 
   /** Makes room for `pages` pages, evicting root chunks; false when that much cannot be had. */
   *ensureRoom(pages: number): Task<boolean> {
-    while (this.driver.pmm.room < pages) if (!(yield* this.evictOne())) return false;
+    while (this.driver.gpu.pmm.room < pages) if (!(yield* this.evictOne())) return false;
     return true;
   }
 
@@ -101,16 +101,15 @@ export class UvmHmmDevmem {
    */
   *evictOne(forced = false): Task<boolean> {
     const { driver } = this;
-    if (driver.params.get('uvm_global_oversubscription') === 0) return false;
-    const victim = driver.pmm.pickVictim(undefined, true, forced);
+    if (!driver.global.oversubscription) return false;
+    const victim = driver.gpu.pmm.pickVictim(undefined, true, forced);
     if (victim === undefined) return false;
-    const before = driver.pmm.allocated;
+    const before = driver.gpu.pmm.allocated;
     driver.tools.counters.evictions++;
     const isManaged = (block: UvmVaBlock): boolean => block.hmm === undefined && !block.unevictable;
-    for (const block of victim.owners) if (isManaged(block)) evictBlock(driver, driver.cpuContext, block);
+    for (const block of victim.owners) if (isManaged(block)) evictBlock(driver.gpu.reclaimContext, block);
     if (!victim.owners.every(isManaged)) yield* this.evictRoot(victim.root);
-    yield* driver.kernel.sched.delay(driver.costs.evict);
-    return driver.pmm.allocated < before;
+    return driver.gpu.pmm.allocated < before;
   }
 
   /** Brings every page of a root chunk home, whoever it belongs to; what is locked just now stays. */
@@ -137,7 +136,7 @@ export class UvmHmmDevmem {
     driver.tools.counters.movedPages += moved;
     const bytes = driver.tools.counters.bytes[UvmEventMigrationCauseEviction];
     if (bytes !== undefined) bytes.toHost += moved * PAGE_SIZE;
-    if (moved > 0) yield* driver.kernel.sched.delay(driver.gpu.copyEngine.book(moved * PAGE_SIZE, false));
+    if (moved > 0) yield* driver.kernel.sched.delay(driver.gpu.hw.copyEngine.book(moved * PAGE_SIZE, false));
   }
 
   /** The GPU loses its mapping of what is in device frame `pfn`, and the data is not there any more. */
@@ -147,19 +146,13 @@ export class UvmHmmDevmem {
     const { block, page } = owner;
     const mask = newMask();
     maskSet(mask, page);
-    uvmVaBlockUnmap(block, UVM_ID_GPU, mask);
+    uvmVaBlockUnmap(this.driver.gpu.reclaimContext, block, UVM_ID_GPU, mask);
     maskClear(block.gpu.resident, page);
     maskSet(block.cpu.resident, page);
     if (!evicted) return;
     maskSet(block.evicted, page);
     const value = packUvmEvent(UvmEventMigrationCauseEviction, UVM_ID_GPU, UVM_ID_CPU);
-    this.driver.tools.record(
-      UvmEventTypeMigration,
-      this.driver.kernel.sched.now,
-      block.start + page,
-      1,
-      value,
-    );
+    this.driver.tools.record(UvmEventTypeMigration, this.driver.clock.time(), block.start + page, 1, value);
   }
 
   /** Brings home everything that was handed out for blocks that `mine` accepts. */
@@ -182,6 +175,6 @@ export class UvmHmmDevmem {
     const owner = this.pageOwners.get(pfn);
     if (owner !== undefined) maskClear(owner.block.gpu.resident, owner.page);
     this.pageOwners.delete(pfn);
-    this.driver.pmm.freeChunk(pfn - (this.pagemap?.start ?? 0), 1);
+    this.driver.gpu.pmm.freeChunk(pfn - (this.pagemap?.start ?? 0), 1);
   }
 }

@@ -48,6 +48,7 @@ import {
   UVM_FAULT_ACCESS_TYPE_WRITE,
   UVM_ID_CPU,
   UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
   UVM_PROT_NONE,
   UVM_PROT_READ_WRITE,
   UvmEventMapRemoteCausePolicy,
@@ -116,16 +117,16 @@ export function* uvmHmmServiceGpuFaults(faults: UvmHmmFaults, vma: Vma): Task<nu
   const { space, block } = hmm;
   const { driver } = space.space;
   const { sched } = driver.kernel;
-  const { first, outer } = space.region(hmm, vma, block.start + maskNext(faults.faulted, 0));
+  const region = space.region(hmm, vma, block.start + maskNext(faults.faulted, 0));
   const toGpu = selectPages(faults, vma);
   if (maskEmpty(faults.faulted)) return 0;
   const pages = newMask();
   maskCopy(pages, faults.faulted);
   if (!maskEmpty(toGpu)) {
-    const prefetch = newMask();
-    uvmPerfPrefetchGetHint(driver, block, UVM_ID_GPU, toGpu, first, outer, prefetch);
-    maskOr(pages, prefetch);
-    maskOr(toGpu, prefetch);
+    const { context: ctx } = space.space;
+    uvmPerfPrefetchGetHint(ctx, block, UVM_ID_GPU, toGpu, region);
+    maskOr(pages, ctx.prefetch);
+    maskOr(toGpu, ctx.prefetch);
   }
   for (let round = 0; round < MAX_ROUNDS; round++) {
     if (sched.exploring) yield SP_PREEMPT;
@@ -160,11 +161,12 @@ function selectPages(faults: UvmHmmFaults, vma: Vma): UvmPageMask {
   const { space, block } = hmm;
   const { driver } = space.space;
   const toGpu = newMask();
-  const stay = driver.forceSysmem || uvmHmmMustUseSysmem(space, vma);
+  const ctx = space.space.context;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, driver.clock.time());
+  const stay = driver.global.forceSysmem || uvmHmmMustUseSysmem(space, vma);
   const { policy } = block.range;
   for (let page = maskNext(faulted, 0); page < PAGES_PER_BLOCK; page = maskNext(faulted, page + 1)) {
-    const { now } = driver.kernel.sched;
-    const hint = faults.hinted ? uvmPerfThrashingGetHint(driver, block, page, UVM_ID_GPU, now) : undefined;
+    const hint = faults.hinted ? uvmPerfThrashingGetHint(ctx, block, page, UVM_ID_GPU) : undefined;
     if (hint?.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE) {
       maskClear(faulted, page);
       faults.throttled++;
@@ -262,7 +264,7 @@ function* takeExclusive(faults: UvmHmmFaults, range: HmmRange, first: number): T
   const { hmm, atomics } = faults;
   const { driver } = hmm.space.space;
   const { memory, owner } = hmm.space.devmem;
-  if (driver.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU)) return 0;
+  if (driver.gpu.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU)) return 0;
   for (let page = maskNext(atomics, 0); page < PAGES_PER_BLOCK; page = maskNext(atomics, page + 1)) {
     const at = HMM_PFN_LANES * (page - first);
     if (((memory.map.flags[range.hmmPfns[at + 1] ?? 0] ?? 0) & PG_zone_device) !== 0) continue;
@@ -316,7 +318,7 @@ function mapOne(faults: UvmHmmFaults, page: number, pfn: number, writable: boole
   if (writable) {
     flags |= GPU_PTE_WRITE;
     maskSet(block.gpu.write, page);
-    const native = !remote || driver.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU);
+    const native = !remote || driver.gpu.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU);
     if (native || maskTest(faults.atomics, page)) {
       flags |= GPU_PTE_ATOMIC;
       maskSet(block.gpu.atomic, page);
@@ -330,5 +332,5 @@ function mapOne(faults: UvmHmmFaults, page: number, pfn: number, writable: boole
 function recordRemote(space: UvmHmmVaSpace, vpn: number, pages: number): void {
   const { driver } = space.space;
   const value = packUvmEvent(UvmEventMapRemoteCausePolicy, UVM_ID_GPU, UVM_ID_CPU);
-  driver.tools.record(UvmEventTypeMapRemote, driver.kernel.sched.now, vpn, pages, value);
+  driver.tools.record(UvmEventTypeMapRemote, driver.clock.time(), vpn, pages, value);
 }

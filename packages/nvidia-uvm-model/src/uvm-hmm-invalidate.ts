@@ -14,7 +14,7 @@ import {
 import type { UvmHmmBlock, UvmHmmVaSpace } from './uvm-hmm.js';
 import { maskAndNot, maskFill, newMask } from './uvm-page-mask.js';
 import { uvmPerfThrashingReset } from './uvm-perf-thrashing.js';
-import { UVM_ID_GPU } from './uvm-types.js';
+import { UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_API_HINT } from './uvm-types.js';
 import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 
 /**
@@ -67,10 +67,11 @@ function invalidateLocked(
   const mask = newMask();
   maskFill(mask, first, outer);
   driver.tools.counters.invalidations++;
-  uvmVaBlockUnmap(block, UVM_ID_GPU, mask);
+  const { invalidateContext: ctx } = space;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_API_HINT, driver.clock.time());
+  uvmVaBlockUnmap(ctx, block, UVM_ID_GPU, mask);
   if (range.event === MMU_NOTIFY_UNMAP || range.event === MMU_NOTIFY_CLEAR) {
-    const { now } = driver.kernel.sched;
-    uvmPerfThrashingReset(driver, block, first, outer, now);
+    uvmPerfThrashingReset(ctx, block, first, outer);
     maskAndNot(block.gpu.resident, mask);
     maskAndNot(block.cpu.resident, mask);
     maskAndNot(block.evicted, mask);

@@ -28,6 +28,7 @@ import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
 import {
   UVM_ID_CPU,
   UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
   UvmEventMigrationCauseCoherence,
   UvmEventMigrationCausePrefetch,
   UvmEventMigrationCauseUser,
@@ -160,7 +161,9 @@ function record(move: UvmHmmMove, copied: UvmPageMask, moved: UvmHmmMoved): void
   const { hmm, faulted, to } = move;
   const { driver } = hmm.space.space;
   const { counters } = driver.tools;
-  const now = driver.kernel.sched.now;
+  const now = driver.clock.time();
+  const ctx = hmm.space.space.context;
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
   const toDevice = to === UVM_ID_GPU;
   counters.movedPages += moved.pages;
   counters.zeroedPages += moved.zeroed;
@@ -171,12 +174,12 @@ function record(move: UvmHmmMove, copied: UvmPageMask, moved: UvmHmmMoved): void
     const outer = Math.min(maskNextClear(copied, page), border);
     const cause = causeOf(faulted, hit);
     const value = packUvmEvent(cause, toDevice ? UVM_ID_CPU : UVM_ID_GPU, to);
-    const ns = driver.gpu.copyEngine.book((outer - page) * PAGE_SIZE, toDevice);
+    const ns = driver.gpu.hw.copyEngine.book((outer - page) * PAGE_SIZE, toDevice);
     driver.tools.record(UvmEventTypeMigration, now + moved.copyNs, move.start + page, outer - page, value);
     const bytes = counters.bytes[cause];
     if (bytes !== undefined) bytes[toDevice ? 'toDevice' : 'toHost'] += (outer - page) * PAGE_SIZE;
     if (faulted !== undefined && move.start === hmm.block.start)
-      uvmPerfThrashingEvent(driver, hmm.block, to, 'migration', page, outer, now);
+      uvmPerfThrashingEvent(ctx, hmm.block, to, 'migration', page, outer);
     moved.transfers++;
     moved.copyNs += ns;
     page = maskNext(copied, outer);

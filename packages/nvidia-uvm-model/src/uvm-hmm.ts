@@ -15,8 +15,10 @@ import {
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
 } from '@hmm/mmu-notifier';
+import type { UvmVaBlockRegion } from './uvm-perf-prefetch.js';
 import type { UvmHmmDevmem } from './uvm-hmm-devmem.js';
 import { uvmHmmInvalidate } from './uvm-hmm-invalidate.js';
+import { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { UVM_PROT_NONE, UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE_ATOMIC } from './uvm-types.js';
 import { UvmVaBlock } from './uvm-va-block.js';
 import { defaultPolicy, type UvmVaPolicy } from './uvm-va-policy.js';
@@ -47,6 +49,8 @@ export class UvmHmmVaSpace {
   readonly space: UvmVaSpace;
   readonly mm: MmStruct;
   readonly devmem: UvmHmmDevmem;
+  /** What an invalidation works on: it may come in the middle of a service. */
+  readonly invalidateContext: UvmServiceBlockContext;
   private readonly blocks = new Map<number, UvmHmmBlock>();
   private policies: PolicyInterval[] = [];
 
@@ -54,6 +58,7 @@ export class UvmHmmVaSpace {
     this.space = space;
     this.mm = mm;
     this.devmem = devmem;
+    this.invalidateContext = new UvmServiceBlockContext(space.driver, space.driver.gpu);
   }
 
   /** The VMA of a page if the GPU may use it at all; undefined otherwise. @uvm uvm_hmm.c uvm_hmm_vma_is_valid */
@@ -122,7 +127,7 @@ export class UvmHmmVaSpace {
   }
 
   /** The interval around a page that one service may touch: VMA, block and policy. Sets the block's policy. */
-  region(hmm: UvmHmmBlock, vma: Vma, vpn: number): { first: number; outer: number } {
+  region(hmm: UvmHmmBlock, vma: Vma, vpn: number): UvmVaBlockRegion {
     const { block } = hmm;
     let low = Math.max(block.start, vma.start);
     let high = Math.min(block.start + block.pages, vma.end);

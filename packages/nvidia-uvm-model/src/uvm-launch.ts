@@ -4,27 +4,11 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 
 /** Launches a kernel in a VA space and waits for its end: launch, accesses with the faults they raise, synchronise. */
 export function* launchKernel(space: UvmVaSpace, accesses: GpuAccesses): Task<GpuKernel> {
-  const { driver } = space;
+  const { gpu, work } = space.driver;
   const { sched } = space.kernel;
-  const { costs } = driver;
-  driver.replayable.firstOfKernel = true;
-  space.kernels++;
-  space.callWarm = false;
-  yield* sched.delay(launchTime(space));
-  const kernel = driver.gpu.launch(space.instance, accesses);
-  yield* driver.gpu.run(kernel);
-  yield* sched.delay(costs.kernelEnd);
-  space.lastKernelEnd = sched.now;
-  space.lastDone = sched.now;
+  yield* sched.delay(work.kernelLaunched(space.id));
+  const kernel = gpu.hw.launch(space.instance, accesses);
+  yield* gpu.hw.run(kernel);
+  yield* sched.delay(work.kernelEnded(space.id));
   return kernel;
-}
-
-/** ns from the launch to the first access: the longer ago the last kernel, the colder all is. */
-function launchTime({ driver, kernels, lastKernelEnd, kernel }: UvmVaSpace): number {
-  const { costs } = driver;
-  if (kernels === 1) return costs.launch;
-  const idle = (kernel.sched.now - lastKernelEnd) / costs.launchIdleAfter;
-  return (
-    costs.launchBusy + costs.launchWarm * Math.exp(2 - kernels) + costs.launchIdle * (1 - Math.exp(-idle))
-  );
 }

@@ -100,8 +100,8 @@ function fillSlot(ats: UvmAts, args: MigrateVma, i: number, to: UvmProcessorId, 
 /** Counts what really moved. Each page that was copied is an event of its own; first touches are none. */
 function book(ats: UvmAts, args: MigrateVma, to: UvmProcessorId, moved: UvmHmmMoved): void {
   const { driver } = ats.space;
-  const { tools, gpu } = driver;
-  const { now } = driver.kernel.sched;
+  const { clock, gpu, tools } = driver;
+  const now = clock.time();
   const value = packUvmEvent(UvmEventMigrationCauseUser, to === UVM_ID_GPU ? UVM_ID_CPU : UVM_ID_GPU, to);
   let copied = 0;
   let zeroed = 0;
@@ -119,7 +119,7 @@ function book(ats: UvmAts, args: MigrateVma, to: UvmProcessorId, moved: UvmHmmMo
   tools.counters.movedPages += copied + zeroed;
   tools.counters.zeroedPages += zeroed;
   if (copied === 0) return;
-  const ns = gpu.copyEngine.book(copied * PAGE_SIZE, to === UVM_ID_GPU);
+  const ns = gpu.hw.copyEngine.book(copied * PAGE_SIZE, to === UVM_ID_GPU);
   const bytes = tools.counters.bytes[UvmEventMigrationCauseUser];
   if (bytes !== undefined) bytes[to === UVM_ID_GPU ? 'toDevice' : 'toHost'] += copied * PAGE_SIZE;
   moved.transfers++;

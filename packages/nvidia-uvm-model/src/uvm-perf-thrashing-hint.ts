@@ -1,30 +1,18 @@
-import type { UvmDriver } from './uvm-driver.js';
-import {
-  UVM_PERF_THRASHING_HINT_TYPE_NONE,
-  UVM_PERF_THRASHING_HINT_TYPE_PIN,
-  UVM_PERF_THRASHING_HINT_TYPE_THROTTLE,
-} from './uvm-perf-policy.js';
+import type { UvmParentGpu } from './uvm-gpu.js';
 import type { UvmThrashingPages } from './uvm-perf-thrashing.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_INVALID, type UvmProcessorId } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 
 /** Bit of `UvmThrashingPages.kinds`: permissions of the page were revoked. */
 export const HAS_REVOCATION = 2;
 
-/** A hint: what to do with a fault, and where to pin or until when to sleep. */
-export interface UvmThrashingHint {
-  type: number;
-  residency: UvmProcessorId;
-  /** End of the throttle period, ns. */
-  end: number;
-}
+/** What {@link decide} says: nothing special, or wait. Otherwise the processor at which the page is pinned. */
+export const LET_BE = -1;
+export const THROTTLE = -2;
 
-/** The one hint that the detector hands out; valid until the next is asked for. */
-export const hint: UvmThrashingHint = {
-  type: UVM_PERF_THRASHING_HINT_TYPE_NONE,
-  residency: UVM_ID_CPU,
-  end: 0,
-};
+/** A processor to pin a page at, {@link LET_BE} or {@link THROTTLE}. */
+export type UvmThrashingDecision = UvmProcessorId | typeof LET_BE | typeof THROTTLE;
 
 /** Opens a period or favours a requester; nobody is favoured in two periods running. */
 export function updateThrottling(
@@ -40,93 +28,70 @@ export function updateThrottling(
   } else if (pages.favoured[page] === 0) pages.favoured[page] = requester + 1;
 }
 
-/** Sets the hint for a fault of `requester` on a thrashing page. @uvm uvm_perf_thrashing.c get_hint_for_migration_thrashing */
+/** What to do with a fault of `requester` on a thrashing page. @uvm uvm_perf_thrashing.c get_hint_for_migration_thrashing */
 export function decide(
-  driver: UvmDriver,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   pages: UvmThrashingPages,
   page: number,
   requester: UvmProcessorId,
-): void {
-  const favoured = pages.favoured[page] === requester + 1;
-  if (pages.pinnedAt[page] !== 0 && ((pages.kinds[page] ?? 0) & HAS_REVOCATION) !== 0 && !favoured) {
-    hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
-    return;
-  }
+): UvmThrashingDecision {
+  const { gpu } = ctx;
+  const isFavoured = pages.favoured[page] === requester + 1;
+  if (pages.pinnedAt[page] !== 0 && ((pages.kinds[page] ?? 0) & HAS_REVOCATION) !== 0 && !isFavoured)
+    return THROTTLE;
   const processors = pages.processors[page] ?? 0;
   const preferred = block.range.policy.preferredLocation;
-  if (preferred !== UVM_ID_INVALID && allCanAccess(driver, processors, preferred)) {
-    pinAt(preferred);
-    return;
+  if (preferred !== UVM_ID_INVALID && allCanAccess(gpu, processors, preferred)) return preferred;
+  if (preferred === UVM_ID_INVALID || ((processors >>> preferred) & 1) === 0) {
+    const closest = block.closestResident(requester, page);
+    const at = closest === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+    if (allHaveNativeAtomics(gpu, processors, at)) return shared(gpu, processors, requester, at);
   }
-  if (
-    (preferred === UVM_ID_INVALID || ((processors >>> preferred) & 1) === 0) &&
-    fastPin(driver, block, page, processors, requester)
-  )
-    return;
-  const enough = (pages.throttlings[page] ?? 0) >= driver.thrashingParams.pinThreshold;
-  if (requester === preferred) preferredRequester(pages, page, requester, favoured, enough);
-  else if (pages.pinnedAt[page] !== 0) pinnedPage(driver, pages, page, requester, favoured, processors);
-  else if (!favoured) hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
-  else if (enough) pinAt(requester);
+  const isEnough = (pages.throttlings[page] ?? 0) >= ctx.global.thrashing.pinThreshold;
+  const pinnedAt = pages.pinnedAt[page] ?? 0;
+  if (requester === preferred && pinnedAt !== 0)
+    return isFavoured || pinnedAt === requester + 1 ? requester : THROTTLE;
+  if (pinnedAt !== 0) return pinned(gpu, pinnedAt - 1, requester, isFavoured, processors);
+  if (!isFavoured) return THROTTLE;
+  return isEnough ? requester : LET_BE;
 }
 
-function pinAt(id: UvmProcessorId): void {
-  hint.type = UVM_PERF_THRASHING_HINT_TYPE_PIN;
-  hint.residency = id;
-}
-
-/** Processors that reach each other fast, atomics included, share the page where it is. Returns whether that decides. */
-function fastPin(
-  driver: UvmDriver,
-  block: UvmVaBlock,
-  page: number,
+/** Processors that reach each other fast, atomics included, share the page where it is. */
+function shared(
+  gpu: UvmParentGpu,
   processors: number,
   requester: UvmProcessorId,
-): boolean {
-  const closest = block.closestResident(requester, page);
-  const at = closest === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  at: UvmProcessorId,
+): UvmThrashingDecision {
+  if (at !== UVM_ID_CPU || !allCanAccess(gpu, processors, requester)) return at;
+  return requester === UVM_ID_CPU ? LET_BE : requester;
+}
+
+/** A fault on a page that is pinned at `at`, by a requester that does not prefer to have it. */
+function pinned(
+  gpu: UvmParentGpu,
+  at: number,
+  requester: UvmProcessorId,
+  isFavoured: boolean,
+  processors: number,
+): UvmThrashingDecision {
+  const place = at === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  if (!isFavoured) return gpu.canAccess(requester, place) ? place : THROTTLE;
+  if (allCanAccess(gpu, processors, requester)) return requester;
+  return allCanAccess(gpu, processors, UVM_ID_CPU) ? UVM_ID_CPU : requester;
+}
+
+function allHaveNativeAtomics(gpu: UvmParentGpu, processors: number, at: UvmProcessorId): boolean {
   for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-    if (((processors >>> id) & 1) !== 0 && !driver.nativeAtomics(id, at)) return false;
+    if (((processors >>> id) & 1) !== 0 && !gpu.nativeAtomics(id, at)) return false;
   }
-  if (at !== UVM_ID_CPU || !allCanAccess(driver, processors, requester)) pinAt(at);
-  else if (requester === UVM_ID_GPU) pinAt(requester);
   return true;
 }
 
-function preferredRequester(
-  pages: UvmThrashingPages,
-  page: number,
-  requester: UvmProcessorId,
-  favoured: boolean,
-  enough: boolean,
-): void {
-  if (pages.pinnedAt[page] !== 0) {
-    if (favoured || pages.pinnedAt[page] === requester + 1) pinAt(requester);
-    else hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
-  } else if (!favoured) hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
-  else if (enough) pinAt(requester);
-}
-
-function pinnedPage(
-  driver: UvmDriver,
-  pages: UvmThrashingPages,
-  page: number,
-  requester: UvmProcessorId,
-  favoured: boolean,
-  processors: number,
-): void {
-  const at = pages.pinnedAt[page] === UVM_ID_GPU + 1 ? UVM_ID_GPU : UVM_ID_CPU;
-  if (favoured) {
-    const common = allCanAccess(driver, processors, UVM_ID_CPU) ? UVM_ID_CPU : requester;
-    pinAt(allCanAccess(driver, processors, requester) ? requester : common);
-  } else if (driver.canAccess(requester, at)) pinAt(at);
-  else hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
-}
-
-function allCanAccess(driver: UvmDriver, processors: number, residency: UvmProcessorId): boolean {
+function allCanAccess(gpu: UvmParentGpu, processors: number, residency: UvmProcessorId): boolean {
   for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-    if (((processors >>> id) & 1) !== 0 && !driver.canAccess(id, residency)) return false;
+    if (((processors >>> id) & 1) !== 0 && !gpu.canAccess(id, residency)) return false;
   }
   return true;
 }

@@ -1,4 +1,4 @@
-import type { UvmDriver } from './uvm-driver.js';
+import type { UvmGlobal } from './uvm-global.js';
 
 /** From this release on the lapse adapts. */
 export const UVM_RELEASE_ADAPTIVE_LAPSE = 590;
@@ -19,12 +19,8 @@ export class UvmThrashingLapse {
   private readonly threshold: number;
   private readonly adapts: boolean;
 
-  constructor({
-    params,
-    release,
-    thrashingParams,
-  }: Pick<UvmDriver, 'params' | 'release' | 'thrashingParams'>) {
-    this.ns = thrashingParams.lapse;
+  constructor({ params, release, thrashing }: Pick<UvmGlobal, 'params' | 'release' | 'thrashing'>) {
+    this.ns = thrashing.lapse;
     this.threshold = params.get('uvm_perf_lapse_vote_threshold');
     this.adapts = release >= UVM_RELEASE_ADAPTIVE_LAPSE && this.ns === LAPSE_DEFAULT;
   }

@@ -1,4 +1,3 @@
-import type { UvmDriver } from './uvm-driver.js';
 import {
   maskClear,
   maskEmpty,
@@ -17,15 +16,18 @@ import {
 import {
   decide,
   HAS_REVOCATION,
-  hint,
+  LET_BE,
+  THROTTLE,
   updateThrottling,
-  type UvmThrashingHint,
+  type UvmThrashingDecision,
 } from './uvm-perf-thrashing-hint.js';
+import type { UvmServiceBlockContext, UvmThrashingHint } from './uvm-service-block-context.js';
 import {
   packUvmEvent,
   UvmEventTypeThrashingDetected,
   UvmEventTypeThrottlingEnd,
   UvmEventTypeThrottlingStart,
+  type UvmTools,
 } from './uvm-tools.js';
 import {
   UVM_ID_CPU,
@@ -84,34 +86,36 @@ export class UvmThrashingInfo {
   resets = 0;
 }
 
+/** Whether a page of `block` counts as thrashing. */
+export function thrashes({ thrashing }: UvmVaBlock, page: number): boolean {
+  return thrashing?.pages !== undefined && maskTest(thrashing.thrashingPages, page);
+}
+
 /** Why an event is fed to the detector. */
 export type UvmThrashingEventKind = 'migration' | 'revocation';
 
 /**
- * Feeds a migration to, or a revocation of, `processor` over pages `first` … `outer - 1` at time `now`. @returns the pages found thrashing by it.
+ * Feeds a migration to, or a revocation of, `processor` over pages `first` … `outer - 1` at the service's migration time.
  * @uvm uvm_perf_thrashing.c thrashing_event_cb
  */
 export function uvmPerfThrashingEvent(
-  driver: UvmDriver,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   processor: UvmProcessorId,
   kind: UvmThrashingEventKind,
   first: number,
   outer: number,
-  now: number,
-): number {
-  const params = driver.thrashingParams;
-  if (!params.enabled) return 0;
+): void {
+  if (!ctx.global.thrashing.enabled) return;
   const info = (block.thrashing ??= new UvmThrashingInfo());
-  if (info.pages === undefined && !startPages(info, processor, now, block.range.space.lapse.ns)) return 0;
-  const pages = info.pages;
-  if (pages === undefined) return 0;
-  if (kind === 'migration' && allPinned(info.pinnedPages, first, outer)) return 0;
-  let detected = 0;
+  const { lapse } = block.range.space;
+  if (info.pages === undefined && !startPages(info, processor, ctx.migrationTime, lapse.ns)) return;
+  const { pages } = info;
+  if (pages === undefined || (kind === 'migration' && allPinned(info.pinnedPages, first, outer))) return;
   for (let page = first; page < outer; page++) {
-    if (pageEvent(driver, block, info, pages, page, processor, kind, now)) detected++;
+    if (pageEvent(ctx, block, pages, page, processor, kind))
+      detected(ctx, block, info, pages, page, processor);
   }
-  return detected;
 }
 
 function allPinned(pinned: UvmPageMask, first: number, outer: number): boolean {
@@ -129,17 +133,17 @@ function startPages(info: UvmThrashingInfo, processor: UvmProcessorId, now: numb
   return true;
 }
 
+/** Counts an event on a page; true where it is the one that makes the page thrash. */
 function pageEvent(
-  driver: UvmDriver,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
-  info: UvmThrashingInfo,
   pages: UvmThrashingPages,
   page: number,
   processor: UvmProcessorId,
   kind: UvmThrashingEventKind,
-  now: number,
 ): boolean {
-  const { threshold } = driver.thrashingParams;
+  const { threshold } = ctx.global.thrashing;
+  const now = ctx.migrationTime;
   const last = pages.lastTime[page] ?? 0;
   pages.processors[page] = (pages.processors[page] ?? 0) | (1 << processor);
   pages.lastTime[page] = now;
@@ -147,24 +151,34 @@ function pageEvent(
   const events = pages.events[page] ?? 0;
   if (now - last > block.range.space.lapse.ns) {
     if (events >= threshold && pages.pinnedAt[page] === 0)
-      uvmPerfThrashingResetPage(driver, block, page, now);
+      uvmPerfThrashingResetPage(ctx.tools, block, page, now);
     return false;
   }
   pages.kinds[page] = (pages.kinds[page] ?? 0) | (kind === 'migration' ? HAS_MIGRATION : HAS_REVOCATION);
   const count = Math.min(events + 1, MAX_EVENTS);
   pages.events[page] = count;
-  if (count >= threshold) info.lastThrashing = now;
-  if (count !== threshold || events === threshold) return false;
+  if (count >= threshold && block.thrashing !== undefined) block.thrashing.lastThrashing = now;
+  return count === threshold && events !== threshold;
+}
+
+/** A page thrashes from now on. */
+function detected(
+  { tools, migrationTime }: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  info: UvmThrashingInfo,
+  pages: UvmThrashingPages,
+  page: number,
+  processor: UvmProcessorId,
+): void {
   maskSet(info.thrashingPages, page);
-  driver.tools.counters.thrashingPages++;
+  tools.counters.thrashingPages++;
   const value = packUvmEvent((pages.processors[page] ?? 0) & (1 << UVM_ID_CPU), processor, processor);
-  driver.tools.record(UvmEventTypeThrashingDetected, now, block.start + page, 1, value);
-  return true;
+  tools.record(UvmEventTypeThrashingDetected, migrationTime, block.start + page, 1, value);
 }
 
 /** Forgets what a page did; the favoured processor and the number of throttlings stay. */
 export function uvmPerfThrashingResetPage(
-  driver: UvmDriver,
+  tools: UvmTools,
   block: UvmVaBlock,
   page: number,
   now: number,
@@ -172,7 +186,7 @@ export function uvmPerfThrashingResetPage(
   const info = block.thrashing;
   const pages = info?.pages;
   if (info === undefined || pages === undefined) return;
-  endThrottling(driver, block, pages, page, now);
+  endThrottling(tools, block, pages, page, now);
   pages.lastTime[page] = 0;
   pages.events[page] = 0;
   pages.processors[page] = 0;
@@ -188,57 +202,69 @@ export function uvmPerfThrashingResetPage(
  * @uvm uvm_perf_thrashing.c thrashing_reset_pages_in_region
  */
 export function uvmPerfThrashingReset(
-  driver: UvmDriver,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   first: number,
   outer: number,
-  now: number,
 ): void {
   const info = block.thrashing;
   if (info?.pages === undefined) return;
   for (let page = maskNext(info.thrashingPages, first); page < outer;) {
-    uvmPerfThrashingResetPage(driver, block, page, now);
+    uvmPerfThrashingResetPage(ctx.tools, block, page, ctx.migrationTime);
     page = maskNext(info.thrashingPages, page + 1);
   }
 }
 
 /**
- * What to do with a fault of `requester` on a page. The result is valid until the next
- * call.
+ * What to do with a fault of `requester` on a page, asked at the service's hint time. The result is the context's `hint`.
  * @uvm uvm_perf_thrashing.c uvm_perf_thrashing_get_hint
  */
 export function uvmPerfThrashingGetHint(
-  driver: UvmDriver,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   page: number,
   requester: UvmProcessorId,
-  now: number,
 ): UvmThrashingHint {
+  const { hint, hintTime: now } = ctx;
+  const { policy, thrashing: params } = ctx.global;
   hint.type = UVM_PERF_THRASHING_HINT_TYPE_NONE;
   const info = block.thrashing;
   const pages = info?.pages;
   if (info === undefined || pages === undefined) return hint;
-  if (epochReset(driver, block, info, now)) return hint;
-  if ((pages.events[page] ?? 0) < driver.thrashingParams.threshold) return hint;
-  if (!stillThrottled(driver, block, pages, page, requester, now)) {
+  if (epochReset(params, block, info, now)) return hint;
+  if ((pages.events[page] ?? 0) < params.threshold) return hint;
+  if (stillThrottled(ctx, block, pages, page, requester)) hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
+  else {
     const { lapse } = block.range.space;
     const since = now - (pages.lastTime[page] ?? 0);
     lapse.vote(since);
     if (pages.pinnedAt[page] === 0 && since > lapse.ns) return hint;
     pages.processors[page] = (pages.processors[page] ?? 0) | (1 << requester);
-    updateThrottling(pages, page, requester, now, driver.thrashingParams.nap);
-    decide(driver, block, pages, page, requester);
+    updateThrottling(pages, page, requester, now, params.nap);
+    setHint(hint, decide(ctx, block, pages, page, requester));
   }
-  const forced = driver.policy.thrashingHint?.(block, page, requester);
+  const forced = policy.thrashingHint?.(block, page, requester);
   if (forced !== undefined) hint.type = forced;
-  if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_PIN) pinPage(driver, block, info, pages, page, now);
-  else if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE)
-    throttle(driver, block, pages, page, requester, now);
+  if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_PIN) pinPage(ctx, block, info, pages, page);
+  else if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE) throttle(ctx, block, pages, page, requester);
   return hint;
 }
 
-function epochReset(driver: UvmDriver, block: UvmVaBlock, info: UvmThrashingInfo, now: number): boolean {
-  const { epoch, maxResets } = driver.thrashingParams;
+function setHint(hint: UvmThrashingHint, decision: UvmThrashingDecision): void {
+  if (decision === LET_BE) return;
+  if (decision === THROTTLE) hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
+  else {
+    hint.type = UVM_PERF_THRASHING_HINT_TYPE_PIN;
+    hint.residency = decision;
+  }
+}
+
+function epochReset(
+  { epoch, maxResets }: UvmThrashingParams,
+  block: UvmVaBlock,
+  info: UvmThrashingInfo,
+  now: number,
+): boolean {
   if (info.lastThrashing === 0 || now - info.lastThrashing <= epoch) return false;
   if (info.resets >= maxResets || !maskEmpty(info.pinnedPages)) return false;
   const fresh = new UvmThrashingInfo();
@@ -249,25 +275,21 @@ function epochReset(driver: UvmDriver, block: UvmVaBlock, info: UvmThrashingInfo
 
 /** A throttled requester stays so until the period ends or it is favoured. */
 function stillThrottled(
-  driver: UvmDriver,
+  { hintTime: now, tools }: UvmServiceBlockContext,
   block: UvmVaBlock,
   pages: UvmThrashingPages,
   page: number,
   requester: UvmProcessorId,
-  now: number,
 ): boolean {
   if ((((pages.throttled[page] ?? 0) >>> requester) & 1) === 0) return false;
-  if (now < (pages.throttleEnd[page] ?? 0) && pages.favoured[page] !== requester + 1) {
-    hint.type = UVM_PERF_THRASHING_HINT_TYPE_THROTTLE;
-    return true;
-  }
-  endThrottlingOf(driver, block, pages, page, requester, now);
+  if (now < (pages.throttleEnd[page] ?? 0) && pages.favoured[page] !== requester + 1) return true;
+  endThrottlingOf(tools, block, pages, page, requester, now);
   return false;
 }
 
 /** Ends everyone's throttling. A period in which nobody is throttled goes on to its end. */
 function endThrottling(
-  driver: UvmDriver,
+  tools: UvmTools,
   block: UvmVaBlock,
   pages: UvmThrashingPages,
   page: number,
@@ -275,12 +297,12 @@ function endThrottling(
 ): void {
   for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
     if ((((pages.throttled[page] ?? 0) >>> id) & 1) !== 0)
-      endThrottlingOf(driver, block, pages, page, id, now);
+      endThrottlingOf(tools, block, pages, page, id, now);
   }
 }
 
 function endThrottlingOf(
-  driver: UvmDriver,
+  tools: UvmTools,
   block: UvmVaBlock,
   pages: UvmThrashingPages,
   page: number,
@@ -291,51 +313,44 @@ function endThrottlingOf(
   pages.throttled[page] = left;
   if (left === 0) pages.throttleEnd[page] = 0;
   if (id === UVM_ID_CPU) return;
-  driver.tools.record(UvmEventTypeThrottlingEnd, now, block.start + page, 1, packUvmEvent(0, id, id));
+  tools.record(UvmEventTypeThrottlingEnd, now, block.start + page, 1, packUvmEvent(0, id, id));
 }
 
+/** Pins a page where the hint says. */
 function pinPage(
-  driver: UvmDriver,
+  { global, hint, hintTime: now, tools }: UvmServiceBlockContext,
   block: UvmVaBlock,
   info: UvmThrashingInfo,
   pages: UvmThrashingPages,
   page: number,
-  now: number,
 ): void {
-  const resident = block.masks(hint.residency).resident;
-  if (pages.pinnedAt[page] === 0 || !maskTest(resident, page)) endThrottling(driver, block, pages, page, now);
+  const { resident } = block.masks(hint.residency);
+  if (pages.pinnedAt[page] === 0 || !maskTest(resident, page)) endThrottling(tools, block, pages, page, now);
   if (pages.pinnedAt[page] === 0) {
     pages.throttlings[page] = 0;
     maskSet(info.pinnedPages, page);
-    driver.tools.counters.pinned++;
-    const { pin } = driver.thrashingParams;
+    tools.counters.pinned++;
+    const { pin } = global.thrashing;
     pages.pinDeadline[page] = pin === 0 ? Infinity : now + pin;
-    if (pin !== 0) driver.pins.push({ block, page, deadline: now + pin });
+    if (pin !== 0) block.range.space.pins.push({ block, page, deadline: now + pin });
   }
   pages.pinnedAt[page] = hint.residency + 1;
 }
 
 function throttle(
-  driver: UvmDriver,
+  { hint, hintTime: now, tools }: UvmServiceBlockContext,
   block: UvmVaBlock,
   pages: UvmThrashingPages,
   page: number,
   requester: UvmProcessorId,
-  now: number,
 ): void {
   hint.end = pages.throttleEnd[page] ?? 0;
   if ((((pages.throttled[page] ?? 0) >>> requester) & 1) !== 0) return;
   pages.throttled[page] = (pages.throttled[page] ?? 0) | (1 << requester);
-  driver.tools.counters.throttled++;
+  tools.counters.throttled++;
   if (pages.pinnedAt[page] === 0)
     pages.throttlings[page] = Math.min((pages.throttlings[page] ?? 0) + 1, MAX_THROTTLINGS);
-  if (requester === UVM_ID_GPU) {
-    driver.tools.record(
-      UvmEventTypeThrottlingStart,
-      now,
-      block.start + page,
-      1,
-      packUvmEvent(0, requester, requester),
-    );
-  }
+  if (requester === UVM_ID_CPU) return;
+  const value = packUvmEvent(0, requester, requester);
+  tools.record(UvmEventTypeThrottlingStart, now, block.start + page, 1, value);
 }

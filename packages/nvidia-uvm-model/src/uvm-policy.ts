@@ -1,21 +1,5 @@
 import { EINVAL, type Task } from '@hmm/kernel';
-import {
-  adviceTime,
-  UVM_ADVICE_ACCESSED_BY,
-  UVM_ADVICE_PREFERRED_LOCATION,
-  UVM_ADVICE_READ_DUPLICATION,
-} from './uvm-advice-time.js';
-import type { UvmDriver } from './uvm-driver.js';
-import {
-  maskAnd,
-  maskAndNot,
-  maskCopy,
-  maskEmpty,
-  maskFill,
-  maskWeight,
-  maskZero,
-  newMask,
-} from './uvm-page-mask.js';
+import { maskAnd, maskAndNot, maskCopy, maskEmpty, maskFill, maskWeight, maskZero } from './uvm-page-mask.js';
 import {
   otherProcessor,
   UVM_ID_CPU,
@@ -25,6 +9,7 @@ import {
   type UvmOptionalId,
   type UvmProcessorId,
 } from './uvm-types.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockAddMappings } from './uvm-va-block-add-mappings.js';
 import { uvmVaBlockMakeResident, uvmVaBlockMakeResidentReadDuplicate } from './uvm-va-block-make-resident.js';
@@ -32,49 +17,56 @@ import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 import { policyAccessedBy, type UvmVaPolicy } from './uvm-va-policy.js';
 import type { UvmVaRange } from './uvm-va-range.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
+import type { UvmAdvised, UvmAdviceKind } from './uvm-work.js';
 
-const pages = newMask();
+/** An advice while it is given: what it did so far. */
+type Advising = { -readonly [Key in keyof UvmAdvised]: UvmAdvised[Key] };
 
-/** One advice: its kind (`UVM_ADVICE_*`), and what it does to ranges that `differs` accepts, or to all that it covers. */
+/** One advice, and what it does to ranges that `differs` accepts, or to all that it covers. */
 interface UvmAdvice {
-  readonly kind: number;
+  readonly kind: UvmAdviceKind;
   readonly differs: (policy: UvmVaPolicy) => boolean;
   readonly always: boolean;
-  /** Returns ns for the pages that it looked after. */
-  readonly change: (range: UvmVaRange) => number;
+  readonly change: (range: UvmVaRange, done: Advising) => void;
 }
 
 /**
- * Applies an advice to the ranges of an interval, under the VA space lock held for writing, and charges what it cost. The
+ * Applies an advice to the ranges of an interval, under the VA space lock held for writing. The
  * interval splits the ranges at its ends where their policies differ.
  * @returns 0, or -EINVAL where nothing is managed.
  */
 function* changeRanges(space: UvmVaSpace, start: number, count: number, advice: UvmAdvice): Task<number> {
   if (!space.lock.tryWriteFast()) yield* space.lock.write();
-  const work = { cut: space.splitAsNeeded(start, count, advice.differs), blocks: 0, ns: 0, changed: false };
+  const done: Advising = {
+    space: space.id,
+    kind: advice.kind,
+    cut: space.splitAsNeeded(start, count, advice.differs),
+    onCpu: 0,
+    onGpu: 0,
+    mappedOnCpu: 0,
+    mappedOnGpu: 0,
+    protected: 0,
+  };
   let found = false;
   for (const range of space.all()) {
     if (range.end <= start || range.start >= start + count) continue;
     found = true;
-    const differs = advice.differs(range.policy);
-    if (!differs && !advice.always) continue;
-    work.changed ||= differs;
-    work.blocks += range.blockCount;
-    work.ns += advice.change(range);
+    if (advice.always || advice.differs(range.policy)) advice.change(range, done);
   }
-  const { driver } = space;
-  yield* space.kernel.sched.delay(
-    adviceTime(space, advice.kind, work) * driver.gpu.preset.serviceScale.value,
-  );
+  yield* space.kernel.sched.delay(space.driver.work.advised(done));
   space.lock.unlockWrite();
   return found ? 0 : -EINVAL;
 }
 
 /** Calls `change` for each block of the range, with the context that a hint works in. */
-function forBlocks(driver: UvmDriver, range: UvmVaRange, change: (block: UvmVaBlock) => void): void {
+function forBlocks(
+  range: UvmVaRange,
+  change: (ctx: UvmServiceBlockContext, block: UvmVaBlock) => void,
+): void {
+  const { context: ctx, driver } = range.space;
   for (const block of range.existingBlocks()) {
-    driver.cpuContext.begin(UVM_MAKE_RESIDENT_CAUSE_API_HINT, driver.kernel.sched.now);
-    change(block);
+    ctx.begin(UVM_MAKE_RESIDENT_CAUSE_API_HINT, driver.clock.time());
+    change(ctx, block);
   }
 }
 
@@ -89,42 +81,40 @@ export function* uvmSetPreferredLocation(
   count: number,
   id: UvmOptionalId,
 ): Task<number> {
-  const { driver } = space;
   return yield* changeRanges(space, start, count, {
-    kind: UVM_ADVICE_PREFERRED_LOCATION,
+    kind: 'preferred_location',
     differs: (policy) => policy.preferredLocation !== id,
     always: false,
-    change: (range) => preferRange(driver, range, id),
+    change: (range, done) => {
+      preferRange(range, id, done);
+    },
   });
 }
 
-/** Returns ns for the pages that lose or get mappings, or that the CPU has. */
-function preferRange(driver: UvmDriver, range: UvmVaRange, id: UvmOptionalId): number {
+/** Counts the pages that lose or get mappings, or that the CPU has. */
+function preferRange(range: UvmVaRange, id: UvmOptionalId, done: Advising): void {
   const { policy } = range;
-  const { costs } = driver;
   const before = policy.preferredLocation;
   policy.preferredLocation = id;
-  let ns = 0;
-  forBlocks(driver, range, (block) => {
+  forBlocks(range, (ctx, block) => {
     if (before >= 0) {
       const old = before === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
-      if (policyAccessedBy(policy, old)) mapAccessedBy(driver, block, old);
+      if (policyAccessedBy(policy, old)) mapAccessedBy(ctx, block, old);
     }
-    let changed = driver.cpuContext.mappedPages;
-    if (id >= 0) changed += unmapElsewhere(block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
-    if (id === UVM_ID_GPU) changed += maskWeight(block.cpu.resident);
-    ns += costs.adviseCpuPage * changed;
+    done.onCpu += ctx.done.mappedPages;
+    if (id >= 0) done.onCpu += unmapElsewhere(ctx, block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
+    if (id === UVM_ID_GPU) done.onCpu += maskWeight(block.cpu.resident);
   });
-  return ns;
 }
 
 /** The preferred processor shall fault on data that is not with it, so that it comes. Copies are with it anyway. Returns the pages unmapped. */
-function unmapElsewhere(block: UvmVaBlock, id: UvmProcessorId): number {
+function unmapElsewhere(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): number {
   if (block.range.policy.readDuplication) return 0;
-  maskCopy(pages, block.masks(id).read);
-  maskAndNot(pages, block.masks(id).resident);
-  uvmVaBlockUnmap(block, id, pages);
-  return maskWeight(pages);
+  const { part } = ctx.scratch;
+  maskCopy(part, block.masks(id).read);
+  maskAndNot(part, block.masks(id).resident);
+  uvmVaBlockUnmap(ctx, block, id, part);
+  return maskWeight(part);
 }
 
 /**
@@ -138,45 +128,47 @@ export function* uvmSetAccessedBy(
   count: number,
   id: UvmProcessorId,
 ): Task<number> {
-  const { driver } = space;
   return yield* changeRanges(space, start, count, {
-    kind: UVM_ADVICE_ACCESSED_BY,
+    kind: 'accessed_by',
     differs: (policy) => !policyAccessedBy(policy, id),
     always: true,
-    change: (range) => {
+    change: (range, done) => {
       range.policy.accessedBy |= 1 << id;
-      let ns = 0;
-      forBlocks(driver, range, (block) => {
-        mapAccessedBy(driver, block, id);
-        ns += accessedByTime(driver, block, id);
+      forBlocks(range, (ctx, block) => {
+        mapAccessedBy(ctx, block, id);
+        countAccessedBy(done, block, id);
       });
-      return ns;
     },
   });
 }
 
-/** ns for the pages of a block whose rights were looked up, there already or not. */
-function accessedByTime({ costs }: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): number {
-  if (block.range.policy.readDuplication) return 0;
+/** Counts the pages of a block whose rights were looked up, there already or not. */
+function countAccessedBy(done: Advising, block: UvmVaBlock, id: UvmProcessorId): void {
+  if (block.range.policy.readDuplication) return;
   const onCpu = maskWeight(block.cpu.resident);
   const onGpu = maskWeight(block.gpu.resident);
-  return id === UVM_ID_CPU
-    ? costs.adviseCpuPage * onCpu + costs.adviseGpuPage * onGpu
-    : costs.adviseMapCpuPage * onCpu + costs.adviseMapGpuPage * onGpu;
+  if (id === UVM_ID_CPU) {
+    done.onCpu += onCpu;
+    done.onGpu += onGpu;
+  } else {
+    done.mappedOnCpu += onCpu;
+    done.mappedOnGpu += onGpu;
+  }
 }
 
 /** Maps a processor of the accessed-by set to the whole block; not where reading makes copies. @uvm uvm_policy.c uvm_va_block_set_accessed_by */
-function mapAccessedBy(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): void {
+function mapAccessedBy(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
   if (block.range.policy.readDuplication) return;
-  addMappings(driver, block, id);
+  addMappings(ctx, block, id);
 }
 
-function addMappings(driver: UvmDriver, block: UvmVaBlock, id: UvmProcessorId): void {
-  maskZero(pages);
-  maskFill(pages, 0, block.pages);
-  maskAndNot(pages, block.readDuplicated);
-  maskAndNot(pages, block.discarded);
-  uvmVaBlockAddMappings(driver, driver.cpuContext, block, id, pages, UvmEventMapRemoteCausePolicy);
+function addMappings(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
+  const { part } = ctx.scratch;
+  maskZero(part);
+  maskFill(part, 0, block.pages);
+  maskAndNot(part, block.readDuplicated);
+  maskAndNot(part, block.discarded);
+  uvmVaBlockAddMappings(ctx, block, id, part, UvmEventMapRemoteCausePolicy);
 }
 
 /** Takes a processor out of the accessed-by set; mappings stay until the next event. @uvm uvm_policy.c uvm_api_unset_accessed_by */
@@ -187,12 +179,11 @@ export function* uvmUnsetAccessedBy(
   id: UvmProcessorId,
 ): Task<number> {
   return yield* changeRanges(space, start, count, {
-    kind: UVM_ADVICE_ACCESSED_BY,
+    kind: 'accessed_by',
     differs: (policy) => policyAccessedBy(policy, id),
     always: false,
     change: (range) => {
       range.policy.accessedBy &= ~(1 << id);
-      return 0;
     },
   });
 }
@@ -203,56 +194,50 @@ export function* uvmUnsetAccessedBy(
  * @uvm uvm_policy.c uvm_api_enable_read_duplication
  */
 export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
-  const { driver } = space;
   return yield* changeRanges(space, start, count, {
-    kind: UVM_ADVICE_READ_DUPLICATION,
+    kind: 'read_duplication',
     differs: (policy) => !policy.readDuplication,
     always: false,
-    change: (range) => {
-      let ns = 0;
-      forBlocks(driver, range, (block) => {
-        const { adviseReadMostlyPage, adviseGpuPage } = driver.costs;
-        ns +=
-          adviseReadMostlyPage * maskWeight(block.cpu.write) + adviseGpuPage * maskWeight(block.gpu.write);
+    change: (range, done) => {
+      forBlocks(range, (ctx, block) => {
+        done.protected += maskWeight(block.cpu.write);
+        done.onGpu += maskWeight(block.gpu.write);
         for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-          maskCopy(pages, block.masks(id).resident);
-          uvmVaBlockMakeResidentReadDuplicate(driver, driver.cpuContext, block, id, pages);
+          maskCopy(ctx.scratch.part, block.masks(id).resident);
+          uvmVaBlockMakeResidentReadDuplicate(ctx, block, id, ctx.scratch.part);
         }
       });
       range.policy.readDuplication = true;
-      return ns;
     },
   });
 }
 
 /** Ends read duplication: pages in two places keep one copy. @uvm uvm_policy.c uvm_api_disable_read_duplication */
 export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
-  const { driver } = space;
   return yield* changeRanges(space, start, count, {
-    kind: UVM_ADVICE_READ_DUPLICATION,
+    kind: 'read_duplication',
     differs: (policy) => policy.readDuplication,
     always: false,
     change: (range) => {
-      forBlocks(driver, range, (block) => {
-        collapse(driver, block);
+      forBlocks(range, (ctx, block) => {
+        collapse(ctx, block);
         for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-          if (policyAccessedBy(range.policy, id)) addMappings(driver, block, id);
+          if (policyAccessedBy(range.policy, id)) addMappings(ctx, block, id);
         }
       });
       range.policy.readDuplication = false;
-      return 0;
     },
   });
 }
 
 /** Copies collapse to the preferred location if that has them, else to the first processor that has, the CPU. */
-function collapse(driver: UvmDriver, block: UvmVaBlock): void {
+function collapse(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
   const { preferredLocation } = block.range.policy;
   const first: UvmProcessorId = preferredLocation === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  const { part } = ctx.scratch;
   for (const keep of [first, otherProcessor(first)] as const) {
-    const { work3 } = driver.cpuContext;
-    maskCopy(work3, block.readDuplicated);
-    maskAnd(work3, block.masks(keep).resident);
-    if (!maskEmpty(work3)) uvmVaBlockMakeResident(driver, driver.cpuContext, block, keep, work3);
+    maskCopy(part, block.readDuplicated);
+    maskAnd(part, block.masks(keep).resident);
+    if (!maskEmpty(part)) uvmVaBlockMakeResident(ctx, block, keep, part);
   }
 }

@@ -1,7 +1,7 @@
 import type { PrefetchQuestion, PrefetchTree, PrefetchTreeLevel } from '@hmm/device';
 import { UvmModuleParams } from './uvm-module-params.js';
 import { maskFill, newMask } from './uvm-page-mask.js';
-import { UvmPrefetchTree } from './uvm-perf-prefetch.js';
+import { UvmPrefetchTree } from './uvm-perf-prefetch-tree.js';
 
 /** Pages of the regions that are always fetched whole: 64 KiB. */
 const BIG_PAGES = 16;

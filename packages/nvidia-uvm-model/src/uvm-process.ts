@@ -38,11 +38,9 @@ import { uvmVmaCall, type UvmVmaCall } from './uvm-vma.js';
 /** Managed memory of one process. */
 export class UvmManagedMemory implements ManagedMemory {
   private readonly space: UvmVaSpace;
-  private readonly onAccess: { warmth: 'warm' | 'cold' };
 
-  constructor(space: UvmVaSpace, onAccess: { warmth: 'warm' | 'cold' }) {
+  constructor(space: UvmVaSpace) {
     this.space = space;
-    this.onAccess = onAccess;
   }
 
   /** `cudaMallocManaged`: `bytes` bytes at page `vpn`. */
@@ -64,8 +62,7 @@ export class UvmManagedMemory implements ManagedMemory {
     let result: UvmCpuResult = { errno: 0, done: 0 };
     for (let count = pages.length; count > 0; count = source?.fill() ?? 0) {
       const piece = { ...stream, pages: pages.subarray(0, count), write, atomic };
-      result = yield* uvmCpuAccess(this.space, piece, this.onAccess.warmth);
-      this.onAccess.warmth = 'warm';
+      result = yield* uvmCpuAccess(this.space, piece);
       if (result.errno !== 0) break;
       before += count;
     }
@@ -96,12 +93,11 @@ function signalOf(errno: number): string {
 export class UvmProcess implements DeviceProcess {
   readonly space: UvmVaSpace;
   readonly managed: UvmManagedMemory;
-  private readonly cpu: { warmth: 'warm' | 'cold' } = { warmth: 'warm' };
   private closed = false;
 
   constructor(space: UvmVaSpace) {
     this.space = space;
-    this.managed = new UvmManagedMemory(space, this.cpu);
+    this.managed = new UvmManagedMemory(space);
   }
 
   /** Runs a kernel to its end, or until one of its accesses is cancelled; then the context is dead. */
@@ -109,7 +105,6 @@ export class UvmProcess implements DeviceProcess {
     const dead = this.fatal();
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
     const kernel = yield* launchKernel(this.space, gpuAccesses(stream));
-    this.cpu.warmth = 'cold';
     if (kernel.finished) return { errno: 0, done: kernel.done, reason: '' };
     const errno = kernel.cancelled >= 0 ? this.space.fatalErrno : -EIO;
     return { errno, done: kernel.done, reason: this.fatal() ?? 'the device was closed' };

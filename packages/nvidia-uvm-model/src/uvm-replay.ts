@@ -1,44 +1,43 @@
-import type { UvmDriver } from './uvm-driver.js';
 import type { UvmFaultBatch } from './uvm-fault-batch.js';
+import type { UvmParentGpu } from './uvm-gpu.js';
 import { UvmEventTypeGpuFaultReplay } from './uvm-tools.js';
 
 /** Pushes a replay: everything that is stalled tries again. @uvm uvm_gpu_replayable_faults.c push_replay_on_gpu */
-export function pushReplay(driver: UvmDriver): void {
-  const { now } = driver.kernel.sched;
-  driver.replayable.lastReplay = now;
-  driver.tools.counters.replays++;
-  driver.tools.record(UvmEventTypeGpuFaultReplay, now, 0, 0, driver.replayable.batchId);
-  driver.gpu.replay();
+export function pushReplay({ clock, hw, replayable, tools }: UvmParentGpu): void {
+  const now = clock.time();
+  replayable.lastReplay = now;
+  tools.counters.replays++;
+  tools.record(UvmEventTypeGpuFaultReplay, now, 0, 0, replayable.batchId);
+  hw.replay();
 }
 
 /**
  * Whether faults have arrived that no batch had yet: before the PUT that the driver knows, or, when everything up to it is taken,
  * by the time it looks after a replay.
  */
-export function faultsArrived(driver: UvmDriver): boolean {
-  const { costs, replayable: state } = driver;
-  const { faultBuffer } = driver.gpu;
+export function faultsArrived({ clock, hw, replayable: state }: UvmParentGpu): boolean {
+  const { faultBuffer } = hw;
   if (state.interrupted || faultBuffer.get !== state.cachedPut) return true;
-  return faultBuffer.putBy(state.lastReplay + costs.gpuInterruptAfter) !== faultBuffer.get;
+  return faultBuffer.putBy(clock.pollsUntil(state.lastReplay)) !== faultBuffer.get;
 }
 
 /**
  * Fetches a batch: up to the PUT that the driver knows, which is read anew only when everything up to it is taken. What arrives
  * later stays for the next batch.
+ * @uvm uvm_gpu_replayable_faults.c fetch_fault_buffer_entries
  */
-export function fetchBatch(driver: UvmDriver, batch: UvmFaultBatch): void {
-  const { replayable: state } = driver;
-  const { faultBuffer } = driver.gpu;
-  if (faultBuffer.get === state.cachedPut) state.cachedPut = faultBuffer.putBy(putReadTime(driver));
+export function fetchBatch({ clock, hw, replayable: state }: UvmParentGpu): UvmFaultBatch {
+  const { batch } = state;
+  const { faultBuffer } = hw;
+  if (faultBuffer.get === state.cachedPut) {
+    const arrival = faultBuffer.nextArrival;
+    state.cachedPut = faultBuffer.putBy(
+      state.interrupted ? clock.readsPut(arrival) : clock.pollsUntil(state.lastReplay),
+    );
+  }
   batch.fetch(faultBuffer, state.batchSize, state.coalesce, state.cachedPut);
   batch.sort();
-}
-
-/** When the driver reads PUT: a while after the fault that interrupts it, or right after its last replay. */
-function putReadTime(driver: UvmDriver): number {
-  const { costs, replayable: state } = driver;
-  if (!state.interrupted) return state.lastReplay + costs.gpuInterruptAfter;
-  return Math.max(driver.kernel.sched.now, driver.gpu.faultBuffer.nextArrival) + costs.putAfterInterrupt;
+  return batch;
 }
 
 /** How a flush learns how far the buffer is filled. */
@@ -49,15 +48,13 @@ export type FlushMode = 'cached-put' | 'update-put';
  * or, with `update-put`, up to where the hardware is by now.
  * @uvm uvm_gpu_replayable_faults.c fault_buffer_flush_locked
  */
-export function flushFaultBuffer(driver: UvmDriver, mode: FlushMode): void {
-  const { replayable: state } = driver;
-  const { faultBuffer } = driver.gpu;
-  if (mode === 'update-put') state.cachedPut = faultBuffer.putBy(driver.kernel.sched.now);
+export function flushFaultBuffer({ clock, hw, replayable: state }: UvmParentGpu, mode: FlushMode): void {
+  const { faultBuffer } = hw;
+  if (mode === 'update-put') state.cachedPut = faultBuffer.putBy(clock.time());
   faultBuffer.discardTo(state.cachedPut);
 }
 
 /** After a batch with many duplicates it pays to read PUT. */
-export function flushModeOf(driver: UvmDriver, batch: UvmFaultBatch): FlushMode {
-  const many = batch.duplicates * 100 > batch.cached * driver.replayable.updatePutRatio;
-  return many ? 'update-put' : 'cached-put';
+export function flushModeOf(batch: UvmFaultBatch, updatePutRatio: number): FlushMode {
+  return batch.duplicates * 100 > batch.cached * updatePutRatio ? 'update-put' : 'cached-put';
 }

@@ -1,19 +1,11 @@
-import type { UvmDriver } from './uvm-driver.js';
-import {
-  maskAnd,
-  maskAndNot,
-  maskCopy,
-  maskNext,
-  maskSet,
-  maskTest,
-  maskZero,
-  newMask,
-} from './uvm-page-mask.js';
+import { maskAnd, maskAndNot, maskCopy, maskNext, maskSet, maskTest, maskZero } from './uvm-page-mask.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
-import type { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmParentGpu } from './uvm-gpu.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import {
   otherProcessor,
   UVM_ID_CPU,
+  UVM_ID_GPU,
   UVM_PROT_NONE,
   UVM_PROT_READ_ONLY,
   UVM_PROT_READ_WRITE,
@@ -23,16 +15,13 @@ import {
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockMap } from './uvm-va-block-map.js';
 
-const byProt = [newMask(), newMask(), newMask()];
-const part = newMask();
-
 /**
  * The most that `id` may be given on a page without taking a right from anybody: one of `UVM_PROT_*`. Copies can only be
  * read, each where it is.
  * @uvm uvm_va_block.c uvm_va_block_page_compute_highest_permission
  */
 export function uvmVaBlockPageComputeHighestPermission(
-  driver: UvmDriver,
+  gpu: UvmParentGpu,
   block: UvmVaBlock,
   id: UvmProcessorId,
   page: number,
@@ -41,12 +30,11 @@ export function uvmVaBlockPageComputeHighestPermission(
   if (at < 0) return UVM_PROT_NONE;
   const residency = at === id ? id : otherProcessor(id);
   if (maskTest(block.readDuplicated, page)) return UVM_PROT_READ_ONLY;
-  if (!driver.canAccess(id, residency)) return UVM_PROT_NONE;
+  if (!gpu.canAccess(id, residency)) return UVM_PROT_NONE;
   const other = otherProcessor(id);
   const held = block.prot(other, page);
-  if (held === UVM_PROT_READ_WRITE_ATOMIC && !driver.nativeAtomics(other, residency))
-    return UVM_PROT_READ_ONLY;
-  if (driver.nativeAtomics(id, residency) || held < UVM_PROT_READ_WRITE) return UVM_PROT_READ_WRITE_ATOMIC;
+  if (held === UVM_PROT_READ_WRITE_ATOMIC && !gpu.nativeAtomics(other, residency)) return UVM_PROT_READ_ONLY;
+  if (gpu.nativeAtomics(id, residency) || held < UVM_PROT_READ_WRITE) return UVM_PROT_READ_WRITE_ATOMIC;
   return UVM_PROT_READ_WRITE;
 }
 
@@ -55,72 +43,58 @@ export function uvmVaBlockPageComputeHighestPermission(
  * @uvm uvm_va_block.c uvm_va_block_add_mappings
  */
 export function uvmVaBlockAddMappings(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   mask: UvmPageMask,
   cause: number,
 ): void {
-  for (const one of byProt) maskZero(one);
+  const { addByProt, addPart } = ctx.scratch;
+  for (const one of addByProt) maskZero(one);
   for (let page = maskNext(mask, 0); page < block.pages; page = maskNext(mask, page + 1)) {
-    const prot = uvmVaBlockPageComputeHighestPermission(driver, block, id, page);
-    const bucket = byProt[prot - 1];
+    const prot = uvmVaBlockPageComputeHighestPermission(ctx.gpu, block, id, page);
+    const bucket = addByProt[prot - 1];
     if (bucket !== undefined) maskSet(bucket, page);
   }
-  for (const [i, bucket] of byProt.entries()) {
+  for (const [i, bucket] of addByProt.entries()) {
     for (const residency of [id, otherProcessor(id)]) {
-      maskCopy(part, bucket);
-      maskAnd(part, block.masks(residency).resident);
-      uvmVaBlockMap(driver, ctx, block, id, residency, part, i + 1, cause);
-      maskAndNot(bucket, part);
+      maskCopy(addPart, bucket);
+      maskAnd(addPart, block.masks(residency).resident);
+      uvmVaBlockMap(ctx, block, id, addPart, i + 1, cause);
+      maskAndNot(bucket, addPart);
     }
   }
 }
 
 /**
- * Maps the processor that did not ask, after pages became resident on `residency` for `id`, which has got `prot`: by what
+ * Maps the processor that did not ask, after pages became resident, all of them in one place, for `id`, which has got `prot`: by what
  * coherence leaves it. Copies, and a preferred location that does not have the data, get no mapping.
  * @uvm uvm_va_block.c uvm_va_block_add_mappings_after_migration
  */
 export function uvmVaBlockAddMappingsAfterMigration(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
-  residency: UvmProcessorId,
   id: UvmProcessorId,
   mask: UvmPageMask,
   prot: number,
   cause: number,
 ): void {
+  const first = maskNext(mask, 0);
+  if (first >= block.pages) return;
+  const residency = block.closestResident(id, first) === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
   const other = otherProcessor(id);
   const { policy } = block.range;
-  if (policy.readDuplication || !driver.canAccess(other, residency)) return;
+  if (policy.readDuplication || !ctx.gpu.canAccess(other, residency)) return;
   if (policy.preferredLocation === other && residency !== other) return;
-  maskCopy(part, mask);
-  maskAndNot(part, block.readDuplicated);
-  uvmVaBlockMap(
-    driver,
-    ctx,
-    block,
-    other,
-    residency,
-    part,
-    protOfOther(driver, id, other, residency, prot),
-    cause,
-  );
+  const { addPart } = ctx.scratch;
+  maskCopy(addPart, mask);
+  maskAndNot(addPart, block.readDuplicated);
+  uvmVaBlockMap(ctx, block, other, addPart, protOfOther(ctx.gpu, id, residency, prot), cause);
 }
 
 /** What the other processor may have beside `prot` of `id`. @uvm uvm_va_block.c do_block_add_mappings_after_migration */
-function protOfOther(
-  driver: UvmDriver,
-  id: UvmProcessorId,
-  other: UvmProcessorId,
-  residency: UvmProcessorId,
-  prot: number,
-): number {
+function protOfOther(gpu: UvmParentGpu, id: UvmProcessorId, residency: UvmProcessorId, prot: number): number {
   if (prot !== UVM_PROT_READ_WRITE_ATOMIC) return prot;
-  if (!driver.nativeAtomics(id, residency))
-    return id === UVM_ID_CPU ? UVM_PROT_READ_WRITE : UVM_PROT_READ_ONLY;
-  return driver.nativeAtomics(other, residency) ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
+  if (!gpu.nativeAtomics(id, residency)) return id === UVM_ID_CPU ? UVM_PROT_READ_WRITE : UVM_PROT_READ_ONLY;
+  return gpu.nativeAtomics(otherProcessor(id), residency) ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
 }

@@ -1,9 +1,8 @@
 import { PAGE_SIZE } from '@hmm/kernel';
-import type { UvmDriver } from './uvm-driver.js';
-import { MASK_WORDS, maskNext, maskNextClear, newMask } from './uvm-page-mask.js';
+import { MASK_WORDS, maskNext, maskNextClear } from './uvm-page-mask.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
 import { uvmPerfThrashingEvent, uvmPerfThrashingReset } from './uvm-perf-thrashing.js';
-import type { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
 import {
   UVM_ID_CPU,
@@ -32,11 +31,6 @@ import {
   type UvmVaBlock,
 } from './uvm-va-block.js';
 
-/** Pages that come to the destination, and of these those whose data is copied and those that are zero-filled. */
-export const moving = newMask();
-const copied = newMask();
-const zeroed = newMask();
-
 /** What {@link selectMoving} found, a bit each: pages that come, are copied, are zero-filled. */
 export const MOVES = 1;
 const COPIES = 2;
@@ -47,11 +41,17 @@ export const MAPPED_GPU = 16;
 export const DUPLICATED = 32;
 
 /**
- * Which pages of `mask` have to come to `destination`, and how: left in {@link moving} and this module's own masks, a word
- * at a time, since every service of every block goes through here. @returns the bits above that apply.
+ * Which pages of `mask` have to come to `destination`, and how: left in the context's scratch (`moving`, `copied`,
+ * `zeroed`), a word at a time, since every service of every block goes through here. @returns the bits above that apply.
  */
-export function selectMoving(block: UvmVaBlock, destination: UvmProcessorId, mask: UvmPageMask): number {
+export function selectMoving(
+  { scratch }: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  mask: UvmPageMask,
+): number {
   const { row } = block;
+  const { moving, copied, zeroed } = scratch;
   const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
   const here = destination === UVM_ID_CPU ? ROW_GPU_RESIDENT : ROW_CPU_RESIDENT;
   let any = 0;
@@ -88,19 +88,18 @@ export function selectMoving(block: UvmVaBlock, destination: UvmProcessorId, mas
  * the copied runs. `move`: the source loses the pages.
  */
 export function transferMoving(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   found: number,
   move: boolean,
 ): void {
   ctx.runs = 0;
-  if ((found & COPIES) !== 0) copyRuns(driver, ctx, block, destination);
-  if ((found & ZEROES) !== 0) zeroFill(driver, ctx, block, destination);
+  if ((found & COPIES) !== 0) copyRuns(ctx, block, destination);
+  if ((found & ZEROES) !== 0) zeroFill(ctx, block, destination);
   if (ctx.runs === 0) return;
-  feedDetector(driver, ctx, block, destination, move);
-  recordMigrations(driver, ctx, block, destination);
+  feedDetector(ctx, block, destination, move);
+  recordMigrations(ctx, block, destination);
 }
 
 /** The migration cause in event records; of causes that tell pages that faulted from others, that of pages that did. */
@@ -122,13 +121,9 @@ function eventCause(cause: UvmMakeResidentCause): number {
  * Copies run by run; runs, by cause where pages that faulted are told apart, are left in the context. A word at a time: the set bits
  * of `edges` are where a run begins, or ends without another after it.
  */
-function copyRuns(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-): void {
+function copyRuns(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): void {
   const { faulted } = ctx;
+  const { copied } = ctx.scratch;
   const whole = eventCause(ctx.cause);
   const apart = whole === UvmEventMigrationCauseCoherence ? -1 : 0;
   let first = -1;
@@ -145,17 +140,16 @@ function copyRuns(
     for (; edges !== 0; edges &= edges - 1) {
       const bit = 31 - Math.clz32(edges & -edges);
       const page = word * 32 + bit;
-      if (first >= 0) copyRun(driver, ctx, block, destination, first, page, cause);
+      if (first >= 0) copyRun(ctx, block, destination, first, page, cause);
       first = ((copy >>> bit) & 1) === 0 ? -1 : page;
       cause = apart !== 0 && ((fault >>> bit) & 1) === 0 ? UvmEventMigrationCausePrefetch : whole;
     }
   }
-  if (first >= 0) copyRun(driver, ctx, block, destination, first, block.pages, cause);
+  if (first >= 0) copyRun(ctx, block, destination, first, block.pages, cause);
 }
 
 function copyRun(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   first: number,
@@ -167,17 +161,17 @@ function copyRun(
   ctx.runOuter[runs] = outer;
   ctx.runCause[runs] = cause;
   ctx.runs = runs + 1;
-  copyFrames(driver, block, destination, first, outer);
+  copyFrames(ctx, block, destination, first, outer);
 }
 
 function copyFrames(
-  driver: UvmDriver,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   first: number,
   outer: number,
 ): void {
-  const { vidmem, sysmem } = driver.gpu;
+  const { vidmem, sysmem } = ctx.hw;
   for (let page = first; page < outer;) {
     const frame = block.gpuFrame(page);
     let end = page + 1;
@@ -189,37 +183,32 @@ function copyFrames(
   }
 }
 
-function zeroFill(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-): void {
+function zeroFill(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): void {
+  const { zeroed } = ctx.scratch;
   for (let page = maskNext(zeroed, 0); page < block.pages;) {
     const outer = Math.min(maskNextClear(zeroed, page), block.pages);
-    ctx.zeroedPages += outer - page;
-    zeroFrames(driver, block, destination, page, outer);
+    ctx.done.zeroedPages += outer - page;
+    zeroFrames(ctx, block, destination, page, outer);
     page = maskNext(zeroed, outer);
   }
 }
 
 function zeroFrames(
-  driver: UvmDriver,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   first: number,
   outer: number,
 ): void {
-  driver.tools.counters.zeroedPages += outer - first;
-  if (destination === UVM_ID_CPU) driver.gpu.sysmem.fill(block.cpuFrame(first), outer - first, 0);
-  else if (block.gpuBase >= 0) driver.gpu.vidmem.fill(block.gpuFrame(first), outer - first, 0);
-  else for (let page = first; page < outer; page++) driver.gpu.vidmem.fill(block.gpuFrame(page), 1, 0);
+  ctx.tools.counters.zeroedPages += outer - first;
+  if (destination === UVM_ID_CPU) ctx.hw.sysmem.fill(block.cpuFrame(first), outer - first, 0);
+  else if (block.gpuBase >= 0) ctx.hw.vidmem.fill(block.gpuFrame(first), outer - first, 0);
+  else for (let page = first; page < outer; page++) ctx.hw.vidmem.fill(block.gpuFrame(page), 1, 0);
 }
 
 /** Moves that faults cause feed the thrashing detector, run by run; a request or a copy starts the pages afresh. */
 function feedDetector(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   move: boolean,
@@ -233,40 +222,26 @@ function feedDetector(
   for (let run = 0; run < ctx.runs; run++) {
     const first = ctx.runFirst[run] ?? 0;
     const outer = ctx.runOuter[run] ?? 0;
-    if (fed)
-      ctx.detected += uvmPerfThrashingEvent(
-        driver,
-        block,
-        destination,
-        'migration',
-        first,
-        outer,
-        ctx.migrationTime,
-      );
-    else uvmPerfThrashingReset(driver, block, first, outer, ctx.migrationTime);
+    if (fed) uvmPerfThrashingEvent(ctx, block, destination, 'migration', first, outer);
+    else uvmPerfThrashingReset(ctx, block, first, outer);
   }
 }
 
 /** Books and records the copied runs, back to back. */
-function recordMigrations(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-): void {
-  const { tools, gpu } = driver;
+function recordMigrations(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): void {
+  const { tools, hw, done } = ctx;
   const { counters } = tools;
   const { runs, runFirst, runOuter, runCause } = ctx;
   const toDevice = destination === UVM_ID_GPU;
   const source = toDevice ? UVM_ID_CPU : UVM_ID_GPU;
-  const from = ctx.migrationTime + ctx.copyNs;
+  const from = ctx.copiesEnd;
   let at = from;
   for (let run = 0; run < runs; run++) {
     const first = runFirst[run] ?? 0;
     const pages = (runOuter[run] ?? 0) - first;
     const cause = runCause[run] ?? 0;
     const bytes = pages * PAGE_SIZE;
-    const ns = gpu.copyEngine.book(bytes, toDevice);
+    const ns = hw.copyEngine.book(bytes, toDevice);
     tools.record(
       UvmEventTypeMigration,
       at,
@@ -280,10 +255,10 @@ function recordMigrations(
       else totals.toHost += bytes;
     }
     at += ns;
-    ctx.copiedPages += pages;
-    ctx.copyNs += ns;
+    done.copiedPages += pages;
+    done.copyNs += ns;
   }
-  ctx.transfers += runs;
+  done.transfers += runs;
   counters.transfers += runs;
   counters.copyNs += at - from;
 }

@@ -1,5 +1,4 @@
 import { hweight32 } from '@hmm/kernel';
-import type { UvmDriver } from './uvm-driver.js';
 import {
   MASK_WORDS,
   maskAnd,
@@ -10,11 +9,10 @@ import {
   maskNext,
   maskOr,
   maskZero,
-  newMask,
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { UVM_CHUNK_PAGES_64K } from './uvm-pmm-chunk-size.js';
-import type { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeReadDuplicate, UvmEventTypeReadDuplicateInvalidate } from './uvm-tools.js';
 import {
   otherProcessor,
@@ -29,13 +27,10 @@ import {
   MAPPED_CPU,
   MAPPED_GPU,
   MOVES,
-  moving,
   selectMoving,
   transferMoving,
 } from './uvm-va-block-copy.js';
 import { forRuns, uvmVaBlockRevokeProt, uvmVaBlockUnmap } from './uvm-va-block-map.js';
-
-const dropped = newMask();
 
 /**
  * Makes the pages of `mask` resident on `destination` and nowhere else: unmaps them
@@ -44,27 +39,28 @@ const dropped = newMask();
  * @uvm uvm_va_block.c uvm_va_block_make_resident
  */
 export function uvmVaBlockMakeResident(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   mask: UvmPageMask,
 ): boolean {
-  if (!populate(driver, ctx, block, destination, mask)) return false;
-  const found = selectMoving(block, destination, mask);
-  if ((found & DUPLICATED) !== 0) collapseDuplicates(driver, ctx, block, otherProcessor(destination), mask);
+  if (!populate(ctx, block, destination, mask)) return false;
+  const found = selectMoving(ctx, block, destination, mask);
+  if ((found & DUPLICATED) !== 0) collapseDuplicates(ctx, block, otherProcessor(destination), mask);
   if ((found & MOVES) === 0) return true;
-  if ((found & MAPPED_CPU) !== 0) uvmVaBlockUnmap(block, UVM_ID_CPU, moving);
-  if ((found & MAPPED_GPU) !== 0) uvmVaBlockUnmap(block, UVM_ID_GPU, moving);
-  transferMoving(driver, ctx, block, destination, found, true);
-  driver.tools.counters.movedPages += settle(ctx, block, destination);
-  if (destination === UVM_ID_CPU) releaseEmptyGpu(driver, block);
+  const { moving } = ctx.scratch;
+  if ((found & MAPPED_CPU) !== 0) uvmVaBlockUnmap(ctx, block, UVM_ID_CPU, moving);
+  if ((found & MAPPED_GPU) !== 0) uvmVaBlockUnmap(ctx, block, UVM_ID_GPU, moving);
+  transferMoving(ctx, block, destination, found, true);
+  ctx.tools.counters.movedPages += settle(ctx, block, destination);
+  if (destination === UVM_ID_CPU) releaseEmptyGpu(ctx, block);
   return true;
 }
 
 /** The pages have come to `destination` and left the other processor. @returns how many they are. */
-function settle(ctx: UvmServiceContext, block: UvmVaBlock, destination: UvmProcessorId): number {
-  const { migrated } = ctx;
+function settle(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): number {
+  const { migrated, scratch } = ctx;
+  const { moving } = scratch;
   const { row } = block;
   const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
   const here = destination === UVM_ID_CPU ? ROW_GPU_RESIDENT : ROW_CPU_RESIDENT;
@@ -86,23 +82,23 @@ function settle(ctx: UvmServiceContext, block: UvmVaBlock, destination: UvmProce
  * @uvm uvm_va_block.c uvm_va_block_make_resident_read_duplicate
  */
 export function uvmVaBlockMakeResidentReadDuplicate(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   mask: UvmPageMask,
 ): boolean {
   const source = otherProcessor(destination);
-  prepReadDuplicate(driver, ctx, block, mask);
-  if (!populate(driver, ctx, block, destination, mask)) return false;
-  const found = selectMoving(block, destination, mask);
+  prepReadDuplicate(ctx, block, mask);
+  if (!populate(ctx, block, destination, mask)) return false;
+  const found = selectMoving(ctx, block, destination, mask);
   if ((found & MOVES) === 0) return true;
-  transferMoving(driver, ctx, block, destination, found, false);
+  transferMoving(ctx, block, destination, found, false);
+  const { moving } = ctx.scratch;
   maskOr(block.masks(destination).resident, moving);
   maskOr(ctx.migrated, moving);
   maskAnd(moving, block.masks(source).resident);
   maskOr(block.readDuplicated, moving);
-  recordRuns(driver, ctx, block, UvmEventTypeReadDuplicate, moving, destination);
+  recordRuns(ctx, block, UvmEventTypeReadDuplicate, moving, destination);
   return true;
 }
 
@@ -111,97 +107,86 @@ export function uvmVaBlockMakeResidentReadDuplicate(
  * data loses the right to write, others lose their mapping.
  * @uvm uvm_va_block.c block_prep_read_duplicate_mapping
  */
-function prepReadDuplicate(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  mask: UvmPageMask,
-): void {
+function prepReadDuplicate(ctx: UvmServiceBlockContext, block: UvmVaBlock, mask: UvmPageMask): void {
+  const { dropped } = ctx.scratch;
   for (const holder of [UVM_ID_CPU, UVM_ID_GPU] as const) {
     maskCopy(dropped, mask);
     maskAndNot(dropped, block.readDuplicated);
     maskAnd(dropped, block.masks(holder).resident);
     if (maskEmpty(dropped)) continue;
-    uvmVaBlockUnmap(block, otherProcessor(holder), dropped);
-    uvmVaBlockRevokeProt(driver, ctx, block, holder, dropped, UVM_PROT_READ_ONLY);
+    uvmVaBlockUnmap(ctx, block, otherProcessor(holder), dropped);
+    uvmVaBlockRevokeProt(ctx, block, holder, dropped, UVM_PROT_READ_ONLY);
   }
 }
 
 /** A page that is to live in one place only loses its other copy. */
 function collapseDuplicates(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   source: UvmProcessorId,
   mask: UvmPageMask,
 ): void {
+  const { dropped } = ctx.scratch;
   maskCopy(dropped, mask);
   maskAnd(dropped, block.readDuplicated);
   if (maskEmpty(dropped)) return;
-  uvmVaBlockUnmap(block, source, dropped);
+  uvmVaBlockUnmap(ctx, block, source, dropped);
   maskAndNot(block.masks(source).resident, dropped);
   maskAndNot(block.readDuplicated, dropped);
-  ctx.collapsed = true;
-  recordRuns(driver, ctx, block, UvmEventTypeReadDuplicateInvalidate, dropped, source);
-  if (source === UVM_ID_GPU) releaseEmptyGpu(driver, block);
+  ctx.done.collapsed = true;
+  recordRuns(ctx, block, UvmEventTypeReadDuplicateInvalidate, dropped, source);
+  if (source === UVM_ID_GPU) releaseEmptyGpu(ctx, block);
 }
 
 function recordRuns(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   kind: number,
   mask: UvmPageMask,
   id: UvmProcessorId,
 ): void {
-  if (!driver.tools.on) return;
+  if (!ctx.tools.on) return;
   forRuns(block, mask, (first, pages) => {
-    driver.tools.record(kind, ctx.migrationTime, block.start + first, pages, packUvmEvent(0, id, id));
+    ctx.tools.record(kind, ctx.migrationTime, block.start + first, pages, packUvmEvent(0, id, id));
   });
 }
 
-/** Gets frames at the destination for the pages of `mask` that have none. May evict, and so clobbers scratch masks. */
+/** Gets frames at the destination for the pages of `mask` that have none, evicting if need be. */
 function populate(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   mask: UvmPageMask,
 ): boolean {
   if (destination === UVM_ID_CPU) {
     if (block.cpuBase < 0) {
-      block.cpuBase = driver.cpuChunks.alloc(block.pages);
+      block.cpuBase = ctx.cpuChunks.alloc(block.pages);
       if (block.whole && !maskFull(block.gpu.resident)) {
-        ctx.zeroedChunks++;
-        ctx.migrationTime += driver.costs.cpuPopulateBlock;
+        ctx.done.zeroedChunks++;
+        ctx.gpu.clock.hostChunkZeroed(ctx);
       }
     }
     return true;
   }
   if (block.whole) {
     if (block.gpuBase < 0) {
-      block.gpuBase = driver.allocRoot(ctx, block);
-      ctx.newRoot = true;
-    } else driver.pmm.markUsed(block.gpuBase);
+      block.gpuBase = ctx.gpu.allocRoot(ctx, block);
+      ctx.done.newRoot = true;
+    } else ctx.gpu.pmm.markUsed(block.gpuBase);
     return block.gpuBase >= 0;
   }
-  return populateShort(driver, ctx, block, mask);
+  return populateShort(ctx, block, mask);
 }
 
 /** A block that is not whole takes 64 KiB chunks where they lie inside it, and 4 KiB chunks at its ends. */
-function populateShort(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  mask: UvmPageMask,
-): boolean {
+function populateShort(ctx: UvmServiceBlockContext, block: UvmVaBlock, mask: UvmPageMask): boolean {
   const frames = (block.gpuFrames ??= new Int32Array(block.pages));
   for (let page = maskNext(mask, 0); page < block.pages; page = maskNext(mask, page + 1)) {
     if (frames[page] !== 0) continue;
     const first = page - ((block.start + page) % UVM_CHUNK_PAGES_64K);
     const inside = first >= 0 && first + UVM_CHUNK_PAGES_64K <= block.pages && frames[first] === 0;
     const pages = inside ? UVM_CHUNK_PAGES_64K : 1;
-    const pfn = driver.allocChunk(ctx, block, pages);
+    const pfn = ctx.gpu.allocChunk(ctx, block, pages);
     if (pfn < 0) return false;
     for (let i = 0; i < pages; i++) frames[(inside ? first : page) + i] = pfn + i + 1;
   }
@@ -209,19 +194,19 @@ function populateShort(
 }
 
 /** The last page has left the GPU: a whole block's chunk stays as a cache, a short one's chunks are freed. */
-function releaseEmptyGpu(driver: UvmDriver, block: UvmVaBlock): void {
+function releaseEmptyGpu(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
   if (!maskEmpty(block.gpu.resident)) return;
-  if (block.gpuBase >= 0) driver.pmm.markUnused(block.gpuBase);
-  else freeGpuChunks(driver, block);
+  if (block.gpuBase >= 0) ctx.gpu.pmm.markUnused(block.gpuBase);
+  else freeGpuChunks(ctx, block);
 }
 
 /** Gives back every device chunk of the block. Nothing may be resident on the GPU. */
-export function freeGpuChunks(driver: UvmDriver, block: UvmVaBlock): void {
-  if (block.gpuBase >= 0) driver.pmm.freeRoot(block.gpuBase);
+export function freeGpuChunks(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
+  if (block.gpuBase >= 0) ctx.gpu.pmm.freeRoot(block.gpuBase);
   block.gpuBase = -1;
   const frames = block.gpuFrames;
   block.gpuFrames = undefined;
   if (frames === undefined) return;
-  for (const frame of frames) if (frame > 0) driver.pmm.freeChunk(frame - 1, 1);
+  for (const frame of frames) if (frame > 0) ctx.gpu.pmm.freeChunk(frame - 1, 1);
   maskZero(block.evicted);
 }

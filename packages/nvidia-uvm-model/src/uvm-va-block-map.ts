@@ -7,7 +7,6 @@ import {
   GPU_PTE_VALID,
   GPU_PTE_WRITE,
 } from '@hmm/gpu';
-import type { UvmDriver } from './uvm-driver.js';
 import {
   MASK_WORDS,
   maskAnd,
@@ -17,12 +16,11 @@ import {
   maskFull,
   maskNext,
   maskNextClear,
-  newMask,
   PAGES_PER_BLOCK,
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import { uvmPerfThrashingEvent } from './uvm-perf-thrashing.js';
-import type { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeMapRemote } from './uvm-tools.js';
 import {
   otherProcessor,
@@ -43,10 +41,6 @@ import {
   type UvmVaBlock,
 } from './uvm-va-block.js';
 
-const change = newMask();
-const revoked = newMask();
-const remote = newMask();
-
 /** PTE flags of a GPU mapping with protection `prot` of memory that is on `residency`. */
 function pteFlags(prot: number, residency: UvmProcessorId): number {
   let flags = GPU_PTE_VALID;
@@ -63,11 +57,18 @@ function protRow(id: UvmProcessorId, prot: number): number {
 }
 
 /**
- * Gives `id` the protection `prot` on the pages of `mask` that it maps with less, in the masks; the pages are left in `change`.
+ * Gives `id` the protection `prot` on the pages of `mask` that it maps with less, in the masks; the pages are left in the scratch mask `change`.
  * @returns how many they are.
  */
-function takeLacking(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask, prot: number): number {
+function takeLacking(
+  { scratch }: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  mask: UvmPageMask,
+  prot: number,
+): number {
   const { row } = block;
+  const { change } = scratch;
   const read = id === UVM_ID_CPU ? ROW_CPU_READ : ROW_GPU_READ;
   const write = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_WRITE;
   const atomic = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
@@ -89,28 +90,32 @@ function takeLacking(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask, p
 }
 
 /**
- * Maps the pages of `mask`, whose data is on `residency`, on processor `id` with protection `prot`; mappings that
+ * Maps the pages of `mask`, whose data is all on one processor, on processor `id` with protection `prot`; mappings that
  * already allow as much stay. A GPU mapping of host memory is recorded as MapRemote with
  * `cause`, one event per run of pages whose mapping changes.
  * @uvm uvm_va_block.c uvm_va_block_map
  */
 export function uvmVaBlockMap(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
-  residency: UvmProcessorId,
   mask: UvmPageMask,
   prot: number,
   cause: number,
 ): void {
+  const first = maskNext(mask, 0);
+  if (first >= block.pages) return;
+  const residency = block.closestResident(id, first);
   if (id !== residency && cause !== UvmEventMapRemoteCauseOutOfMemory && mapsLocalOnly(block, id)) return;
-  const pages = takeLacking(block, id, mask, prot);
+  const pages = takeLacking(ctx, block, id, mask, prot);
   if (pages === 0) return;
-  ctx.mappedPages += pages;
-  if (id === UVM_ID_CPU) return;
-  writeGpuPtes(driver, block, residency, prot);
-  if (residency === UVM_ID_CPU) recordMapRemote(driver, ctx, block, cause);
+  ctx.done.mappedPages += pages;
+  if (id === UVM_ID_CPU) {
+    ctx.gpu.work.cpuMapped(block.range.space.id, block.start, ctx.scratch.change);
+    return;
+  }
+  writeGpuPtes(ctx, block, residency === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU, prot);
+  if (residency !== UVM_ID_GPU) recordMapRemote(ctx, block, cause);
 }
 
 /**
@@ -124,7 +129,13 @@ function mapsLocalOnly(block: UvmVaBlock, id: UvmProcessorId): boolean {
 }
 
 /** Writes the PTEs of the pages in `change`, as one 2 MiB leaf where the whole block is alike. */
-function writeGpuPtes(driver: UvmDriver, block: UvmVaBlock, residency: UvmProcessorId, prot: number): void {
+function writeGpuPtes(
+  { scratch }: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  residency: UvmProcessorId,
+  prot: number,
+): void {
+  const { change } = scratch;
   const { table } = block.range.space.instance;
   const flags = pteFlags(prot, residency);
   if (block.whole && residency === UVM_ID_GPU && alike(block, prot)) {
@@ -160,26 +171,28 @@ function alike(block: UvmVaBlock, prot: number): boolean {
   return maskFull(read) && maskEmpty(write);
 }
 
-function recordMapRemote(driver: UvmDriver, ctx: UvmServiceContext, block: UvmVaBlock, cause: number): void {
+function recordMapRemote(ctx: UvmServiceBlockContext, block: UvmVaBlock, cause: number): void {
   const value = packUvmEvent(cause, UVM_ID_GPU, UVM_ID_CPU);
-  const time = ctx.transfers > 0 ? ctx.migrationTime + ctx.copyNs : ctx.mapTime;
+  const { change } = ctx.scratch;
+  const time = ctx.done.transfers > 0 ? ctx.copiesEnd : ctx.hintTime;
   for (let page = maskNext(change, 0); page < block.pages;) {
     const outer = Math.min(maskNextClear(change, page), block.pages);
-    driver.tools.record(UvmEventTypeMapRemote, time, block.start + page, outer - page, value);
-    driver.tools.counters.remoteMaps += outer - page;
-    ctx.remoteRuns++;
+    ctx.tools.record(UvmEventTypeMapRemote, time, block.start + page, outer - page, value);
+    ctx.tools.counters.remoteMaps += outer - page;
+    ctx.done.remoteRuns++;
     page = maskNext(change, outer);
   }
 }
 
 /** Removes the mappings of the pages in `mask` on processor `id`. @uvm uvm_va_block.c uvm_va_block_unmap */
-export function uvmVaBlockUnmap(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask): void {
-  if (!dropMapped(block, id, mask)) return;
-  if (id === UVM_ID_CPU) {
-    maskAndNot(block.cpuDirty, change);
-    maskAndNot(block.cpuTouched, change);
-    return;
-  }
+export function uvmVaBlockUnmap(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  mask: UvmPageMask,
+): void {
+  const { change } = ctx.scratch;
+  if (!dropMapped(change, block, id, mask) || id === UVM_ID_CPU) return;
   const { table } = block.range.space.instance;
   for (let page = maskNext(change, 0); page < block.pages;) {
     const outer = Math.min(maskNextClear(change, page), block.pages);
@@ -189,7 +202,7 @@ export function uvmVaBlockUnmap(block: UvmVaBlock, id: UvmProcessorId, mask: Uvm
 }
 
 /** Takes the pages of `mask` out of the masks of what `id` maps; those that were there are left in `change`. */
-function dropMapped(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask): boolean {
+function dropMapped(change: UvmPageMask, block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask): boolean {
   const { row } = block;
   const read = id === UVM_ID_CPU ? ROW_CPU_READ : ROW_GPU_READ;
   const write = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_WRITE;
@@ -227,30 +240,34 @@ export function forRuns(
  * @uvm uvm_va_block.c uvm_va_block_revoke_prot
  */
 export function uvmVaBlockRevokeProt(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   mask: UvmPageMask,
   prot: number,
 ): void {
-  if (!selectRevoked(block, id, mask, prot)) return;
+  const { change } = ctx.scratch;
+  if (!selectRevoked(change, block, id, mask, prot)) return;
   const masks = block.masks(id);
-  notifyRevocation(driver, ctx, block, id, prot);
+  notifyRevocation(ctx, block, id, prot);
   maskAndNot(masks.atomic, change);
   if (prot === UVM_PROT_READ_ONLY) maskAndNot(masks.write, change);
-  if (id === UVM_ID_CPU) maskAndNot(block.cpuDirty, change);
-  else {
-    ctx.revokedGpu = true;
-    const keep = prot === UVM_PROT_READ_WRITE ? ~GPU_PTE_ATOMIC : ~(GPU_PTE_ATOMIC | GPU_PTE_WRITE);
-    forRuns(block, change, (first, pages) => {
-      block.range.space.instance.table.protect(block.start + first, pages, keep);
-    });
-  }
+  if (id === UVM_ID_CPU) return;
+  ctx.done.revokedGpu = true;
+  const keep = prot === UVM_PROT_READ_WRITE ? ~GPU_PTE_ATOMIC : ~(GPU_PTE_ATOMIC | GPU_PTE_WRITE);
+  forRuns(block, change, (first, pages) => {
+    block.range.space.instance.table.protect(block.start + first, pages, keep);
+  });
 }
 
 /** The pages of `mask` that `id` maps with more than `prot`, left in `change`; false when there is none. */
-function selectRevoked(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask, prot: number): boolean {
+function selectRevoked(
+  change: UvmPageMask,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  mask: UvmPageMask,
+  prot: number,
+): boolean {
   const { row } = block;
   const more = protRow(id, prot + 1);
   let any = 0;
@@ -268,29 +285,28 @@ function selectRevoked(block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask,
  * @uvm uvm_va_block.c block_revoke_prot_gpu_perf_notify
  */
 function notifyRevocation(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   prot: number,
 ): void {
   const { atomic, write } = block.masks(id);
-  if (id === UVM_ID_GPU) notifyRuns(driver, ctx, block, id, atomic);
-  if (id === UVM_ID_CPU || prot === UVM_PROT_READ_ONLY) notifyRuns(driver, ctx, block, id, write);
+  if (id === UVM_ID_GPU) notifyRuns(ctx, block, id, atomic);
+  if (id === UVM_ID_CPU || prot === UVM_PROT_READ_ONLY) notifyRuns(ctx, block, id, write);
 }
 
 /** One event for each run of the changing pages that have a right. */
 function notifyRuns(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   right: UvmPageMask,
 ): void {
+  const { change, revoked } = ctx.scratch;
   maskCopy(revoked, change);
   maskAnd(revoked, right);
   forRuns(block, revoked, (first, pages) => {
-    uvmPerfThrashingEvent(driver, block, id, 'revocation', first, first + pages, ctx.migrationTime);
+    uvmPerfThrashingEvent(ctx, block, id, 'revocation', first, first + pages);
   });
 }
 
@@ -299,8 +315,7 @@ function notifyRuns(
  * @uvm uvm_va_block.c uvm_va_block_revoke_prot_mask
  */
 export function revokeOthers(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   residency: UvmProcessorId,
@@ -308,14 +323,15 @@ export function revokeOthers(
   prot: number,
 ): void {
   const victim = otherProcessor(id);
-  const spares = prot === UVM_PROT_READ_WRITE || driver.nativeAtomics(id, residency);
-  if (spares && driver.nativeAtomics(victim, residency)) return;
+  const spares = prot === UVM_PROT_READ_WRITE || ctx.gpu.nativeAtomics(id, residency);
+  if (spares && ctx.gpu.nativeAtomics(victim, residency)) return;
   const level =
     id === UVM_ID_GPU && prot === UVM_PROT_READ_WRITE_ATOMIC ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE;
   if (victim === UVM_ID_CPU && level === UVM_PROT_READ_WRITE) return;
-  const { migrated } = ctx;
-  for (let i = 0; i < MASK_WORDS; i++) remote[i] = (mask[i] ?? 0) & ~(migrated[i] ?? 0);
-  uvmVaBlockRevokeProt(driver, ctx, block, victim, remote, level);
+  const { migrated, scratch } = ctx;
+  const { stayed } = scratch;
+  for (let i = 0; i < MASK_WORDS; i++) stayed[i] = (mask[i] ?? 0) & ~(migrated[i] ?? 0);
+  uvmVaBlockRevokeProt(ctx, block, victim, stayed, level);
 }
 
 /** Whether a page of `block` is mapped by `id` with `prot` at least. */

@@ -1,5 +1,4 @@
 import { keepContents } from './uvm-discard.js';
-import type { UvmDriver } from './uvm-driver.js';
 import {
   MASK_WORDS,
   maskAnd,
@@ -8,10 +7,9 @@ import {
   maskNext,
   maskSet,
   maskZero,
-  newMask,
   type UvmPageMask,
 } from './uvm-page-mask.js';
-import type { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import {
   otherProcessor,
   UVM_ID_CPU,
@@ -34,11 +32,6 @@ import { uvmVaBlockAddMappingsAfterMigration } from './uvm-va-block-add-mappings
 import { revokeOthers, uvmVaBlockMap } from './uvm-va-block-map.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
 
-const pinned = newMask();
-const others = newMask();
-const one = newMask();
-/** Pages by their new protection, weakest first. */
-const byProt = [newMask(), newMask(), newMask()] as const;
 const PROTS = [UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE, UVM_PROT_READ_WRITE_ATOMIC] as const;
 
 /**
@@ -48,27 +41,24 @@ const PROTS = [UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE, UVM_PROT_READ_WRITE_ATOM
  * @uvm uvm_va_block.c uvm_va_block_service_finish
  */
 export function uvmVaBlockServiceFinish(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   residency: UvmProcessorId,
   pages: UvmPageMask,
 ): void {
-  const [, readWrite, atomic] = byProt;
-  const found = computeNewPermissions(driver, ctx, block, id, residency, pages);
+  const [, readWrite, atomic] = ctx.scratch.byProt;
+  const found = computeNewPermissions(ctx, block, id, residency, pages);
   if ((found & bitOf(UVM_PROT_READ_WRITE)) !== 0)
-    revokeOthers(driver, ctx, block, id, residency, readWrite, UVM_PROT_READ_WRITE);
+    revokeOthers(ctx, block, id, residency, readWrite, UVM_PROT_READ_WRITE);
   if ((found & bitOf(UVM_PROT_READ_WRITE_ATOMIC)) !== 0)
-    revokeOthers(driver, ctx, block, id, residency, atomic, UVM_PROT_READ_WRITE_ATOMIC);
-  for (const prot of PROTS)
-    if ((found & bitOf(prot)) !== 0) mapFaulting(driver, ctx, block, id, residency, prot);
+    revokeOthers(ctx, block, id, residency, atomic, UVM_PROT_READ_WRITE_ATOMIC);
+  for (const prot of PROTS) if ((found & bitOf(prot)) !== 0) mapFaulting(ctx, block, id, prot);
   const advised = policyAccessedBy(block.range.policy, otherProcessor(id));
   if (advised || ctx.anyPinned) {
-    for (const prot of PROTS)
-      if ((found & bitOf(prot)) !== 0) mapOthers(driver, ctx, block, id, residency, prot, advised);
+    for (const prot of PROTS) if ((found & bitOf(prot)) !== 0) mapOthers(ctx, block, id, prot, advised);
   }
-  if ((found & DISCARDS) !== 0) noteDiscarded(driver, ctx, block, id);
+  if ((found & DISCARDS) !== 0) noteDiscarded(ctx, block, id);
 }
 
 /** In what {@link computeNewPermissions} returns: among the pages are some whose contents are needed no more. */
@@ -84,40 +74,34 @@ function bitOf(prot: number): number {
  * evictions, a chunk of this very service apart.
  * @uvm uvm_va_block.c block_map_gpu_to
  */
-function noteDiscarded(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-): void {
-  const [, readWrite, atomic] = byProt;
+function noteDiscarded(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
+  const [, readWrite, atomic] = ctx.scratch.byProt;
   keepContents(block, readWrite);
   keepContents(block, atomic);
-  if (id === UVM_ID_GPU && block.gpuBase >= 0 && !ctx.newRoot) driver.pmm.markDiscarded(block.gpuBase);
+  if (id === UVM_ID_GPU && block.gpuBase >= 0 && !ctx.done.newRoot) ctx.gpu.pmm.markDiscarded(block.gpuBase);
 }
 
 /**
- * Sorts the pages into `byProt`. The pages that get write permission: those written, and those read where promotion revokes
+ * Sorts the pages into the scratch masks `byProt`. The pages that get write permission: those written, and those read where promotion revokes
  * nothing, i.e. which cannot be duplicated and where the other processor has no right to atomics that it would lose. What is
  * discarded has to be written by a fault of its own. @returns the bit ({@link bitOf}) of each protection that a page gets.
  * @uvm uvm_va_block.c compute_new_permission
  */
 function computeNewPermissions(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   residency: UvmProcessorId,
   pages: UvmPageMask,
 ): number {
-  const native = driver.nativeAtomics(id, residency);
+  const native = ctx.gpu.nativeAtomics(id, residency);
   const other = otherProcessor(id);
-  const keeps = driver.nativeAtomics(other, residency) ? 0 : -1;
+  const keeps = ctx.gpu.nativeAtomics(other, residency) ? 0 : -1;
   const asWritten = block.range.policy.readDuplication ? -1 : 0;
   const { writes, atomics } = ctx;
   const { row } = block;
   const theirs = other === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
-  const [readOnly, readWrite, atomic] = byProt;
+  const [readOnly, readWrite, atomic] = ctx.scratch.byProt;
   let discards = 0;
   let anyReadOnly = 0;
   let anyReadWrite = 0;
@@ -148,59 +132,51 @@ function computeNewPermissions(
 }
 
 /** The pages that get `prot`. */
-function bucketOf(prot: number): UvmPageMask {
-  const [readOnly, readWrite, atomic] = byProt;
+function bucketOf({ scratch }: UvmServiceBlockContext, prot: number): UvmPageMask {
+  const [readOnly, readWrite, atomic] = scratch.byProt;
   if (prot === UVM_PROT_READ_ONLY) return readOnly;
   return prot === UVM_PROT_READ_WRITE ? readWrite : atomic;
 }
 
-/** The pages that get `prot`, sorted into `pinned` and `others`. */
-function splitByPin(ctx: UvmServiceContext, prot: number): void {
-  const bucket = bucketOf(prot);
-  maskCopy(pinned, bucket);
-  maskAnd(pinned, ctx.pinned);
-  maskCopy(others, bucket);
-  maskAndNot(others, ctx.pinned);
+/** The pages that get `prot`, sorted into those that are pinned and the others. */
+function splitByPin(ctx: UvmServiceBlockContext, prot: number): void {
+  const { pinnedPart, otherPart } = ctx.scratch;
+  const bucket = bucketOf(ctx, prot);
+  maskCopy(pinnedPart, bucket);
+  maskAnd(pinnedPart, ctx.pinned);
+  maskCopy(otherPart, bucket);
+  maskAndNot(otherPart, ctx.pinned);
 }
 
-function mapFaulting(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-  id: UvmProcessorId,
-  residency: UvmProcessorId,
-  prot: number,
-): void {
+function mapFaulting(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId, prot: number): void {
+  const { pinnedPart, otherPart } = ctx.scratch;
   if (ctx.anyPinned) {
     splitByPin(ctx, prot);
-    uvmVaBlockMap(driver, ctx, block, id, residency, pinned, prot, UvmEventMapRemoteCauseThrashing);
+    uvmVaBlockMap(ctx, block, id, pinnedPart, prot, UvmEventMapRemoteCauseThrashing);
   }
-  const rest = ctx.anyPinned ? others : bucketOf(prot);
-  uvmVaBlockMap(driver, ctx, block, id, residency, rest, prot, ctx.remoteCause);
+  uvmVaBlockMap(ctx, block, id, ctx.anyPinned ? otherPart : bucketOf(ctx, prot), prot, ctx.remoteCause);
 }
 
 /** Pinned pages one by one, with those that thrash on them; the rest by advice. @uvm uvm_va_block.c block_service_finish_map_accessed_by */
 function mapOthers(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
-  residency: UvmProcessorId,
   prot: number,
   advised: boolean,
 ): void {
   const other = otherProcessor(id);
   const pages = block.thrashing?.pages;
+  const { onePage, otherPart, pinnedPart } = ctx.scratch;
   splitByPin(ctx, prot);
-  for (let page = maskNext(pinned, 0); page < block.pages; page = maskNext(pinned, page + 1)) {
+  for (let page = maskNext(pinnedPart, 0); page < block.pages; page = maskNext(pinnedPart, page + 1)) {
     const thrashes = (((pages?.processors[page] ?? 0) >>> other) & 1) !== 0;
     if (!advised && !thrashes) continue;
-    maskZero(one);
-    maskSet(one, page);
+    maskZero(onePage);
+    maskSet(onePage, page);
     const cause = thrashes ? UvmEventMapRemoteCauseThrashing : UvmEventMapRemoteCausePolicy;
-    uvmVaBlockAddMappingsAfterMigration(driver, ctx, block, residency, id, one, prot, cause);
+    uvmVaBlockAddMappingsAfterMigration(ctx, block, id, onePage, prot, cause);
   }
-  if (!advised) return;
-  const cause = UvmEventMapRemoteCausePolicy;
-  uvmVaBlockAddMappingsAfterMigration(driver, ctx, block, residency, id, others, prot, cause);
+  if (advised)
+    uvmVaBlockAddMappingsAfterMigration(ctx, block, id, otherPart, prot, UvmEventMapRemoteCausePolicy);
 }

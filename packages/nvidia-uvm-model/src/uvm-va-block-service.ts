@@ -1,4 +1,3 @@
-import type { UvmDriver } from './uvm-driver.js';
 import {
   MASK_WORDS,
   maskAnd,
@@ -11,13 +10,13 @@ import {
   maskZero,
   type UvmPageMask,
 } from './uvm-page-mask.js';
-import { uvmPerfPrefetchGetHint } from './uvm-perf-prefetch.js';
+import { uvmPerfPrefetchGetHint, WHOLE_BLOCK } from './uvm-perf-prefetch.js';
 import {
   UVM_PERF_THRASHING_HINT_TYPE_PIN,
   UVM_PERF_THRASHING_HINT_TYPE_THROTTLE,
 } from './uvm-perf-policy.js';
 import { uvmPerfThrashingGetHint } from './uvm-perf-thrashing.js';
-import type { UvmServiceContext } from './uvm-service-context.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import {
   otherProcessor,
   UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG,
@@ -43,7 +42,7 @@ import { policyAccessedBy } from './uvm-va-policy.js';
 export const FAULT_SATISFIED = 0;
 /** The page is among those to serve. */
 export const FAULT_TAKEN = 1;
-/** The detector says to wait; see `ctx.throttleEnd`. */
+/** The detector says to wait, until the end of `ctx.hint`. */
 export const FAULT_THROTTLED = 2;
 
 /** The protection that an access needs. */
@@ -57,15 +56,14 @@ export function protOfAccess(access: number): number {
  * asks the thrashing detector, selects the new residency. @returns one of `FAULT_*`.
  */
 export function uvmVaBlockAddFault(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   page: number,
   access: number,
 ): number {
   if (hasProt(block, id, page, protOfAccess(access))) return FAULT_SATISFIED;
-  return takePage(driver, ctx, block, id, page, access);
+  return takePage(ctx, block, id, page, access);
 }
 
 /**
@@ -74,27 +72,26 @@ export function uvmVaBlockAddFault(
  * @uvm uvm_gpu_access_counters.c service_va_block_locked
  */
 export function uvmVaBlockAddNotified(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   pages: UvmPageMask,
 ): void {
   const first = maskNext(pages, 0);
   if (first >= block.pages) return;
-  if (alike(driver, block)) {
-    const to = selectResidency(driver, ctx, block, first, id, UVM_FAULT_ACCESS_TYPE_PREFETCH, undefined);
+  if (alike(ctx, block)) {
+    const to = selectResidency(ctx, block, first, id, UVM_FAULT_ACCESS_TYPE_PREFETCH, undefined);
     maskOr(to === UVM_ID_CPU ? ctx.toCpu : ctx.toGpu, pages);
     maskOr(ctx.faulted, pages);
     return;
   }
   for (let page = first; page < block.pages; page = maskNext(pages, page + 1))
-    takePage(driver, ctx, block, id, page, UVM_FAULT_ACCESS_TYPE_PREFETCH);
+    takePage(ctx, block, id, page, UVM_FAULT_ACCESS_TYPE_PREFETCH);
 }
 
 /** Whether pages that are in one place go to one place: nothing that decides is kept, or asked, page by page. */
-function alike(driver: UvmDriver, block: UvmVaBlock): boolean {
-  if (driver.policy.selectResidency !== undefined || block.thrashing?.pages !== undefined) return false;
+function alike(ctx: UvmServiceBlockContext, block: UvmVaBlock): boolean {
+  if (ctx.global.policy.selectResidency !== undefined || block.thrashing?.pages !== undefined) return false;
   return !block.range.policy.readDuplication && maskEmpty(block.readDuplicated);
 }
 
@@ -103,52 +100,46 @@ function alike(driver: UvmDriver, block: UvmVaBlock): boolean {
  * @uvm uvm_gpu_non_replayable_faults.c service_managed_fault_in_block_locked
  */
 export function uvmVaBlockAddUnhinted(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   page: number,
   access: number,
 ): number {
   if (hasProt(block, id, page, protOfAccess(access))) return FAULT_SATISFIED;
-  placePage(driver, ctx, block, id, page, access, undefined);
+  placePage(ctx, block, id, page, access, undefined);
   return FAULT_TAKEN;
 }
 
 function takePage(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   page: number,
   access: number,
 ): number {
-  const hint = uvmPerfThrashingGetHint(driver, block, page, id, ctx.hintTime);
-  if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE) {
-    ctx.throttleEnd = hint.end;
-    return FAULT_THROTTLED;
-  }
+  const hint = uvmPerfThrashingGetHint(ctx, block, page, id);
+  if (hint.type === UVM_PERF_THRASHING_HINT_TYPE_THROTTLE) return FAULT_THROTTLED;
   const pinned = hint.type === UVM_PERF_THRASHING_HINT_TYPE_PIN;
   if (pinned) {
     maskSet(ctx.pinned, page);
     ctx.anyPinned = true;
   }
-  placePage(driver, ctx, block, id, page, access, pinned ? hint.residency : undefined);
+  placePage(ctx, block, id, page, access, pinned ? hint.residency : undefined);
   return FAULT_TAKEN;
 }
 
 /** Adds a page to those of its new residency. */
 function placePage(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   page: number,
   access: number,
   pinAt: UvmProcessorId | undefined,
 ): void {
-  const chosen = selectResidency(driver, ctx, block, page, id, access, pinAt);
-  const to = driver.policy.selectResidency?.(block, page, id, chosen) ?? chosen;
+  const chosen = selectResidency(ctx, block, page, id, access, pinAt);
+  const to = ctx.global.policy.selectResidency?.(block, page, id, chosen) ?? chosen;
   maskSet(to === UVM_ID_CPU ? ctx.toCpu : ctx.toGpu, page);
   maskSet(ctx.faulted, page);
   if (access >= UVM_FAULT_ACCESS_TYPE_WRITE) maskSet(ctx.writes, page);
@@ -166,15 +157,14 @@ function duplicates(block: UvmVaBlock, page: number): boolean {
  * @uvm uvm_va_block.c block_select_processor_residency
  */
 function selectResidency(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   page: number,
   id: UvmProcessorId,
   access: number,
   pinAt: UvmProcessorId | undefined,
 ): UvmProcessorId {
-  if (driver.forceSysmem) return UVM_ID_CPU;
+  if (ctx.global.forceSysmem) return UVM_ID_CPU;
   if (duplicates(block, page) && pinAt === undefined) {
     if (access <= UVM_FAULT_ACCESS_TYPE_READ) {
       maskSet(ctx.duplicate, page);
@@ -187,46 +177,43 @@ function selectResidency(
   if (preferred === id) return id;
   if (pinAt !== undefined) return pinAt;
   const closest = block.closestResident(id, page);
-  const reachable = preferred >= 0 && driver.canAccess(id, otherProcessor(id));
+  const reachable = preferred >= 0 && ctx.gpu.canAccess(id, otherProcessor(id));
   if (closest < 0) return reachable ? otherProcessor(id) : id;
   const at = closest === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
   const counted = ctx.cause === UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER;
-  if (!counted && policyAccessedBy(policy, id) && driver.canAccess(id, at)) return at;
-  if (driver.remoteOnNativeAtomics && at !== id && driver.nativeAtomics(id, at)) return at;
+  if (!counted && policyAccessedBy(policy, id) && ctx.gpu.canAccess(id, at)) return at;
+  if (ctx.global.remoteOnNativeAtomics && at !== id && ctx.gpu.nativeAtomics(id, at)) return at;
   return reachable ? otherProcessor(id) : id;
 }
 
 /**
  * Serves what {@link uvmVaBlockAddFault} gathered: prefetch hint, make resident,
- * map. `first` … `outer - 1` is the region in which prefetching may widen.
+ * map.
  * @returns false when memory is used up on the destination; the pages it concerns stay as they were.
  * @uvm uvm_va_block.c uvm_va_block_service_locked
  */
 export function uvmVaBlockServiceLocked(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
-  first = 0,
-  outer = block.pages,
 ): boolean {
-  driver.tools.counters.services++;
+  ctx.tools.counters.services++;
   const cpu = !maskEmpty(ctx.toCpu);
   const gpu = !maskEmpty(ctx.toGpu);
   if (cpu !== gpu) {
     const destination = cpu ? UVM_ID_CPU : UVM_ID_GPU;
     const faulted = cpu ? ctx.toCpu : ctx.toGpu;
-    uvmPerfPrefetchGetHint(driver, block, destination, faulted, first, outer, ctx.prefetch);
+    uvmPerfPrefetchGetHint(ctx, block, destination, faulted, WHOLE_BLOCK);
     duplicatePrefetched(ctx, block);
   }
   let ok = true;
-  if (cpu) ok = serveDestination(driver, ctx, block, id, UVM_ID_CPU, ctx.toCpu);
-  if (gpu) ok = serveDestination(driver, ctx, block, id, UVM_ID_GPU, ctx.toGpu) && ok;
+  if (cpu) ok = serveDestination(ctx, block, id, UVM_ID_CPU, ctx.toCpu);
+  if (gpu) ok = serveDestination(ctx, block, id, UVM_ID_GPU, ctx.toGpu) && ok;
   return ok;
 }
 
 /** What is taken along is copied where reading makes copies, and where there is a copy already. */
-function duplicatePrefetched(ctx: UvmServiceContext, block: UvmVaBlock): void {
+function duplicatePrefetched(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
   const all = block.range.policy.readDuplication ? -1 : 0;
   const { row } = block;
   const { prefetch, duplicate } = ctx;
@@ -243,47 +230,41 @@ function duplicatePrefetched(ctx: UvmServiceContext, block: UvmVaBlock): void {
  * Serves GPU faults for which there is no device memory from host memory: the pages stay, or come to be, there and are mapped
  * remotely. @returns whether that is possible.
  */
-export function uvmVaBlockServeRemotely(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
-  block: UvmVaBlock,
-): boolean {
+export function uvmVaBlockServeRemotely(ctx: UvmServiceBlockContext, block: UvmVaBlock): boolean {
   maskAndNot(ctx.toGpu, block.gpu.resident);
   maskAnd(ctx.toGpu, ctx.faulted);
   maskZero(ctx.prefetch);
   maskZero(ctx.duplicate);
   ctx.remoteCause = UvmEventMapRemoteCauseOutOfMemory;
-  return serveDestination(driver, ctx, block, UVM_ID_GPU, UVM_ID_CPU, ctx.toGpu);
+  return serveDestination(ctx, block, UVM_ID_GPU, UVM_ID_CPU, ctx.toGpu);
 }
 
 function serveDestination(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
   destination: UvmProcessorId,
   pages: UvmPageMask,
 ): boolean {
   maskOr(pages, ctx.prefetch);
-  if (!makeResident(driver, ctx, block, destination, pages)) return false;
-  uvmVaBlockServiceFinish(driver, ctx, block, id, destination, pages);
+  if (!makeResident(ctx, block, destination, pages)) return false;
+  uvmVaBlockServiceFinish(ctx, block, id, destination, pages);
   return true;
 }
 
 /** Copies the pages that reading duplicates, moves the others. Returns as {@link uvmVaBlockMakeResident}. */
 function makeResident(
-  driver: UvmDriver,
-  ctx: UvmServiceContext,
+  ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   destination: UvmProcessorId,
   pages: UvmPageMask,
 ): boolean {
-  if (!ctx.anyDuplicate) return uvmVaBlockMakeResident(driver, ctx, block, destination, pages);
-  maskCopy(ctx.work, pages);
-  maskAnd(ctx.work, ctx.duplicate);
-  const copies = !maskEmpty(ctx.work);
-  if (copies && !uvmVaBlockMakeResidentReadDuplicate(driver, ctx, block, destination, ctx.work)) return false;
-  maskCopy(ctx.work, pages);
-  maskAndNot(ctx.work, ctx.duplicate);
-  return maskEmpty(ctx.work) || uvmVaBlockMakeResident(driver, ctx, block, destination, ctx.work);
+  if (!ctx.anyDuplicate) return uvmVaBlockMakeResident(ctx, block, destination, pages);
+  maskCopy(ctx.scratch.part, pages);
+  maskAnd(ctx.scratch.part, ctx.duplicate);
+  const copies = !maskEmpty(ctx.scratch.part);
+  if (copies && !uvmVaBlockMakeResidentReadDuplicate(ctx, block, destination, ctx.scratch.part)) return false;
+  maskCopy(ctx.scratch.part, pages);
+  maskAndNot(ctx.scratch.part, ctx.duplicate);
+  return maskEmpty(ctx.scratch.part) || uvmVaBlockMakeResident(ctx, block, destination, ctx.scratch.part);
 }

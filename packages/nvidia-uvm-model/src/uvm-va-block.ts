@@ -48,9 +48,7 @@ export const ROW_GPU_ATOMIC = 96;
 export const ROW_EVICTED = 112;
 export const ROW_READ_DUPLICATED = 128;
 export const ROW_DISCARDED = 144;
-const ROW_CPU_DIRTY = 160;
-const ROW_CPU_TOUCHED = 176;
-const ROW_WORDS = 192;
+const ROW_WORDS = 160;
 
 /** Mask of a row. */
 function maskAt(row: Int32Array<ArrayBuffer>, first: number): UvmPageMask {
@@ -89,11 +87,6 @@ export class UvmVaBlock {
   readonly readDuplicated = maskAt(this.row, ROW_READ_DUPLICATED);
   /** Pages whose contents are needed no more. */
   readonly discarded = maskAt(this.row, ROW_DISCARDED);
-  /** CPU pages written, and touched at all, since they were mapped: what the hardware notes in the PTEs. */
-  readonly cpuDirty = maskAt(this.row, ROW_CPU_DIRTY);
-  readonly cpuTouched = maskAt(this.row, ROW_CPU_TOUCHED);
-  /** Of each page, how many touches the process's CPUs had made with the latest one here. */
-  cpuLastTouch: Uint32Array | undefined;
   /** First host frame, or -1 while the block has none; frames stay allocated as a cache when the data moves away. */
   cpuBase = -1;
   /** First device frame of the block's own root chunk, or -1. */
@@ -109,8 +102,6 @@ export class UvmVaBlock {
   hmm: UvmHmmBlock | undefined;
   /** What it has of device memory is never evicted for others. */
   unevictable = false;
-  /** The GPU has served this block before. */
-  gpuSeen = false;
   readonly lock: Mutex;
 
   constructor(range: UvmVaRange, start: number, pages: number) {
@@ -172,11 +163,6 @@ export class UvmVaBlock {
     }
     if (this.cpuBase >= 0) upper.cpuBase = this.cpuBase + at;
     this.splitGpuFrames(upper, at);
-    if (this.cpuLastTouch !== undefined) {
-      upper.cpuLastTouch = new Uint32Array(PAGES_PER_BLOCK);
-      upper.cpuLastTouch.set(this.cpuLastTouch.subarray(at));
-    }
-    upper.gpuSeen = this.gpuSeen;
     this.pages = at;
     this.thrashing = undefined;
     return upper;
@@ -184,7 +170,7 @@ export class UvmVaBlock {
 
   private splitGpuFrames(upper: UvmVaBlock, at: number): void {
     if (this.gpuBase >= 0) {
-      this.range.space.driver.pmm.splitRoot(this.gpuBase, upper);
+      this.range.space.driver.gpu.pmm.splitRoot(this.gpuBase, upper);
       this.gpuFrames = Int32Array.from({ length: this.pages }, (_, page) => this.gpuBase + page + 1);
       this.gpuBase = -1;
     }
@@ -199,8 +185,6 @@ export class UvmVaBlock {
       [this.cpu.resident, upper.cpu.resident],
       [this.cpu.read, upper.cpu.read],
       [this.discarded, upper.discarded],
-      [this.cpuDirty, upper.cpuDirty],
-      [this.cpuTouched, upper.cpuTouched],
       [this.cpu.write, upper.cpu.write],
       [this.gpu.resident, upper.gpu.resident],
       [this.gpu.read, upper.gpu.read],

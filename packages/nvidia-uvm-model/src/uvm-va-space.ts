@@ -7,6 +7,9 @@ import type { UvmHmmVaSpace } from './uvm-hmm.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaPolicy } from './uvm-va-policy.js';
 import { UvmThrashingLapse } from './uvm-perf-thrashing-lapse.js';
+import { type UvmPin, uvmPerfThrashingUnpin } from './uvm-perf-thrashing-pin.js';
+import { UvmServiceBlockContext } from './uvm-service-block-context.js';
+import { uvmVaBlockKill } from './uvm-va-block-kill.js';
 import { UvmVaRange } from './uvm-va-range.js';
 
 /** A managed allocation: what the program asked for; the range behind it may be larger. */
@@ -15,7 +18,7 @@ export interface UvmAllocation {
   readonly pages: number;
 }
 
-/** A VA space: one process' managed memory on one GPU. @uvm uvm_forward_decl.h uvm_va_space_t */
+/** A VA space: one process' managed memory. @uvm uvm_forward_decl.h uvm_va_space_t */
 export class UvmVaSpace {
   readonly driver: UvmDriver;
   readonly kernel: Kernel;
@@ -29,31 +32,12 @@ export class UvmVaSpace {
   ats: UvmAts | undefined;
   /** The detector's lapse, which newer releases adapt. */
   readonly lapse: UvmThrashingLapse;
+  /** Pages that the detector has pinned, by deadline. */
+  readonly pins: UvmPin[] = [];
+  /** What CPU faults and calls of the process work on. */
+  readonly context: UvmServiceBlockContext;
   /** Why it does not reach system memory, once somebody has asked; empty where it does. */
   systemMemoryRefusal = '';
-  /** Faults so far, for costs that fall as code and data get warm. */
-  cpuFaults = 0;
-  gpuFaults = 0;
-  /** Touches of mapped pages by the CPU so far, and loops of them that read, and write. */
-  cpuTouches = 0;
-  cpuReadLoops = 0;
-  cpuWriteLoops = 0;
-  /** CPU loops so far whose first fault came after other work. */
-  cpuColdSteps = 0;
-  /** Something was copied to the GPU before, and to the CPU because it faulted. */
-  copiedToGpu = false;
-  copiedToCpu = false;
-  /** Kinds of advice so far, a bit each; explicit prefetches with something to do; whether the last thing was such a call. */
-  adviceKinds = 0;
-  prefetches = 0;
-  callWarm = false;
-  /** When the last CPU loop or kernel ended, and how long nothing had happened when the latest CPU loop began, ns. */
-  lastDone = 0;
-  pause = 0;
-  /** Kernels launched so far. */
-  kernels = 0;
-  /** Virtual time at which the last kernel ended, ns. */
-  lastKernelEnd = -Infinity;
   /** Why the context is unusable; undefined while it is not. */
   fatal: string | undefined;
   /** The errno of what made it so. */
@@ -66,8 +50,14 @@ export class UvmVaSpace {
     this.driver = driver;
     this.kernel = kernel;
     this.instance = instance;
-    this.lapse = new UvmThrashingLapse(driver);
+    this.lapse = new UvmThrashingLapse(driver.global);
+    this.context = new UvmServiceBlockContext(driver, driver.gpu);
     this.lock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'VA_SPACE');
+  }
+
+  /** Its number among the VA spaces of the driver. */
+  get id(): number {
+    return this.instance.id;
   }
 
   /**
@@ -98,7 +88,7 @@ export class UvmVaSpace {
   destroyRanges(start: number, end: number): void {
     for (const range of this.ranges) {
       if (range.start >= start && range.start < end)
-        for (const b of range.existingBlocks()) this.driver.destroyBlock(b);
+        for (const block of range.existingBlocks()) uvmVaBlockKill(this.context, block);
     }
     this.ranges = this.ranges.filter((r) => r.start < start || r.start >= end);
     this.last = undefined;
@@ -139,6 +129,11 @@ export class UvmVaSpace {
   /** Cuts the ranges at the ends of `pages` pages from `start`, where their policy `differs` from what is asked for. @uvm uvm_policy.c split_span_as_needed */
   splitAsNeeded(start: number, pages: number, differs: (policy: UvmVaPolicy) => boolean): number {
     return this.splitAt(start, differs) + this.splitAt(start + pages, differs);
+  }
+
+  /** Unpins what was pinned long enough by `now`, ns. */
+  unpinUntil(now: number): void {
+    uvmPerfThrashingUnpin(this, now);
   }
 
   /** Every range, ascending. */

@@ -1,8 +1,5 @@
 import { EACCES, EFAULT, ENOMEM, type Task } from '@hmm/kernel';
-import type { UvmDriver } from './uvm-driver.js';
-import type { UvmCpuWarmth } from './uvm-costs.js';
-import { maskTest } from './uvm-page-mask.js';
-import { cpuFaultTime } from './uvm-service-time.js';
+import { thrashes } from './uvm-perf-thrashing.js';
 import {
   packUvmEvent,
   UvmEventTypeCpuFault,
@@ -26,113 +23,74 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 
 /**
  * A CPU fault on managed memory: serves it with the CPU as faulting processor, sleeping first where
- * the thrashing detector throttles the CPU. `cold` says how warm the path is.
+ * the thrashing detector throttles the CPU.
  * @returns 0; -EFAULT where no managed memory is; -EACCES where the kernel does not let the CPU do that; -ENOMEM.
  * @uvm uvm.c uvm_vm_fault
  */
-export function* uvmVmFault(
-  driver: UvmDriver,
-  space: UvmVaSpace,
-  vpn: number,
-  write: boolean,
-  cold: UvmCpuWarmth,
-): Task<number> {
-  const { costs, kernel } = driver;
-  const { sched } = kernel;
+export function* uvmVmFault(space: UvmVaSpace, vpn: number, write: boolean): Task<number> {
   const range = space.range(vpn);
   if (range !== undefined && range.cpuProt < (write ? UVM_PROT_READ_WRITE : UVM_PROT_READ_ONLY))
     return -EACCES;
-  const access = write ? UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG : UVM_FAULT_ACCESS_TYPE_READ;
-  const shown = write ? UVM_FAULT_ACCESS_TYPE_WRITE : UVM_FAULT_ACCESS_TYPE_READ;
-  driver.unpinUntil(sched.now);
-  driver.tools.counters.cpuFaults++;
-  const value = packUvmEvent(eventAccessType(shown), UVM_ID_CPU, UVM_ID_GPU);
-  let slept = false;
-  for (;;) {
-    if (!space.lock.tryReadFast()) yield* space.lock.read();
-    const block = space.block(vpn);
-    if (block === undefined) {
-      space.lock.unlockRead();
-      return -EFAULT;
-    }
-    if (!block.lock.tryFast()) {
-      yield* block.lock.lock();
-      yield* sched.delay(costs.cpuWakeUp);
-    }
-    const began = sched.now;
-    if (!slept) driver.tools.record(UvmEventTypeCpuFault, began, vpn, 1, value);
-    yield* sched.delay(costs.cpuLookUp);
-    const done = serveLocked(driver, space, block, vpn, access, cold, slept, began);
-    const rest = Math.max(0, done.ns - costs.cpuLookUp);
-    const back = Math.min(rest, costs.cpuReturn);
-    const left = rest - back;
-    if (left > 0 && done.sleep === 0) yield* sched.delay(left);
-    block.lock.unlock();
+  const { clock, tools } = space.driver;
+  space.driver.unpinUntil(clock.time());
+  tools.counters.cpuFaults++;
+  let outcome = yield* uvmCpuFault(space, vpn, write, false);
+  while (outcome === THROTTLED) {
+    yield* throttled(space, vpn);
+    outcome = yield* uvmCpuFault(space, vpn, write, true);
+  }
+  return outcome;
+}
+
+/** What {@link uvmCpuFault} returns where the CPU has to sleep before it tries again. */
+const THROTTLED = 1;
+
+/** One try, with the locks held. Who has `slept` has been recorded before. @uvm uvm_va_space.c uvm_va_space_cpu_fault */
+function* uvmCpuFault(space: UvmVaSpace, vpn: number, write: boolean, slept: boolean): Task<number> {
+  const { clock, tools, work } = space.driver;
+  const { sched } = space.kernel;
+  if (!space.lock.tryReadFast()) yield* space.lock.read();
+  const block = space.block(vpn);
+  if (block === undefined) {
     space.lock.unlockRead();
-    if (done.sleep === 0) {
-      if (back > 0) yield* sched.delay(back);
-      return done.errno;
-    }
-    yield* throttled(driver, vpn, done.sleep);
-    slept = true;
+    return -EFAULT;
   }
+  if (!block.lock.tryFast()) {
+    yield* block.lock.lock();
+    yield* sched.delay(work.cpuWaited());
+  }
+  const { context: ctx } = space;
+  const began = clock.time();
+  const shown = write ? UVM_FAULT_ACCESS_TYPE_WRITE : UVM_FAULT_ACCESS_TYPE_READ;
+  const value = packUvmEvent(eventAccessType(shown), UVM_ID_CPU, UVM_ID_GPU);
+  if (!slept) tools.record(UvmEventTypeCpuFault, began, vpn, 1, value);
+  const lookUp = work.cpuLookedUp();
+  yield* sched.delay(lookUp);
+  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, began);
+  clock.cpuService(thrashes(block, vpn - block.start), slept, ctx);
+  const outcome = serviceLocked(space, block, vpn, write);
+  const rest = outcome === THROTTLED ? 0 : work.cpuFaultServed(space.id, ctx.done) - lookUp;
+  const back = Math.max(0, Math.min(rest, work.cpuReturns()));
+  if (rest > back) yield* sched.delay(rest - back);
+  block.lock.unlock();
+  space.lock.unlockRead();
+  if (back > 0) yield* sched.delay(back);
+  return outcome;
 }
 
-interface Served {
-  errno: number;
-  /** Time of the service, ns. */
-  ns: number;
-  /** Time to sleep before trying again, ns; 0 when served. */
-  sleep: number;
-}
-
-const served: Served = { errno: 0, ns: 0, sleep: 0 };
-
-function serveLocked(
-  driver: UvmDriver,
-  space: UvmVaSpace,
-  block: UvmVaBlock,
-  vpn: number,
-  access: number,
-  cold: UvmCpuWarmth,
-  slept: boolean,
-  now: number,
-): Served {
-  const { costs, cpuContext: ctx, replayable: state } = driver;
-  const page = vpn - block.start;
-  ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, now);
-  ctx.hintTime = now + costs.cpuHint;
-  ctx.migrationTime = ctx.hintTime + costs.cpuMigration + (slept ? costs.cpuMigrationSlept : 0);
-  ctx.mapTime = ctx.hintTime + costs.map;
-  if (
-    block.thrashing !== undefined &&
-    maskTest(block.thrashing.thrashingPages, page) &&
-    !state.metThrashing
-  ) {
-    state.metThrashing = true;
-    ctx.migrationTime += costs.firstThrashing;
-  }
-  served.errno = 0;
-  served.sleep = 0;
-  const found = uvmVaBlockAddFault(driver, ctx, block, UVM_ID_CPU, page, access);
-  if (found === FAULT_THROTTLED) {
-    served.sleep = Math.max(1, costs.cpuSleepFactor * (ctx.throttleEnd - now) + costs.cpuSleep);
-    return served;
-  }
-  space.cpuFaults++;
-  if (!space.copiedToCpu && block.closestResident(UVM_ID_CPU, page) === UVM_ID_GPU)
-    ctx.migrationTime += costs.cpuMigrationFirst;
-  if (!uvmVaBlockServiceLocked(driver, ctx, block, UVM_ID_CPU)) served.errno = -ENOMEM;
-  if (ctx.copiedPages > 0) space.copiedToCpu = true;
-  served.ns = cpuFaultTime(driver, space, block, cold);
-  return served;
+/** @uvm uvm_va_block.c block_cpu_fault_locked */
+function serviceLocked({ context: ctx }: UvmVaSpace, block: UvmVaBlock, vpn: number, write: boolean): number {
+  const access = write ? UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG : UVM_FAULT_ACCESS_TYPE_READ;
+  const found = uvmVaBlockAddFault(ctx, block, UVM_ID_CPU, vpn - block.start, access);
+  if (found === FAULT_THROTTLED) return THROTTLED;
+  return uvmVaBlockServiceLocked(ctx, block, UVM_ID_CPU) ? 0 : -ENOMEM;
 }
 
 /** The CPU sleeps, outside of all locks of the driver but its caller's. */
-function* throttled(driver: UvmDriver, vpn: number, ns: number): Task {
-  const { sched } = driver.kernel;
+function* throttled({ context: ctx, driver, kernel }: UvmVaSpace, vpn: number): Task {
+  const { clock, tools, work } = driver;
   const value = packUvmEvent(0, UVM_ID_CPU, UVM_ID_CPU);
-  driver.tools.record(UvmEventTypeThrottlingStart, sched.now, vpn, 1, value);
-  yield* sched.delay(ns);
-  driver.tools.record(UvmEventTypeThrottlingEnd, sched.now, vpn, 1, value);
+  tools.record(UvmEventTypeThrottlingStart, clock.time(), vpn, 1, value);
+  yield* kernel.sched.delay(work.cpuThrottled(ctx.hint.end - ctx.startTime));
+  tools.record(UvmEventTypeThrottlingEnd, clock.time(), vpn, 1, value);
 }

@@ -1,11 +1,10 @@
 import { EINVAL, type Task } from '@hmm/kernel';
-import { maskCopy, newMask } from './uvm-page-mask.js';
+import { maskCopy } from './uvm-page-mask.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { UVM_ID_CPU, UVM_PROT_NONE, UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
-
-const mapped = newMask();
 
 /** A system call on managed memory. */
 export type UvmVmaCall = 'munmap' | 'mprotect' | 'mremap';
@@ -32,7 +31,7 @@ export function* uvmVmaCall(
   else
     for (const range of ranges) {
       range.cpuProt = protOf(protection);
-      for (const block of range.existingBlocks()) forget(block);
+      for (const block of range.existingBlocks()) zapCpu(space.context, block);
     }
   space.lock.unlockWrite();
   return ranges.length === 0 ? -EINVAL : 0;
@@ -44,7 +43,8 @@ function protOf(protection: string): number {
 }
 
 /** The CPU's mappings of the block go. */
-function forget(block: UvmVaBlock): void {
-  maskCopy(mapped, block.cpu.read);
-  uvmVaBlockUnmap(block, UVM_ID_CPU, mapped);
+export function zapCpu(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
+  const { part } = ctx.scratch;
+  maskCopy(part, block.cpu.read);
+  uvmVaBlockUnmap(ctx, block, UVM_ID_CPU, part);
 }

@@ -6,7 +6,9 @@ import {
   uvmCpuAccess,
   UvmDriver,
   UvmEventTypeCpuFault,
+  type UvmFigures,
   UvmModuleParams,
+  UvmTiming,
   unpackUvmEvent,
   type UvmVaSpace,
 } from '@hmm/nvidia-uvm-model';
@@ -24,19 +26,28 @@ export function params(values: Readonly<Record<string, number>>): UvmModuleParam
   return made;
 }
 
+/** A driver, and what its work costs where that is not as recorded. */
+export interface BenchOptions extends UvmDriverOptions {
+  readonly figures?: UvmFigures;
+  readonly memoryPages?: number;
+  readonly gpu?: string;
+}
+
 /** A driver on an H100 with one VA space and one allocation of `pages` pages. */
 export class Bench {
   readonly kernel = new Kernel();
   readonly driver: UvmDriver;
   readonly space: UvmVaSpace;
 
-  constructor(pages: number, options: UvmDriverOptions & { memoryPages?: number; gpu?: string } = {}) {
-    const { memoryPages } = options;
-    const gpu = new Gpu(this.kernel, gpuPreset(options.gpu ?? 'h100'), {
+  constructor(pages: number, options: BenchOptions = {}) {
+    const { figures, memoryPages } = options;
+    const preset = gpuPreset(options.gpu ?? 'h100');
+    const gpu = new Gpu(this.kernel, preset, {
       maxTables: 512,
       ...(memoryPages === undefined ? {} : { memoryPages }),
     });
-    this.driver = new UvmDriver(this.kernel, gpu, options);
+    const timing = new UvmTiming(this.kernel.sched, preset.serviceScale.value, figures);
+    this.driver = new UvmDriver(this.kernel, gpu, { timing, ...options });
     this.space = this.driver.openVaSpace();
     this.space.alloc(BASE, pages * 4096);
     this.kernel.trace.on = true;
@@ -53,7 +64,7 @@ export class Bench {
       values,
       atomic: false,
     };
-    this.kernel.sched.runSync(uvmCpuAccess(this.space, touch, 'warm'));
+    this.kernel.sched.runSync(uvmCpuAccess(this.space, touch));
   }
 
   /** One GPU thread touches pages one by one. */

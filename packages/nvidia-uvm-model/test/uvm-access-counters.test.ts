@@ -32,7 +32,7 @@ describe('access counters', () => {
   it('are off by default over PCIe: nothing is counted', () => {
     const bench = remotely({});
     bench.gpu(often(3, 1000));
-    expect(bench.driver.accessCounters.enabled).toBe(false);
+    expect(bench.driver.gpu.accessCounters.enabled).toBe(false);
     expect(bench.events(UvmEventTypeAccessCounter)).toEqual([]);
   });
 
@@ -65,9 +65,9 @@ describe('access counters', () => {
     const bench = remotely({ params: ON, release: 545 });
     bench.gpu(often(3, 64));
     bench.gpu([...often(500, 63), ...often(3, 100)]);
-    expect(bench.driver.accessCounters.notifications).toBe(1);
+    expect(bench.driver.gpu.accessCounters.notifications).toBe(1);
     bench.gpu([500]);
-    expect(bench.driver.accessCounters.notifications).toBe(2);
+    expect(bench.driver.gpu.accessCounters.notifications).toBe(2);
     expect(bench.onGpu(512)).toContain(500);
   });
 
@@ -75,7 +75,7 @@ describe('access counters', () => {
     const bench = remotely({ params: ON, release: 545 });
     bench.kernel.sched.runSync(uvmSetPreferredLocation(bench.space, BASE, 512, UVM_ID_CPU));
     bench.gpu(often(3, 64));
-    expect(bench.driver.accessCounters.notifications).toBe(1);
+    expect(bench.driver.gpu.accessCounters.notifications).toBe(1);
     expect(bench.onGpu(512)).toEqual([]);
   });
 
@@ -91,14 +91,15 @@ describe('access counters', () => {
     (gpu, release, moves) => {
       const bench = remotely({ params: ON, gpu, release });
       bench.gpu(often(3, 64));
-      expect(bench.driver.accessCounters.notifications).toBe(1);
+      expect(bench.driver.gpu.accessCounters.notifications).toBe(1);
       expect(bench.events(UvmEventTypeMigration)).toHaveLength(moves);
     },
   );
 
   it('are on by default with ATS, unless uvm_ats_mode=0', () => {
     const counters = (ats: number): boolean =>
-      new Bench(512, { gpu: 'gh200', params: params({ uvm_ats_mode: ats }) }).driver.accessCounters.enabled;
+      new Bench(512, { gpu: 'gh200', params: params({ uvm_ats_mode: ats }) }).driver.gpu.accessCounters
+        .enabled;
     expect([counters(1), counters(0)]).toEqual([true, false]);
   });
 

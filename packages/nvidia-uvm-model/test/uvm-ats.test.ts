@@ -139,7 +139,7 @@ describe('first touch by the GPU', () => {
     const channel = new GpuChannel(device.space.instance);
     const vpn = machine.regions.get('a')?.vpn ?? 0;
     const reach = (page: number, access: number): boolean =>
-      machine.kernel.sched.runSync(client.driver.gpu.channelAccess(channel, vpn + page, access));
+      machine.kernel.sched.runSync(client.driver.gpu.hw.channelAccess(channel, vpn + page, access));
     const before = client.counters().faults;
     expect([reach(0, GPU_ACCESS_READ), reach(3, GPU_ACCESS_WRITE)]).toEqual([true, true]);
     expect(client.counters().faults).toBe(before + 1);

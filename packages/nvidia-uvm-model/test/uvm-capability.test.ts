@@ -100,6 +100,6 @@ describe('what else decides', () => {
   ])("Volta's access counters under release %i: %s", (release, enabled) => {
     const on = params({ uvm_perf_access_counter_migration_enable: 1 });
     const bench = new Bench(1, { gpu: 'v100', params: on, release });
-    expect(bench.driver.accessCounters.enabled).toBe(enabled);
+    expect(bench.driver.gpu.accessCounters.enabled).toBe(enabled);
   });
 });

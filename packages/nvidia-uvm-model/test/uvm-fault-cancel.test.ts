@@ -60,15 +60,15 @@ describe.each(['h100', 'p100'])('a fatal fault on %s', (gpu) => {
     expect([kernel.finished, kernel.cancelled, kernel.done]).toEqual([false, BASE + NOWHERE, 1]);
     expect(two.count(UvmEventTypeFatalFault)).toBe(1);
     expect(two.count(UvmEventTypeGpuFault)).toBe(1);
-    expect(two.driver.gpu.faultBuffer.pending).toBe(0);
+    expect(two.driver.gpu.hw.faultBuffer.pending).toBe(0);
     expect(two.first.fatal).toContain('Xid 31');
   });
 
   it('leaves other processes alone, though their faults came in the same batch through the same uTLB', () => {
     const two = new Two(gpu);
-    const { faultBuffer } = two.driver.gpu;
+    const { faultBuffer } = two.driver.gpu.hw;
     const { sched } = two.kernel;
-    const survivor = two.driver.gpu.launch(two.second.instance, {
+    const survivor = two.driver.gpu.hw.launch(two.second.instance, {
       access: GPU_ACCESS_WRITE,
       shape: 'serial',
       base: BASE,
@@ -82,14 +82,14 @@ describe.each(['h100', 'p100'])('a fatal fault on %s', (gpu) => {
     const victim = sched.runSync(two.touch(two.first, [NOWHERE]));
     expect(victim.cancelled).toBe(BASE + NOWHERE);
     expect(survivor.cancelled).toBe(-1);
-    sched.runSync(two.driver.gpu.run(survivor));
+    sched.runSync(two.driver.gpu.hw.run(survivor));
     expect([survivor.finished, two.second.fatal]).toEqual([true, undefined]);
   });
 
   it('is no longer fatal when memory has come to be there meanwhile', () => {
     let looks = 0;
     const two = new Two(gpu);
-    const { gpu: hardware } = two.driver;
+    const { hw: hardware } = two.driver.gpu;
     const retry = hardware.retryStalled.bind(hardware);
     hardware.retryStalled = () => {
       looks++;
@@ -117,7 +117,7 @@ describe('faults that come while a batch is served', () => {
         },
       },
     });
-    const { faultBuffer } = two.driver.gpu;
+    const { faultBuffer } = two.driver.gpu.hw;
     const push = (page: number): void => {
       faultBuffer.push(two.second.instance.id, BASE + page, GPU_ACCESS_READ, GPU_FAULT_INVALID_PTE, 0, 0);
     };
@@ -142,7 +142,7 @@ describe('prefetch instructions', () => {
     const two = new Two('h100', {
       params: params({ uvm_perf_fault_batch_count: 30, uvm_perf_reenable_prefetch_faults_lapse_msec: lapse }),
     });
-    const { faultBuffer } = two.driver.gpu;
+    const { faultBuffer } = two.driver.gpu.hw;
     const { id } = two.first.instance;
     for (let i = 0; i < count; i++) {
       faultBuffer.push(id, BASE + NOWHERE + i, GPU_ACCESS_PREFETCH, GPU_FAULT_INVALID_PTE, 0, 0);
@@ -158,15 +158,15 @@ describe('prefetch instructions', () => {
   });
 
   it('raise no faults for a while when they were more than two thirds of a batch', () => {
-    expect(invalid(20, 1000).driver.gpu.prefetchFaults).toBe(true);
+    expect(invalid(20, 1000).driver.gpu.hw.prefetchFaults).toBe(true);
     const two = invalid(21, 1000);
-    expect(two.driver.gpu.prefetchFaults).toBe(false);
+    expect(two.driver.gpu.hw.prefetchFaults).toBe(false);
     const { sched } = two.kernel;
     sched.runSync(two.touch(two.first, [0]));
-    expect(two.driver.gpu.prefetchFaults).toBe(false);
+    expect(two.driver.gpu.hw.prefetchFaults).toBe(false);
     sched.runSync(sched.delay(1e9));
     sched.runSync(two.touch(two.first, [100]));
-    expect(two.driver.gpu.prefetchFaults).toBe(true);
+    expect(two.driver.gpu.hw.prefetchFaults).toBe(true);
   });
 
   it.each([
@@ -176,11 +176,11 @@ describe('prefetch instructions', () => {
     ['k80', 1, false],
   ] as const)('on %s, uvm_force_prefetch_fault_support=%i: they fault %s', (gpu, forced, fault) => {
     const two = new Two(gpu, { params: params({ uvm_force_prefetch_fault_support: forced }) });
-    expect(two.driver.gpu.prefetchFaults).toBe(fault);
+    expect(two.driver.gpu.hw.prefetchFaults).toBe(fault);
   });
 
   it('go on raising faults with a lapse of 0', () => {
-    expect(invalid(30, 0).driver.gpu.prefetchFaults).toBe(true);
+    expect(invalid(30, 0).driver.gpu.hw.prefetchFaults).toBe(true);
   });
 });
 

@@ -20,10 +20,10 @@ function copies(
   pages: readonly number[],
   access: number,
 ): { channel: GpuChannel; went: boolean[] } {
-  const { gpu } = bench.driver;
+  const { hw } = bench.driver.gpu;
   const channel = new GpuChannel(bench.space.instance);
   const went = pages.map((page) =>
-    bench.kernel.sched.runSync(gpu.channelAccess(channel, BASE + page, access)),
+    bench.kernel.sched.runSync(hw.channelAccess(channel, BASE + page, access)),
   );
   return { channel, went };
 }
@@ -36,7 +36,7 @@ describe('faults of copy engines, which cannot be replayed', () => {
     expect(went).toEqual([true, true, true]);
     expect([channel.faulted, channel.killed]).toEqual([false, false]);
     expect(bench.events(UvmEventTypeGpuFault).map(([page]) => page)).toEqual([3, 100]);
-    expect(bench.driver.nonReplayable.batchId).toBe(2);
+    expect(bench.driver.gpu.nonReplayable.batchId).toBe(2);
     expect(bench.events(UvmEventTypeMigration).slice(0, 3)).toEqual([
       [0, 3, UvmEventMigrationCausePrefetch],
       [3, 1, UvmEventMigrationCauseCoherence],

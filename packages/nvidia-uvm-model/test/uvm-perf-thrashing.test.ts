@@ -115,7 +115,7 @@ describe('the lapse that adapts (release 590)', () => {
     expect(fixed.space.lapse.ns).toBe(500_000);
     expect(adapting.space.lapse.ns).toBeGreaterThan(500_000);
     expect(other.lapse.ns).toBe(500_000);
-    expect(adapting.driver.thrashingParams.nap).toBe(500_000);
+    expect(adapting.driver.global.thrashing.nap).toBe(500_000);
     expect(adapting.driver.tools.counters.throttled).not.toBe(fixed.driver.tools.counters.throttled);
   });
 });

@@ -21,7 +21,7 @@ function counted(policy: number): { batches: number; raised: number; replays: nu
   const warps = { shape: 'warps', lanes: WARPS, base: BASE, offset: 0, width: 1, values: undefined } as const;
   kernel.sched.runSync(launchKernel(space, { ...warps, access: GPU_ACCESS_READ, pages }));
   const { batches, replays } = driver.tools.counters;
-  return { batches, raised: driver.gpu.faultBuffer.put, replays };
+  return { batches, raised: driver.gpu.hw.faultBuffer.put, replays };
 }
 
 describe('faults on 32 blocks, fetched 16 at a time', () => {

@@ -20,7 +20,7 @@ export function duel(space: UvmVaSpace, base: number, order: string): void {
   const sequence = Int32Array.from({ length: pages * rounds }, (_, i) => i % pages);
   const { sched } = space.kernel;
   const common = { base, pages: sequence, offset: 0, width: 1, values: undefined };
-  space.driver.gpu.slice = GPU_SLICE;
+  space.driver.gpu.hw.slice = GPU_SLICE;
   sched.spawn('gpu', launchKernel(space, { ...common, access: GPU_ACCESS_WRITE, shape: 'serial' }));
   sched.spawn('cpu', cpuThread(space, base, sequence));
   sched.run();
@@ -29,5 +29,5 @@ export function duel(space: UvmVaSpace, base: number, order: string): void {
 function* cpuThread(space: UvmVaSpace, base: number, pages: Int32Array): Task {
   yield* space.kernel.sched.delay(CPU_LATE_NS);
   const writes = { base, pages, write: true, offset: 0, width: 1, values: undefined, atomic: false };
-  yield* uvmCpuAccess(space, { ...writes, slice: CPU_SLICE, touchNs: CPU_HIT_NS }, 'warm');
+  yield* uvmCpuAccess(space, { ...writes, slice: CPU_SLICE, touchNs: CPU_HIT_NS });
 }

@@ -1,6 +1,7 @@
 import { Gpu, GPU_ACCESS_READ, gpuPreset } from '@hmm/gpu';
 import { Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
-import { UNTRACED_COSTS } from '../uvm-costs.js';
+import { UNTRACED_FIGURES } from '../timing/uvm-figures.js';
+import { UvmTiming } from '../timing/uvm-timing.js';
 import { uvmCpuAccess } from '../uvm-cpu-access.js';
 import { UvmDriver } from '../uvm-driver.js';
 import { launchKernel } from '../uvm-launch.js';
@@ -22,8 +23,10 @@ export interface ManagedTimes {
 /** Predicts the times of managed memory of `bytes` bytes on the recorded machine, without the recording of events. */
 export function predictManaged(bytes: number, gpuName = 'h100'): ManagedTimes {
   const kernel = new Kernel();
-  const gpu = new Gpu(kernel, gpuPreset(gpuName));
-  const driver = new UvmDriver(kernel, gpu, { costs: UNTRACED_COSTS });
+  const preset = gpuPreset(gpuName);
+  const gpu = new Gpu(kernel, preset);
+  const timing = new UvmTiming(kernel.sched, preset.serviceScale.value, UNTRACED_FIGURES);
+  const driver = new UvmDriver(kernel, gpu, { timing });
   const space = driver.openVaSpace();
   space.alloc(BASE, bytes);
   const count = Math.ceil(bytes / PAGE_SIZE);
@@ -34,11 +37,11 @@ export function predictManaged(bytes: number, gpuName = 'h100'): ManagedTimes {
     kernel.sched.runSync(task);
     return kernel.sched.now - start;
   };
-  timed(uvmCpuAccess(space, { ...touch, write: true }, 'warm'));
+  timed(uvmCpuAccess(space, { ...touch, write: true }));
   const prefetchUp = timed(uvmMigrate(space, BASE, count, UVM_ID_GPU));
   const prefetchDown = timed(uvmMigrate(space, BASE, count, UVM_ID_CPU));
   const stream = { ...touch, access: GPU_ACCESS_READ, shape: 'stream' as const };
   const gpuFaultStream = timed(launchKernel(space, stream));
-  const cpuFaultBack = timed(uvmCpuAccess(space, { ...touch, write: true }, 'warm'));
+  const cpuFaultBack = timed(uvmCpuAccess(space, { ...touch, write: true }));
   return { prefetchUp, prefetchDown, gpuFaultStream, cpuFaultBack };
 }

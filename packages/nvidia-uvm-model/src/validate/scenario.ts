@@ -1,7 +1,8 @@
 import type { StreamShape } from '@hmm/device';
 import { Gpu, GPU_ACCESS_ATOMIC_WEAK, GPU_ACCESS_READ, GPU_ACCESS_WRITE, gpuPreset } from '@hmm/gpu';
 import { HmmError, Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
-import type { UvmCosts, UvmCpuWarmth } from '../uvm-costs.js';
+import { UvmTiming } from '../timing/uvm-timing.js';
+import type { UvmFigures } from '../timing/uvm-figures.js';
 import { uvmCpuAccess } from '../uvm-cpu-access.js';
 import { UvmDriver } from '../uvm-driver.js';
 import { launchKernel } from '../uvm-launch.js';
@@ -24,7 +25,8 @@ export interface ScenarioOptions {
   readonly gpu?: string;
   readonly params?: UvmModuleParams;
   readonly policy?: UvmPerfPolicy;
-  readonly costs?: UvmCosts;
+  /** What the driver's work costs; the recorded machine's figures when left out. */
+  readonly figures?: UvmFigures;
   readonly seed?: number;
 }
 
@@ -41,8 +43,7 @@ interface Machine {
   readonly driver: UvmDriver;
   readonly space: UvmVaSpace;
   readonly pages: number;
-  /** What lies before the next step. */
-  warmth: UvmCpuWarmth;
+  kernels: number;
 }
 
 /** The program's own work before a step, ns: a first launch loads the module, launches and calls cost, touches do not. */
@@ -58,19 +59,19 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
   const kernel = new Kernel();
   const preset = gpuPreset(options.gpu ?? 'h100');
   const gpu = new Gpu(kernel, preset, { maxTables: 4096, seed: options.seed ?? 2 });
-  const driver = new UvmDriver(kernel, gpu, options);
+  const timing = new UvmTiming(kernel.sched, preset.serviceScale.value, options.figures);
+  const driver = new UvmDriver(kernel, gpu, { ...options, timing });
   const space = driver.openVaSpace();
   space.alloc(BASE, run.bytes);
   kernel.trace.on = true;
   const pages = Math.ceil(run.bytes / PAGE_SIZE);
-  const machine: Machine = { kernel, driver, space, pages, warmth: 'warm' };
+  const machine: Machine = { kernel, driver, space, pages, kernels: 0 };
   kernel.sched.now = 20_000;
   const stepNs: number[] = [];
   let next = 0;
   for (const asked of run.asked) {
     if (asked.startsWith('sleep:')) {
       kernel.sched.now += Number(asked.slice(6)) * 1e6 + SLEEP_OVER;
-      machine.warmth = 'cold';
       continue;
     }
     const step = run.steps[next++];
@@ -79,7 +80,7 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
     const t0 = kernel.sched.now;
     runStep(machine, step);
     stepNs.push(kernel.sched.now - t0);
-    machine.warmth = step.op.startsWith('cpu') ? 'warm' : 'cold';
+    if (step.op.startsWith('gpu')) machine.kernels++;
   }
   return { events: captureEvents(kernel.trace, BASE, run.bytes), stepNs, driver };
 }
@@ -87,7 +88,7 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
 function gapBefore(machine: Machine, step: CaptureStep): number {
   if (step.op.startsWith('cpu')) return TOUCH_GAP;
   if (!step.op.startsWith('gpu')) return CALL_GAP;
-  return machine.space.kernels === 0 ? FIRST_LAUNCH_GAP : LAUNCH_GAP;
+  return machine.kernels === 0 ? FIRST_LAUNCH_GAP : LAUNCH_GAP;
 }
 
 function runStep(machine: Machine, step: CaptureStep): void {
@@ -130,19 +131,15 @@ function stepTask(machine: Machine, step: CaptureStep): Task<unknown> {
   switch (step.op) {
     case 'cpu_write':
     case 'cpu_read':
-      return uvmCpuAccess(
-        space,
-        {
-          base: BASE,
-          pages: touched,
-          write: step.op === 'cpu_write',
-          offset: 0,
-          width: 1,
-          values: undefined,
-          atomic: false,
-        },
-        machine.warmth,
-      );
+      return uvmCpuAccess(space, {
+        base: BASE,
+        pages: touched,
+        write: step.op === 'cpu_write',
+        offset: 0,
+        width: 1,
+        values: undefined,
+        atomic: false,
+      });
     case 'prefetch_gpu':
       return uvmMigrate(space, BASE, pages, UVM_ID_GPU);
     case 'prefetch_cpu':

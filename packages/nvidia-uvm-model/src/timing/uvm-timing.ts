@@ -1,0 +1,371 @@
+import type { Sched } from '@hmm/kernel';
+import type { UvmClock, UvmMoments } from '../uvm-clock.js';
+import { PAGES_PER_BLOCK, type UvmPageMask } from '../uvm-page-mask.js';
+import { UVM_ID_GPU, type UvmProcessorId } from '../uvm-types.js';
+import type {
+  UvmAdvised,
+  UvmBatchServes,
+  UvmBlockWork,
+  UvmMigrated,
+  UvmPagesMoved,
+  UvmWork,
+} from '../uvm-work.js';
+import { UvmCpuPages } from './uvm-cpu-pages.js';
+import { TRACED_FIGURES, type UvmCosts, type UvmFigures, valuesOf } from './uvm-figures.js';
+
+/** How warm a process is: what it has done before, as far as later work gets cheaper by it. */
+class UvmWarmth {
+  /** Faults served for its CPUs, and for the GPU; loops of its CPUs whose first fault came after other work. */
+  cpuFaults = 0;
+  gpuFaults = 0;
+  coldLoops = 0;
+  /** Kernels launched. */
+  kernels = 0;
+  /** Something was copied to the GPU before. */
+  copiedToGpu = false;
+  /** Advice, and explicit prefetches with something to do, so far; whether the last thing was such a call. */
+  advice = 0;
+  prefetches = 0;
+  called = false;
+  /** When the last loop of a CPU or kernel ended, and the last kernel, ns. */
+  lastDone = 0;
+  lastKernelEnd = -Infinity;
+  /** Something else than a loop of a CPU came last. */
+  otherWork = false;
+  /** The loop under way has not faulted yet, and comes after other work or this long a pause, ns. */
+  cold = false;
+  pause = 0;
+  readonly pages = new UvmCpuPages();
+}
+
+/**
+ * What the driver's work costs on a machine, by {@link UvmFigures}: turns the driver's records into time, and keeps what gets warm. It decides
+ * nothing but the moments of {@link UvmClock}.
+ */
+export class UvmTiming implements UvmClock, UvmWork {
+  private readonly sched: Sched;
+  private readonly costs: UvmCosts;
+  /** What a service costs on this machine beside the recorded one's. */
+  private readonly scale: number;
+  private readonly spaces: UvmWarmth[] = [];
+  /** Batches fetched; batches in a row, up to the one before, that were refused. */
+  private batches = 0;
+  private refusals = 0;
+  /** No fault of the running kernel has been served yet. */
+  private firstOfKernel = true;
+  /** A service has met a thrashing page before. */
+  private metThrashing = false;
+
+  constructor(sched: Sched, scale = 1, figures: UvmFigures = TRACED_FIGURES) {
+    this.sched = sched;
+    this.scale = scale;
+    this.costs = valuesOf(figures);
+  }
+
+  get clock(): UvmClock {
+    return this;
+  }
+
+  get work(): UvmWork {
+    return this;
+  }
+
+  time(): number {
+    return this.sched.now;
+  }
+
+  gpuService(space: number, entries: number, thrashes: boolean, moments: UvmMoments): void {
+    const { costs } = this;
+    const refused = this.refusals > 0;
+    moments.hintTime = moments.startTime + (refused ? costs.gpuResumeHintAt : costs.gpuHintAt);
+    moments.migrationTime = moments.hintTime + (refused ? costs.gpuResumeMigrationAt : costs.gpuMigrationAt);
+    if (entries === 1 && this.warmth(space).gpuFaults === 0) moments.migrationTime += costs.gpuFirstService;
+    this.meet(thrashes, moments);
+  }
+
+  cpuService(thrashes: boolean, slept: boolean, moments: UvmMoments): void {
+    const { costs } = this;
+    moments.hintTime = moments.startTime + costs.cpuHintAt;
+    moments.migrationTime = moments.hintTime + costs.cpuMigrationAt + (slept ? costs.cpuSleptAt : 0);
+    this.meet(thrashes, moments);
+  }
+
+  hostChunkZeroed(moments: UvmMoments): void {
+    moments.migrationTime += this.costs.hostChunkZero;
+  }
+
+  pollsUntil(lastReplay: number): number {
+    return lastReplay + this.costs.gpuPoll;
+  }
+
+  readsPut(arrival: number): number {
+    return Math.max(this.sched.now, arrival) + this.costs.gpuPutRead;
+  }
+
+  spaceOpened(space: number): void {
+    this.spaces[space] = new UvmWarmth();
+  }
+
+  kernelLaunched(space: number): number {
+    const warmth = this.warmth(space);
+    this.firstOfKernel = true;
+    warmth.kernels++;
+    warmth.called = false;
+    warmth.otherWork = true;
+    const { costs } = this;
+    if (warmth.kernels === 1) return costs.launchFirst;
+    const idle = (this.sched.now - warmth.lastKernelEnd) / costs.launchIdleTime;
+    const warming = costs.launchCold * Math.exp(2 - warmth.kernels);
+    return costs.launch + warming + costs.launchIdle * (1 - Math.exp(-idle));
+  }
+
+  kernelEnded(space: number): number {
+    const warmth = this.warmth(space);
+    const { kernelEnd } = this.costs;
+    warmth.lastKernelEnd = this.sched.now + kernelEnd;
+    warmth.lastDone = warmth.lastKernelEnd;
+    return kernelEnd;
+  }
+
+  cpuLoopBegins(space: number): void {
+    const warmth = this.warmth(space);
+    warmth.called = false;
+    warmth.pause = this.sched.now - warmth.lastDone;
+    warmth.cold = warmth.otherWork || warmth.pause > this.costs.pauseMin;
+    warmth.otherWork = false;
+  }
+
+  cpuLoopFaults(): number {
+    return this.costs.cpuLoopFault;
+  }
+
+  cpuLoopEnds(space: number, faulted: boolean): number {
+    const warmth = this.warmth(space);
+    const ns = faulted ? 0 : this.costs.cpuLoop;
+    warmth.lastDone = this.sched.now + ns;
+    return ns;
+  }
+
+  cpuTouches(space: number, vpn: number, stores: boolean): void {
+    this.warmth(space).pages.touch(vpn, stores);
+  }
+
+  cpuTouched(space: number, pages: number, stores: boolean): number {
+    const { costs } = this;
+    const { cold, pages: used } = this.warmth(space);
+    const warm = stores ? costs.cpuWrite : costs.cpuRead;
+    const again = (pages - used.first) * (cold ? costs.cpuTouchAfterWork : warm);
+    const ns = again + used.first * (warm + costs.cpuFirstTouch) + used.dirtied * costs.cpuDirty;
+    used.begin();
+    return ns;
+  }
+
+  cpuMapped(space: number, start: number, pages: UvmPageMask): void {
+    this.warmth(space).pages.clear(start, pages);
+  }
+
+  cpuWaited(): number {
+    return 0;
+  }
+
+  cpuLookedUp(): number {
+    return this.costs.cpuFaultLookUp;
+  }
+
+  cpuThrottled(left: number): number {
+    return Math.max(1, this.costs.cpuSleepFactor * left);
+  }
+
+  cpuFaultServed(space: number, done: UvmBlockWork): number {
+    const { costs } = this;
+    const warmth = this.warmth(space);
+    const k = warmth.cpuFaults++;
+    let ns = costs.cpuFault + (k === 0 ? costs.cpuFirstFault : this.warmUp(costs.cpuColdFault, k));
+    if (warmth.cold && k > 0) {
+      ns += warmth.coldLoops++ === 0 ? costs.cpuFirstFaultAfterWork : costs.cpuFaultAfterWork;
+      ns += costs.cpuFaultAfterPause * (1 - Math.exp(-warmth.pause / costs.pauseTime));
+    }
+    warmth.cold = false;
+    ns += costs.hostChunkZero * done.zeroedChunks;
+    ns += costs.cpuPopulatePage * done.zeroedPages;
+    if (done.transfers > 0)
+      ns += costs.cpuCopy + costs.cpuCopyPage * done.copiedPages + costs.cpuCopyRun * (done.transfers - 1);
+    if (done.collapsed) ns += costs.cpuDuplicateDrop;
+    return this.scale * ns;
+  }
+
+  cpuReturns(): number {
+    return this.costs.cpuFaultReturn;
+  }
+
+  interrupted(entries: number): number {
+    if (entries > 1) return 0;
+    const { costs } = this;
+    if (this.refusals === 0) return this.scale * costs.gpuInterrupt;
+    const cold =
+      (costs.gpuInterrupt - costs.gpuRefusalInterrupt) * Math.exp(-this.refusals / costs.warmRefusals);
+    return this.scale * (costs.gpuRefusalInterrupt + cold);
+  }
+
+  batchFetched(): void {
+    this.batches++;
+  }
+
+  blockServed(space: number, entries: number, done: UvmBlockWork): number {
+    const warmth = this.warmth(space);
+    warmth.gpuFaults += done.taken;
+    if (entries > 1) return this.scale * this.batchWarmth() * this.parallelService(done);
+    const { costs } = this;
+    if (done.refused > 0) return this.scale * costs.gpuRefusal;
+    if (this.refusals > 0) return this.scale * costs.gpuResume;
+    const k = warmth.gpuFaults - 1;
+    let ns = costs.gpuService + (k === 0 ? costs.gpuFirstService : this.warmUp(costs.gpuColdService, k));
+    if (this.firstOfKernel && k > 0)
+      ns += costs.gpuKernelCold * Math.exp((2 - warmth.kernels) / costs.warmKernels);
+    this.firstOfKernel = false;
+    if (done.newRoot) ns += costs.gpuNewChunk;
+    ns += costs.gpuPrefetchPage * done.prefetched + costs.gpuZeroPage * done.zeroedPages;
+    if (done.transfers > 0)
+      ns += costs.gpuCopy + costs.gpuCopyPage * done.copiedPages + costs.gpuCopyRun * (done.transfers - 1);
+    if (done.copiedPages > 0) ns += this.firstCopy(warmth);
+    if (done.evictions > 0) ns += done.copyNs;
+    const copies = done.transfers === 0 ? 0 : done.copiesEnd - this.sched.now;
+    return Math.max(this.scale * ns, copies);
+  }
+
+  refusalReturns(): number {
+    return this.scale * this.costs.gpuRefusalReturn;
+  }
+
+  batchServed(entries: number, refused: number): number {
+    this.refusals = refused > 0 ? this.refusals + 1 : 0;
+    if (entries <= 1) return 0;
+    const { costs } = this;
+    const first = this.firstOfKernel ? costs.batchKernel : 0;
+    this.firstOfKernel = false;
+    return this.scale * (first + this.batchWarmth() * (costs.batch + costs.batchFault * entries));
+  }
+
+  systemServed(space: number, taken: number, batch: UvmBatchServes, moved: UvmPagesMoved): number {
+    const { costs } = this;
+    const warmth = this.warmth(space);
+    warmth.gpuFaults += taken;
+    this.firstOfKernel = false;
+    const first = batch.entries === 1 && warmth.gpuFaults === 1 ? costs.gpuFirstService : 0;
+    const copied = moved.pages - moved.zeroed;
+    const copies = copied === 0 ? 0 : costs.gpuCopy + costs.gpuCopyPage * copied + moved.copyNs;
+    const entering = batch.entered ? costs.gpuInterrupt : 0;
+    return this.scale * (costs.gpuService + entering + first + copies + costs.gpuZeroPage * moved.zeroed);
+  }
+
+  nonReplayableServed(): number {
+    return this.costs.gpuService + this.costs.gpuInterrupt;
+  }
+
+  notificationServed(copyNs: number): number {
+    return this.costs.gpuService + copyNs;
+  }
+
+  systemCpuFaultServed(moved: UvmPagesMoved): number {
+    const { costs } = this;
+    const copies = moved.pages === 0 ? 0 : costs.cpuCopy + costs.cpuCopyPage * moved.pages;
+    return this.scale * (costs.cpuFault + copies + moved.copyNs);
+  }
+
+  migrated(call: UvmMigrated): number {
+    const { costs } = this;
+    const warmth = this.warmth(call.space);
+    const moved = call.copied + call.zeroed;
+    let ns = warmth.called ? 0 : costs.callAlone;
+    warmth.called = true;
+    warmth.otherWork = true;
+    if (moved > 0) {
+      const launched = call.to === UVM_ID_GPU && warmth.kernels > 0;
+      if (warmth.prefetches++ === 0 && !launched) ns += costs.callFirst;
+      if (call.to === UVM_ID_GPU) ns += this.firstCopy(warmth);
+    }
+    ns += call.to === UVM_ID_GPU ? this.toGpu(call) : this.toCpu(call);
+    return this.scale * ns;
+  }
+
+  systemMigrated(to: UvmProcessorId, moved: UvmPagesMoved): number {
+    const { costs } = this;
+    const [fixed, page] =
+      to === UVM_ID_GPU
+        ? [costs.prefetchToGpu, costs.gpuCopyPage]
+        : [costs.prefetchToCpu, costs.prefetchToCpuPage];
+    return this.scale * (fixed + page * moved.pages + moved.copyNs);
+  }
+
+  advised(call: UvmAdvised): number {
+    const { costs } = this;
+    const warmth = this.warmth(call.space);
+    const first = warmth.advice++ === 0 && warmth.prefetches === 0 ? costs.adviceFirst : 0;
+    warmth.called = true;
+    warmth.otherWork = true;
+    const pages =
+      costs.adviceCpuPage * call.onCpu +
+      costs.adviceGpuPage * call.onGpu +
+      costs.adviceMapCpuPage * call.mappedOnCpu +
+      costs.adviceMapGpuPage * call.mappedOnGpu +
+      costs.adviceProtectPage * call.protected;
+    return this.scale * (costs.advice + costs.adviceCut * call.cut + first + pages);
+  }
+
+  discarded(): number {
+    return this.scale * this.costs.advice;
+  }
+
+  private toGpu({ copied, zeroed }: UvmMigrated): number {
+    const { costs } = this;
+    if (copied + zeroed === 0) return costs.prefetchToGpuEmpty;
+    if (copied <= costs.prefetchShort) return costs.prefetchToGpuShort;
+    return costs.prefetchToGpu + costs.prefetchToGpuPage * copied;
+  }
+
+  private toCpu({ chunks, copied, zeroed }: UvmMigrated): number {
+    const { costs } = this;
+    const moved = copied + zeroed;
+    if (moved === 0) return costs.prefetchToCpuEmpty;
+    const page = moved <= PAGES_PER_BLOCK ? costs.prefetchToCpuOnePage : costs.prefetchToCpuPage;
+    return costs.prefetchToCpu + costs.hostChunkZero * chunks + page * moved;
+  }
+
+  private warmth(space: number): UvmWarmth {
+    return (this.spaces[space] ??= new UvmWarmth());
+  }
+
+  /** `amount`, less as the faults of a process make it warm. */
+  private warmUp(amount: number, faults: number): number {
+    return amount * Math.exp(-faults / this.costs.warmFaults);
+  }
+
+  private meet(thrashes: boolean, moments: UvmMoments): void {
+    if (!thrashes || this.metThrashing) return;
+    this.metThrashing = true;
+    moments.migrationTime += this.costs.thrashingAt;
+  }
+
+  /** What the process's first copy to the GPU takes on top; 0 for later ones. */
+  private firstCopy(warmth: UvmWarmth): number {
+    if (warmth.copiedToGpu) return 0;
+    warmth.copiedToGpu = true;
+    return this.costs.gpuFirstCopy;
+  }
+
+  /** A block's part of a batch of many entries. */
+  private parallelService(done: UvmBlockWork): number {
+    const { costs } = this;
+    if (done.transfers > 0) {
+      const copies = costs.batchTransfer * done.transfers + costs.batchPage * done.copiedPages;
+      return costs.batchService + copies + (done.evictions > 0 ? done.copyNs : 0);
+    }
+    return done.zeroedPages > 0 ? costs.batchServiceZero : costs.batchServiceStale;
+  }
+
+  /** The driver gets faster over hundreds of batches of many entries. */
+  private batchWarmth(): number {
+    const { costs } = this;
+    return 1 - costs.batchWarmShare * (1 - Math.exp(-this.batches / costs.batchWarmTime));
+  }
+}

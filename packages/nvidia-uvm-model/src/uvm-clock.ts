@@ -1,0 +1,31 @@
+/** The moments of one service at which rules read the time, ns. */
+export interface UvmMoments {
+  /** The service began. */
+  startTime: number;
+  /** The thrashing detector is asked for its hint. */
+  hintTime: number;
+  /** The detector hears of migrations and revocations; the copies begin. */
+  migrationTime: number;
+}
+
+/**
+ * Time, where it feeds a rule of the driver: thrashing windows, and interrupt or polling. All of the driver that reads a clock reads it
+ * here; what its work costs is told to {@link UvmWork} and decides nothing.
+ */
+export interface UvmClock {
+  /** Now, ns: what pins, lapses and the tools' records go by. @kernel ktime_get */
+  time(): number;
+  /**
+   * Sets the moments of a service of GPU faults in VA space `space` that has just begun, for a batch that was fetched with `entries` faults. The
+   * first page to serve may be one that `thrashes`.
+   */
+  gpuService(space: number, entries: number, thrashes: boolean, moments: UvmMoments): void;
+  /** The same for a CPU fault, of which the page may be one that `thrashes`, and the CPU may have `slept` because of that. */
+  cpuService(thrashes: boolean, slept: boolean, moments: UvmMoments): void;
+  /** A 2 MiB host chunk had to be zeroed before anything can be copied to it: the migration comes later. */
+  hostChunkZeroed(moments: UvmMoments): void;
+  /** Until when the driver polls after a replay at `lastReplay`, ns; what faults later interrupts it. */
+  pollsUntil(lastReplay: number): number;
+  /** When a driver that was interrupted by the fault that arrives at `arrival` reads PUT, ns. */
+  readsPut(arrival: number): number;
+}

@@ -1,0 +1,19 @@
+import { maskCopy, maskZero } from './uvm-page-mask.js';
+import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
+import { UVM_ID_GPU } from './uvm-types.js';
+import type { UvmVaBlock } from './uvm-va-block.js';
+import { freeGpuChunks } from './uvm-va-block-make-resident.js';
+import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
+
+/** Undoes everything a block holds. @uvm uvm_va_block.c uvm_va_block_kill */
+export function uvmVaBlockKill(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
+  const { part } = ctx.scratch;
+  maskCopy(part, block.gpu.read);
+  uvmVaBlockUnmap(ctx, block, UVM_ID_GPU, part);
+  maskZero(block.gpu.resident);
+  maskZero(block.cpu.resident);
+  freeGpuChunks(ctx, block);
+  if (block.cpuBase >= 0) ctx.cpuChunks.release(block.cpuBase, block.pages);
+  block.cpuBase = -1;
+  block.thrashing = undefined;
+}
