@@ -6,7 +6,7 @@ import { uvmHmmMapResident } from './uvm-hmm-gpu-fault.js';
 import { uvmHmmMigrate, type UvmHmmMoved } from './uvm-hmm-migrate.js';
 import { uvmMigratePageable } from './uvm-migrate-pageable.js';
 import { maskAndNot, maskFill, maskWeight, newMask } from './uvm-page-mask.js';
-import { UVM_ID_CPU, UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
+import { UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
 
 /**
  * Moves system memory on request: VMA by VMA and block by block, synchronously. What is not
