@@ -5,6 +5,8 @@ export interface DeviceOperation {
   readonly vpn: number;
   readonly pages: number;
   readonly value: number;
+  /** Further numbers of a call that takes any, in its own order. */
+  readonly operands?: readonly number[];
 }
 
 /** What a driver's own call returned. */
@@ -17,4 +19,6 @@ export interface DeviceOperationResult {
   readonly faults: number;
   /** Values per page, where the call returns any. */
   readonly values: readonly number[];
+  /** Statuses of work completions, where the call posts work: of who posted it, and of who received. */
+  readonly completions?: readonly number[];
 }

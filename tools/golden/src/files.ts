@@ -12,6 +12,7 @@ export const GOLDEN_FILES = [
   'h100-uvm/uvm-public2.jsonl.gz',
   'linux-6.12/public.jsonl.gz',
   'linux-6.12/races.jsonl',
+  'odp-7.3/public.jsonl.gz',
   'linux-7.3/more-1.jsonl.gz',
   'linux-7.3/public.jsonl.gz',
   'linux-7.3/races.jsonl',

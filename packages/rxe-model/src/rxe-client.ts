@@ -1,0 +1,116 @@
+import type { ClientFactory, DriverRules } from '@hmm/device';
+import {
+  type AdviseSegment,
+  type EntryWindow,
+  RdmaClient,
+  type RdmaDriver,
+  type RegisterRequest,
+} from '@hmm/ib-core';
+import type { Task } from '@hmm/kernel';
+import type { MemorySystem, MmStruct } from '@hmm/mm';
+import type { QueuePair } from '@hmm/rdma-nic';
+import { type RxeOptions, RXE_7_3, RXE_INTENDED } from './options.js';
+import { RxeDevice } from './rxe-device.js';
+import { isOdp, type RxeMr } from './rxe-mr.js';
+import { rxeOdpMapRangeAndLock } from './rxe-odp.js';
+import { rxeAdviseMr, rxeDeregMr, rxeRegBuffer, rxeRegUserMr } from './rxe-verbs.js';
+
+/** Soft-RoCE as the verbs of a process see it. */
+export class RxeDriver extends RxeDevice implements RdmaDriver<RxeMr> {
+  /** @inheritdoc */
+  get marksWritten(): boolean {
+    return !this.options.neverDirty;
+  }
+
+  /** @inheritdoc */
+  *regUserMr(mm: MmStruct, pd: number, request: RegisterRequest): Task<RxeMr | number> {
+    return yield* rxeRegUserMr(this, mm, pd, request);
+  }
+
+  /** @inheritdoc */
+  regBuffer(pd: number, access: number, bytes: Uint8Array): RxeMr {
+    return rxeRegBuffer(this, pd, access, bytes);
+  }
+
+  /** @inheritdoc */
+  *deregMr(mr: RxeMr): Task {
+    yield* rxeDeregMr(this, mr);
+  }
+
+  /** @inheritdoc */
+  *adviseMr(pd: number, advice: number, segments: readonly AdviseSegment[]): Task<number> {
+    return yield* rxeAdviseMr(this, pd, advice, segments);
+  }
+
+  /** The list of frames is the table. */
+  window({ umem }: RxeMr): EntryWindow | undefined {
+    if ('kind' in umem) return undefined;
+    return { entries: umem.map.pfnList, first: umem.startVpn, pages: umem.pages };
+  }
+
+  /** A fault is a call, in the work item that copies. */
+  *serveAbsent(_qp: QueuePair, mr: RxeMr, addr: number, length: number, write: boolean): Task<number> {
+    if (!isOdp(mr)) return 0;
+    const ret = yield* rxeOdpMapRangeAndLock(mr.umem, addr, length, write);
+    if (ret !== 0) return ret;
+    mr.umem.umemMutex.unlock();
+    const { sched } = this.kernel;
+    const ns = this.timing.faultNs.value;
+    if (!sched.delayFast(ns)) yield* sched.delay(ns);
+    return 0;
+  }
+}
+
+const RULES: DriverRules = {
+  gpuFault:
+    'a packet that meets an absent page faults it in, in the work item that copies it; nothing migrates (rxe_odp_map_range_and_lock).',
+  firstTouch:
+    'a read maps the zero page, a write a new page: the request goes by the access (hmm_range_fault).',
+  cpuFault: 'there is no device memory: the CPU and the adapter use the same page.',
+  granularity: 'a fault covers the pages of one packet, at most two (rxe_odp_mr_copy).',
+  sharing:
+    'an invalidation clears the entries of its range; it waits for a copy that is running (rxe_ib_invalidate_range).',
+  oversubscription:
+    'there is no device memory to run out of; pages are swapped as any other, as none is pinned.',
+  atomics:
+    'eight bytes under a lock of the driver: atomic among its own requests, not with the CPU (rxe_odp_atomic_op).',
+  fork: 'the fork takes the entries away; the adapter stays with the parent, and its next write there breaks the sharing.',
+  hints: 'advise_mr brings pages in, for reading, for writing, or those that are present; nothing moves.',
+  badAddress:
+    'the request completes with REM_ACCESS_ERR and the queue pair is in error; the process goes on.',
+};
+
+/** A soft-RoCE client. */
+export class RxeClient extends RdmaClient<RxeMr> {
+  constructor(system: MemorySystem, options: RxeOptions = RXE_INTENDED) {
+    super({
+      name: 'rxe',
+      adapter: 'soft-roce',
+      driver: new RxeDriver(system, options),
+      implicit: false,
+      attributes: {},
+      workers: [],
+      log: [],
+      counted: () => ({}),
+    });
+  }
+}
+
+/** How an application makes this client. */
+export function rxeFactory(): ClientFactory<RxeClient> {
+  return {
+    name: 'rxe',
+    title: 'soft-RoCE (rdma_rxe)',
+    gpus: ['soft-roce'],
+    settings: { defects: '1: with the defects that Linux 7.3 has, 0: as it is meant' },
+    rules: RULES,
+    create({ memory }, gpu, settings) {
+      if (gpu !== 'soft-roce')
+        return { ok: false, message: `rxe is software: its adapter is soft-roce, not ${gpu}` };
+      const defects = settings.get('defects') ?? '0';
+      if (defects !== '0' && defects !== '1')
+        return { ok: false, message: `defects is 0 or 1, not ${defects}` };
+      return { ok: true, client: new RxeClient(memory, defects === '1' ? RXE_7_3 : RXE_INTENDED) };
+    },
+  };
+}

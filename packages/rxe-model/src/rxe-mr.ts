@@ -1,0 +1,41 @@
+import { EINVAL } from '@hmm/kernel';
+import type { IbUmemOdp } from '@hmm/ib-core';
+
+/** Bytes that a program keeps beside the modelled process: registered the ordinary way, never absent. */
+export interface PinnedBuffer {
+  readonly kind: 'buffer';
+  readonly bytes: Uint8Array;
+}
+
+/** Pages of the process that are pinned for as long as the region is. */
+export interface PinnedPages {
+  readonly kind: 'pages';
+  /** Frame of each page. */
+  readonly frames: Int32Array;
+}
+
+/** A memory region. Its local and its remote key are the same number. @kernel drivers/infiniband/sw/rxe/rxe_verbs.h rxe_mr */
+export interface RxeMr {
+  readonly key: number;
+  readonly pd: number;
+  /** `IB_ACCESS_*`. */
+  access: number;
+  /** Address that work requests use, and bytes. */
+  readonly iova: number;
+  readonly length: number;
+  /** Where it is in the process. */
+  readonly va: number;
+  readonly umem: IbUmemOdp | PinnedBuffer | PinnedPages;
+  /** The object that its list of frames is in, where that shares a cache with packets. */
+  readonly list: Uint8Array | undefined;
+}
+
+/** Whether a region is on demand. */
+export function isOdp(mr: RxeMr): mr is RxeMr & { readonly umem: IbUmemOdp } {
+  return !('kind' in mr.umem);
+}
+
+/** Whether [iova, iova + length) is in the region: 0 or `-EINVAL`. @kernel drivers/infiniband/sw/rxe/rxe_mr.c mr_check_range */
+export function mrCheckRange(mr: RxeMr, iova: number, length: number): number {
+  return iova >= mr.iova && iova + length <= mr.iova + mr.length ? 0 : -EINVAL;
+}
