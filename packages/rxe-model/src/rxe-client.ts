@@ -1,4 +1,4 @@
-import type { ClientFactory, DriverRules } from '@hmm/device';
+import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
 import {
   type AdviseSegment,
   type EntryWindow,
@@ -80,6 +80,17 @@ const RULES: DriverRules = {
     'the request completes with REM_ACCESS_ERR and the queue pair is in error; the process goes on.',
 };
 
+const STEPS: DriverSteps = {
+  deviceFault: 'rxe_check_pagefault finds that the list has no entry for a page of the packet.',
+  cpuFault: "there is no device memory: a CPU fault is none of the driver's.",
+  batch: 'rxe_odp_map_range_and_lock serves the fault in the work item that copies.',
+  migration: 'nothing migrates to an adapter.',
+  mapping: 'ib_umem_odp_map_dma_and_lock takes over what hmm_range_fault has found.',
+  retry: 'ib_umem_odp_map_dma_and_lock finds that the sequence has moved, and walks again.',
+  replay: 'rxe_odp_mr_copy goes on with the packet.',
+  resolving: ['hmm_range_fault', 'map_dma_and_lock'],
+};
+
 /** A soft-RoCE client. */
 export class RxeClient extends RdmaClient<RxeMr> {
   constructor(system: MemorySystem, options: RxeOptions = RXE_INTENDED) {
@@ -104,6 +115,7 @@ export function rxeFactory(): ClientFactory<RxeClient> {
     gpus: ['soft-roce'],
     settings: { defects: '1: with the defects that Linux 7.3 has, 0: as it is meant' },
     rules: RULES,
+    steps: STEPS,
     create({ memory }, gpu, settings) {
       if (gpu !== 'soft-roce')
         return { ok: false, message: `rxe is software: its adapter is soft-roce, not ${gpu}` };
