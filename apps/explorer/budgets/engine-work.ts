@@ -1,5 +1,5 @@
 import { parseProgram } from '@hmm/workload';
-import { CLIENTS } from '../src/engine/clients.js';
+import { CLIENTS } from '../src/drivers.js';
 import { runPane } from '../src/engine/run-pane.js';
 
 const PROGRAM =

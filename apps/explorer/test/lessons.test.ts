@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseProgram } from '@hmm/workload';
-import { CLIENTS } from '../src/engine/clients.js';
+import { CLIENTS, LITMUS_DEVICES } from '../src/drivers.js';
 import { exploreLitmus } from '../src/engine/litmus-run.js';
 import { runPane } from '../src/engine/run-pane.js';
 import { LESSONS } from '../src/lessons/lessons.js';
@@ -17,7 +17,7 @@ describe('lessons', () => {
     '%s: its run decides the question',
     (_, { run }, expected) => {
       if (run.kind === 'litmus') {
-        const view = exploreLitmus(run.test, 10_000);
+        const view = exploreLitmus(run.test, 10_000, LITMUS_DEVICES);
         if (!view.ok) throw new Error(JSON.stringify(view.problems));
         expect(run.answer(view)).toBe(expected);
         return;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseProgram } from '@hmm/workload';
-import { CLIENTS } from '../src/engine/clients.js';
+import { CLIENTS } from '../src/drivers.js';
 import { runPane } from '../src/engine/run-pane.js';
 import { recordSteps } from '../src/engine/step-recorder.js';
 import type { StepTrack } from '../src/engine/step-view.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseProgram } from '@hmm/workload';
-import { CLIENTS } from '../src/engine/clients.js';
+import { CLIENTS } from '../src/drivers.js';
 import { type PaneRun, runPane } from '../src/engine/run-pane.js';
 import { whyChain } from '../src/engine/why.js';
 import { FIRST_EXAMPLE } from '../src/examples/programs.js';

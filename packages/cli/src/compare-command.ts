@@ -21,7 +21,7 @@ export function compareCommand(factories: readonly ClientFactory[], defaultGpu: 
       subcommand(parent, host, 'compare', [
         'compare first-example.hmm',
         'compare first-example.hmm --gpu p100-2016',
-        'compare pingpong.hmm --client nouveau,nvidia --json',
+        `compare pingpong.hmm --client ${factories.map(({ name }) => name).join(',')} --json`,
       ]),
     )
       .description('run a program under every driver: what differs, why, and what it costs')

@@ -1,6 +1,7 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import type { ClientFactory } from '@hmm/device';
 import { chromeTrace, eventsCsv, eventsJson, htmlReport, perfettoTrace, type RunReport } from '@hmm/report';
+import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, Option } from 'commander';
 import { simulatedAdvice } from './advice.js';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
@@ -30,7 +31,7 @@ export function exportCommand(factories: readonly ClientFactory[]): CommandBuild
     const cmd = subjectOptions(
       subcommand(parent, host, 'export', [
         'export first-example.hmm -o first.pftrace',
-        'export uvmsmart:bfs --client nvidia -o bfs.html',
+        `export ${EXAMPLE_WORKLOAD} --client ${factories.at(-1)?.name ?? ''} -o workload.html`,
       ]),
     )
       .description('run it, and write its events for Perfetto, Chrome, a spreadsheet, or as an HTML page')

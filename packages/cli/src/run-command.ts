@@ -1,6 +1,7 @@
 import type { ClientFactory } from '@hmm/device';
 import type { PlayMemory, TraceAgents } from '@hmm/machine';
 import { type ColorDepth, formatResidencyMap, formatRun, type RunReport } from '@hmm/report';
+import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { simulatedAdvice } from './advice.js';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
@@ -17,7 +18,7 @@ const LETTER_ROWS = 12;
 const MAP_COLUMNS = 78;
 
 /** What can be run, for the help of commands that take it. */
-export const SUBJECT_HELP = 'program, trace of a real program, or workload (uvmsmart:bfs)';
+export const SUBJECT_HELP = `program, trace of a real program, or workload (${EXAMPLE_WORKLOAD})`;
 
 /** Adds the options that {@link subjectRequest} reads, beside the shared ones. */
 export function subjectOptions(command: Command): Command {
@@ -43,7 +44,7 @@ export function runCommand(factories: readonly ClientFactory[]): CommandBuilder 
       subcommand(parent, host, 'run', [
         `run first-example.hmm --client ${client}`,
         'run app.lackey.gz --memory malloc',
-        'run uvmsmart:bfs --set vram=8 --fail-on "thrash>0.1"',
+        `run ${EXAMPLE_WORKLOAD} --set vram=8 --fail-on "thrash>0.1"`,
       ]),
     )
       .description('run a program, a trace or a workload under one driver, and say what it cost and why')

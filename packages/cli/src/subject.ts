@@ -3,12 +3,7 @@ import { constants, gunzipSync } from 'node:zlib';
 import type { ClientFactory } from '@hmm/device';
 import type { PlayScript, TraceAgents } from '@hmm/machine';
 import { MACHINE_SETTINGS, workloadScript } from '@hmm/machine';
-import {
-  type ModelledWorkload,
-  uvmBenchWorkloads,
-  uvmSmartWorkloads,
-  workloadAccesses,
-} from '@hmm/workload/patterns';
+import { type ModelledWorkload, WORKLOAD_SUITES, workloadAccesses } from '@hmm/workload/patterns';
 import { DETECT_BYTES, type DetectedFormat, detectFormat } from '@hmm/workload/readers';
 import type { RunRequest } from './client-run.js';
 import { fileReason } from './input.js';
@@ -48,21 +43,21 @@ export interface TraceOptions {
 /** Published workloads by name; where two suites have one of the same name, `suite:name`. */
 export function namedWorkloads(): ReadonlyMap<string, () => ModelledWorkload> {
   const found = new Map<string, () => ModelledWorkload>();
-  const suites = { uvmsmart: uvmSmartWorkloads, uvmbench: uvmBenchWorkloads };
-  for (const [suite, workloads] of Object.entries(suites)) {
+  for (const [suite, workloads] of WORKLOAD_SUITES) {
     for (const workload of workloads()) found.set(`${suite}:${workload.name.toLowerCase()}`, () => workload);
   }
   return found;
 }
 
-/** Finds out what `what` is: a published workload (`uvmsmart:bfs`), a trace, or a program. */
+/** Finds out what `what` is: a published workload ({@link EXAMPLE_WORKLOAD}), a trace, or a program. */
 export async function readSubject(
   what: string,
   options: RunOptions,
   traces: TraceOptions,
   factories: readonly ClientFactory[],
 ): Promise<SubjectResult> {
-  if (/^uvm(?:smart|bench):/i.test(what)) return workloadSubject(what.toLowerCase(), options, factories);
+  if (WORKLOAD_SUITES.has(what.replace(/:.*/, '').toLowerCase()))
+    return workloadSubject(what.toLowerCase(), options, factories);
   const format = await readFormat(what);
   if (typeof format === 'object') return { ok: false, messages: [format.message] };
   if (format === 'unknown') {

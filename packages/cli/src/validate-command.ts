@@ -65,7 +65,7 @@ export function validateCommand<Run, Scenario extends { readonly name: string },
   return (parent, host, done) => {
     const cmd = jsonOption(
       subcommand(parent, host, 'validate', [
-        'validate tools/golden/h100-uvm/uvm-public.jsonl.gz',
+        'validate capture.jsonl.gz',
         'validate capture.jsonl --only read-2m --json',
         'validate capture.jsonl.gz --times times.jsonl.gz',
       ]),

@@ -5,7 +5,7 @@ export const ACCESS_WRITE = 2;
 /** The access is a system-scope atomic add. */
 export const ACCESS_ATOMIC = 3;
 
-/** One of `ACCESS_READ`, `ACCESS_WRITE`, `ACCESS_ATOMIC`; the numbers are those of UVM's fault records. */
+/** One of `ACCESS_READ`, `ACCESS_WRITE`, `ACCESS_ATOMIC`. */
 export type AccessKind = 1 | 2 | 3;
 
 /** In {@link AccessStream.kinds} only: the access brings the page near and needs no value. */

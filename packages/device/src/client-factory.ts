@@ -19,7 +19,7 @@ export type ClientResult<C extends DeviceClient = DeviceClient> =
 export interface ClientFactory<C extends DeviceClient = DeviceClient> {
   /** For `--client`. */
   readonly name: string;
-  /** For people: `NVIDIA UVM 580.159`. */
+  /** For people: the driver, and the release that is modelled. */
   readonly title: string;
   /** GPU presets that it knows, the default first. Includes those it will refuse with a reason. */
   readonly gpus: readonly string[];

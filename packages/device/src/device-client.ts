@@ -19,7 +19,7 @@ export interface ClientWorker {
  * the real driver would return is a negative errno, never an exception.
  */
 export interface DeviceClient {
-  /** Short name for `--client` and reports: `nouveau`, `nvidia`, `test-device`. */
+  /** Short name for `--client` and reports, in small letters. */
   readonly name: string;
   /** The GPU preset, or the device's own name where it is no GPU. */
   readonly gpu: string;

@@ -14,7 +14,7 @@ export interface DeviceProcess {
    */
   launch(stream: AccessStream): Task<StreamResult>;
   /**
-   * Moves a range (`cudaMemPrefetchAsync` and a synchronise, `SVM_BIND`, `HMM_DMIRROR_MIGRATE_*`). Best effort:
+   * Moves a range, by the call that the driver has for it, and waits until it is done. Best effort:
    * pages that cannot move stay, without an error, where the real driver is silent too.
    */
   prefetch(vpn: number, pages: number, to: Place): Task<number>;

@@ -1,7 +1,7 @@
 import { findDifferences } from '@hmm/report';
 import { parseProgram } from '@hmm/workload';
 import { residencyRaster } from '../tiles/residency-raster.js';
-import { CLIENTS } from './clients.js';
+import { CLIENTS, LITMUS_DEVICES } from '../drivers.js';
 import { exploreLitmus, tellLitmus } from './litmus-run.js';
 import type { PaneResult } from './run-view.js';
 import type {
@@ -87,9 +87,9 @@ function answer(call: EngineCall): Answer | Promise<Answer> {
     case 'steps':
       return stepsOf(call.program, call.pane);
     case 'litmus':
-      return exploreLitmus(call.test, call.budgetMs);
+      return exploreLitmus(call.test, call.budgetMs, LITMUS_DEVICES);
     case 'story':
-      return tellLitmus(call.test, call.replay);
+      return tellLitmus(call.test, call.replay, LITMUS_DEVICES);
   }
 }
 

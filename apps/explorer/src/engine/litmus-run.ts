@@ -11,29 +11,17 @@ import {
   tell,
 } from '@hmm/explore';
 import { HmmError } from '@hmm/kernel';
-import { MirrorOperations } from '@hmm/test-device';
 import { parseProgram } from '@hmm/workload';
 import type { LitmusStory, LitmusView } from './litmus-view.js';
 import type { ProblemView } from './protocol.js';
-
-/** Pages of a chunk of device memory: few, so that going back to an earlier state is cheap. */
-const CHUNK_PAGES = 64;
-
-/** The kernel's test device; `set corrected = 1` takes away the two races that the recorded one has. */
-const devices: MirrorDevicesFactory = (system, settings) =>
-  new MirrorOperations(system, {
-    chunkPages: CHUNK_PAGES,
-    maxTables: 64,
-    corrected: settings.get('corrected') === '1',
-  });
 
 type Compiled =
   | { readonly ok: true; readonly program: LitmusProgram; readonly model: () => Model }
   | { readonly ok: false; readonly problems: readonly ProblemView[] };
 
-/** Explores a litmus test for at most `budgetMs` of real time. */
-export function exploreLitmus(text: string, budgetMs: number): LitmusView {
-  const compiled = compile(text);
+/** Explores a litmus test on `devices` for at most `budgetMs` of real time. */
+export function exploreLitmus(text: string, budgetMs: number, devices: MirrorDevicesFactory): LitmusView {
+  const compiled = compile(text, devices);
   if (!compiled.ok) return compiled;
   try {
     return explore(compiled, budgetMs);
@@ -74,8 +62,8 @@ function explore(compiled: Extract<Compiled, { ok: true }>, budgetMs: number): L
 }
 
 /** Tells one execution of a litmus test. */
-export function tellLitmus(text: string, replay: string): LitmusStory {
-  const compiled = compile(text);
+export function tellLitmus(text: string, replay: string, devices: MirrorDevicesFactory): LitmusStory {
+  const compiled = compile(text, devices);
   if (!compiled.ok) return compiled;
   try {
     const story = tell(compiled.model(), replay, DEFAULT_MAX_STEPS);
@@ -95,7 +83,7 @@ function misfit(reason: string): LitmusStory {
   return { ok: false, problems: [{ line: 1, column: 1, message }] };
 }
 
-function compile(text: string): Compiled {
+function compile(text: string, devices: MirrorDevicesFactory): Compiled {
   const protocol = protocolTest(text);
   if (protocol !== undefined) return protocol;
   const parsed = parseProgram(text, 'litmus test');

@@ -7,7 +7,7 @@ import type { WhyLink } from './why-view.js';
 
 /** What one pane runs. */
 export interface PaneSpec {
-  /** `nouveau`, `nvidia`, … */
+  /** A driver's short name. */
   readonly client: string;
   /** GPU preset; '' for what the program asks for, else the driver's default. */
   readonly gpu: string;

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { formatTime } from '@hmm/report';
+import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError } from 'commander';
 import { Tinypool } from 'tinypool';
 import { type CommandBuilder, type CommandHost, subcommand } from '../cli.js';
@@ -39,8 +40,8 @@ export function sweepCommand(worker: URL): CommandBuilder {
   return (parent, host, done) => {
     const cmd = resultOptions(
       subcommand(parent, host, 'sweep', [
-        'sweep pingpong.hmm --over rounds=16..256*2 --over client=nvidia,nouveau',
-        'sweep uvmsmart:bfs --over vram=8,16,32 --over seed=1..5 --shard 2/8',
+        'sweep pingpong.hmm --over rounds=16..256*2 --over gpu=p100,h100',
+        `sweep ${EXAMPLE_WORKLOAD} --over vram=8,16,32 --over seed=1..5 --shard 2/8`,
       ]),
     )
       .description('run a program, a trace or a workload for each cell of a grid, on all cores')

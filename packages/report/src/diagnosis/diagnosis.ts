@@ -94,7 +94,7 @@ export function diagnose(
   };
 }
 
-/** `nvidia: kernels took 3.1x as long as with all their data resident; 92 % of it …; the biggest causes: …`. */
+/** `driver: kernels took 3.1x as long as with all their data resident; 92 % of it …; the biggest causes: …`. */
 function sentence(
   report: ClientReport,
   slowdown: number | null,

@@ -21,3 +21,4 @@ export * from './uvmbench.js';
 export * from './uvmsmart.js';
 export * from './workload.js';
 export * from './zipf.js';
+export * from './suites.js';
