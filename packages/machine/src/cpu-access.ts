@@ -1,7 +1,6 @@
 import type { Task } from '@hmm/kernel';
 import { cpuTouch, SIGBUS } from '@hmm/mm';
-import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessStream, type ManagedMemory } from '@hmm/device';
-import { cpuAdd, cpuLoad, cpuStore } from './memory-calls.js';
+import { ACCESS_ATOMIC, ACCESS_WRITE, type AccessStream } from '@hmm/device';
 import type { Process } from './process.js';
 
 /** What a CPU access costs, ns. */
@@ -12,32 +11,6 @@ export interface CpuCost {
 
 /** A first touch of a mapped page: read and write, averaged, on the recorded machine's Xeon. */
 export const CPU_COST: CpuCost = { accessNs: 50 };
-
-/** What a loop of CPU accesses saw. */
-export interface CpuAccessResult {
-  /** 0, or the first signal raised. A bad access does not end the loop: as with a handler that skips it. */
-  readonly signal: number;
-  /** Per access, 1 where it raised a signal. */
-  readonly bad: Uint8Array;
-}
-
-/** Runs `stream` on a CPU of `process`, on memory of the kernel's own. Loaded values replace `stream.values`. */
-export function* cpuAccess(process: Process, stream: AccessStream, cost: CpuCost): Task<CpuAccessResult> {
-  const { sched } = process.mm.kernel;
-  const { pages, values } = stream;
-  const bad = new Uint8Array(pages.length);
-  let signal = 0;
-  for (let i = 0; i < pages.length; i++) {
-    const vpn = stream.base + (pages[i] ?? 0);
-    const got = yield* accessOne(process, stream, vpn, values?.[i] ?? 0);
-    if (got < 0) {
-      bad[i] = 1;
-      if (signal === 0) signal = -got;
-    } else if (stream.access !== ACCESS_WRITE && values !== undefined) values[i] = got;
-  }
-  yield* sched.delay(pages.length * cost.accessNs);
-  return { signal, bad };
-}
 
 /** How a loop of accesses without contents ended: the first signal or 0, and the accesses done before it. */
 export interface CpuTouchResult {
@@ -79,28 +52,4 @@ function sameKind(stream: AccessStream, from: number, to: number, write: boolean
   let end = from + 1;
   while (end < to && writes(stream, end) === write) end++;
   return end;
-}
-
-/** As {@link cpuAccess} on memory that a driver allocated: the driver serves the faults. */
-export function* managedCpuAccess(memory: ManagedMemory, stream: AccessStream): Task<CpuAccessResult> {
-  const bad = new Uint8Array(stream.pages.length);
-  let signal = 0;
-  for (let from = 0; from < stream.pages.length;) {
-    const values = stream.values?.subarray(from);
-    const rest = { ...stream, pages: stream.pages.subarray(from), values };
-    const { errno, done } = yield* memory.cpuAccess(rest);
-    if (errno === 0) break;
-    bad[from + done] = 1;
-    if (signal === 0) signal = SIGBUS;
-    from += done + 1;
-  }
-  return { signal, bad };
-}
-
-/** What was loaded, what was there before an addition, 0 for a store; or a negated signal number. */
-function* accessOne(process: Process, stream: AccessStream, vpn: number, value: number): Task<number> {
-  const { access, offset, width } = stream;
-  if (access === ACCESS_READ) return yield* cpuLoad(process.mm, vpn, offset, width);
-  if (access === ACCESS_ATOMIC) return yield* cpuAdd(process.mm, vpn, offset, width, value);
-  return yield* cpuStore(process.mm, vpn, offset, width, value);
 }

@@ -6,7 +6,7 @@ export * from './play.js';
 export * from './play-script.js';
 export * from './program.js';
 export { type FailedAssertion, type ProgramContext, type StatementObserver } from './program-context.js';
-export type { Region } from './region.js';
+export type { Region } from '@hmm/operations';
 export { fatalReason } from './fatal-reason.js';
 export * from './trace-script.js';
 export * from './workload-script.js';

@@ -1,16 +1,9 @@
 import { HmmError, Kernel, type KernelOptions, type Task } from '@hmm/kernel';
-import {
-  dupMm,
-  type MemoryConfig,
-  MemorySystem,
-  mmCreate,
-  mmput,
-  type MmStruct,
-  unpinUserPage,
-} from '@hmm/mm';
+import { type MemoryConfig, MemorySystem, mmCreate, type MmStruct } from '@hmm/mm';
 import type { DeviceClient, DeviceProcess } from '@hmm/device';
+import { exitProcess, forkProcess, type Region } from '@hmm/operations';
 import { CPU_COST, type CpuCost } from './cpu-access.js';
-import { AddressLayout, type Region } from './region.js';
+import { AddressLayout } from './region.js';
 import { Process } from './process.js';
 
 /** What a machine is built with; every field has a default. */
@@ -78,21 +71,13 @@ export class Machine {
 
   /** `fork`: a copy of `parent`; what the drivers must take from it is theirs to say. A negative errno on failure. */
   *fork(parent: Process, name: string): Task<Process | number> {
-    const mm = yield* dupMm(parent.mm);
-    if (typeof mm === 'number') return mm;
-    for (const device of parent.devices.values()) {
-      if (device.managed !== undefined) yield* device.managed.fork();
-    }
-    return this.adopt(name, mm);
+    const mm = yield* forkProcess(parent);
+    return typeof mm === 'number' ? mm : this.adopt(name, mm);
   }
 
   /** The process exits: its devices are closed, as the kernel closes files, and its memory is torn down. */
-  *exit(process: Process): Task {
-    if (!process.alive) return;
-    process.alive = false;
-    for (const device of process.devices.values()) yield* device.close();
-    for (const { pfn } of process.pins.splice(0)) unpinUserPage(this.memory, pfn);
-    yield* mmput(process.mm);
+  exit(process: Process): Task {
+    return exitProcess(process);
   }
 
   /** The device `name` as `process` has it open, opened now if it is not. */
@@ -118,7 +103,8 @@ export class Machine {
     return done.value;
   }
 
-  private adopt(name: string, mm: MmStruct): Process {
+  /** A process with this address space. @throws HmmError `PROCESS_EXISTS` when the name is taken. */
+  adopt(name: string, mm: MmStruct): Process {
     if (this.processes.has(name))
       throw new HmmError('PROCESS_EXISTS', `there is a process ${name} already`, { name });
     const process = new Process(name, mm);

@@ -1,22 +1,30 @@
 import { type MmStruct, Tlb } from '@hmm/mm';
 import type { DeviceProcess } from '@hmm/device';
+import type { OperationProcess, Pin } from '@hmm/operations';
 
 /** A process of the machine: an address space, and the devices that it has open. */
-export class Process {
+export class Process implements OperationProcess {
   readonly name: string;
   readonly mm: MmStruct;
   /** Page-walk cache of its accesses by the million. */
   readonly tlb: Tlb;
   /** Open devices by name. Entries stay after a close, so that a late use finds a closed device and not a new one. */
   readonly devices = new Map<string, DeviceProcess>();
-  /** Long-term pins that it holds: the page it asked for, and the frame. */
-  readonly pins: { readonly vpn: number; readonly pfn: number }[] = [];
-  /** Whether it is still there. */
+  /** @inheritdoc */
+  readonly pins: Pin[] = [];
+  /** @inheritdoc */
   alive = true;
+  /** @inheritdoc */
+  readonly filesHeld = false;
 
   constructor(name: string, mm: MmStruct) {
     this.name = name;
     this.mm = mm;
     this.tlb = new Tlb(mm);
+  }
+
+  /** @inheritdoc */
+  openedDevices(): readonly DeviceProcess[] {
+    return [...this.devices.values()];
   }
 }

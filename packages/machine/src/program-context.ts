@@ -1,35 +1,33 @@
-import { errnoName } from '@hmm/kernel';
-import {
-  evaluateNumber,
-  type Expr,
-  type Name,
-  type Problem,
-  type Query,
-  type Range,
-  type Scope,
-  type Span,
-  type Statement,
-} from '@hmm/workload';
-import type { Value } from '@hmm/workload';
 import {
   counterValue,
   cpuResidency,
+  type DeviceClient,
+  type DeviceProcess,
   RES_CPU,
   RES_DEVICE,
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
 } from '@hmm/device';
+import { errnoName, pagesOf, PAGE_SIZE, type Task } from '@hmm/kernel';
+import type { MmStruct } from '@hmm/mm';
+import {
+  type BindScope,
+  type DeviceAnswer,
+  evaluateNumber,
+  type MemoryKind,
+  type Name,
+  type OperationContext,
+  type PageRange,
+  type Problem,
+  type Query,
+  type Range,
+  type Region,
+  type Span,
+  type Value,
+} from '@hmm/operations';
+import type { Statement } from '@hmm/workload';
 import type { Machine } from './machine.js';
 import type { Process } from './process.js';
-import type { Region } from './region.js';
-
-/** Pages of a region, resolved. */
-export interface PageRange {
-  readonly region: Region;
-  /** First page, VPN. */
-  readonly vpn: number;
-  readonly pages: number;
-}
 
 /** An assertion that did not hold. */
 export interface FailedAssertion {
@@ -72,12 +70,14 @@ export class ProgramState {
   }
 }
 
-/** One agent's view of a running program: its process, its names. */
-export class ProgramContext implements Scope {
+/** One agent's view of a running program: its process, its names, and the machine that operations run on. */
+export class ProgramContext implements BindScope, OperationContext {
   readonly state: ProgramState;
   readonly process: Process;
   /** Name of the thread, '' outside of any. */
   readonly agent: string;
+  /** Nobody comes in between two accesses: time passes for all of an operation's at its end. */
+  readonly between = undefined;
   private readonly variables: Map<string, number>;
 
   constructor(state: ProgramState, process: Process, agent: string, variables: ReadonlyMap<string, number>) {
@@ -126,7 +126,7 @@ export class ProgramContext implements Scope {
     return (bits & RES_DEVICE_WRITE) === 0 ? 'r' : 'rw';
   }
 
-  /** The pages that a range of the text means. */
+  /** @inheritdoc */
   range(range: Range): PageRange | Problem {
     const region = this.state.machine.regions.get(range.region.text);
     if (region === undefined)
@@ -143,9 +143,84 @@ export class ProgramContext implements Scope {
     return { region, vpn: region.vpn + from, pages: to - from };
   }
 
-  /** A number, or `fallback` where the text has none. */
-  number(expr: Expr | undefined, fallback: number): number | Problem {
-    return expr === undefined ? fallback : evaluateNumber(expr, this);
+  /** @inheritdoc */
+  allocate(name: Name, bytes: number, memory: MemoryKind): PageRange {
+    const managedBy = memory === 'managed' ? this.defaultDevice : undefined;
+    return this.newRegion(name.text, bytes, managedBy, this.process.name);
+  }
+
+  /** @inheritdoc */
+  target(range: Range, from: PageRange): PageRange | Problem {
+    const name = range.region.text;
+    if (!this.state.machine.regions.has(name)) {
+      const { managedBy, process = this.process.name } = from.region ?? {};
+      this.newRegion(name, from.pages * PAGE_SIZE, managedBy, process);
+    }
+    return this.range(range);
+  }
+
+  /** @inheritdoc */
+  deviceNamed(name: Name | undefined): string {
+    return name?.text ?? this.defaultDevice;
+  }
+
+  /** @inheritdoc */
+  get defaultDevice(): string {
+    return this.state.defaultDevice;
+  }
+
+  /** @inheritdoc */
+  *device(name: string): Task<DeviceAnswer> {
+    const { machine } = this.state;
+    const answer = yield* machine.device(this.process, name);
+    if (answer.ok) return answer;
+    const { errno, reason } = answer;
+    const client = machine.client(name);
+    return {
+      ok: false,
+      errno,
+      reason: `${client.name} on ${client.gpu} cannot: ${reason} (-${errnoName(errno)})`,
+    };
+  }
+
+  /** @inheritdoc */
+  opened(name: string): DeviceProcess | undefined {
+    return this.process.devices.get(name);
+  }
+
+  /** @inheritdoc */
+  client(device: string): DeviceClient {
+    return this.state.machine.client(device);
+  }
+
+  /** @inheritdoc */
+  cpuTime(accesses: number): Task {
+    const { kernel, cpu } = this.state.machine;
+    return kernel.sched.delay(accesses * cpu.accessNs);
+  }
+
+  /** @inheritdoc */
+  sleep(ns: number): Task {
+    return this.state.machine.kernel.sched.delay(ns);
+  }
+
+  /** @inheritdoc */
+  adopt(name: string, mm: MmStruct): void {
+    this.state.machine.adopt(name, mm);
+  }
+
+  /** @inheritdoc */
+  processOf(name: string): Process | undefined {
+    return this.state.machine.processes.get(name);
+  }
+
+  private newRegion(name: string, bytes: number, managedBy: string | undefined, process: string): PageRange {
+    const { machine } = this.state;
+    const pages = pagesOf(bytes);
+    const vpn = machine.layout.take(pages);
+    const region: Region = { name, vpn, pages, bytes, managedBy, process };
+    machine.regions.set(name, region);
+    return { region, vpn, pages };
   }
 
   private residency(vpn: number): number {
@@ -158,19 +233,3 @@ export class ProgramContext implements Scope {
 }
 
 const WHERE = ['none', 'cpu', 'gpu', 'both'];
-
-/** Whether `value` is a {@link Problem} and not a number or a range. */
-export function failed(value: number | PageRange | Problem): value is Problem {
-  return typeof value === 'object' && 'message' in value;
-}
-
-/** Keeps a return value where the text asks for it; else an error is a problem. */
-export function returned(
-  context: ProgramContext,
-  s: { readonly into: Name | undefined; readonly rc: Name | undefined; readonly span: Span },
-  rc: number,
-): Problem | undefined {
-  for (const name of [s.into, s.rc]) if (name !== undefined) context.keep(name.text, [rc]);
-  if (rc >= 0 || s.into !== undefined || s.rc !== undefined) return undefined;
-  return { span: s.span, message: `this failed with -${errnoName(rc)} (write 'rc e' to go on)` };
-}

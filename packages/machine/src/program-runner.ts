@@ -1,9 +1,19 @@
 import type { Task } from '@hmm/kernel';
-import { evaluate, evaluateNumber, formatExpr, isProblem } from '@hmm/workload';
-import type { Expr, Problem, Statement, ThreadDecl, Value } from '@hmm/workload';
-import { runAccess, runDuel } from './program-access.js';
-import { runAllocation, runMremap, runSyscall } from './program-memory.js';
-import { runAdvise, runDeviceCall, runDiscard, runPrefetch, runPressure, runOpen } from './program-device.js';
+import {
+  bindStatement,
+  evaluate,
+  evaluateNumber,
+  type Expr,
+  formatExpr,
+  isProblem,
+  type OperationStatement,
+  type Problem,
+  problemOf,
+  runBound,
+  type Value,
+  valuesReturned,
+} from '@hmm/operations';
+import { type ControlStatement, isControl, type Statement, type ThreadDecl } from '@hmm/workload';
 import type { ProgramContext } from './program-context.js';
 
 /** Runs statements in order in the running agent's name; stops at the first that cannot be done. */
@@ -21,72 +31,30 @@ export function* runStatements(
   return undefined;
 }
 
-function* runStatement(context: ProgramContext, s: Statement): Task<Problem | undefined> {
-  switch (s.kind) {
-    case 'access':
-      return yield* runAccess(context, s);
-    case 'duel':
-      return yield* runDuel(context, s);
-    case 'alloc':
-      return yield* runAllocation(context, s);
-    case 'syscall':
-      return yield* runSyscall(context, s);
-    case 'mremap':
-      return yield* runMremap(context, s);
-    case 'prefetch':
-      return yield* runPrefetch(context, s);
-    case 'advise':
-      return yield* runAdvise(context, s);
-    case 'discard':
-      return yield* runDiscard(context, s);
-    case 'device-call':
-      return yield* runDeviceCall(context, s);
-    case 'pressure':
-      return yield* runPressure(context, s);
-    case 'open':
-      return yield* runOpen(context, s.device);
-    case 'close': {
-      const device = context.process.devices.get(s.device.text);
-      if (device !== undefined) yield* device.close();
-      return undefined;
-    }
-    case 'let':
-      return runLet(context, s.name.text, s.value);
-    case 'sleep': {
-      const ns = evaluateNumber(s.time, context);
-      if (typeof ns === 'object') return ns;
-      yield* context.state.machine.kernel.sched.delay(ns);
-      return undefined;
-    }
-    case 'assert':
-      return runAssert(context, s.condition);
-    default:
-      return yield* runCompound(context, s);
-  }
+function runStatement(context: ProgramContext, s: Statement): Task<Problem | undefined> {
+  return isControl(s) ? runControl(context, s) : runOperation(context, s);
 }
 
-type Compound = Extract<
-  Statement,
-  { kind: 'process' | 'fork' | 'wait' | 'in' | 'block' | 'repeat' | 'for' | 'together' }
->;
+/** Does an operation, and keeps what it returned where the text asks for it. */
+function* runOperation(context: ProgramContext, s: OperationStatement): Task<Problem | undefined> {
+  const bound = bindStatement(s, context);
+  if ('message' in bound) return bound;
+  const outcome = yield* runBound(context, bound);
+  if (outcome.problem === undefined && 'into' in s) {
+    if (s.into !== undefined) context.keep(s.into.text, valuesReturned(bound, outcome));
+    if (s.rc !== undefined) context.keep(s.rc.text, [outcome.rc]);
+  }
+  return problemOf(s, bound, outcome);
+}
 
-function* runCompound(context: ProgramContext, s: Compound): Task<Problem | undefined> {
-  const { machine } = context.state;
+function* runControl(context: ProgramContext, s: ControlStatement): Task<Problem | undefined> {
   switch (s.kind) {
-    case 'process':
-      machine.spawnProcess(s.name.text);
-      return undefined;
-    case 'fork': {
-      const child = yield* machine.fork(context.process, s.child.text);
-      return typeof child === 'number' ? { span: s.span, message: `fork failed: ${child}` } : undefined;
-    }
-    case 'wait': {
-      const child = machine.processes.get(s.child.text);
-      if (child !== undefined) yield* machine.exit(child);
-      return undefined;
-    }
+    case 'let':
+      return runLet(context, s.name.text, s.value);
+    case 'assert':
+      return runAssert(context, s.condition);
     case 'in': {
-      const process = machine.processes.get(s.process.text);
+      const process = context.processOf(s.process.text);
       if (process === undefined)
         return { span: s.span, message: `${s.process.text} has not been started yet` };
       return yield* runStatements(context.within(process, context.agent), s.body);

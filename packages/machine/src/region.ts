@@ -1,19 +1,5 @@
 import { alignUp, HPAGE_PMD_NR, HPAGE_PMD_ORDER } from '@hmm/kernel';
 
-/** A named piece of memory of a program: where it is, how large, what made it. */
-export interface Region {
-  readonly name: string;
-  /** First page. */
-  readonly vpn: number;
-  readonly pages: number;
-  /** Size asked for, bytes. */
-  readonly bytes: number;
-  /** Allocated by a driver (its device's name), or undefined for memory of the kernel's own. */
-  readonly managedBy: string | undefined;
-  /** Name of the process that made it. */
-  readonly process: string;
-}
-
 /** Where the first region lies: 0x100000000000, in pages. */
 const FIRST_VPN = 2 ** 32;
 

@@ -1,7 +1,7 @@
 import type { Task } from '@hmm/kernel';
 import { cpuResidency, RES_CPU, RES_DEVICE } from '@hmm/device';
 import type { Machine } from './machine.js';
-import type { Region } from './region.js';
+import type { Region } from '@hmm/operations';
 
 /** Looks kept at most; when there are so many, every other one is forgotten and the period doubles. */
 const MAX_LOOKS = 256;

@@ -1,4 +1,6 @@
-import { EBUSY, ENODEV, type Task } from '@hmm/kernel';
+import type { DeviceOperationResult, DeviceProcess } from '@hmm/device';
+import { EBUSY, EIO, PAGE_SIZE, type Task } from '@hmm/kernel';
+import type { TestDeviceWord } from '@hmm/operations';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from './device-table.js';
 import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';
@@ -6,34 +8,8 @@ import { mirrorEntries, testDeviceInvariants } from './invariants.js';
 import { dmirrorIoctl } from './ioctl.js';
 import { TestDevice, type TestDeviceOptions } from './test-device.js';
 import { TEST_DEVICE_NAMING } from './test-device-naming.js';
-import {
-  HMM_DMIRROR_CHECK_EXCLUSIVE,
-  HMM_DMIRROR_EXCLUSIVE,
-  HMM_DMIRROR_FLAGS,
-  HMM_DMIRROR_MIGRATE_TO_DEV,
-  HMM_DMIRROR_MIGRATE_TO_SYS,
-  HMM_DMIRROR_READ,
-  HMM_DMIRROR_READ_UNLOCKED,
-  HMM_DMIRROR_RELEASE,
-  HMM_DMIRROR_SNAPSHOT,
-  HMM_DMIRROR_WRITE,
-  type HmmDmirrorCmd,
-} from './uapi.js';
-
-/** The device's ioctls by the words of scripts and litmus tests. */
-export type MirrorCall =
-  'dread' | 'dwrite' | 'todev' | 'tosys' | 'snap' | 'excl' | 'chkexcl' | 'drelease' | 'dflags' | 'dreadu';
-
-/** What an operation on a device returned. */
-export interface MirrorReply {
-  /** 0 or a negative errno. */
-  readonly rc: number;
-  /** As the ioctl returned them; 0 where it failed. */
-  readonly cpages: number;
-  readonly faults: number;
-  /** A value a page: byte 0 of what was read, or the status byte of a snapshot; empty for what returns none, or failed. */
-  readonly values: readonly number[];
-}
+import type { HmmDmirrorCmd } from './uapi.js';
+import { type IoctlResult, TestDeviceProcess } from './test-device-client.js';
 
 /** An entry of a device's table. */
 export interface MirrorEntry {
@@ -46,28 +22,10 @@ export interface MirrorEntry {
   readonly atomic: boolean;
 }
 
-const PAGE_SIZE = 4096;
-
-const REQUESTS: Readonly<Record<MirrorCall, number>> = {
-  dread: HMM_DMIRROR_READ,
-  dwrite: HMM_DMIRROR_WRITE,
-  todev: HMM_DMIRROR_MIGRATE_TO_DEV,
-  tosys: HMM_DMIRROR_MIGRATE_TO_SYS,
-  snap: HMM_DMIRROR_SNAPSHOT,
-  excl: HMM_DMIRROR_EXCLUSIVE,
-  chkexcl: HMM_DMIRROR_CHECK_EXCLUSIVE,
-  drelease: HMM_DMIRROR_RELEASE,
-  dflags: HMM_DMIRROR_FLAGS,
-  dreadu: HMM_DMIRROR_READ_UNLOCKED,
-};
-
-/** What returns data: byte 0 of each page is its value. */
-const DATA: ReadonlySet<MirrorCall> = new Set(['dread', 'dreadu', 'todev', 'excl']);
-
 const INVARIANTS = Object.entries(testDeviceInvariants);
 
 /** One open file. */
-interface OpenFile {
+export interface OpenFile {
   readonly device: number;
   readonly mm: MmStruct;
   readonly dmirror: Dmirror;
@@ -108,11 +66,11 @@ export class MirrorOperations {
     return 0;
   }
 
-  /** Closes it again; calls that are under way keep it until they return. 0, or `-ENODEV` where it is not open. */
+  /** Closes it again; calls that are under way keep it until they return. 0, or `-EIO` where it is not open. */
   *close(device: number, mm: MmStruct): Task<number> {
     this.accessFiles(true);
     const file = this.find(device, mm);
-    if (file === undefined) return -ENODEV;
+    if (file === undefined) return -EIO;
     this.files.splice(this.files.indexOf(file), 1);
     this.closing.push(file);
     yield* this.put(file);
@@ -138,28 +96,37 @@ export class MirrorOperations {
     for (const file of this.files.filter((open) => open.mm === mm)) yield* this.close(file.device, mm);
   }
 
+  /** The device as a process has it open; undefined where it has not, or not any more. */
+  process(device: number, mm: MmStruct): DeviceProcess | undefined {
+    const file = this.find(device, mm);
+    if (file !== undefined) return new MirrorProcess(this, file);
+    this.accessFiles(false);
+    return undefined;
+  }
+
   /** Runs an operation over `pages` pages from `vpn` on; `dwrite` fills page i with `value + i` (modulo 256). */
   *call(
     device: number,
     mm: MmStruct,
-    call: MirrorCall,
+    name: TestDeviceWord,
     vpn: number,
     pages: number,
     value: number,
-  ): Task<MirrorReply> {
+  ): Task<DeviceOperationResult> {
+    const process = this.process(device, mm);
+    if (process === undefined) return { rc: -EIO, cpages: 0, faults: 0, values: [] };
+    return yield* process.operation({ name, vpn, pages, value });
+  }
+
+  /** Makes an ioctl on an open file, which stays until it returns; `-EIO` where the file is closed. */
+  *ioctl(file: OpenFile, request: number, vpn: number, npages: number, ptr: Uint8Array): Task<IoctlResult> {
     this.accessFiles(false);
-    const file = this.find(device, mm);
-    if (file === undefined) return { rc: -ENODEV, cpages: 0, faults: 0, values: [] };
+    if (!this.files.includes(file)) return { rc: -EIO, cpages: 0, faults: 0 };
     file.users++;
-    const ptr = this.userBuffer(pages);
-    if (call === 'dwrite') {
-      for (let i = 0; i < pages; i++) ptr.fill(value + i, i * PAGE_SIZE, (i + 1) * PAGE_SIZE);
-    }
-    const cmd: HmmDmirrorCmd = { addr: vpn * PAGE_SIZE, ptr, npages: pages, cpages: 0, faults: 0 };
-    const rc = yield* dmirrorIoctl(file.dmirror, REQUESTS[call], cmd);
+    const cmd: HmmDmirrorCmd = { addr: vpn * PAGE_SIZE, ptr, npages, cpages: 0, faults: 0 };
+    const rc = yield* dmirrorIoctl(file.dmirror, request, cmd);
     yield* this.put(file);
-    const values = rc === 0 ? valuesOf(call, ptr, pages) : [];
-    return { rc, cpages: cmd.cpages, faults: cmd.faults, values };
+    return { rc, cpages: cmd.cpages, faults: cmd.faults };
   }
 
   /** All entries of all devices' tables. */
@@ -228,11 +195,35 @@ export class MirrorOperations {
   }
 
   /** The kept buffer if nobody else can run meanwhile, else a new one. */
-  private userBuffer(pages: number): Uint8Array {
-    const bytes = pages * PAGE_SIZE;
+  userBuffer(bytes: number): Uint8Array {
     if (this.device.kernel.sched.agents.length > 1) return new Uint8Array(bytes);
     if (this.buffer.length < bytes) this.buffer = new Uint8Array(bytes);
     return this.buffer.subarray(0, bytes);
+  }
+}
+
+/** A test device as a process has it open, one of several. */
+class MirrorProcess extends TestDeviceProcess {
+  private readonly owner: MirrorOperations;
+  private readonly file: OpenFile;
+
+  constructor(owner: MirrorOperations, file: OpenFile) {
+    super(owner.device.kernel, file.dmirror, { toDevice: 0, toHost: 0 }, { faults: 0, accesses: 0 });
+    this.owner = owner;
+    this.file = file;
+  }
+
+  /** @inheritdoc */
+  override *close(): Task {
+    yield* this.owner.close(this.file.device, this.file.mm);
+  }
+
+  protected override userBuffer(bytes: number): Uint8Array {
+    return this.owner.userBuffer(bytes);
+  }
+
+  protected override ioctl(request: number, vpn: number, npages: number, ptr: Uint8Array): Task<IoctlResult> {
+    return this.owner.ioctl(this.file, request, vpn, npages, ptr);
   }
 }
 
@@ -246,11 +237,4 @@ const LITMUS_CHUNK_PAGES = 16;
 export function litmusDevices(system: MemorySystem, settings: ReadonlyMap<string, string>): MirrorOperations {
   const corrected = settings.get('corrected') === '1';
   return new MirrorOperations(system, { chunkPages: LITMUS_CHUNK_PAGES, maxTables: 64, corrected });
-}
-
-function valuesOf(call: MirrorCall, ptr: Uint8Array, pages: number): number[] {
-  if (call === 'snap') return [...ptr.subarray(0, pages)];
-  const values: number[] = [];
-  if (DATA.has(call)) for (let i = 0; i < pages; i++) values.push(ptr[i * PAGE_SIZE] ?? 0);
-  return values;
 }

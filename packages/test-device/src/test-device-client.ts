@@ -17,37 +17,22 @@ import {
   type SingleAccessDevice,
   type StreamResult,
 } from '@hmm/device';
-import { EIO, EOPNOTSUPP, type Kernel, type Task } from '@hmm/kernel';
+import { EIO, EOPNOTSUPP, type Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DPT_XA_TAG_WRITE } from './device-table.js';
 import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';
 import { dmirrorIoctl } from './ioctl.js';
 import { TestDevice, type TestDeviceOptions } from './test-device.js';
+import { REQUEST_WORDS, requestOf, valuesOf } from './requests.js';
 import {
-  HMM_DMIRROR_CHECK_EXCLUSIVE,
-  HMM_DMIRROR_EXCLUSIVE,
   HMM_DMIRROR_MIGRATE_TO_DEV,
   HMM_DMIRROR_MIGRATE_TO_SYS,
   HMM_DMIRROR_READ,
-  HMM_DMIRROR_RELEASE,
-  HMM_DMIRROR_SNAPSHOT,
   HMM_DMIRROR_WRITE,
 } from './uapi.js';
 
-const PAGE_SIZE = 4096;
 /** An access by an ioctl, ns: an estimate, as no hardware is behind it. */
 const ACCESS_NS = 1000;
-
-const REQUESTS = new Map<string, number>([
-  ['dread', HMM_DMIRROR_READ],
-  ['dwrite', HMM_DMIRROR_WRITE],
-  ['todev', HMM_DMIRROR_MIGRATE_TO_DEV],
-  ['tosys', HMM_DMIRROR_MIGRATE_TO_SYS],
-  ['snap', HMM_DMIRROR_SNAPSHOT],
-  ['excl', HMM_DMIRROR_EXCLUSIVE],
-  ['chkexcl', HMM_DMIRROR_CHECK_EXCLUSIVE],
-  ['drelease', HMM_DMIRROR_RELEASE],
-]);
 
 /**
  * The kernel's test device as a machine drives it: every access is an ioctl of one page, every move an ioctl of the
@@ -74,7 +59,6 @@ export class TestDeviceClient implements DeviceClient {
 
   /** It always works; atomics are not among its operations. */
   capability(): Capability {
-    const operations = [...REQUESTS.keys()];
     const memoryPages = this.device.devices[this.minor]?.options.chunkPages ?? 0;
     return {
       ok: true,
@@ -84,7 +68,7 @@ export class TestDeviceClient implements DeviceClient {
         atomics: false,
         faultMigration: false,
         advice: [],
-        operations,
+        operations: REQUEST_WORDS,
         memoryPages,
       },
     };
@@ -129,6 +113,13 @@ export class TestDeviceClient implements DeviceClient {
   }
 }
 
+/** What an ioctl returned: 0 or a negative errno, and its counts. */
+export interface IoctlResult {
+  readonly rc: number;
+  readonly cpages: number;
+  readonly faults: number;
+}
+
 /** One process's open test device. */
 export class TestDeviceProcess implements DeviceProcess, SingleAccessDevice {
   readonly managed = undefined;
@@ -137,7 +128,7 @@ export class TestDeviceProcess implements DeviceProcess, SingleAccessDevice {
   private readonly dmirror: Dmirror;
   private readonly moved: { toDevice: number; toHost: number };
   private readonly figures: { faults: number; accesses: number };
-  private readonly page = new Uint8Array(PAGE_SIZE);
+  private page: Uint8Array | undefined;
   private open = true;
 
   constructor(
@@ -170,16 +161,16 @@ export class TestDeviceProcess implements DeviceProcess, SingleAccessDevice {
 
   /** An ioctl by its word; `dwrite` fills page i with `value + i`, what is read comes back as byte 0 of each page. */
   *operation({ name, vpn, pages, value }: DeviceOperation): Task<DeviceOperationResult> {
-    const request = REQUESTS.get(name);
+    const request = requestOf(name);
     if (request === undefined) return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
-    const ptr = new Uint8Array(pages * PAGE_SIZE);
-    if (name === 'dwrite') {
+    const ptr = this.userBuffer(pages * PAGE_SIZE);
+    if (request === HMM_DMIRROR_WRITE) {
       for (let i = 0; i < pages; i++) ptr.fill(value + i, i * PAGE_SIZE, (i + 1) * PAGE_SIZE);
     }
     const { rc, cpages, faults } = yield* this.ioctl(request, vpn, pages, ptr);
-    if (name === 'todev') this.moved.toDevice += cpages * PAGE_SIZE;
-    if (name === 'tosys') this.moved.toHost += cpages * PAGE_SIZE;
-    return { rc, cpages, faults, values: rc === 0 ? valuesOf(name, ptr, pages) : [] };
+    if (request === HMM_DMIRROR_MIGRATE_TO_DEV) this.moved.toDevice += cpages * PAGE_SIZE;
+    if (request === HMM_DMIRROR_MIGRATE_TO_SYS) this.moved.toHost += cpages * PAGE_SIZE;
+    return { rc, cpages, faults, values: rc === 0 ? valuesOf(request, ptr, pages) : [] };
   }
 
   /** Where pages are and who maps them, as `RES_*` bits. */
@@ -209,24 +200,26 @@ export class TestDeviceProcess implements DeviceProcess, SingleAccessDevice {
   *access(stream: AccessStream, i: number, kind: number): Task<number> {
     const { base, pages, offset, width, values } = stream;
     const vpn = base + (pages[i] ?? 0);
-    const read = yield* this.ioctl(HMM_DMIRROR_READ, vpn, 1, this.page);
+    const page = (this.page ??= new Uint8Array(PAGE_SIZE));
+    const read = yield* this.ioctl(HMM_DMIRROR_READ, vpn, 1, page);
     if (read.rc !== 0) return read.rc;
-    const view = new DataView(this.page.buffer);
+    const view = new DataView(page.buffer);
     const before = load(view, offset, width);
     const value = values?.[i] ?? 0;
     if (kind !== ACCESS_WRITE && values !== undefined) values[i] = before;
     this.figures.accesses++;
     if (kind !== ACCESS_WRITE && kind !== ACCESS_ATOMIC) return 0;
     if (values !== undefined) store(view, offset, width, kind === ACCESS_ATOMIC ? before + value : value);
-    return (yield* this.ioctl(HMM_DMIRROR_WRITE, vpn, 1, this.page)).rc;
+    return (yield* this.ioctl(HMM_DMIRROR_WRITE, vpn, 1, page)).rc;
   }
 
-  private *ioctl(
-    request: number,
-    vpn: number,
-    npages: number,
-    ptr: Uint8Array,
-  ): Task<{ readonly rc: number; readonly cpages: number; readonly faults: number }> {
+  /** A user's buffer for an ioctl. */
+  protected userBuffer(bytes: number): Uint8Array {
+    return new Uint8Array(bytes);
+  }
+
+  /** Makes an ioctl; `-EIO` once the file is closed. */
+  protected *ioctl(request: number, vpn: number, npages: number, ptr: Uint8Array): Task<IoctlResult> {
     if (!this.open) return { rc: -EIO, cpages: 0, faults: 0 };
     const cmd = { addr: vpn * PAGE_SIZE, ptr, npages, cpages: 0, faults: 0 };
     const rc = yield* dmirrorIoctl(this.dmirror, request, cmd);
@@ -244,11 +237,4 @@ function store(view: DataView, offset: number, width: 1 | 2 | 4, value: number):
   if (width === 1) view.setUint8(offset, value);
   else if (width === 2) view.setUint16(offset, value, true);
   else view.setUint32(offset, value, true);
-}
-
-/** What an operation returns of each page: its first byte, or the status byte of a snapshot. */
-function valuesOf(name: string, ptr: Uint8Array, pages: number): number[] {
-  if (name === 'snap') return [...ptr.subarray(0, pages)];
-  if (name !== 'dread' && name !== 'todev' && name !== 'excl') return [];
-  return Array.from({ length: pages }, (_, i) => ptr[i * PAGE_SIZE] ?? 0);
 }

@@ -31,15 +31,15 @@ import {
   DPT_XA_TAG_ATOMIC,
   DPT_XA_TAG_WRITE,
   I2,
-  type MirrorCall,
   MirrorOperations,
   testDeviceInvariants,
 } from '@hmm/test-device';
+import type { TestDeviceWord } from '@hmm/operations';
 
 const PAGES = 8;
 const BASE = 0x1_0000_0000;
 const RW = PROT_READ | PROT_WRITE;
-const CALLS: readonly MirrorCall[] = ['dread', 'dwrite', 'todev', 'tosys', 'snap', 'excl', 'chkexcl'];
+const CALLS: readonly TestDeviceWord[] = ['dread', 'dwrite', 'todev', 'tosys', 'snap', 'excl', 'chkexcl'];
 
 const page = fc.nat({ max: PAGES - 1 });
 const span = fc

@@ -13,7 +13,8 @@ import {
   sysMunmap,
 } from '@hmm/mm';
 import { describe, expect, test } from 'vitest';
-import { MirrorOperations, type MirrorReply, testDeviceInvariants } from '@hmm/test-device';
+import type { DeviceOperationResult } from '@hmm/device';
+import { MirrorOperations, testDeviceInvariants } from '@hmm/test-device';
 
 const BASE = 0x1_0000_0000;
 
@@ -28,7 +29,7 @@ class Race {
   });
   readonly devices: MirrorOperations;
   readonly mm = mmCreate(this.system);
-  reply: MirrorReply | undefined;
+  reply: DeviceOperationResult | undefined;
 
   constructor(corrected: boolean) {
     this.kernel.sched.lockdep.enabled = true;

@@ -1,5 +1,6 @@
 import type { ProgramContext, StatementObserver } from '@hmm/machine';
-import { formatStatement, type Statement } from '@hmm/workload';
+import { operationOfKind } from '@hmm/operations';
+import { formatStatement, isControl, type Statement } from '@hmm/workload';
 import type { StatementView } from './run-view.js';
 
 /** More statements than that are run, but not listed. */
@@ -7,16 +8,9 @@ const MAX_STATEMENTS = 100_000;
 const MAX_VALUES = 6;
 
 /** What only holds other statements, or happens at no time, is not listed. */
-const UNLISTED: ReadonlySet<Statement['kind']> = new Set([
-  'let',
-  'process',
-  'in',
-  'block',
-  'repeat',
-  'for',
-  'together',
-  'assert',
-]);
+function isListed(statement: Statement): boolean {
+  return !isControl(statement) && statement.kind !== 'process';
+}
 
 /** Notes each statement of a run with its times and what it returned. */
 export class StatementLog implements StatementObserver {
@@ -27,7 +21,7 @@ export class StatementLog implements StatementObserver {
   private ended: StatementView[] = [];
 
   begin(statement: Statement, context: ProgramContext): void {
-    if (UNLISTED.has(statement.kind) || this.statements.length >= MAX_STATEMENTS) return;
+    if (!isListed(statement) || this.statements.length >= MAX_STATEMENTS) return;
     const agent = agentOf(context);
     const { now } = context.state.machine.kernel.sched;
     const open = this.begun.get(agent) ?? [];
@@ -46,7 +40,7 @@ export class StatementLog implements StatementObserver {
   }
 
   end(statement: Statement, context: ProgramContext): void {
-    if (UNLISTED.has(statement.kind)) return;
+    if (!isListed(statement)) return;
     const at = this.begun.get(agentOf(context))?.pop();
     const known = at === undefined ? undefined : this.statements[at];
     if (at === undefined || known === undefined) return;
@@ -69,11 +63,9 @@ function agentOf(context: ProgramContext): string {
   return context.agent === '' ? context.process.name : `${context.process.name}:${context.agent}`;
 }
 
-const ON_DEVICE: ReadonlySet<Statement['kind']> = new Set(['prefetch', 'discard', 'device-call']);
-
 function sideOf(statement: Statement): 'cpu' | 'gpu' {
   if (statement.kind === 'access') return statement.agent;
-  return ON_DEVICE.has(statement.kind) ? 'gpu' : 'cpu';
+  return operationOfKind(statement.kind)?.side === 'gpu' ? 'gpu' : 'cpu';
 }
 
 function resultOf(statement: Statement, context: ProgramContext): string {

@@ -8,14 +8,14 @@
 /** Parts of the model that are no function of the kernel: whoever called them is named instead. */
 export const PLUMBING = new RegExp(
   '^(?:access\\w*|count(?:ed)?|acquired?|released?|takeOrWait|try\\w*Fast|note\\w*|' +
-    'next|step|run|runAgents|runThread|inChild|anonymousWrite|' +
-    '(?:plain|range|run|pin|access)Operation|cpu(?:Reads|Writes|Access|Translate|Touch|Add)|moveRegion|' +
-    'closeAll|deviceOf|limitMemory|mapKind|mapMemory|onCpu|openProcess|rangeCall|systemCall|' +
+    'next|step|run|runAgents|runThread|runBound|anonymousWrite|' +
+    '(?:exit|fork)Process|processOf|(?:system|managed|cpu)Accesses|pinPages|unpin(?:Pages|All)|onOpenDevice|' +
+    'cpu(?:Access|Translate|Touch)|' +
+    'closeAll|deviceOf|limitMemory|mapMemory|onCpu|openProcess|userBuffer|' +
     'addPte|anonVmaLockWrite|applyVmaLockFlags|folioDupRmap\\w*|folioFree|forEachIn|hasAnonVma|inUse|' +
     'lockFile|mapWhatIsThere|merge(?:Both|Left|Right)|migrateRange|mmap(?:Aligned|Hugetlb)|mprotectRange|' +
     'mremapLocked|pageFree|splitFolioOfPmd|splitHugeZeroPmd|splitLocked|unlinkVma|unmapSource|walkVma|' +
-    'mirrorProcess|withRangeNotifier|' +
-    'managedCpuAccess)$',
+    'mirrorProcess|withRangeNotifier)$',
 );
 
 /** Methods, by class: most have the same name in several classes. */

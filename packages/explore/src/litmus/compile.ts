@@ -1,33 +1,49 @@
-import { PAGE_SIZE } from '@hmm/kernel';
+import { PAGE_SIZE, pagesOf } from '@hmm/kernel';
 import {
-  DEFAULT_DEVICE,
+  type BindScope,
+  bindStatement,
   evaluateNumber,
   type Expr,
   isProblem,
-  MAIN_PROCESS,
+  type MemoryKind,
   type Name,
+  operationOf,
+  type OperationStatement,
+  type PageRange,
   type Problem,
-  type ProgramFile,
   type Range,
-  type Scope,
-  type SourceError,
+  type Region,
+  regionPage,
   type Span,
+} from '@hmm/operations';
+import {
+  type ControlStatement,
+  DEFAULT_DEVICE,
+  isControl,
+  MAIN_PROCESS,
+  type ProgramFile,
+  type SourceError,
   type Statement,
 } from '@hmm/workload';
-import type { PageRange } from '../world/operation.js';
-import { LitmusProblem } from './litmus-problem.js';
-import type { Instruction, LitmusProgram, LitmusRegion } from './program.js';
-import { operationOf } from './statement-operation.js';
+import type { Instruction, LitmusProgram } from './program.js';
 
 /** What {@link compileLitmus} found. */
 export type CompileResult =
   | { readonly ok: true; readonly program: LitmusProgram }
   | { readonly ok: false; readonly errors: readonly SourceError[] };
 
-/** Resolves the names of a parsed litmus test and evaluates its sizes. @param file the name that errors carry. */
-export function compileLitmus(file: ProgramFile, path: string): CompileResult {
+/**
+ * Resolves the names of a parsed litmus test and evaluates its sizes.
+ * @param path the name that errors carry.
+ * @param parameters values for its `let`s, by name.
+ */
+export function compileLitmus(
+  file: ProgramFile,
+  path: string,
+  parameters: ReadonlyMap<string, number> = new Map(),
+): CompileResult {
   try {
-    return { ok: true, program: new Compiler(file).compile() };
+    return { ok: true, program: new Compiler(file, parameters).compile() };
   } catch (error) {
     if (!(error instanceof LitmusProblem)) throw error;
     const { span, message } = error;
@@ -35,15 +51,27 @@ export function compileLitmus(file: ProgramFile, path: string): CompileResult {
   }
 }
 
+/** Something that a litmus test cannot say, and where. */
+class LitmusProblem extends Error {
+  readonly span: Span;
+
+  constructor({ span, message }: Problem) {
+    super(message);
+    this.span = span;
+  }
+}
+
 /** Names and numbers in force while statements are compiled. */
-export class Compiler implements Scope {
-  private readonly regions = new Map<string, LitmusRegion>();
+class Compiler implements BindScope {
+  private readonly regions = new Map<string, Region>();
   private readonly values = new Map<string, number>();
   private readonly devices = new Map<string, number>();
   private readonly file: ProgramFile;
+  private readonly parameters: ReadonlyMap<string, number>;
 
-  constructor(file: ProgramFile) {
+  constructor(file: ProgramFile, parameters: ReadonlyMap<string, number>) {
     this.file = file;
+    this.parameters = parameters;
     const used = { private: 0, coherent: 2 };
     for (const device of file.devices) {
       const kind = device.client === 'coherent' ? 'coherent' : 'private';
@@ -83,65 +111,76 @@ export class Compiler implements Scope {
     return undefined;
   }
 
-  /** The value of an expression that must be known before the test runs. */
-  number(expr: Expr): number {
-    const value: number | Problem = evaluateNumber(expr, this);
-    if (typeof value === 'number') return value;
-    if (isProblem(value)) throw new LitmusProblem(value.span, value.message);
-    throw new LitmusProblem(expr.span, 'a number is needed here');
+  /** @inheritdoc */
+  range(range: Range): PageRange | Problem {
+    const { span } = range;
+    const region = this.regions.get(range.region.text);
+    if (region === undefined) return { span, message: `there is no region ${range.region.text} yet` };
+    const from = range.from === undefined ? 0 : evaluateNumber(range.from, this);
+    if (typeof from === 'object') return from;
+    const last = range.from === undefined ? region.pages : from + 1;
+    const to = range.to === undefined ? last : evaluateNumber(range.to, this);
+    if (typeof to === 'object') return to;
+    if (to <= from) return { span, message: 'the range is empty' };
+    return { region, vpn: region.vpn + from, pages: to - from };
   }
 
-  /** The number of a device. */
-  device(name: Name | undefined, span: Span): number {
+  /** @inheritdoc */
+  allocate(name: Name, bytes: number, memory: MemoryKind): PageRange | Problem {
+    if (memory === 'managed') return { span: name.span, message: 'a litmus test has no managed memory' };
+    return this.newRegion(name.text, bytes);
+  }
+
+  /** @inheritdoc */
+  target(range: Range, from: PageRange): PageRange | Problem {
+    if (!this.regions.has(range.region.text)) this.newRegion(range.region.text, from.pages * PAGE_SIZE);
+    const to = this.range(range);
+    return 'message' in to ? to : { ...to, pages: from.pages };
+  }
+
+  /** @inheritdoc */
+  deviceNamed(name: Name | undefined, span: Span): string | Problem {
     const text = name?.text ?? [...this.devices.keys()][0] ?? DEFAULT_DEVICE;
     const device = this.devices.get(text);
-    if (device === undefined) throw new LitmusProblem(name?.span ?? span, `there is no device ${text}`);
-    return device;
+    if (device === undefined) return { span: name?.span ?? span, message: `there is no device ${text}` };
+    return String(device);
   }
 
-  /** Pages of a range. */
-  range(range: Range): PageRange {
-    const region = this.regions.get(range.region.text);
-    if (region === undefined)
-      throw new LitmusProblem(range.span, `there is no region ${range.region.text} yet`);
-    const from = range.from === undefined ? 0 : this.number(range.from);
-    const to =
-      range.to !== undefined ? this.number(range.to) : range.from === undefined ? region.pages : from + 1;
-    if (to <= from) throw new LitmusProblem(range.span, 'the range is empty');
-    return { region: region.region, offset: from, pages: to - from };
+  private newRegion(name: string, bytes: number): PageRange {
+    const pages = pagesOf(bytes);
+    const vpn = regionPage(this.regions.size, 0);
+    const region: Region = { name, vpn, pages, bytes, managedBy: undefined, process: MAIN_PROCESS };
+    this.regions.set(name, region);
+    return { region, vpn, pages };
   }
 
-  /** Makes room for a region of `bytes` bytes. */
-  allocate(name: Name, bytes: number): PageRange {
-    const pages = Math.ceil(bytes / PAGE_SIZE);
-    if (pages < 1) throw new LitmusProblem(name.span, 'a region has at least one page');
-    const region = this.regions.size;
-    this.regions.set(name.text, { region, pages });
-    return { region, offset: 0, pages };
-  }
-
-  /** Where an `mremap` moves to: a region that is there, or a new one of that name. */
-  target(range: Range, pages: number): PageRange {
-    if (!this.regions.has(range.region.text)) this.allocate(range.region, pages * PAGE_SIZE);
-    const to = this.range(range);
-    return { ...to, pages };
+  /** The value of an expression that must be known before the test runs. */
+  private number(expr: Expr): number {
+    const value: number | Problem = evaluateNumber(expr, this);
+    if (isProblem(value)) throw new LitmusProblem(value);
+    return value;
   }
 
   private body(statements: readonly Statement[]): Instruction[] {
-    return statements.flatMap((statement) => this.statement(statement));
+    return statements.flatMap((statement) =>
+      isControl(statement) ? this.control(statement) : [this.operation(statement)],
+    );
   }
 
-  private statement(s: Statement): Instruction[] {
+  private operation(s: OperationStatement): Instruction {
+    if (operationOf(s).spawns === true) throw noSuch(s);
+    const operation = bindStatement(s, this);
+    if ('message' in operation) throw new LitmusProblem(operation);
+    const into = 'into' in s ? s.into?.text : undefined;
+    const rc = 'rc' in s ? s.rc?.text : undefined;
+    return { kind: 'operation', operation, into, rc };
+  }
+
+  private control(s: ControlStatement): Instruction[] {
     switch (s.kind) {
       case 'let':
-        this.values.set(s.name.text, this.number(s.value));
+        this.values.set(s.name.text, this.parameters.get(s.name.text) ?? this.number(s.value));
         return [];
-      case 'process':
-        return [{ kind: 'process', process: s.name.text }];
-      case 'fork':
-        return [{ kind: 'fork', child: s.child.text }];
-      case 'wait':
-        return [{ kind: 'exit', child: s.child.text }];
       case 'in':
         return [{ kind: 'in', process: s.process.text, body: this.body(s.body) }];
       case 'block':
@@ -152,12 +191,12 @@ export class Compiler implements Scope {
         return this.forLoop(s);
       case 'assert':
         return [{ kind: 'assert', condition: s.condition }];
-      default:
-        return [operationOf(s, this)];
+      case 'together':
+        throw noSuch(s);
     }
   }
 
-  private forLoop(s: Extract<Statement, { kind: 'for' }>): Instruction[] {
+  private forLoop(s: Extract<ControlStatement, { kind: 'for' }>): Instruction[] {
     const instructions: Instruction[] = [];
     const to = this.number(s.to);
     for (let i = this.number(s.from); i < to; i++) {
@@ -166,4 +205,8 @@ export class Compiler implements Scope {
     }
     return instructions;
   }
+}
+
+function noSuch({ span, kind }: Statement): LitmusProblem {
+  return new LitmusProblem({ span, message: `a litmus test has no '${kind}'` });
 }

@@ -1,34 +1,33 @@
 import { HmmError, type Task } from '@hmm/kernel';
-import { type MmStruct, dupMm, mmCreate } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import {
+  type BoundOperation,
   evaluate,
-  isProblem,
-  MAIN_PROCESS,
   type Expr,
+  isProblem,
   type Query,
+  runBound,
   type Scope,
   type Value,
-} from '@hmm/workload';
+  valuesReturned,
+} from '@hmm/operations';
+import { MAIN_PROCESS } from '@hmm/workload';
 import type { Outcome, Violation } from '../engine/model.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
-import { type Operation, pagesOf } from '../world/operation.js';
-import { endProcess, runOperation } from '../world/run-operation.js';
-import { assertInit, WorldModel, type WorldThread } from '../world/world-model.js';
-import { firstPage, place, World } from '../world/world.js';
+import { WorldContext } from '../world/world-context.js';
+import { assertInit, pagesNamed, WorldModel, type WorldThread } from '../world/world-model.js';
+import type { WorldProcess } from '../world/world-process.js';
+import { place, World } from '../world/world.js';
 import { countSetting, kswapd, oomReaper } from './background.js';
 import { pageMapped, pageValue, pageWhere } from './page-state.js';
 import { checkPlainNotifiers, PlainNotifier } from './plain-notifier.js';
 import type { Instruction, LitmusProgram } from './program.js';
 import { RegisteredMemory } from './registered-memory.js';
 
-/** What an execution of a litmus test has observed and which processes it has. */
+/** What an execution of a litmus test has observed. */
 interface Observed {
   /** By `thread:name`: an errno, or values. */
   readonly results: Map<string, number | readonly number[]>;
-  readonly processes: Map<string, MmStruct>;
-  /** Those that have ended; what they had open still names them. */
-  readonly ended: Set<MmStruct>;
   /** Assertions that did not hold. */
   readonly failed: string[];
 }
@@ -42,16 +41,12 @@ class LitmusRun implements Scope {
   readonly program: LitmusProgram;
   private readonly notifiers: PlainNotifier[] = [];
   private registered: RegisteredMemory | undefined;
-  /** Under which the processes are observed. */
-  private readonly processes: number;
-  readonly observed: Observed = { results: new Map(), processes: new Map(), ended: new Set(), failed: [] };
+  readonly observed: Observed = { results: new Map(), failed: [] };
 
   constructor(program: LitmusProgram, devices: MirrorDevicesFactory) {
     this.program = program;
     this.world = new World(devices, program.settings);
-    this.processes = this.world.kernel.allocIds(1);
-    this.observed.processes.set(MAIN_PROCESS, this.world.main);
-    this.world.runSync(this.run(ALONE, this.world.main, program.init, true));
+    this.world.runSync(this.run(ALONE, this.world.processOr(MAIN_PROCESS), program.init, true));
     this.world.runSync(this.subscribe());
   }
 
@@ -70,7 +65,7 @@ class LitmusRun implements Scope {
     if (countSetting(settings, 'dma') === 0 || region === undefined) return;
     this.registered = new RegisteredMemory(
       main,
-      firstPage({ ...region, offset: 0 }),
+      region.vpn,
       region.pages,
       settings.get('dma_child') === 'yes',
     );
@@ -94,43 +89,24 @@ class LitmusRun implements Scope {
     return agents;
   }
 
-  /** Runs instructions in the name of `thread` as part of process `mm`. */
-  *run(thread: string, mm: MmStruct, body: readonly Instruction[], init = false): Task {
+  /** Runs instructions in the name of `thread` as part of `process`. */
+  *run(thread: string, process: WorldProcess, body: readonly Instruction[], init = false): Task {
     for (const instruction of body) {
       yield* place(this.world);
       this.world.places.begin(this.world.kernel.sched.current.id);
-      yield* this.step(thread, mm, instruction, init);
+      yield* this.step(thread, process, instruction, init);
       this.world.done++;
     }
   }
 
-  private *step(thread: string, mm: MmStruct, instruction: Instruction, init: boolean): Task {
+  private *step(thread: string, process: WorldProcess, instruction: Instruction, init: boolean): Task {
     switch (instruction.kind) {
       case 'operation':
-        yield* this.operation(thread, mm, instruction, init);
+        yield* this.operation(thread, process, instruction, init);
         break;
-      case 'process':
-        this.accessProcesses(true);
-        this.observed.processes.set(instruction.process, mmCreate(this.world.system));
-        break;
-      case 'fork': {
-        const child = yield* dupMm(mm);
-        this.accessProcesses(true);
-        if (typeof child !== 'number') this.observed.processes.set(instruction.child, child);
-        break;
-      }
-      case 'exit': {
-        this.accessProcesses(false);
-        const child = this.observed.processes.get(instruction.child);
-        if (child === undefined || this.observed.ended.has(child)) break;
-        this.observed.ended.add(child);
-        yield* endProcess(child);
-        break;
-      }
       case 'in': {
-        this.accessProcesses(false);
-        const process = this.observed.processes.get(instruction.process);
-        if (process !== undefined) yield* this.run(thread, process, instruction.body, init);
+        const other = new WorldContext(this.world, process).processOf(instruction.process);
+        if (other !== undefined) yield* this.run(thread, other, instruction.body, init);
         break;
       }
       case 'assert':
@@ -138,32 +114,25 @@ class LitmusRun implements Scope {
     }
   }
 
-  /** An access to which processes there are. */
-  private accessProcesses(write: boolean): void {
-    this.world.kernel.sched.access(this.processes, write);
-  }
-
   private *operation(
     thread: string,
-    mm: MmStruct,
-    instruction: Extract<Instruction, { kind: 'operation' }>,
+    process: WorldProcess,
+    { operation, into, rc }: Extract<Instruction, { kind: 'operation' }>,
     init: boolean,
   ): Task {
-    const { operation, into, rc } = instruction;
-    const result = yield* runOperation(this.world, mm, operation);
-    if (init && rc === undefined) assertInit(this.program.name, operation.name, result.rc);
+    const outcome = yield* runBound(new WorldContext(this.world, process), operation);
+    if (init && rc === undefined) assertInit(this.program.name, operation.definition.kind, outcome);
     const { results } = this.observed;
-    if (into !== undefined) results.set(`${thread}:${into}`, result.values);
-    if (rc !== undefined) results.set(`${thread}:${rc}`, result.rc);
+    if (into !== undefined) results.set(`${thread}:${into}`, valuesReturned(operation, outcome));
+    if (rc !== undefined) results.set(`${thread}:${rc}`, outcome.rc);
   }
 
   /** Runs the last operations, and evaluates the condition. */
   finish(): Outcome {
-    const { program, world, observed } = this;
+    const { program, world } = this;
     if (this.registered !== undefined) world.runSync(this.registered.work());
     const subscribed = checkPlainNotifiers(this.notifiers) ?? this.registered?.check();
-    const main = observed.processes.get(MAIN_PROCESS);
-    if (main !== undefined) world.runSync(this.run(ALONE, main, program.final));
+    world.runSync(this.run(ALONE, world.processOr(MAIN_PROCESS), program.final));
     const text = this.text();
     const violation = subscribed ?? this.violation(text);
     return violation === undefined ? { text } : { text, violation };
@@ -203,7 +172,7 @@ class LitmusRun implements Scope {
   lookup(name: string, agent: string | undefined, index: number | undefined): Value | undefined {
     const region = this.program.regions.get(name);
     if (region !== undefined && agent === undefined) {
-      return pageValue(this.world, firstPage({ ...region, offset: index ?? 0 }));
+      return pageValue(this.world, region.vpn + (index ?? 0));
     }
     const { results } = this.observed;
     const value = results.get(`${agent ?? ALONE}:${name}`) ?? this.onlyResult(name, agent);
@@ -222,7 +191,7 @@ class LitmusRun implements Scope {
   query(query: Query, name: string, index: number | undefined): Value | undefined {
     const region = this.program.regions.get(name);
     if (region === undefined) return undefined;
-    const vpn = firstPage({ ...region, offset: index ?? 0 });
+    const vpn = region.vpn + (index ?? 0);
     return query === 'where' ? pageWhere(this.world, vpn) : pageMapped(this.world, vpn);
   }
 }
@@ -238,14 +207,14 @@ export function litmusModel(program: LitmusProgram, devices: MirrorDevicesFactor
   );
   return new WorldModel(run.world, {
     name: program.name,
-    pages: pagesOf(operations).map(firstPage),
+    pages: pagesNamed(operations),
     state: run.state(),
     failures: Number(program.settings.get('failures') ?? 0),
     failureSite: program.settings.get('failure_site'),
     threads: [
       ...program.threads.map(({ name, process, body }) => ({
         name,
-        run: () => run.run(name, run.observed.processes.get(process) ?? run.world.main, body),
+        run: () => run.run(name, run.world.processOr(process), body),
       })),
       ...run.background(),
     ],
@@ -253,7 +222,7 @@ export function litmusModel(program: LitmusProgram, devices: MirrorDevicesFactor
   });
 }
 
-function operationsOf(body: readonly Instruction[]): Operation[] {
+function operationsOf(body: readonly Instruction[]): BoundOperation[] {
   return body.flatMap((instruction) => {
     if (instruction.kind === 'operation') return [instruction.operation];
     return instruction.kind === 'in' ? operationsOf(instruction.body) : [];

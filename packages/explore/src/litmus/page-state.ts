@@ -1,4 +1,4 @@
-import { isDevicePrivatePte, PG_zone_device_coherent, PTE_PRESENT, PTE_WRITE } from '@hmm/mm';
+import { cpuResidency, RES_CPU, RES_DEVICE } from '@hmm/device';
 import { dataFrame, type World } from '../world/world.js';
 
 /** Byte 0 of a page of the first process, looked at without touching it; -1 where nothing is mapped. */
@@ -7,25 +7,18 @@ export function pageValue(world: World, vpn: number): number {
   return frame === 0 ? -1 : world.system.data.readByte(frame, 0);
 }
 
-/** The entry of a page of the first process: its flags and payload. */
-function entryOf(world: World, vpn: number): { readonly flags: number; readonly pfn: number } {
-  const { tables } = world.system;
-  const lane = tables.findPte(world.main.root, vpn);
-  if (lane < 0) return { flags: 0, pfn: 0 };
-  return { flags: tables.lanes[lane] ?? 0, pfn: tables.lanes[lane + 1] ?? 0 };
-}
-
-/** Where a page's data is: `gpu` in device memory, `cpu` elsewhere, `none` where nothing is mapped. */
+/** Where a page's data is: `gpu` in device memory, `cpu` elsewhere, `none` where it is nowhere. */
 export function pageWhere(world: World, vpn: number): string {
-  const { flags, pfn } = entryOf(world, vpn);
-  if (flags === 0) return 'none';
-  const device = isDevicePrivatePte(flags) || world.system.map.test(pfn, PG_zone_device_coherent);
-  return device ? 'gpu' : 'cpu';
+  const bits = cpuResidency(world.main, vpn);
+  if ((bits & RES_DEVICE) !== 0) return 'gpu';
+  return (bits & RES_CPU) !== 0 ? 'cpu' : 'none';
 }
 
-/** How the CPU maps a page: `none`, `r` or `rw`. */
+/** How the first process's first device maps a page: `none`, `r` or `rw`. */
 export function pageMapped(world: World, vpn: number): string {
-  const { flags } = entryOf(world, vpn);
-  if ((flags & PTE_PRESENT) === 0) return 'none';
-  return (flags & PTE_WRITE) !== 0 ? 'rw' : 'r';
+  const { devices, main } = world;
+  const first = devices.mirrors.findIndex(({ mm }) => mm === main);
+  const entry = first < 0 ? -1 : devices.entryAt(first, vpn);
+  if (entry < 0) return 'none';
+  return (entry & 1) !== 0 ? 'rw' : 'r';
 }

@@ -1,26 +1,17 @@
-import type { Expr } from '@hmm/workload';
-import type { Operation } from '../world/operation.js';
+import type { BoundOperation, Expr, Region } from '@hmm/operations';
 
 /** One step of a litmus program's thread, with names resolved and sizes evaluated. */
 export type Instruction =
   | {
       readonly kind: 'operation';
-      readonly operation: Operation;
+      readonly operation: BoundOperation;
       /** Result that gets the values. */
       readonly into: string | undefined;
       /** Result that gets the errno. */
       readonly rc: string | undefined;
     }
-  | { readonly kind: 'process'; readonly process: string }
-  | { readonly kind: 'fork' | 'exit'; readonly child: string }
   | { readonly kind: 'in'; readonly process: string; readonly body: readonly Instruction[] }
   | { readonly kind: 'assert'; readonly condition: Expr };
-
-/** A region of a litmus program. */
-export interface LitmusRegion {
-  readonly region: number;
-  readonly pages: number;
-}
 
 /** One column. */
 export interface LitmusThread {
@@ -35,7 +26,7 @@ export interface LitmusProgram {
   /** What it is about. */
   readonly doc: string;
   readonly settings: ReadonlyMap<string, string>;
-  readonly regions: ReadonlyMap<string, LitmusRegion>;
+  readonly regions: ReadonlyMap<string, Region>;
   readonly init: readonly Instruction[];
   readonly threads: readonly LitmusThread[];
   readonly final: readonly Instruction[];

@@ -1,10 +1,10 @@
 import type { Task } from '@hmm/kernel';
+import { outcomeWord, type RecordedOperation, runBound } from '@hmm/operations';
+import { MAIN_PROCESS } from '@hmm/workload';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
-import { type Operation, pagesOf } from '../world/operation.js';
-import { formatResult } from '../world/recorded-operation.js';
-import { runOperation } from '../world/run-operation.js';
-import { WorldModel } from '../world/world-model.js';
-import { firstPage, place, World } from '../world/world.js';
+import { WorldContext } from '../world/world-context.js';
+import { pagesNamed, WorldModel } from '../world/world-model.js';
+import { place, World } from '../world/world.js';
 import type { RecordedTest } from './recorded-test.js';
 
 /**
@@ -16,35 +16,42 @@ export function recordedModel(
   settings: ReadonlyMap<string, string> = new Map(),
 ): WorldModel {
   const world = new World(devices, settings);
+  const context = new WorldContext(world, world.processOr(MAIN_PROCESS));
+  const run = function* (operation: RecordedOperation): Task<string> {
+    return outcomeWord(operation, yield* runBound(context, operation));
+  };
   for (const operation of test.init) {
     // As on the real kernel, what an operation at the start returns is not looked at.
-    world.runSync(runOperation(world, world.main, operation));
+    world.runSync(run(operation));
   }
   const results: string[][] = test.threads.map(() => []);
   return new WorldModel(world, {
     name: test.name,
-    pages: pagesOf([test.init, ...test.threads, test.final].flat()).map(firstPage),
+    pages: pagesNamed([test.init, ...test.threads, test.final].flat()),
     state: [results],
     failures: 0,
     failureSite: undefined,
     threads: test.threads.map((operations, i) => ({
       name: `T${i}`,
-      run: () => runThread(world, operations, results[i] ?? []),
+      run: () => runThread(world, operations, run, results[i] ?? []),
     })),
     finish: () => {
-      const final = test.final.map((operation) =>
-        formatResult(operation, world.runSync(runOperation(world, world.main, operation))),
-      );
+      const final = test.final.map((operation) => world.runSync(run(operation)));
       return { text: JSON.stringify({ threads: results, final }) };
     },
   });
 }
 
-function* runThread(world: World, operations: readonly Operation[], results: string[]): Task {
+function* runThread(
+  world: World,
+  operations: readonly RecordedOperation[],
+  run: (operation: RecordedOperation) => Task<string>,
+  results: string[],
+): Task {
   for (const operation of operations) {
     yield* place(world);
     world.places.begin(world.kernel.sched.current.id);
-    results.push(formatResult(operation, yield* runOperation(world, world.main, operation)));
+    results.push(yield* run(operation));
     world.done++;
   }
 }

@@ -1,6 +1,5 @@
 import { HmmError } from '@hmm/kernel';
-import type { Operation } from '../world/operation.js';
-import { parseOperation } from '../world/recorded-operation.js';
+import { parseRecorded, type RecordedOperation } from '@hmm/operations';
 
 /** One outcome that a real kernel showed. */
 export interface RecordedOutcome {
@@ -14,11 +13,11 @@ export interface RecordedOutcome {
 export interface RecordedTest {
   readonly name: string;
   /** Runs alone. */
-  readonly init: readonly Operation[];
+  readonly init: readonly RecordedOperation[];
   /** Run at once. */
-  readonly threads: readonly (readonly Operation[])[];
+  readonly threads: readonly (readonly RecordedOperation[])[];
   /** Runs alone, afterwards. */
-  readonly final: readonly Operation[];
+  readonly final: readonly RecordedOperation[];
   /** What was seen. */
   readonly outcomes: readonly RecordedOutcome[];
 }
@@ -57,7 +56,8 @@ function recordedTest(json: Json): RecordedTest {
   };
 }
 
-const operations = (json: Json): Operation[] => list(json).map((word) => parseOperation(text(word)));
+const operations = (json: Json): RecordedOperation[] =>
+  list(json).map((word) => parseRecorded(text(word), 'races'));
 
 function field(json: Json, name: string): Json {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new Error('expected an object');

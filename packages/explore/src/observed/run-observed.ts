@@ -1,7 +1,7 @@
+import { ANY_VALUE } from '@hmm/operations';
 import { Search, type SearchOptions } from '../engine/search.js';
 import type { Story } from '../engine/story.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
-import { ANY_VALUE } from '../world/recorded-operation.js';
 import { recordedModel } from './recorded-model.js';
 import type { RecordedOutcome, RecordedTest } from './recorded-test.js';
 

@@ -1,19 +1,6 @@
-import type { FunctionNaming } from '@hmm/device';
+import type { DeviceProcess, FunctionNaming } from '@hmm/device';
 import type { Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
-
-/** The operations of a device that mirrors address spaces, as the kernel's HMM test device offers them. */
-export type DeviceCall = 'dread' | 'dwrite' | 'todev' | 'tosys' | 'snap' | 'excl' | 'chkexcl' | 'drelease';
-
-/** What an operation on a device returned. */
-export interface DeviceReply {
-  /** 0 or a negative errno. */
-  readonly rc: number;
-  /** Pages migrated. */
-  readonly cpages: number;
-  /** A value a page: byte 0 of what was read, or the status byte of a snapshot; empty for what returns none. */
-  readonly values: readonly number[];
-}
 
 /** An entry of a device's page table. */
 export interface DeviceEntry {
@@ -37,17 +24,8 @@ export interface MirrorDevices {
   readonly naming?: FunctionNaming;
   /** Opens `device` for `mm`: it mirrors it from now on. 0 or a negative errno. */
   open(device: number, mm: MmStruct): Task<number>;
-  /** Closes it again. */
-  close(device: number, mm: MmStruct): Task<number>;
-  /** Runs an operation over `pages` pages from `vpn` on; `value` is what `dwrite` stores, plus the page's index. */
-  call(
-    device: number,
-    mm: MmStruct,
-    call: DeviceCall,
-    vpn: number,
-    pages: number,
-    value: number,
-  ): Task<DeviceReply>;
+  /** The device as a process has it open; undefined where it has not, or not any more. */
+  process(device: number, mm: MmStruct): DeviceProcess | undefined;
   /** All entries of all devices' tables. */
   entries(): Iterable<DeviceEntry>;
   /**

@@ -1,6 +1,7 @@
 import type { FunctionNaming } from '@hmm/device';
 import { HmmError, type Sched, type Task } from '@hmm/kernel';
 import { type MemoryColumnsState, restoreMemoryColumns, saveMemoryColumns } from '@hmm/mm';
+import { type BoundOperation, type Outcome as OperationOutcome, rangesOf } from '@hmm/operations';
 import type { Choices, Model, Outcome, Violation } from '../engine/model.js';
 import { Snapshot } from '../engine/snapshot.js';
 import { FailureBudget } from './failure-budget.js';
@@ -102,6 +103,16 @@ export class WorldModel implements Model {
 }
 
 /** Throws unless an operation that sets a test up succeeded. @throws HmmError `INIT` */
-export function assertInit(test: string, operation: string, rc: number): void {
-  if (rc !== 0) throw new HmmError('INIT', `${test}: ${operation} at the start returned ${rc}`, { rc });
+export function assertInit(test: string, operation: string, { rc, problem }: OperationOutcome): void {
+  if (rc >= 0) return;
+  const why = problem === undefined ? '' : ` (${problem})`;
+  throw new HmmError('INIT', `${test}: ${operation} at the start returned ${rc}${why}`, { rc });
+}
+
+/** Each page that any of the operations names, in ascending order. */
+export function pagesNamed(operations: readonly BoundOperation[]): number[] {
+  const named = new Set<number>();
+  for (const { vpn, pages } of operations.flatMap(rangesOf))
+    for (let i = 0; i < pages; i++) named.add(vpn + i);
+  return [...named].sort((a, b) => a - b);
 }

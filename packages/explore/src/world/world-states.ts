@@ -1,4 +1,5 @@
 import { AGENT_DONE, AGENT_READY } from '@hmm/kernel';
+import type { Pin } from '@hmm/operations';
 import type { StateNames, States } from '../engine/model.js';
 import { StateHash } from '../engine/state-hash.js';
 import { continuing, lowestAgent } from '../strategies/agent-set.js';
@@ -45,10 +46,7 @@ export class WorldStates implements States {
     frames.foldTables(this.fold);
     devices.foldState(this.fold, frames.of);
     for (const batch of system.lru.lists()) this.foldList(batch);
-    for (const [mm, pins] of world.pins) {
-      hash.word(mm.id);
-      this.foldList(pins);
-    }
+    for (const [mm, pins] of world.pins) if (pins.length > 0) this.foldPins(mm.id, pins);
     if (!frames.foldFrames(this.fold)) return undefined;
     hash.add(this.roots);
     return hash.end();
@@ -95,6 +93,15 @@ export class WorldStates implements States {
     for (const { notifierSubscriptions } of system.mms)
       if ((notifierSubscriptions?.activeInvalidateRanges ?? 0) !== 0) return -1;
     return done;
+  }
+
+  private foldPins(mm: number, pins: readonly Pin[]): void {
+    this.hash.word(mm);
+    this.hash.word(pins.length);
+    for (const { vpn, pfn } of pins) {
+      this.hash.word(vpn | 0);
+      this.hash.word(this.frames.of(pfn));
+    }
   }
 
   private foldList(frames: readonly number[]): void {

@@ -10,12 +10,10 @@ import {
   PAGE_POISON,
   PTE_PRESENT,
 } from '@hmm/mm';
+import { MAIN_PROCESS } from '@hmm/workload';
 import type { MirrorDevices, MirrorDevicesFactory } from './mirror-devices.js';
-import type { PageRange } from './operation.js';
-
-/** Region R starts R GiB above this page. */
-const REGION_BASE = 0x100000000000 / 4096;
-const REGION_PAGES = 262_144;
+import { type Pin, regionOf } from '@hmm/operations';
+import { WorldProcess } from './world-process.js';
 
 /** A machine that is just large enough for a litmus test, so that going back to an earlier state is cheap. */
 export const SMALL_MEMORY: Partial<MemoryConfig> = {
@@ -26,15 +24,10 @@ export const SMALL_MEMORY: Partial<MemoryConfig> = {
   quarantine: true,
 };
 
-/** The first page of a range. */
-export function firstPage(range: PageRange): number {
-  return REGION_BASE + range.region * REGION_PAGES + range.offset;
-}
-
 /** The place of a page in words: `2[3]` is page 3 of region 2. */
 export function pageName(vpn: number): string {
-  const page = vpn - REGION_BASE;
-  return `${Math.floor(page / REGION_PAGES)}[${page % REGION_PAGES}]`;
+  const { region, offset } = regionOf(vpn) ?? { region: 0, offset: vpn };
+  return `${region}[${offset}]`;
 }
 
 /** Agents whose places are kept. */
@@ -99,8 +92,13 @@ export class World {
   done = 0;
   /** Where the agents are. */
   readonly places = new Places();
-  /** Pins held, by the process that took them: frames. */
-  readonly pins = new Map<MmStruct, number[]>();
+  /** The processes that were started, by name; also those that have ended. */
+  readonly processes = new Map<string, WorldProcess>();
+  /** Pins held, by the process that took them. */
+  readonly pins = new Map<MmStruct, Pin[]>();
+  /** Under which the processes, and which devices they have opened, are observed. */
+  private readonly processesObject: number;
+  private readonly openedObject: number;
   /** Where the counts of checks go. */
   readonly census = new CensusMemory();
 
@@ -115,6 +113,42 @@ export class World {
     this.system.data.fillPage(0, PAGE_POISON);
     this.devices = devices(this.system, settings);
     this.main = mmCreate(this.system);
+    this.processesObject = this.kernel.allocIds(1);
+    this.openedObject = this.kernel.allocIds(1);
+    this.adopt(MAIN_PROCESS, this.main);
+  }
+
+  /** A process with this address space. */
+  adopt(name: string, mm: MmStruct): WorldProcess {
+    const process = new WorldProcess(this, name, mm);
+    this.processes.set(name, process);
+    return process;
+  }
+
+  /** The process of a name, or the one that every test begins with. */
+  processOr(name: string): WorldProcess {
+    return (
+      this.processes.get(name) ?? this.processes.get(MAIN_PROCESS) ?? this.adopt(MAIN_PROCESS, this.main)
+    );
+  }
+
+  /** The pins that a process holds. */
+  pinsOf(mm: MmStruct): Pin[] {
+    const held = this.pins.get(mm);
+    if (held !== undefined) return held;
+    const none: Pin[] = [];
+    this.pins.set(mm, none);
+    return none;
+  }
+
+  /** An access to which processes there are. */
+  accessProcesses(write: boolean): void {
+    this.kernel.sched.access(this.processesObject, write);
+  }
+
+  /** An access to which devices processes have opened. */
+  accessOpened(write: boolean): void {
+    this.kernel.sched.access(this.openedObject, write);
   }
 
   /** Runs a task to its end with nobody else in between. */

@@ -1,6 +1,7 @@
 import { HmmError, Kernel, type KernelOptions } from '@hmm/kernel';
 import { decodeRangeValue, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
-import { dupMm, lruAddDrain, MemorySystem, mmCreate, mmput } from '@hmm/mm';
+import { MemorySystem, mmCreate } from '@hmm/mm';
+import { regionOf, runBound, shownOutcome } from '@hmm/operations';
 import { MirrorOperations } from '../mirror-operations.js';
 import {
   parseCorpusLine,
@@ -9,7 +10,7 @@ import {
   type RecordedInvalidation,
   type ScriptHead,
 } from './corpus.js';
-import { regionOf, ScriptProcess } from './process.js';
+import { type Script, ScriptContext, ScriptProcess } from './process.js';
 
 /** Operations counted for one family of scripts. */
 export interface FamilyResult {
@@ -75,8 +76,7 @@ export class ConformReplay {
   private readonly devices: MirrorOperations;
   private head: ScriptHead | undefined;
   private family: FamilyResult | undefined;
-  private parent: ScriptProcess | undefined;
-  private child: ScriptProcess | undefined;
+  private script: Script | undefined;
   private line = 0;
   private ops = 0;
   private intact = true;
@@ -111,8 +111,9 @@ export class ConformReplay {
     this.head = head;
     this.ops = 0;
     this.intact = true;
-    this.parent = new ScriptProcess(mmCreate(this.system), this.devices);
-    this.child = undefined;
+    const { devices } = this;
+    const parent = new ScriptProcess('parent', mmCreate(this.system), devices);
+    this.script = { devices, parent, child: undefined };
     this.family = undefined;
     if (!head.judged) return;
     this.family = this.result.families[head.family] ??= {
@@ -127,7 +128,7 @@ export class ConformReplay {
 
   /** Tears the processes down, the child first. */
   private endScript(): void {
-    const { head, family, parent, child } = this;
+    const { head, family, script } = this;
     if (head === undefined) return;
     if (this.ops !== head.ops) {
       throw new HmmError(
@@ -138,18 +139,12 @@ export class ConformReplay {
         },
       );
     }
-    if (child !== undefined) this.exit(child);
-    if (parent !== undefined) this.exit(parent);
+    const { sched } = this.kernel;
+    if (script?.child !== undefined) sched.runSync(script.child.exit());
+    if (script !== undefined) sched.runSync(script.parent.exit());
+    this.script = undefined;
     if (family !== undefined && this.intact) family.scripts_matched++;
     this.head = undefined;
-  }
-
-  private exit(process: ScriptProcess): void {
-    const { sched } = this.kernel;
-    sched.runSync(mmput(process.mm));
-    sched.runSync(this.devices.closeAll(process.mm));
-    process.unpin();
-    if (this.kernel.does.unmapDrainsLru) lruAddDrain(this.system);
   }
 
   private runLine(line: OperationLine): void {
@@ -172,31 +167,27 @@ export class ConformReplay {
     result.matched++;
   }
 
-  private runOperation(line: OperationLine): Observation {
+  private runOperation({ process: number, operation }: OperationLine): Observation {
+    const { script } = this;
     const { trace, sched } = this.kernel;
-    const process = line.process === 0 ? this.parent : this.child;
-    if (process === undefined) throw this.misplaced('an operation of a child that is not there');
+    const process = number === 0 ? script?.parent : script?.child;
+    if (script === undefined || process === undefined)
+      throw this.misplaced('an operation of a child that is not there');
+    const waited = operation.definition.kind === 'wait' ? this.childOf(script) : undefined;
     trace.clear();
-    let shown: Observation;
-    if (line.operation.name === 'fork') shown = this.fork(process);
-    else if (line.operation.name === 'wait') shown = this.wait();
-    else shown = sched.runSync(process.run(line.operation));
+    const outcome = sched.runSync(runBound(new ScriptContext(script, process), operation));
+    if (waited !== undefined) {
+      sched.runSync(waited.exit());
+      script.child = undefined;
+    }
+    const shown = shownOutcome(operation, outcome);
     const inv = this.invalidations();
     return inv.length > 0 ? { ...shown, inv } : shown;
   }
 
-  private fork(parent: ScriptProcess): Observation {
-    const mm = this.kernel.sched.runSync(dupMm(parent.mm));
-    if (typeof mm === 'number') return { rc: mm };
-    this.child = new ScriptProcess(mm, this.devices);
-    return {};
-  }
-
-  private wait(): Observation {
-    if (this.child === undefined) throw this.misplaced('a wait without a child');
-    this.exit(this.child);
-    this.child = undefined;
-    return {};
+  private childOf({ child }: Script): ScriptProcess {
+    if (child === undefined) throw this.misplaced('a wait without a child');
+    return child;
   }
 
   /** What was announced since the trace was cleared, within the regions. */
@@ -209,7 +200,7 @@ export class ConformReplay {
       if (where === undefined) continue;
       const { event, mm } = decodeRangeValue(trace.value[i] ?? 0);
       const pages = trace.pages[i] ?? 0;
-      const process = mm === this.parent?.mm.id ? 0 : 1;
+      const process = mm === this.script?.parent.mm.id ? 0 : 1;
       found.push([mmuNotifierEventName(event), process, where.region, where.offset, pages]);
     }
     return found;

@@ -1,16 +1,11 @@
 import { HmmError } from '@hmm/kernel';
-import { parseOperation, type Operation } from './operation.js';
+import { parseRecorded, type RecordedOperation, type Shown } from '@hmm/operations';
 
 /** An invalidation: event, process whose mm it is, region, first page, pages. */
 export type RecordedInvalidation = readonly [string, number, number, number, number];
 
 /** What an operation showed; fields that it does not have are left out. */
-export interface Observation {
-  readonly rc?: number;
-  readonly cpages?: number;
-  readonly faults?: number;
-  readonly v?: readonly (number | string)[];
-  readonly sig?: readonly number[];
+export interface Observation extends Shown {
   readonly inv?: readonly RecordedInvalidation[];
 }
 
@@ -30,7 +25,7 @@ export interface OperationLine {
   /** 0 the parent, 1 the child. */
   readonly process: number;
   readonly text: string;
-  readonly operation: Operation;
+  readonly operation: RecordedOperation;
   readonly expected: Observation;
 }
 
@@ -68,9 +63,17 @@ function parseOperationLine(record: Readonly<Record<string, unknown>>, line: num
   const { p, op } = record;
   if (p !== 0 && p !== 1) fail(line, '"p" must be 0 or 1');
   if (typeof op !== 'string') fail(line, 'an operation needs "op"');
-  const operation = parseOperation(op);
-  if (typeof operation === 'string') fail(line, operation);
-  return { kind: 'operation', process: p, text: op, operation, expected: observationOf(record, line) };
+  const expected = observationOf(record, line);
+  return { kind: 'operation', process: p, text: op, operation: operationOf(op, line), expected };
+}
+
+function operationOf(text: string, line: number): RecordedOperation {
+  try {
+    return parseRecorded(text, 'scripts');
+  } catch (error) {
+    if (error instanceof HmmError && error.code === 'OPERATION') fail(line, error.message);
+    throw error;
+  }
 }
 
 const isInteger = (value: unknown): value is number => Number.isInteger(value);

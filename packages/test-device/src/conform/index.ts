@@ -10,4 +10,3 @@ export {
   type RecordedInvalidation,
   type ScriptHead,
 } from './corpus.js';
-export { parseOperation, type Operation, type RegionRange } from './operation.js';

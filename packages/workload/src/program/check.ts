@@ -1,9 +1,22 @@
-import type { Expr, Name, ProgramFile, Range, SourceError, Span, Statement, ThreadDecl } from './ast.js';
-import { numberName, VALUE_WORDS } from './evaluate.js';
+import {
+  type Declarations,
+  type Dimension as Wanted,
+  type Expr,
+  type Name,
+  numberName,
+  operationOf,
+  type OperationStatement,
+  type PartCheck,
+  type Range,
+  type Span,
+  VALUE_WORDS,
+} from '@hmm/operations';
+import type { ControlStatement, ProgramFile, SourceError, Statement, ThreadDecl } from './ast.js';
+import { isControl } from './control.js';
 import { isName } from './tokens.js';
 
 /** What a number counts. `any` is not known before the program runs. */
-type Dimension = 'number' | 'bytes' | 'time' | 'any';
+type Dimension = Wanted | 'any';
 
 const DIMENSION_TEXT: Readonly<Record<Dimension, string>> = {
   number: 'a plain number',
@@ -25,7 +38,7 @@ export function checkProgram(program: ProgramFile, file: string): SourceError[] 
   return new Checker(program, file).run();
 }
 
-class Checker {
+class Checker implements PartCheck, Declarations {
   private readonly errors: SourceError[] = [];
   private readonly regions = new Set<string>();
   private readonly values = new Map<string, Dimension>();
@@ -64,16 +77,25 @@ class Checker {
   /** Makes the names that statements define known, so that a condition may speak of them all. */
   private collect(statements: readonly Statement[]): void {
     for (const s of statements) {
-      if (s.kind === 'alloc') this.declare(this.regions, s.name, 'region');
-      else if (s.kind === 'process') this.declare(this.processes, s.name, 'process');
-      else if (s.kind === 'fork') this.declare(this.processes, s.child, 'process');
-      else if (s.kind === 'mremap') this.regions.add(s.to.region.text);
+      if (!isControl(s)) this.collectNames(s);
       else if (s.kind === 'together') this.declareThreads(s.threads);
-      if ('body' in s) this.collect(s.body);
-      if ('into' in s) {
-        for (const name of [s.into, s.rc]) if (name !== undefined) this.result(name);
-      }
+      else if ('body' in s) this.collect(s.body);
     }
+  }
+
+  private collectNames(s: OperationStatement): void {
+    for (const part of operationOf(s).parts) part.declare(s, this);
+    if ('into' in s) for (const name of [s.into, s.rc]) if (name !== undefined) this.result(name);
+  }
+
+  /** @inheritdoc */
+  region(name: Name): void {
+    this.declare(this.regions, name, 'region');
+  }
+
+  /** @inheritdoc */
+  target(name: Name): void {
+    this.regions.add(name.text);
   }
 
   private declareThreads(threads: readonly ThreadDecl[]): void {
@@ -88,86 +110,75 @@ class Checker {
   }
 
   private statement(s: Statement): void {
-    if ('range' in s) this.range(s.range);
-    if ('device' in s && s.device !== undefined) this.known(this.devices, s.device, 'device');
+    if (isControl(s)) this.control(s);
+    else {
+      const definition = operationOf(s);
+      for (const part of definition.parts) part.check(s, this);
+      definition.check?.(s, this);
+    }
+  }
+
+  private control(s: ControlStatement): void {
     switch (s.kind) {
-      case 'access':
-        this.access(s);
-        break;
       case 'let':
         this.usable(s.name);
         this.values.set(s.name.text, this.expression(s.value));
         break;
-      case 'alloc':
-        this.expect(s.size, 'bytes');
-        break;
-      case 'pressure':
-        this.expect(s.size, 'bytes');
-        break;
-      case 'sleep':
-        this.expect(s.time, 'time');
-        break;
-      case 'duel':
-        this.expect(s.rounds, 'number');
-        break;
-      case 'device-call':
-        if (s.value !== undefined) this.expect(s.value, 'number');
-        if (s.value !== undefined && s.call !== 'dwrite') this.fail(s.value.span, `${s.call} stores nothing`);
-        break;
-      case 'mremap':
-        this.range(s.to);
-        break;
       case 'assert':
         this.expression(s.condition);
         break;
-      case 'wait':
-        this.known(this.processes, s.child, 'process');
+      case 'together':
+        for (const thread of s.threads) this.thread(thread);
         break;
-      default:
-        this.compound(s);
+      case 'in':
+        this.process(s.process);
+        this.statements(s.body);
+        break;
+      case 'repeat':
+        this.expect(s.count, 'number');
+        this.statements(s.body);
+        break;
+      case 'for':
+        this.usable(s.name);
+        this.expect(s.from, 'number');
+        this.expect(s.to, 'number');
+        this.values.set(s.name.text, 'number');
+        this.statements(s.body);
+        break;
+      case 'block':
+        this.statements(s.body);
     }
-  }
-
-  private compound(s: Statement): void {
-    if (s.kind === 'together') for (const thread of s.threads) this.thread(thread);
-    if (s.kind === 'in') this.known(this.processes, s.process, 'process');
-    if (s.kind === 'repeat') this.expect(s.count, 'number');
-    if (s.kind === 'for') {
-      this.usable(s.name);
-      this.expect(s.from, 'number');
-      this.expect(s.to, 'number');
-      this.values.set(s.name.text, 'number');
-    }
-    if ('body' in s) this.statements(s.body);
   }
 
   private thread(thread: ThreadDecl): void {
-    if (thread.process !== undefined) this.known(this.processes, thread.process, 'process');
+    if (thread.process !== undefined) this.process(thread.process);
     this.statements(thread.body);
   }
 
-  private access(s: Extract<Statement, { kind: 'access' }>): void {
-    if (s.agent === 'cpu' && s.shape !== 'serial')
-      this.fail(s.span, 'a CPU thread goes page by page: no parallel');
-    if (s.agent === 'cpu' && s.device !== undefined) this.fail(s.device.span, 'a CPU access is on no device');
-    if (s.access === 'read' && s.value !== undefined) {
-      this.fail(
-        s.value.span,
-        `a read stores nothing; to check what it read, write '-> x' and 'assert x == …'`,
-      );
-    }
-    for (const expr of [s.value, s.step, s.byte, s.width, s.order.argument]) {
-      if (expr !== undefined) this.expect(expr, 'number');
-    }
+  /** @inheritdoc */
+  device(name: Name): void {
+    this.known(this.devices, name, 'device');
   }
 
-  private range(range: Range): void {
+  /** @inheritdoc */
+  process(name: Name): void {
+    this.known(this.processes, name, 'process');
+  }
+
+  /** @inheritdoc */
+  startedProcess(name: Name): void {
+    this.declare(this.processes, name, 'process');
+  }
+
+  /** @inheritdoc */
+  range(range: Range): void {
     this.known(this.regions, range.region, 'region');
     if (range.from !== undefined) this.expect(range.from, 'number');
     if (range.to !== undefined) this.expect(range.to, 'number');
   }
 
-  private expect(expr: Expr, wanted: Dimension): void {
+  /** @inheritdoc */
+  expect(expr: Expr, wanted: Wanted): void {
     const got = this.expression(expr);
     if (got !== wanted && got !== 'any') this.fail(expr.span, `expected ${DIMENSION_TEXT[wanted]}`);
   }
@@ -230,9 +241,10 @@ class Checker {
     this.fail(name.span, `there is no ${what} called ${name.text} (${list})`);
   }
 
-  private fail(span: Span | undefined, message: string): void {
+  /** @inheritdoc */
+  readonly fail = (span: Span | undefined, message: string): void => {
     this.errors.push({ file: this.file, line: span?.line ?? 1, column: span?.column ?? 1, message });
-  }
+  };
 }
 
 function combine(op: string, left: Dimension, right: Dimension): Dimension {

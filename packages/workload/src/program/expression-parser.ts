@@ -1,8 +1,8 @@
 import { EmbeddedActionsParser, type IParserConfig, type IToken, type TokenType } from 'chevrotain';
-import type { BinaryOp, Expr, Name, Range, Span, Unit } from './ast.js';
+import type { BinaryOp, Expr, Name, Range, Results, Span, Unit } from '@hmm/operations';
 import { messages } from './messages.js';
 import * as T from './tokens.js';
-import { kw, type Keyword } from './tokens.js';
+import { kw } from './tokens.js';
 
 const CONFIG: IParserConfig = { recoveryEnabled: false, maxLookahead: 2, errorMessageProvider: messages };
 const OPS: readonly [TokenType, BinaryOp][] = [
@@ -183,8 +183,23 @@ export class ExpressionParser extends EmbeddedActionsParser {
   /** A name. */
   readonly name = this.RULE('name', (): Name => this.nameOf(this.CONSUME(T.Identifier)));
 
+  /** `-> x rc e`. */
+  readonly results = this.RULE('results', (): Results => {
+    let into: Name | undefined;
+    let rc: Name | undefined;
+    this.OPTION(() => {
+      this.CONSUME(T.Arrow);
+      into = this.SUBRULE(this.name);
+    });
+    this.OPTION1(() => {
+      this.CONSUME(kw('rc'));
+      rc = this.SUBRULE1(this.name);
+    });
+    return { into, rc };
+  });
+
   /** One of `texts`. `at` tells two uses in one rule apart. */
-  protected words<K extends Keyword>(texts: readonly [K, ...K[]], at = 8): K {
+  protected words<K extends string>(texts: readonly [K, ...K[]], at = 8): K {
     let taken = texts[0];
     const take = (text: K): void => {
       this.consume(at, kw(text));

@@ -1,6 +1,6 @@
 import type { IToken } from 'chevrotain';
-import type { DeviceDecl, FinalCondition, ProgramFile, Setting, Span, Statement, ThreadDecl } from './ast.js';
-
+import type { Span } from '@hmm/operations';
+import type { DeviceDecl, FinalCondition, ProgramFile, Setting, Statement, ThreadDecl } from './ast.js';
 import { StatementParser } from './statement-parser.js';
 import * as T from './tokens.js';
 import { kw } from './tokens.js';

@@ -1,281 +1,80 @@
-import type {
-  DeviceCall,
-  DriverAdvice,
-  Expr,
-  Madvice,
-  MemoryKind,
-  Name,
-  Protection,
-  RangeCallHead,
-  Statement,
-  ThreadDecl,
-} from './ast.js';
-import { AccessParser } from './access-parser.js';
+import type { IToken } from 'chevrotain';
+import {
+  type AnyOperation,
+  type Name,
+  OPERATIONS,
+  type OperationStatement,
+  type PartReader,
+  type Sign,
+} from '@hmm/operations';
+import type { Statement, ThreadDecl } from './ast.js';
+import { ExpressionParser } from './expression-parser.js';
 import * as T from './tokens.js';
 import { kw } from './tokens.js';
 
-const MEMORY: readonly [MemoryKind, ...MemoryKind[]] = [
-  'malloc',
-  'shared',
-  'file',
-  'memfd_private',
-  'memfd',
-  'stack',
-  'managed',
-];
-const PROTECTIONS: readonly [Protection, ...Protection[]] = ['none', 'r', 'w', 'rw', 'rx', 'rwx'];
-const ADVICE: readonly [Madvice, ...Madvice[]] = [
-  'dontneed',
-  'free',
-  'pageout',
-  'hugepage',
-  'nohugepage',
-  'collapse',
-  'cold',
-];
-const DRIVER_ADVICE: readonly [DriverAdvice, ...DriverAdvice[]] = [
-  'preferred',
-  'accessed_by',
-  'read_mostly',
-  'unset_preferred',
-  'unset_accessed_by',
-  'unset_read_mostly',
-];
-const DEVICE_CALLS: readonly [DeviceCall, ...DeviceCall[]] = [
-  'dread',
-  'dwrite',
-  'todev',
-  'tosys',
-  'snap',
-  'excl',
-  'chkexcl',
-  'drelease',
-];
+const SIGNS: Readonly<Record<Sign, typeof T.Assign>> = { '=': T.Assign, '+=': T.AddAssign, ':': T.Colon };
 
-/** The grammar of statements. */
-export class StatementParser extends AccessParser {
+/** Numbers of uses that each part of an operation has for itself, and what sets the uses for lists of words apart. */
+const USES = 8;
+const WORD_USES = 128;
+
+/** The grammar of statements: operations as their definitions say, and control. */
+export class StatementParser extends ExpressionParser {
+  /** One rule an operation. */
+  private readonly operations = OPERATIONS.map((definition: AnyOperation) =>
+    this.RULE(`operation_${definition.kind}`, (): OperationStatement => this.operation(definition)),
+  );
+
   /** Any statement. */
   readonly statement: () => Statement = this.RULE('statement', (): Statement =>
-    this.OR<Statement>({
+    this.or<Statement>(0, {
       ERR_MSG: 'a statement',
       DEF: [
-        { ALT: () => this.SUBRULE(this.access) },
-        { ALT: () => this.SUBRULE(this.allocation) },
-        { ALT: () => this.SUBRULE(this.rangeCall) },
-        { ALT: () => this.SUBRULE(this.mremap) },
-        { ALT: () => this.SUBRULE(this.prefetch) },
-        { ALT: () => this.SUBRULE(this.svmBind) },
-        { ALT: () => this.SUBRULE(this.advise) },
-        { ALT: () => this.SUBRULE(this.discard) },
-        { ALT: () => this.SUBRULE(this.deviceCall) },
-        { ALT: () => this.SUBRULE(this.simple) },
+        ...this.operations.map((rule, at) => ({ ALT: () => this.subrule(at, rule) })),
+        { ALT: () => this.SUBRULE(this.letStatement) },
+        { ALT: () => this.SUBRULE(this.assertion) },
         { ALT: () => this.SUBRULE(this.compound) },
       ],
     }),
   );
 
-  private readonly allocation = this.RULE('allocation', (): Statement => {
-    const first = this.LA(1);
-    const memory = this.words(MEMORY);
-    const name = this.SUBRULE(this.name);
-    const size = this.SUBRULE(this.sum);
-    let protection: Protection = 'rw';
-    this.OPTION(() => (protection = this.words(PROTECTIONS, 1)));
-    return { kind: 'alloc', memory, name, size, protection, span: this.from(first) };
-  });
+  private operation(definition: AnyOperation): OperationStatement {
+    const { kind, word, parts, results } = definition;
+    const first: IToken = this.LA(1);
+    if (word !== false) this.CONSUME(kw(kind));
+    const syntax: object = {};
+    for (const [at, part] of parts.entries()) Object.assign(syntax, part.read(this.reader(at)));
+    if (results) Object.assign(syntax, this.SUBRULE(this.results));
+    // A statement's type is made of what its parts read.
+    return { kind, ...syntax, span: this.from(first) } as OperationStatement;
+  }
 
-  private readonly rangeCall = this.RULE('rangeCall', (): Statement => {
-    const first = this.LA(1);
-    const call = this.OR<RangeCallHead>([
-      {
-        ALT: () => ({
-          call: this.words(['munmap', 'mlock', 'munlock', 'unpin'], 1),
-          range: this.SUBRULE(this.range),
-          word: undefined,
-        }),
-      },
-      {
-        ALT: () => {
-          this.CONSUME(kw('mprotect'));
-          return { call: 'mprotect', range: this.SUBRULE1(this.range), word: this.words(PROTECTIONS, 2) };
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(kw('madvise'));
-          return { call: 'madvise', range: this.SUBRULE2(this.range), word: this.words(ADVICE, 3) };
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(kw('pin'));
-          const range = this.SUBRULE3(this.range);
-          let word: 'write' | undefined;
-          this.OPTION(() => {
-            this.CONSUME(kw('write'));
-            word = 'write';
-          });
-          return { call: 'pin', range, word };
-        },
-      },
-    ]);
-    return { kind: 'syscall', ...call, ...this.SUBRULE(this.results), span: this.from(first) };
-  });
-
-  private readonly mremap = this.RULE('mremap', (): Statement => {
-    const first = this.CONSUME(kw('mremap'));
-    const range = this.SUBRULE(this.range);
-    this.CONSUME(kw('to'));
-    const to = this.SUBRULE1(this.range);
-    return { kind: 'mremap', range, to, ...this.SUBRULE(this.results), span: this.from(first) };
-  });
-
-  private readonly prefetch = this.RULE('prefetch', (): Statement => {
-    const first = this.CONSUME(kw('prefetch'));
-    const range = this.SUBRULE(this.range);
-    this.CONSUME(kw('to'));
-    const place = this.SUBRULE(this.place);
-    const device = this.SUBRULE(this.onDevice);
-    return { kind: 'prefetch', range, place, device, ...this.SUBRULE(this.results), span: this.from(first) };
-  });
-
-  /** nouveau's name for moving a range to the device. */
-  private readonly svmBind = this.RULE('svmBind', (): Statement => {
-    const first = this.CONSUME(kw('svm_bind'));
-    const range = this.SUBRULE(this.range);
-    const device = this.SUBRULE(this.onDevice);
+  /** Reads part `at` of an operation. */
+  private reader(at: number): PartReader {
+    const base = at * USES;
     return {
-      kind: 'prefetch',
-      range,
-      place: 'gpu',
-      device,
-      ...this.SUBRULE(this.results),
-      span: this.from(first),
+      word: (text, use = 0) => {
+        this.consume(base + use, kw(text));
+      },
+      oneOf: (words, use = 0) => this.words(words, WORD_USES + base + use),
+      sign: (sign, use = 0) => {
+        this.consume(base + use, SIGNS[sign]);
+      },
+      maybe: (body, use = 0) => this.option(base + use, body),
+      either: <T>(alternatives: readonly (() => T)[], use = 0): T =>
+        this.or<T>(base + use, { DEF: alternatives.map((ALT) => ({ ALT })) }),
+      name: (use = 0) => this.subrule(base + use, this.name),
+      range: (use = 0) => this.subrule(base + use, this.range),
+      sum: (use = 0) => this.subrule(base + use, this.sum),
+      primary: (use = 0) => this.subrule(base + use, this.primary),
     };
-  });
-
-  private readonly advise = this.RULE('advise', (): Statement => {
-    const first = this.CONSUME(kw('advise'));
-    const range = this.SUBRULE(this.range);
-    const advice = this.words(DRIVER_ADVICE);
-    let place: 'cpu' | 'gpu' = 'gpu';
-    this.OPTION(() => (place = this.SUBRULE(this.place)));
-    const device = this.SUBRULE(this.onDevice);
-    return {
-      kind: 'advise',
-      range,
-      advice,
-      place,
-      device,
-      ...this.SUBRULE(this.results),
-      span: this.from(first),
-    };
-  });
-
-  /** `discard a`, `discard a unmap`, `discard a to gpu`. */
-  private readonly discard = this.RULE('discard', (): Statement => {
-    const first = this.CONSUME(kw('discard'));
-    const range = this.SUBRULE(this.range);
-    let unmap = false;
-    this.OPTION(() => {
-      this.CONSUME(kw('unmap'));
-      unmap = true;
-    });
-    let place: 'cpu' | 'gpu' | undefined;
-    this.OPTION1(() => {
-      this.CONSUME(kw('to'));
-      place = this.SUBRULE(this.place);
-    });
-    const device = this.SUBRULE(this.onDevice);
-    return {
-      kind: 'discard',
-      range,
-      unmap,
-      place,
-      device,
-      ...this.SUBRULE(this.results),
-      span: this.from(first),
-    };
-  });
-
-  private readonly place = this.RULE('place', (): 'cpu' | 'gpu' =>
-    this.OR<'cpu' | 'gpu'>([
-      { ALT: () => (this.CONSUME(kw('cpu')), 'cpu') },
-      { ALT: () => (this.CONSUME(kw('gpu')), 'gpu') },
-    ]),
-  );
-
-  private readonly deviceCall = this.RULE('deviceCall', (): Statement => {
-    const first = this.LA(1);
-    const call = this.words(DEVICE_CALLS);
-    const range = this.SUBRULE(this.range);
-    let value: Expr | undefined;
-    this.OPTION(() => {
-      this.CONSUME(T.Assign);
-      value = this.SUBRULE(this.sum);
-    });
-    const device = this.SUBRULE(this.onDevice);
-    return {
-      kind: 'device-call',
-      call,
-      range,
-      value,
-      device,
-      ...this.SUBRULE(this.results),
-      span: this.from(first),
-    };
-  });
-
-  private readonly simple = this.RULE('simple', (): Statement =>
-    this.OR<Statement>([
-      { ALT: () => this.SUBRULE(this.letStatement) },
-      { ALT: () => this.SUBRULE(this.deviceFile) },
-      { ALT: () => this.SUBRULE(this.processStatement) },
-      { ALT: () => this.SUBRULE(this.pressure) },
-      { ALT: () => this.SUBRULE(this.sleep) },
-      { ALT: () => this.SUBRULE(this.duel) },
-      { ALT: () => this.SUBRULE(this.assertion) },
-    ]),
-  );
+  }
 
   private readonly letStatement = this.RULE('letStatement', (): Statement => {
     const first = this.CONSUME(kw('let'));
     const name = this.SUBRULE(this.name);
     this.CONSUME(T.Assign);
     return { kind: 'let', name, value: this.SUBRULE(this.sum), span: this.from(first) };
-  });
-
-  private readonly deviceFile = this.RULE('deviceFile', (): Statement => {
-    const first = this.LA(1);
-    const kind = this.words(['open', 'close']);
-    return { kind, device: this.SUBRULE(this.name), span: this.from(first) };
-  });
-
-  private readonly processStatement = this.RULE('processStatement', (): Statement => {
-    const first = this.LA(1);
-    const kind = this.words(['process', 'fork', 'wait']);
-    const name = this.SUBRULE(this.name);
-    const span = this.from(first);
-    return kind === 'process' ? { kind, name, span } : { kind, child: name, span };
-  });
-
-  private readonly pressure = this.RULE('pressure', (): Statement => {
-    const first = this.CONSUME(kw('pressure'));
-    const size = this.SUBRULE(this.sum);
-    return { kind: 'pressure', size, device: this.SUBRULE(this.onDevice), span: this.from(first) };
-  });
-
-  private readonly sleep = this.RULE('sleep', (): Statement => {
-    const first = this.CONSUME(kw('sleep'));
-    return { kind: 'sleep', time: this.SUBRULE(this.sum), span: this.from(first) };
-  });
-
-  private readonly duel = this.RULE('duel', (): Statement => {
-    const first = this.CONSUME(kw('duel'));
-    const range = this.SUBRULE(this.range);
-    this.CONSUME(kw('rounds'));
-    const rounds = this.SUBRULE(this.primary);
-    return { kind: 'duel', range, rounds, device: this.SUBRULE(this.onDevice), span: this.from(first) };
   });
 
   private readonly assertion = this.RULE('assertion', (): Statement => {

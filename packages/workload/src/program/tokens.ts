@@ -1,5 +1,6 @@
 import { createToken, Lexer, type TokenType } from 'chevrotain';
 import { HmmError } from '@hmm/kernel';
+import { beginningWords, innerWords, OPERATIONS } from '@hmm/operations';
 
 /** A name: letters, digits, `_`. Words that only mean something in one place are names everywhere else. */
 export const Identifier = createToken({ name: 'token name', label: 'a name', pattern: /[A-Za-z_]\w*/ });
@@ -8,63 +9,18 @@ export const Identifier = createToken({ name: 'token name', label: 'a name', pat
 export const Hyphenated = createToken({ name: 'hyphenated name', pattern: /[A-Za-z_]\w*(?:-\w+)+/ });
 
 /** Words that begin something, and so cannot name anything. */
-const RESERVED = [
+const RESERVED: readonly string[] = [
   'program',
   'litmus',
   'set',
   'let',
   'device',
-  'process',
-  'malloc',
-  'shared',
-  'file',
-  'memfd_private',
-  'memfd',
-  'stack',
-  'managed',
-  'cpu',
-  'gpu',
-  'cw',
-  'cr',
-  'gr',
-  'gw',
-  'ga',
-  'pr',
-  'pw',
-  'st',
-  'munmap',
-  'mprotect',
-  'mremap',
-  'mlock',
-  'munlock',
-  'madvise',
-  'pin',
-  'unpin',
-  'advise',
-  'prefetch',
-  'discard',
-  'svm_bind',
-  'sleep',
-  'duel',
-  'pressure',
-  'open',
-  'close',
-  'fork',
-  'wait',
   'in',
   'repeat',
   'for',
   'together',
   'thread',
   'assert',
-  'dread',
-  'dwrite',
-  'todev',
-  'tosys',
-  'snap',
-  'excl',
-  'chkexcl',
-  'drelease',
   'final',
   'exists',
   'forall',
@@ -72,61 +28,15 @@ const RESERVED = [
   'and',
   'or',
   'not',
-] as const;
+  ...beginningWords(OPERATIONS),
+];
 
 /** Words with a meaning in one place; names elsewhere. */
-const WORDS = [
-  'read',
-  'write',
-  'atomic',
-  'stream',
-  'serial',
-  'parallel',
-  'seq',
-  'rev',
-  'stride',
-  'sparse',
-  'page',
-  'rand',
-  'subset',
-  'byte',
-  'width',
-  'step',
-  'on',
-  'rc',
-  'rounds',
-  'to',
-  'none',
-  'r',
-  'w',
-  'rw',
-  'rx',
-  'rwx',
-  'dontneed',
-  'free',
-  'pageout',
-  'hugepage',
-  'nohugepage',
-  'collapse',
-  'cold',
-  'unmap',
-  'preferred',
-  'accessed_by',
-  'read_mostly',
-  'unset_preferred',
-  'unset_accessed_by',
-  'unset_read_mostly',
-  'where',
-  'mapped',
-  'count',
-] as const;
-
-/** A word of the language. */
-export type Keyword = (typeof RESERVED)[number] | (typeof WORDS)[number];
+const WORDS: readonly string[] = ['rc', 'where', 'mapped', 'count', ...innerWords(OPERATIONS)];
 
 const keywords = new Map<string, TokenType>();
 
-function define(text: Keyword, categories: TokenType[]): void {
+function define(text: string, categories: TokenType[]): void {
   const longer = [Hyphenated, Identifier];
   keywords.set(
     text,
@@ -143,8 +53,8 @@ function define(text: Keyword, categories: TokenType[]): void {
 for (const text of RESERVED) define(text, []);
 for (const text of WORDS) define(text, [Identifier]);
 
-/** The token of a word of the language. */
-export function kw(text: Keyword): TokenType {
+/** The token of a word of the language. @throws HmmError `NO_KEYWORD` */
+export function kw(text: string): TokenType {
   const type = keywords.get(text);
   if (type === undefined) throw new HmmError('NO_KEYWORD', `no keyword ${text}`);
   return type;

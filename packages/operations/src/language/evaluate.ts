@@ -1,14 +1,8 @@
 import * as Kernel from '@hmm/kernel';
-import type { BinaryOp, Expr, Name, Query, Span, Unit } from './ast.js';
+import type { BinaryOp, Expr, Name, Problem, Query, Span, Unit } from './tree.js';
 
 /** What an expression means: a number (bytes, ns, a count, a truth: 1 or 0), values of pages, or a word (`cpu`, `rw`). */
 export type Value = number | readonly (number | undefined)[] | string;
-
-/** Why an expression has no value, and where. */
-export interface Problem {
-  readonly span: Span;
-  readonly message: string;
-}
 
 /** Names in force while an expression is evaluated; undefined for one that is not known. */
 export interface Scope {

@@ -1,5 +1,7 @@
 import { Prng } from '@hmm/kernel';
-import type { Order } from './ast.js';
+
+/** In which order an access goes over its range; `argument` where the order takes one. */
+export type OrderKind = 'seq' | 'rev' | 'stride' | 'sparse' | 'page' | 'rand' | 'subset';
 
 /**
  * The pages of a range in the order in which an access goes over them.
@@ -15,7 +17,7 @@ import type { Order } from './ast.js';
  *
  * @param argument the order's number; unused by `seq` and `rev`.
  */
-export function orderPages(kind: Order['kind'], argument: number, pages: number): Int32Array {
+export function orderPages(kind: OrderKind, argument: number, pages: number): Int32Array {
   switch (kind) {
     case 'seq':
       return Int32Array.from({ length: pages }, (_, i) => i);

@@ -1,0 +1,39 @@
+import type { DeviceProcess } from '@hmm/device';
+import type { MmStruct } from '@hmm/mm';
+import type { OperationProcess, Pin } from '@hmm/operations';
+import { CLOSED_DEVICE } from './closed-device.js';
+import type { World } from './world.js';
+
+/** A process of a world. */
+export class WorldProcess implements OperationProcess {
+  readonly name: string;
+  readonly mm: MmStruct;
+  /** @inheritdoc */
+  alive = true;
+  /** As if another process had been given the files: what a device does between the end of a process and its close is explored. */
+  readonly filesHeld = true;
+  /** Numbers of the devices that it has opened, in that order; also of those that it has closed since. */
+  readonly devices: number[] = [];
+  private readonly world: World;
+
+  constructor(world: World, name: string, mm: MmStruct) {
+    this.world = world;
+    this.name = name;
+    this.mm = mm;
+  }
+
+  /** @inheritdoc */
+  get pins(): Pin[] {
+    return this.world.pinsOf(this.mm);
+  }
+
+  /** @inheritdoc */
+  openedDevices(): readonly DeviceProcess[] {
+    return this.devices.map((device) => this.deviceOf(device));
+  }
+
+  /** A device that it has opened. */
+  deviceOf(device: number): DeviceProcess {
+    return this.world.devices.process(device, this.mm) ?? CLOSED_DEVICE;
+  }
+}

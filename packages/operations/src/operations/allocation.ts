@@ -1,0 +1,150 @@
+import { ENOMEM, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
+import {
+  addressSpacePut,
+  MAP_ANONYMOUS,
+  MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  type MmStruct,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  shmemFileSetup,
+  sysMmap,
+} from '@hmm/mm';
+import type { OperationContext } from '../context.js';
+import { operation } from '../definition.js';
+import { evaluateNumber } from '../language/evaluate.js';
+import { formatSum } from '../language/format.js';
+import type { Expr, Name } from '../language/tree.js';
+import { type MemoryKind, type PageRange, regionPage } from '../memory-region.js';
+import { DONE, failedBecause, impossible, type Outcome } from '../outcome.js';
+import { isUnbound, part, type Part, type RecordedPart } from '../part.js';
+import { placeText } from '../parts/ranges.js';
+import { type Protection, protection, protectionOrBoth } from '../parts/words.js';
+import { line } from '../recorded/line.js';
+import { SHOWS_ERRNO } from '../recorded/shown.js';
+
+/** `PROT_*` of the letters. */
+export const PROT: Readonly<Record<Protection, number>> = {
+  none: 0,
+  r: PROT_READ,
+  w: PROT_WRITE,
+  rw: PROT_READ | PROT_WRITE,
+  rx: PROT_READ | PROT_EXEC,
+  rwx: PROT_READ | PROT_WRITE | PROT_EXEC,
+};
+
+/** Maps `pages` new pages of a kind at `vpn`; 0 or a negative errno. */
+export function* mapMemory(
+  mm: MmStruct,
+  vpn: number,
+  pages: number,
+  letters: Protection,
+  kind: Exclude<MemoryKind, 'managed'>,
+): Task<number> {
+  const prot = PROT[letters];
+  if (kind === 'malloc' || kind === 'stack' || kind === 'shared') {
+    const share = kind === 'shared' ? MAP_SHARED : MAP_PRIVATE;
+    const start = yield* sysMmap(mm, vpn, pages, prot, share | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE);
+    return Math.min(start, 0);
+  }
+  const file = shmemFileSetup(mm.system, pages);
+  if (file === null) return -ENOMEM;
+  const share = kind === 'memfd_private' ? MAP_PRIVATE : MAP_SHARED;
+  const start = yield* sysMmap(mm, vpn, pages, prot, share | MAP_FIXED_NOREPLACE, { file });
+  // The descriptor is closed right away: the mapping keeps the file.
+  addressSpacePut(mm.system, file);
+  return Math.min(start, 0);
+}
+
+const MEMORY = ['malloc', 'shared', 'file', 'memfd_private', 'memfd', 'stack', 'managed'] as const;
+
+export interface NewMemory {
+  readonly memory: MemoryKind;
+  readonly range: PageRange;
+}
+
+export interface NewMemorySyntax {
+  readonly memory: MemoryKind;
+  readonly name: Name;
+  readonly size: Expr;
+}
+
+/** `malloc a 4MiB`. */
+const newMemory: Part<NewMemorySyntax, NewMemory> = part<NewMemorySyntax, NewMemory>({
+  begins: MEMORY,
+  read: (reader) => ({ memory: reader.oneOf(MEMORY), name: reader.name(), size: reader.sum() }),
+  format: ({ memory, name, size }) => `${memory} ${name.text} ${formatSum(size)}`,
+  check({ size }, check) {
+    check.expect(size, 'bytes');
+  },
+  declare({ name }, names) {
+    names.region(name);
+  },
+  bind({ memory, name, size }, scope) {
+    const bytes = evaluateNumber(size, scope);
+    if (typeof bytes === 'object') return bytes;
+    if (!(bytes > 0)) return { span: size.span, message: `a region has at least one byte, not ${bytes}` };
+    const range = scope.allocate(name, bytes, memory);
+    return isUnbound(range) ? range : { memory, range };
+  },
+});
+
+/** The words of kinds of memory in recordings. */
+const RECORDED_MEMORY = ['anon', 'shared', 'memfd', 'memfdp'] as const;
+const FROM_RECORDED: Readonly<Record<(typeof RECORDED_MEMORY)[number], MemoryKind>> = {
+  anon: 'malloc',
+  shared: 'shared',
+  memfd: 'memfd',
+  memfdp: 'memfd_private',
+};
+
+/** `REGION PAGES`: all of a region. */
+const recordedRegion: RecordedPart<{ readonly range: PageRange }> = {
+  readRecorded: (words) => ({
+    range: { vpn: regionPage(words.number(), 0), pages: words.number(), region: undefined },
+  }),
+  writeRecorded: ({ range }) => `${placeText(range.vpn).split(' ')[0] ?? ''} ${range.pages}`,
+};
+
+const recordedKind: RecordedPart<{ readonly memory: MemoryKind }> = {
+  readRecorded: (words) => ({ memory: FROM_RECORDED[words.oneOf(RECORDED_MEMORY)] }),
+  writeRecorded: ({ memory }) => RECORDED_MEMORY.find((word) => FROM_RECORDED[word] === memory) ?? memory,
+};
+
+/** `malloc a 4MiB`, `memfd f 16pages r`, `managed m 2MiB`: allocates memory and names it. */
+export const allocation = operation({
+  kind: 'alloc',
+  summary: 'Allocates memory and names it.',
+  word: false,
+  parts: [newMemory, protectionOrBoth],
+  results: false,
+  side: 'cpu',
+  *run(context, { memory, range, protection: letters }) {
+    if (memory === 'managed') return yield* allocateManaged(context, range);
+    const rc = yield* mapMemory(context.process.mm, range.vpn, range.pages, letters, memory);
+    return rc < 0 ? allocationFailed(rc, memory, range) : DONE;
+  },
+  returns: 'errno',
+  recorded: [line('mmap', [recordedRegion, protection, recordedKind], {}, SHOWS_ERRNO)],
+});
+
+function* allocateManaged(context: OperationContext, range: PageRange): Task<Outcome> {
+  const name = range.region?.managedBy ?? context.defaultDevice;
+  const device = yield* context.device(name);
+  if (!device.ok) return impossible(device.errno, device.reason);
+  const { managed } = device.process;
+  if (managed === undefined) {
+    return impossible(-ENOMEM, `${context.client(name).name} has no managed memory: use malloc`);
+  }
+  const rc = yield* managed.alloc(range.vpn, range.region?.bytes ?? range.pages * PAGE_SIZE);
+  return rc < 0 ? allocationFailed(rc, 'managed', range) : DONE;
+}
+
+function allocationFailed(rc: number, memory: MemoryKind, { pages }: PageRange): Outcome {
+  return failedBecause(rc, `${memory} of ${pages} pages failed: ${errnoName(rc)}`);
+}
+
+/** The operations of this file. */
+export const ALLOCATION_OPERATIONS = [allocation] as const;
