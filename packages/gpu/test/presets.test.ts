@@ -1,4 +1,4 @@
-import { figure, type GpuCapability, GPU_PRESETS, gpuPreset, presetFigures } from '@hmm/gpu';
+import { figure, GPU_PRESETS, gpuPreset, presetFigures } from '@hmm/gpu';
 import { describe, expect, it } from 'vitest';
 
 /** Paths of numbers under `value`: of figures, and of bare ones. */
@@ -38,86 +38,66 @@ describe('every number of a preset says where it is from', () => {
   });
 });
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
-const SMALL = [4 * KIB, 64 * KIB];
+const ARCHITECTURES = [
+  ...['kepler', 'maxwell', 'pascal', 'volta', 'turing', 'ampere', 'ada', 'hopper', 'blackwell'],
+] as const;
 
-type Row = readonly [string, number, readonly number[], number, number, Partial<GpuCapability>];
-
-const NONE = {
-  replayableFaults: false,
-  nonReplayableFaults: false,
-  preciseCancel: false,
-  prefetchFaults: false,
-  scopedAtomics: false,
-  accessCounters: false,
-  ats: false,
-  rangeInvalidate: false,
-  interrupt: 'none',
-  partitions: false,
-  confidentialComputing: 'no',
+/** The generation from which on GPUs have something; it does not go away again. */
+const SINCE = {
+  replayableFaults: 'pascal',
+  nonReplayableFaults: 'volta',
+  preciseCancel: 'volta',
+  prefetchFaults: 'volta',
+  scopedAtomics: 'volta',
+  accessCounters: 'volta',
+  rangeInvalidate: 'volta',
 } as const;
-const PASCAL = { ...NONE, replayableFaults: true, interrupt: 'level' } as const;
-const VOLTA = {
-  ...PASCAL,
-  nonReplayableFaults: true,
-  preciseCancel: true,
-  prefetchFaults: true,
-  scopedAtomics: true,
-  accessCounters: true,
-  rangeInvalidate: true,
-} as const;
-const TURING = { ...VOLTA, interrupt: 'pulse' } as const;
-const AMPERE = { ...TURING, partitions: true } as const;
-const HOPPER = { ...AMPERE, confidentialComputing: 'shared keys' } as const;
-const BLACKWELL = { ...HOPPER, confidentialComputing: 'channel keys' } as const;
 
-/** GPU, bits of an address, page sizes, addresses of the resource manager, entries of an invalidate, the rest. */
-const ROWS: readonly Row[] = [
-  ['k80', 40, [4 * KIB, 128 * KIB], 128 * GIB, 0, NONE],
-  ['m40', 40, SMALL, 128 * GIB, 0, { ...NONE, copyEngine: 'MAXWELL_DMA_COPY_A' }],
-  ['p100', 49, [...SMALL, 2 * MIB], 2 ** 47, 32, { ...PASCAL, copyEngine: 'PASCAL_DMA_COPY_A' }],
-  ['v100', 49, [...SMALL, 2 * MIB], 2 ** 47, 8, { ...VOLTA, copyEngine: 'VOLTA_DMA_COPY_A' }],
-  ['t4', 49, [...SMALL, 2 * MIB], 2 ** 47, 8, { ...TURING, copyEngine: 'TURING_DMA_COPY_A' }],
-  ['a100', 49, [...SMALL, 2 * MIB, 512 * MIB], 2 ** 47, 8, { ...AMPERE, copyEngine: 'AMPERE_DMA_COPY_A' }],
-  ['rtx4090', 49, [...SMALL, 2 * MIB, 512 * MIB], 2 ** 47, 8, { ...TURING, copyEngine: 'AMPERE_DMA_COPY_B' }],
-  ['h100', 57, [...SMALL, 2 * MIB, 512 * MIB], 2 ** 56, 8, { ...HOPPER, copyEngine: 'HOPPER_DMA_COPY_A' }],
-  ['gh200', 57, [...SMALL, 2 * MIB, 512 * MIB], 2 ** 56, 8, { ...HOPPER, ats: true }],
-  [
-    'b200',
-    57,
-    [...SMALL, 2 * MIB, 512 * MIB, 256 * GIB],
-    2 ** 56,
-    8,
-    { ...BLACKWELL, copyEngine: 'BLACKWELL_DMA_COPY_A' },
-  ],
-  ['gb200', 57, [...SMALL, 2 * MIB, 512 * MIB, 256 * GIB], 2 ** 56, 8, { ...BLACKWELL, ats: true }],
-  [
-    'rtx5090',
-    57,
-    [...SMALL, 2 * MIB, 512 * MIB],
-    2 ** 56,
-    8,
-    { ...TURING, copyEngine: 'BLACKWELL_DMA_COPY_B' },
-  ],
-];
+const generation = (architecture: string): number => ARCHITECTURES.findIndex((name) => name === architecture);
 
-describe('presets', () => {
-  it.each(ROWS)('%s has what its architecture has', (name, vaBits, pages, rmVa, batch, rest) => {
-    const { capability } = gpuPreset(name);
-    expect(capability).toMatchObject(rest);
-    expect(capability.vaBits.value).toBe(vaBits);
-    expect(capability.pageSizes.map(({ value }) => value)).toEqual(pages);
-    expect(capability.rmVaBytes.value).toBe(rmVa);
-    expect(capability.invalidateBatch.value).toBe(batch);
+describe('what a generation brings', () => {
+  it.each(GPU_PRESETS.map((preset) => [preset.name, preset] as const))('%s', (_name, preset) => {
+    const { capability, architecture } = preset;
+    const from = (since: string): boolean => generation(architecture) >= generation(since);
+    for (const [what, since] of Object.entries(SINCE)) expect([what, capability[what as keyof typeof SINCE]]).toEqual([what, from(since)]);
+    expect(capability.interrupt).toBe(from('turing') ? 'pulse' : from('pascal') ? 'level' : 'none');
+    expect(capability.vaBits.value).toBe(from('hopper') ? 57 : from('pascal') ? 49 : 40);
+    expect(capability.confidentialComputing !== 'no').toBe(from('hopper') && capability.partitions);
+    // Kepler's is older than its classes of names; Ada has Ampere's.
+    const engines: Readonly<Record<string, string>> = { ada: 'ampere', kepler: 'kepler' };
+    const engine = engines[architecture] ?? architecture;
+    if (architecture !== 'kepler') expect(capability.copyEngine.toLowerCase().split('_')[0]).toBe(engine);
   });
 
-  it('there is one of every architecture, and a row for each', () => {
-    const architectures = ['kepler', 'maxwell', 'pascal', 'volta', 'turing', 'ampere', 'ada', 'hopper'];
-    expect([...new Set(GPU_PRESETS.map((p) => p.architecture))]).toEqual([...architectures, 'blackwell']);
-    const known = GPU_PRESETS.map((p) => p.name).filter((name) => name !== 'p100-2016');
-    expect(ROWS.map(([name]) => name)).toEqual(known);
+  it('what the resource manager keeps leaves most addresses that fault to programs', () => {
+    for (const { capability, name } of GPU_PRESETS.filter((preset) => preset.capability.replayableFaults)) {
+      const all = 2 ** capability.vaBits.value;
+      expect(capability.rmVaBytes.value, name).toBeLessThanOrEqual(all / 2);
+      expect(Number.isInteger(Math.log2(capability.rmVaBytes.value)), name).toBe(true);
+    }
+  });
+
+  it('pages are powers of two, the smallest the CPU has, the largest no less than in the generation before', () => {
+    let largest = 0;
+    for (const { capability, name } of [...GPU_PRESETS].sort((a, b) => generation(a.architecture) - generation(b.architecture))) {
+      const sizes = capability.pageSizes.map(({ value }) => value);
+      expect(sizes[0], name).toBe(4096);
+      for (const size of sizes) expect(Number.isInteger(Math.log2(size)), name).toBe(true);
+      expect([...sizes].sort((a, b) => a - b), name).toEqual(sizes);
+      expect(sizes.includes(2 * 1024 * 1024), name).toBe(capability.replayableFaults);
+      if (capability.replayableFaults) largest = Math.max(largest, sizes.at(-1) ?? 0);
+    }
+    expect(largest).toBe(256 * 1024 ** 3);
+  });
+
+  it('the CPU and the GPU share page tables only where they come as one', () => {
+    const shared = GPU_PRESETS.filter(({ capability }) => capability.ats).map(({ name }) => name);
+    expect(shared.every((name) => name.startsWith('g'))).toBe(true);
+    expect(shared.length).toBeGreaterThan(0);
+  });
+
+  it('there is a GPU of every generation', () => {
+    expect([...new Set(GPU_PRESETS.map((p) => p.architecture))]).toEqual([...ARCHITECTURES]);
   });
 
   it('who cannot fault has no fault buffer', () => {

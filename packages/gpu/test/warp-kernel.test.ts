@@ -20,15 +20,18 @@ interface Bench {
   readonly instance: GpuInstance;
   /** Page and access of each fault that was served, in order. */
   readonly served: [number, number][];
+  /** By fault that was served: how many replays there were before. */
+  readonly rounds: number[];
   readonly run: (accesses: Partial<GpuAccesses>) => { done: number; finished: boolean };
 }
 
 /** A GPU whose driver maps what faults, `most` faults a replay. */
-function bench(most = Infinity): Bench {
+function bench(most = Infinity, preset = gpuPreset('h100')): Bench {
   const kernel = new Kernel();
-  const gpu = new Gpu(kernel, gpuPreset('h100'));
+  const gpu = new Gpu(kernel, preset);
   const instance = gpu.openInstance();
   const served: [number, number][] = [];
+  const rounds: number[] = [];
   const entry = { instance: 0, vpn: 0, access: 0, type: 0, client: 0, gpc: 0, utlb: 0, timestamp: 0 };
   gpu.handler = {
     *faultsPending(): Task {
@@ -37,6 +40,7 @@ function bench(most = Infinity): Bench {
         buffer.read(buffer.get, entry);
         buffer.get = buffer.next(buffer.get);
         served.push([entry.vpn - BASE, entry.access]);
+        rounds.push(gpu.replays);
         instance.table.map(
           entry.vpn,
           1,
@@ -55,7 +59,7 @@ function bench(most = Infinity): Bench {
     kernel.sched.runSync(gpu.run(started));
     return started;
   };
-  return { gpu, instance, served, run };
+  return { gpu, instance, served, rounds, run };
 }
 
 test('warps go on past an access that faults, up to one uTLB of faults', () => {
@@ -118,4 +122,37 @@ test('accesses that come in pieces are the same as in one', () => {
   });
   expect(pieces.served).toEqual(one.served);
   expect(pieces.gpu.kernel.sched.now).toBeCloseTo(one.gpu.kernel.sched.now, 3);
+});
+
+test.each(['serial', 'warps'] as const)('a %s kernel stops to look up where access counters may notify', (shape) => {
+  const { gpu, instance } = bench();
+  const pages = new Int32Array(1000);
+  instance.table.map(BASE, 1, 1, GPU_PTE_VALID);
+  const stopsAt = (): number => {
+    const whole = { access: GPU_ACCESS_READ, shape, lanes: 32, base: BASE, offset: 0, width: 1 } as const;
+    const kernel = gpu.launch(instance, { ...whole, pages, values: undefined });
+    kernel.advance();
+    return kernel.done;
+  };
+  expect(stopsAt()).toBe(1000);
+  gpu.accessCounters.threshold = 256;
+  expect(stopsAt()).toBe(256);
+  gpu.slice = 100;
+  expect(stopsAt()).toBe(100);
+});
+
+test('of the faults of a grid-stride pass a few are of pages far ahead of the lowest that wait', () => {
+  const h100 = gpuPreset('h100');
+  const { grid } = h100.faultPath;
+  /** Of the second and third batch, the pages beyond those that the first one left: a batch asks for the lowest 120. */
+  const far = (stray: number): number => {
+    const faultPath = { ...h100.faultPath, grid: { ...grid, stray: { ...grid.stray, value: stray } } };
+    const { served, rounds, run } = bench(Infinity, { ...h100, faultPath });
+    run({ pages: Int32Array.from({ length: 4096 }, (_, i) => i), shape: 'stream' });
+    const later = served.filter((_fault, i) => rounds[i] === 1 || rounds[i] === 2);
+    return later.filter(([page]) => page > 2 * grid.firstWindow.value).length;
+  };
+  expect(far(0)).toBe(0);
+  expect(far(grid.stray.value)).toBeGreaterThan(0);
+  expect(far(10 * grid.stray.value)).toBeGreaterThan(far(grid.stray.value));
 });

@@ -55,6 +55,19 @@ describe('the thrashing detector (uvm_perf_thrashing)', () => {
     for (const bench of [slow, off]) expect(bench.driver.tools.counters.thrashingPages).toBe(0);
   });
 
+  it('forgets a block after an epoch without thrashing, as often as uvm_perf_thrashing_max_resets says', () => {
+    const foundAgain = (resets: number): number => {
+      const bench = new Bench(1, { params: params({ uvm_perf_thrashing_max_resets: resets }) });
+      for (let epoch = 0; epoch < 7; epoch++) {
+        pingPong(bench, 3);
+        bench.kernel.sched.now += 2.1e9;
+      }
+      // A page that nobody faults on is found only with its block.
+      return bench.events(UvmEventTypeThrashingDetected).filter(([page]) => page === 15).length - 1;
+    };
+    expect([0, 1, 4].map(foundAgain)).toEqual([0, 1, 4]);
+  });
+
   it('keeps every value through all of it', () => {
     const bench = new Bench(16);
     for (let round = 0; round < 60; round++) {

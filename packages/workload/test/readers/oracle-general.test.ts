@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { detectFormat } from '../../src/readers/trace-format.js';
 import { collect } from './collect.js';
 
 type OracleRecord = readonly [time: number, id: bigint, size: number, next: bigint];
@@ -38,6 +39,14 @@ describe('an oracleGeneral trace', () => {
 
   it('with the next access as -2 is one, since some writers say never that way', () => {
     expect(collect(oracle([[0, 5n, 1, -2n]]), { format: 'oracle-general' }).result.ok).toBe(true);
+  });
+
+  it('without a name is told by times that never fall and a next access that is one, or -1 or -2', () => {
+    const told = (...list: OracleRecord[]): string => detectFormat(oracle(list));
+    expect(told([0, 5n, 1, 7n], [0, 6n, 1, -1n], [9, 7n, 1, -2n])).toBe('oracle-general');
+    expect(told([0, 5n, 1, 7n], [0, 6n, 1, -(2n ** 33n)])).toBe('unknown');
+    expect(told([0, 5n, 1, -(2n ** 63n)])).toBe('unknown');
+    expect(told([1, 5n, 1, 7n], [0, 6n, 1, 8n])).toBe('unknown');
   });
 
   it('in the other byte order is refused at the record that shows it', () => {
