@@ -60,7 +60,9 @@ describe('the way of faults to the buffer', () => {
       const prng = new Prng(seed);
       const order = (when: 'start' | 'replay'): number[] => {
         const list: number[] = [];
-        deliverFaults([tpcs], { path: drifting, when, prng }, (thread) => list.push(Math.floor(thread / 128)));
+        deliverFaults([tpcs], { path: drifting, when, prng }, (thread) =>
+          list.push(Math.floor(thread / 128)),
+        );
         return [...new Set(list)];
       };
       for (const [sm] of tpcs) if (sm !== undefined) sm.fresh = false;
@@ -69,7 +71,8 @@ describe('the way of faults to the buffer', () => {
     const moves = ([before, after]: [number[], number[]]): number[] =>
       before.map((tpc, at) => Math.abs(after.indexOf(tpc) - at));
     const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
-    const moved = (drift: number): number => seeds.flatMap((seed) => moves(orders(drift, seed))).reduce((a, b) => a + b);
+    const moved = (drift: number): number =>
+      seeds.flatMap((seed) => moves(orders(drift, seed))).reduce((a, b) => a + b);
     expect(moved(0)).toBe(0);
     // By a quarter of the scale: some change places, and far fewer than in a new order each time.
     expect(moved(path.rankDrift.value)).toBeGreaterThan(10);

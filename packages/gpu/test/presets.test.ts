@@ -59,7 +59,8 @@ describe('what a generation brings', () => {
   it.each(GPU_PRESETS.map((preset) => [preset.name, preset] as const))('%s', (_name, preset) => {
     const { capability, architecture } = preset;
     const from = (since: string): boolean => generation(architecture) >= generation(since);
-    for (const [what, since] of Object.entries(SINCE)) expect([what, capability[what as keyof typeof SINCE]]).toEqual([what, from(since)]);
+    for (const [what, since] of Object.entries(SINCE))
+      expect([what, capability[what as keyof typeof SINCE]]).toEqual([what, from(since)]);
     expect(capability.interrupt).toBe(from('turing') ? 'pulse' : from('pascal') ? 'level' : 'none');
     expect(capability.vaBits.value).toBe(from('hopper') ? 57 : from('pascal') ? 49 : 40);
     expect(capability.confidentialComputing !== 'no').toBe(from('hopper') && capability.partitions);
@@ -79,11 +80,16 @@ describe('what a generation brings', () => {
 
   it('pages are powers of two, the smallest the CPU has, the largest no less than in the generation before', () => {
     let largest = 0;
-    for (const { capability, name } of [...GPU_PRESETS].sort((a, b) => generation(a.architecture) - generation(b.architecture))) {
+    for (const { capability, name } of [...GPU_PRESETS].sort(
+      (a, b) => generation(a.architecture) - generation(b.architecture),
+    )) {
       const sizes = capability.pageSizes.map(({ value }) => value);
       expect(sizes[0], name).toBe(4096);
       for (const size of sizes) expect(Number.isInteger(Math.log2(size)), name).toBe(true);
-      expect([...sizes].sort((a, b) => a - b), name).toEqual(sizes);
+      expect(
+        [...sizes].sort((a, b) => a - b),
+        name,
+      ).toEqual(sizes);
       expect(sizes.includes(2 * 1024 * 1024), name).toBe(capability.replayableFaults);
       if (capability.replayableFaults) largest = Math.max(largest, sizes.at(-1) ?? 0);
     }

@@ -124,22 +124,25 @@ test('accesses that come in pieces are the same as in one', () => {
   expect(pieces.gpu.kernel.sched.now).toBeCloseTo(one.gpu.kernel.sched.now, 3);
 });
 
-test.each(['serial', 'warps'] as const)('a %s kernel stops to look up where access counters may notify', (shape) => {
-  const { gpu, instance } = bench();
-  const pages = new Int32Array(1000);
-  instance.table.map(BASE, 1, 1, GPU_PTE_VALID);
-  const stopsAt = (): number => {
-    const whole = { access: GPU_ACCESS_READ, shape, lanes: 32, base: BASE, offset: 0, width: 1 } as const;
-    const kernel = gpu.launch(instance, { ...whole, pages, values: undefined });
-    kernel.advance();
-    return kernel.done;
-  };
-  expect(stopsAt()).toBe(1000);
-  gpu.accessCounters.threshold = 256;
-  expect(stopsAt()).toBe(256);
-  gpu.slice = 100;
-  expect(stopsAt()).toBe(100);
-});
+test.each(['serial', 'warps'] as const)(
+  'a %s kernel stops to look up where access counters may notify',
+  (shape) => {
+    const { gpu, instance } = bench();
+    const pages = new Int32Array(1000);
+    instance.table.map(BASE, 1, 1, GPU_PTE_VALID);
+    const stopsAt = (): number => {
+      const whole = { access: GPU_ACCESS_READ, shape, lanes: 32, base: BASE, offset: 0, width: 1 } as const;
+      const kernel = gpu.launch(instance, { ...whole, pages, values: undefined });
+      kernel.advance();
+      return kernel.done;
+    };
+    expect(stopsAt()).toBe(1000);
+    gpu.accessCounters.threshold = 256;
+    expect(stopsAt()).toBe(256);
+    gpu.slice = 100;
+    expect(stopsAt()).toBe(100);
+  },
+);
 
 test('of the faults of a grid-stride pass a few are of pages far ahead of the lowest that wait', () => {
   const h100 = gpuPreset('h100');

@@ -38,7 +38,15 @@ describe('what a fault costs (estimates, but of a known order)', () => {
   test('the host makes its part slower or faster, the link the reading of records', () => {
     const [fast, slow] = [nouveauCost(gpuPreset('h100')), nouveauCost(gpuPreset('p100'))];
     const scale = gpuPreset('p100').serviceScale.value / gpuPreset('h100').serviceScale.value;
-    for (const name of ['interrupt', 'rangeFault', 'pfnmap', 'pfnclr', 'command', 'migratePage', 'fence'] as const)
+    for (const name of [
+      'interrupt',
+      'rangeFault',
+      'pfnmap',
+      'pfnclr',
+      'command',
+      'migratePage',
+      'fence',
+    ] as const)
       expect(slow[name].value / fast[name].value).toBeCloseTo(scale, 6);
     // A fault record is 32 bytes, read word by word across the link: microseconds, not tens of them.
     for (const { record } of [fast, slow]) {
@@ -49,8 +57,21 @@ describe('what a fault costs (estimates, but of a known order)', () => {
 
   test('no part of a page in a migration costs more than a fault: that is why pages are migrated in pieces', () => {
     const cost = nouveauCost(gpuPreset('h100'));
-    const fault = cost.interrupt.value + cost.record.value + cost.rangeFault.value + cost.pfnmap.value + cost.command.value;
-    for (const name of ['migratePage', 'pfnmap', 'pfnclr', 'command', 'rangeFault', 'fence', 'exclusive'] as const)
+    const fault =
+      cost.interrupt.value +
+      cost.record.value +
+      cost.rangeFault.value +
+      cost.pfnmap.value +
+      cost.command.value;
+    for (const name of [
+      'migratePage',
+      'pfnmap',
+      'pfnclr',
+      'command',
+      'rangeFault',
+      'fence',
+      'exclusive',
+    ] as const)
       expect(cost[name].value).toBeLessThan(fault / 2);
   });
 });

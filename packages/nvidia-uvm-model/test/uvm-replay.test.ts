@@ -14,7 +14,10 @@ const WARPS = 32;
 const BATCH = 16;
 
 /** Runs them under a replay policy. */
-function counted(policy: number, limits: Readonly<Record<string, number>> = {}): { batches: number; raised: number; replays: number } {
+function counted(
+  policy: number,
+  limits: Readonly<Record<string, number>> = {},
+): { batches: number; raised: number; replays: number } {
   const chosen = { uvm_perf_fault_replay_policy: policy, uvm_perf_fault_batch_count: BATCH, ...limits };
   const { driver, kernel, space } = new Bench(WARPS * 512, { params: params(chosen) });
   const pages = Int32Array.from({ length: WARPS }, (_, warp) => warp * 512);
