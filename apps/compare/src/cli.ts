@@ -12,9 +12,10 @@ import {
   sweepCommand,
   validateCommand,
 } from '@hmm/cli';
+import { nouveauCorpora } from '@hmm/nouveau-model/conform';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
 import { litmusDevices, testDeviceFactory } from '@hmm/test-device';
-import * as corpora from '@hmm/test-device/conform';
+import { testDeviceCorpora } from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
 import { clients } from './clients.js';
@@ -31,6 +32,7 @@ await main({
     'hmm run first-example.hmm',
     'hmm compare first-example.hmm',
     'hmm validate tools/golden/h100-uvm/uvm-public.jsonl.gz',
+    'hmm conform --client nouveau tools/golden/nouveau-6.12/public.jsonl.gz',
   ],
   commands: [
     demoCommand(clients, recordedDemo),
@@ -42,7 +44,7 @@ await main({
     recordCommand(),
     sweepCommand(new URL('sweep-worker.js', import.meta.url)),
     validateCommand(captures),
-    conformCommand(corpora),
+    conformCommand(testDeviceCorpora, nouveauCorpora),
     litmusCommand({ create: litmusDevices, from: '@hmm/test-device', name: 'litmusDevices' }),
     mutantsCommand,
     benchCommand,

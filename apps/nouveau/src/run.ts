@@ -1,5 +1,6 @@
 import { type CommandBuilder, runCommand } from '@hmm/cli';
 import type { ClientFactory } from '@hmm/device';
+import { DEFAULT_RELEASE, RELEASES } from '@hmm/kernel';
 import { type NouveauClient, nouveauFactory } from '@hmm/nouveau-model';
 import { firmwareDirectory } from './firmware-directory.js';
 
@@ -8,9 +9,10 @@ const OPTIONS = [
   ['firmware', '--firmware <dir>', 'where the signed images are: a directory, all (default) or none'],
   [
     'kernel',
-    '--kernel <version>',
-    'whose nouveau: 6.12 (default), 6.1 with its known defects, or 6.19 with huge pages in device memory',
+    '--kernel <release>',
+    `whose nouveau: one of ${RELEASES.join(', ')} (default ${DEFAULT_RELEASE})`,
   ],
+  ['mended', '--mended <defects>', 'defects of the real driver that are mended: all, or names with commas'],
 ] as const;
 
 /**

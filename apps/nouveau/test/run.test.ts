@@ -90,12 +90,14 @@ describe('run', () => {
     expect(err).toContain('firmware is all, none, or a directory');
   });
 
-  test('--kernel 6.1 has the defects of 6.1: SVM_BIND of a file sends the stores of the GPU to a freed page', async () => {
+  test('SVM_BIND of a file sends the stores of the GPU to a freed page, unless that is mended', async () => {
     const file = join(folder, 'file.hmm');
     writeFileSync(file, 'file f 4KiB cpu write f = 5 svm_bind f gpu write f = 9 cpu read f -> x');
-    expect(json((await run('run', file, '--json')).out).run.values).toEqual({ x: [9] });
-    expect(json((await run('run', file, '--kernel', '6.1', '--json')).out).run.values).toEqual({ x: [5] });
-    expect((await run('run', file, '--kernel', '5.4')).code).toBe(2);
+    const mended = ['--mended', 'mapsRefusedPages'];
+    expect(json((await run('run', file, ...mended, '--json')).out).run.values).toEqual({ x: [9] });
+    expect(json((await run('run', file, '--json')).out).run.values).toEqual({ x: [5] });
+    expect((await run('run', file, '--mended', 'all', '--kernel', '5.4')).code).toBe(2);
+    expect((await run('run', file, '--mended', 'most')).code).toBe(2);
   });
 
   test('--kernel 6.19 brings 2 MiB home by one CPU fault, 6.12 a page at a time', async () => {

@@ -1,6 +1,6 @@
 import { conformCommand, main, runCommand } from '@hmm/cli';
 import { testDeviceFactory } from '@hmm/test-device';
-import * as corpora from '@hmm/test-device/conform';
+import { testDeviceCorpora } from '@hmm/test-device/conform';
 
 await main({
   name: 'hmm-test-device',
@@ -11,5 +11,5 @@ await main({
     'hmm-test-device run ioctls.hmm --gpu dmirror-coherent',
     'hmm-test-device conform tools/golden/linux-6.12/public.jsonl.gz',
   ],
-  commands: [runCommand([testDeviceFactory()]), conformCommand(corpora)],
+  commands: [runCommand([testDeviceFactory()]), conformCommand(testDeviceCorpora)],
 });

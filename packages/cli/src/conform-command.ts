@@ -3,65 +3,47 @@ import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { addConformResult, type ConformResult, emptyConformResult } from '@hmm/conform';
 import { HmmError, type KernelOptions, type Release } from '@hmm/kernel';
+import { Option } from 'commander';
 import { formatCount, formatShare, formatTable, wrapText } from '@hmm/report';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { fileReason, startsLikeGzip } from './input.js';
 import { jsonOption, releaseOption } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
 
-/** The stable result of a replay of recorded scripts. */
-export interface ConformResult {
-  readonly version: 1;
-  readonly scripts: number;
-  readonly ops: number;
-  readonly matched: number;
-  readonly families: Readonly<
-    Record<
-      string,
-      {
-        readonly scripts: number;
-        readonly scripts_matched: number;
-        readonly ops: number;
-        readonly matched: number;
-      }
-    >
-  >;
-  readonly mismatches: readonly {
-    readonly script: string;
-    readonly line: number;
-    readonly op: string;
-    readonly expected: unknown;
-    readonly got: unknown;
-  }[];
+/** How a device model replays recordings of the real device: the `conform` function of its entry of that name. */
+export interface CorpusReplayer {
+  /** For `--client`. */
+  readonly client: string;
+  /** What the recordings are of, after "recordings of". */
+  readonly of: string;
+  /** A corpus to show in the help. */
+  readonly example: string;
+  readonly conform: (lines: AsyncIterable<string>, options: KernelOptions) => Promise<ConformResult>;
 }
 
-/** How a device model replays recordings of the real device: the functions of its `conform` entry. */
-export interface CorpusReplayer<Result extends ConformResult> {
-  readonly conform: (lines: AsyncIterable<string>, options: KernelOptions) => Promise<Result>;
-  readonly emptyConformResult: () => Result;
-  readonly addConformResult: (into: Result, from: Result) => void;
-}
-
-/** `conform CORPUS…`: recordings of the real kernel's test device replayed on the model. */
-export function conformCommand<Result extends ConformResult>(
-  replayer: CorpusReplayer<Result>,
-): CommandBuilder {
+/** `conform CORPUS…`: recordings of real devices and drivers replayed on the models. The first replayer is the default. */
+export function conformCommand(first: CorpusReplayer, ...others: readonly CorpusReplayer[]): CommandBuilder {
+  const replayers = [first, ...others];
   return (parent, host, done) => {
-    const cmd = jsonOption(
-      releaseOption(
-        subcommand(parent, host, 'conform', [
-          'conform tools/golden/linux-6.12/public.jsonl.gz --json',
-          'conform tools/golden/linux-7.3/public.jsonl.gz --release 7.3',
-        ]),
-      ),
-    )
-      .description("replay recordings of the real kernel's HMM test device, operation by operation")
-      .argument('<corpus...>', 'corpora (JSON lines, gzip or plain), each on a machine of its own');
+    const examples = [
+      `conform ${first.example} --json`,
+      ...others.map(({ client, example }) => `conform --client ${client} ${example}`),
+    ];
+    const cmd = jsonOption(releaseOption(subcommand(parent, host, 'conform', examples)))
+      .description(`replay recordings of ${listed(replayers)}, operation by operation`)
+      .argument('<corpus...>', 'corpora (JSON lines, gzip or plain), each on a machine of its own')
+      .addOption(
+        new Option('--client <name>', 'whose recordings they are')
+          .choices(replayers.map(({ client }) => client))
+          .default(first.client),
+      );
     cmd.action(async (files: string[]) => {
-      const { json, release } = cmd.opts<{ json: boolean; release?: Release }>();
+      const { json, release, client } = cmd.opts<{ json: boolean; release?: Release; client: string }>();
+      const replayer = replayers.find((known) => known.client === client) ?? first;
       const options = release === undefined ? {} : { release };
-      const total = replayer.emptyConformResult();
+      const total = emptyConformResult();
       for (const file of files) {
         const message = await replayFile(replayer, options, file, total, host);
         if (message !== undefined) {
@@ -75,12 +57,18 @@ export function conformCommand<Result extends ConformResult>(
   };
 }
 
+function listed(replayers: readonly CorpusReplayer[]): string {
+  const names = replayers.map(({ of }) => of);
+  const last = names.pop() ?? '';
+  return names.length === 0 ? last : `${names.join(', ')} and ${last}`;
+}
+
 /** Replays one file into `total`; what is wrong with the file, or undefined. */
-async function replayFile<Result extends ConformResult>(
-  replayer: CorpusReplayer<Result>,
+async function replayFile(
+  replayer: CorpusReplayer,
   options: KernelOptions,
   file: string,
-  total: Result,
+  total: ConformResult,
   host: CommandHost,
 ): Promise<string | undefined> {
   try {
@@ -91,7 +79,7 @@ async function replayFile<Result extends ConformResult>(
       host.output.progress(`${file}: ${formatShare(bytes.bytesRead, size)}`);
     });
     const result = await replayLines(replayer, options, bytes, zipped ? bytes.pipe(createGunzip()) : bytes);
-    replayer.addConformResult(total, result);
+    addConformResult(total, result);
     host.output.progress('');
     return undefined;
   } catch (error) {
@@ -102,12 +90,12 @@ async function replayFile<Result extends ConformResult>(
 }
 
 /** Replays the lines of `text`, which comes from `file`. An error of either rejects, whoever is reading when it comes. */
-async function replayLines<Result extends ConformResult>(
-  replayer: CorpusReplayer<Result>,
+async function replayLines(
+  replayer: CorpusReplayer,
   options: KernelOptions,
   file: Readable,
   text: Readable,
-): Promise<Result> {
+): Promise<ConformResult> {
   const lines = createInterface({ input: text, crlfDelay: Infinity });
   const failure = new Promise<never>((_, reject) => {
     for (const source of [file, text, lines]) source.on('error', reject);

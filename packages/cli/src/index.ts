@@ -6,7 +6,7 @@ export * from './options.js';
 export * from './output.js';
 export { type RequestResult, readProgram, requestOf } from './program-input.js';
 export { chooseClient, chooseGpu, runCommand } from './run-command.js';
-export { type ConformResult, conformCommand, type CorpusReplayer } from './conform-command.js';
+export { conformCommand, type CorpusReplayer } from './conform-command.js';
 export {
   type CaptureValidator,
   formatValidation,

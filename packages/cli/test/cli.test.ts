@@ -7,12 +7,12 @@ import {
   type Application,
   compareCommand,
   conformCommand,
-  type ConformResult,
   type Output,
   runApplication,
   runCommand,
   validateCommand,
 } from '@hmm/cli';
+import type { ConformResult } from '@hmm/conform';
 import { HmmError } from '@hmm/kernel';
 import type { ClientFactory } from '@hmm/device';
 import { MIRROR_STEPS, MirrorClient } from '@hmm/machine/contract';
@@ -223,11 +223,11 @@ describe('recordings', () => {
     mismatches: [],
   });
   const conform = (matched: number, ...argv: string[]): Promise<Ran> => {
-    let total = result(0);
     return hmm(argv, [
       conformCommand({
-        emptyConformResult: () => (total = { ...result(0) }),
-        addConformResult: () => Object.assign(total, result(matched)),
+        client: 'none',
+        of: 'nothing',
+        example: 'corpus',
         conform: async (lines) => {
           for await (const line of lines) expect(line).toBe('line');
           return result(matched);
@@ -254,8 +254,9 @@ describe('recordings', () => {
       ['conform', cut],
       [
         conformCommand({
-          emptyConformResult: () => result(0),
-          addConformResult: () => undefined,
+          client: 'none',
+          of: 'nothing',
+          example: 'corpus',
           conform: () => Promise.reject(new HmmError('CORPUS', 'line 1: no operation', { line: 1 })),
         }),
       ],

@@ -18,7 +18,6 @@ import {
   VM_NOHUGEPAGE,
   VM_PFNMAP,
   VM_SHARED,
-  VM_SPECIAL,
   VM_WIPEONFORK,
   VM_WRITE,
   type Vma,
@@ -181,7 +180,7 @@ function advisedFlags(vma: Vma, advice: number): number {
     case MADV_KEEPONFORK:
       return flags & ~VM_WIPEONFORK;
     case MADV_HUGEPAGE:
-      return (flags & VM_SPECIAL) !== 0 ? -EINVAL : (flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+      return (flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
     case MADV_NOHUGEPAGE:
       return (flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
     default:

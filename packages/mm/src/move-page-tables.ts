@@ -1,15 +1,15 @@
 import { ENTRY_TABLE, LEVEL_PMD, LEVEL_PTE, type Task } from '@hmm/kernel';
-import { MMU_NOTIFY_UNMAP, mmHasNotifiers } from '@hmm/mmu-notifier';
+import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_UNMAP, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { splitHugePmd } from './huge-memory.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { accessPte } from './observe.js';
 import { findPmd, pmdAddrEnd } from './page-walk.js';
-import type { Vma } from './vma.js';
+import { VM_HUGETLB, type Vma } from './vma.js';
 
 /**
- * Moves the entries of `pages` pages at `from` to `to`, as they are; the old range is announced as UNMAP. rmap finds them
- * at the new place since the new VMA is in the old one's trees.
- * @returns false when page tables are used up: a part has been moved then. @kernel mm/mremap.c move_page_tables
+ * Moves the entries of `pages` pages at `from` to `to`, as they are; the old range is announced as UNMAP, of huge pages that
+ * were set aside as CLEAR. rmap finds them at the new place since the new VMA is in the old one's trees.
+ * @returns false when page tables are used up: a part has been moved then. @kernel mm/mremap.c move_page_tables, mm/hugetlb.c move_hugetlb_page_tables
  */
 export function* movePageTables(
   vma: Vma,
@@ -21,7 +21,8 @@ export function* movePageTables(
   if (pages === 0) return true;
   const { mm } = vma;
   const end = from + pages;
-  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, from, end) : undefined;
+  const event = (vma.flags & VM_HUGETLB) !== 0 ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_UNMAP;
+  const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, event, from, end) : undefined;
   let ok = true;
   for (let at = from; at < end && ok;) {
     const there = to + (at - from);

@@ -18,5 +18,8 @@ export * from './nouveau-svm-fault.js';
 export * from './nouveau-svmm.js';
 export * from './nvkm-device.js';
 export * from './nvkm-firmware.js';
+export * from './gpu-nvif-device.js';
+export * from './nouveau-behaviours.js';
+export * from './nvif.js';
 export * from './nvkm-vmm.js';
 export * from './tracepoints.js';

@@ -1,5 +1,4 @@
 import { EACCES, EFAULT, EIO, ENODEV, EPERM, type Task, vpnToHex } from '@hmm/kernel';
-import type { GpuInstance } from '@hmm/gpu';
 import type { NouveauDrm } from './nouveau-drv.js';
 import {
   FAULT_ACCESS_ATOMIC,
@@ -22,6 +21,9 @@ function accessName(access: number): string {
   }
 }
 
+/** Fruitless replays of one store after which a run takes its channel for spinning for ever. */
+const MAX_SPINS = 1000;
+
 /** Why a channel is dead. */
 export interface ChannelDeath {
   /** Page of the fault that was cancelled. */
@@ -39,17 +41,20 @@ export interface ChannelDeath {
 export class NouveauChannel {
   readonly drm: NouveauDrm;
   readonly cli: NouveauCli;
-  /** Its instance block, as the GPU knows it. */
-  readonly instance: GpuInstance;
+  /** Its instance pointer. */
+  readonly inst: number;
   /** Number, for log lines. */
   readonly chid: number;
-  /** Set when it was killed. */
+  /** Set when it was killed, or spins for ever. */
   death: ChannelDeath | undefined;
+  /** The page of the last store that was replayed without the right to it, and how often in a row. */
+  private spinning = -1;
+  private spins = 0;
 
-  constructor(drm: NouveauDrm, cli: NouveauCli, instance: GpuInstance) {
+  constructor(drm: NouveauDrm, cli: NouveauCli, inst: number) {
     this.drm = drm;
     this.cli = cli;
-    this.instance = instance;
+    this.inst = inst;
     this.chid = drm.nextChannel();
   }
 
@@ -65,7 +70,20 @@ export class NouveauChannel {
       `fifo: fault 0${access} [${accessName(access)}] at ${at} engine 00 [GR] reason 02 [PTE] on channel ${this.chid}`,
     );
     this.drm.printk(`fifo: channel ${this.chid}: killed`);
-    this.drm.gpu.closeInstance(this.instance);
+    this.drm.device.channelDel(this.inst);
+  }
+
+  /**
+   * A store to page `vpn` is replayed although its entry is read-only: it faults again, for ever. The real GPU spins until
+   * somebody brings the page home. Here a run has to end, and who explores has a limit of his own.
+   */
+  spin(vpn: number): void {
+    const { kernel, device } = this.drm;
+    this.spins = vpn === this.spinning ? this.spins + 1 : 1;
+    this.spinning = vpn;
+    if (this.spins < MAX_SPINS || kernel.sched.exploring || this.death !== undefined) return;
+    this.death = { vpn, errno: -EIO, reason: 'a store to a read-only page in device memory faults for ever' };
+    device.channelDel(this.inst);
   }
 }
 
@@ -84,21 +102,21 @@ function accessErrno(errno: number): number {
 export function* nouveauChannelNew(cli: NouveauCli): Task<NouveauChannel | number> {
   const { drm, svmm } = cli;
   if (drm.missingFirmware.length > 0) return -ENODEV;
-  const instance = svmm === undefined ? drm.gpu.openInstance() : drm.gpu.openInstance(svmm.vmm.table);
-  const channel = new NouveauChannel(drm, cli, instance);
+  const inst = drm.device.channelNew(svmm?.vmm);
+  const channel = new NouveauChannel(drm, cli, inst);
   drm.channels.push(channel);
-  if (svmm !== undefined) yield* drm.svm?.join(svmm, instance.id) ?? nothing();
+  if (svmm !== undefined) yield* drm.svm?.join(svmm, inst) ?? nothing();
   return channel;
 }
 
 /** Takes a channel down; what runs on it ends. @kernel drivers/gpu/drm/nouveau/nouveau_chan.c nouveau_channel_del */
 export function* nouveauChannelDel(channel: NouveauChannel): Task {
-  const { drm, instance } = channel;
+  const { drm, inst } = channel;
   const at = drm.channels.indexOf(channel);
   if (at < 0) return;
   drm.channels.splice(at, 1);
-  if (!instance.dead) drm.gpu.closeInstance(instance);
-  yield* drm.svm?.part(instance.id) ?? nothing();
+  drm.device.channelDel(inst);
+  yield* drm.svm?.part(inst) ?? nothing();
 }
 
 function* nothing(): Task {}

@@ -2,9 +2,10 @@ import type { Capability, ClientWorker, DeviceClient, DeviceCounters, OpenResult
 import type { GpuPreset } from '@hmm/gpu';
 import { ENODEV, ENOSYS, EOPNOTSUPP, type Kernel, type Task, errnoName } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
+import { GpuNvifDevice } from './gpu-nvif-device.js';
 import { NouveauChannel, nouveauChannelNew } from './nouveau-chan.js';
 import { NouveauDrm } from './nouveau-drv.js';
-import { nouveauSvmAvailable, type NouveauOptions } from './nouveau-options.js';
+import { nouveauBehaviours, nouveauSvmAvailable, type NouveauOptions } from './nouveau-options.js';
 import { NouveauProcess } from './nouveau-process.js';
 import { NouveauCli, nouveauSvmmInit } from './nouveau-svmm.js';
 
@@ -32,13 +33,17 @@ export class NouveauClient implements DeviceClient {
   readonly gpu: string;
   /** The driver itself, for who wants to look inside. */
   readonly drm: NouveauDrm;
+  /** The GPU under it. */
+  readonly device: GpuNvifDevice;
   private readonly options: NouveauClientOptions;
   private opened = 0;
 
   constructor(kernel: Kernel, memory: MemorySystem, preset: GpuPreset, options: NouveauClientOptions = {}) {
     this.gpu = preset.name;
     this.options = options;
-    this.drm = new NouveauDrm(kernel, memory, preset, options);
+    const does = nouveauBehaviours(kernel, options);
+    this.device = new GpuNvifDevice(kernel, memory, preset, does, options.vramPages);
+    this.drm = new NouveauDrm(memory, this.device, options);
   }
 
   /** What it would have written to the kernel log, oldest first. */
@@ -48,7 +53,7 @@ export class NouveauClient implements DeviceClient {
 
   /** Whether SVM works on this GPU with this firmware, and if not why. */
   capability(): Capability {
-    const { chip, missingFirmware, gpu } = this.drm;
+    const { chip, missingFirmware } = this.drm;
     const available = nouveauSvmAvailable(chip, this.options);
     if (!available.ok) return { ok: false, errno: -ENOSYS, reason: available.reason };
     const [first] = missingFirmware;
@@ -69,7 +74,7 @@ export class NouveauClient implements DeviceClient {
         faultMigration: false,
         advice: [],
         operations: [],
-        memoryPages: gpu.memoryPages,
+        memoryPages: this.device.gpu.memoryPages,
       },
     };
   }
@@ -94,7 +99,8 @@ export class NouveauClient implements DeviceClient {
       return { ok: false, errno: -ENODEV, reason: 'no channel could be made' };
     }
     this.opened++;
-    return { ok: true, process: new NouveauProcess(cli, svmm, channel, () => this.lastClose()) };
+    const { gpu } = this.device;
+    return { ok: true, process: new NouveauProcess(gpu, cli, svmm, channel, () => this.lastClose()) };
   }
 
   /**
@@ -102,14 +108,14 @@ export class NouveauClient implements DeviceClient {
    * `-EOPNOTSUPP` when more is in use.
    */
   *limitMemory(pages: number): Task<number> {
-    const { dmem } = this.drm;
-    if (dmem === undefined) return -EOPNOTSUPP;
-    return dmem.limit(pages) ? 0 : -EOPNOTSUPP;
+    if (this.drm.dmem === undefined) return -EOPNOTSUPP;
+    return this.device.limitVram(pages) ? 0 : -EOPNOTSUPP;
   }
 
   /** Totals since the client was made. */
   counters(): DeviceCounters {
-    const { counters, gpu } = this.drm;
+    const { counters } = this.drm;
+    const { gpu } = this.device;
     return {
       faults: counters.faults,
       batches: counters.batches,
@@ -133,9 +139,15 @@ export class NouveauClient implements DeviceClient {
     };
   }
 
-  /** After the last process has closed the device, the driver is unloaded: device memory is emptied. */
+  /**
+   * The last process has closed the device: nothing happens to what is in device memory, whose pages name mirrors that are gone
+   * now. Where that is mended it comes home.
+   */
   private *lastClose(): Task {
     this.opened--;
-    if (this.opened === 0 && this.drm.dmem !== undefined) yield* this.drm.dmem.evictAll();
+    const { dmem, does } = this.drm;
+    if (this.opened === 0 && !does.keepsFreedSvmm) yield* dmem?.evictAll() ?? nothing();
   }
 }
+
+function* nothing(): Task {}

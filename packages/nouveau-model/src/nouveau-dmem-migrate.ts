@@ -1,7 +1,6 @@
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
-  MIGRATE_PFN_SHIFT,
   MIGRATE_PFN_WRITE,
   MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_SYSTEM,
@@ -12,11 +11,17 @@ import {
   migrateVmaSetup,
   type MigrateVma,
 } from '@hmm/migrate';
-import { ENODEV, HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { ENODEV, HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SHIFT, PAGE_SIZE, type Task } from '@hmm/kernel';
 import { type Vma, folioPut, NO_PFN } from '@hmm/mm';
 import type { NouveauDmem } from './nouveau-dmem.js';
 import type { NouveauSvmm } from './nouveau-svmm.js';
-import { NVIF_VMM_PFNMAP_V0_V, NVIF_VMM_PFNMAP_V0_VRAM, NVIF_VMM_PFNMAP_V0_W } from './nvkm-vmm.js';
+import {
+  HPAGE_PMD_SHIFT,
+  NVIF_VMM_PFNMAP_V0_V,
+  NVIF_VMM_PFNMAP_V0_VRAM,
+  NVIF_VMM_PFNMAP_V0_W,
+  PFN_LANES,
+} from './nvif.js';
 import { TP_MIGRATE_TO_VRAM } from './tracepoints.js';
 
 /** Pages of one piece of a migration: what one list of DMA segments holds. @kernel include/linux/scatterlist.h */
@@ -25,8 +30,10 @@ export const SG_MAX_SINGLE_ALLOC = 128;
 /** A piece on its way to the GPU: the slots, what the GPU shall map, and the copies under way. */
 interface Piece {
   readonly args: MigrateVma;
-  /** `NVIF_VMM_PFNMAP_V0_*` by slot, of 2 MiB for a compound one; 0 for a slot that is not migrated. */
+  /** An entry a page, as `NvifVmm.pfnmap` takes it; of a compound slot only the first means something. */
   readonly phys: Int32Array;
+  /** Order of the last slot that got device memory. */
+  order: number;
   /** Bytes that cross the link. */
   bytes: number;
   /** Time of the copies, ns. */
@@ -35,8 +42,7 @@ interface Piece {
 
 /**
  * Moves what can be moved of [start, end) in one VMA to device memory and maps it there, in pieces of at most
- * {@link SG_MAX_SINGLE_ALLOC} pages. From 6.19 on they have 512, and one that is the 2 MiB of a huge page moves as that:
- * only a range that begins on such a boundary has pieces that are. The caller holds `mmap_lock`.
+ * {@link SG_MAX_SINGLE_ALLOC} pages. With large device memory they have 512, and a huge page that lies in one moves whole. The caller holds `mmap_lock`.
  * @returns 0, `-ENODEV` (no device memory), or what `migrate_vma_setup` refuses the VMA with.
  * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_vma
  */
@@ -46,13 +52,13 @@ export function* nouveauDmemMigrateVma(
   start: number,
   end: number,
 ): Task<number> {
-  const { dmem, owner } = svmm.drm;
+  const { dmem, owner, does } = svmm.drm;
   if (dmem === undefined) return -ENODEV;
-  const large = svmm.drm.version === '6.19';
+  const large = does.largeDeviceMemory;
   const max = Math.min(large ? HPAGE_PMD_NR : SG_MAX_SINGLE_ALLOC, end - start);
   const src = new Int32Array(max);
   const dst = new Int32Array(max);
-  const phys = new Int32Array(max);
+  const phys = new Int32Array(PFN_LANES * max);
   let at = start;
   for (let left = end - start; left > 0; left -= max) {
     const args: MigrateVma = {
@@ -69,7 +75,7 @@ export function* nouveauDmemMigrateVma(
     };
     const ret = yield* migrateVmaSetup(args);
     if (ret !== 0) return ret;
-    if (args.cpages > 0) yield* migrateChunk(dmem, svmm, { args, phys, bytes: 0, ns: 0 });
+    if (args.cpages > 0) yield* migrateChunk(dmem, svmm, { args, phys, order: 0, bytes: 0, ns: 0 });
     at = args.end;
   }
   return 0;
@@ -85,21 +91,25 @@ function* migrateChunk(dmem: NouveauDmem, svmm: NouveauSvmm, piece: Piece): Task
   const { args } = piece;
   const { drm } = dmem;
   const count = args.end - args.start;
-  if (!drm.quirks.keepsSourceMappings) {
+  if (!drm.does.keepsSourceMappings) {
     if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
     yield* svmm.invalidate(args.start, args.end);
     svmm.mutex.unlock();
   }
   let copies = 0;
   for (let i = 0; i < count; i += slotPages(args.dst[i] ?? 0)) {
-    args.dst[i] = migrateCopyOne(dmem, svmm, piece, i);
+    const slot = migrateCopyOne(dmem, svmm, piece, i);
+    args.dst[i] = slot;
+    if (slot !== 0) piece.order = slotPages(slot) === 1 ? 0 : HPAGE_PMD_ORDER;
     copies++;
   }
   yield* drm.kernel.sched.delay(copies * drm.cost.migratePage.value);
+  drm.device.fence();
   yield* migrateVmaPages(args);
   yield* fenceDone(dmem, piece.ns);
   drm.counters.user.toDevice += piece.bytes;
   drm.kernel.emit(TP_MIGRATE_TO_VRAM, args.start, count, piece.bytes);
+  if (!drm.does.mapsRefusedPages) dropRefused(piece, count);
   yield* pfnsMap(svmm, piece, count);
   yield* migrateVmaFinalize(args);
 }
@@ -110,9 +120,9 @@ function* migrateChunk(dmem: NouveauDmem, svmm: NouveauSvmm, piece: Piece): Task
  * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_copy_one
  */
 function migrateCopyOne(dmem: NouveauDmem, svmm: NouveauSvmm, piece: Piece, i: number): number {
-  const { kernel, memory, gpu } = dmem.drm;
+  const { kernel, memory, device } = dmem.drm;
   const src = piece.args.src[i] ?? 0;
-  piece.phys[i] = 0;
+  piece.phys[PFN_LANES * i] = 0;
   if ((src & MIGRATE_PFN_MIGRATE) === 0) return 0;
   const pages = slotPages(src);
   const dpage = dmem.pageAllocLocked(svmm.id, pages === 1 ? 0 : HPAGE_PMD_ORDER);
@@ -124,35 +134,54 @@ function migrateCopyOne(dmem: NouveauDmem, svmm: NouveauSvmm, piece: Piece, i: n
     folioPut(memory, dpage);
     return 0;
   }
-  for (let part = 0; part < pages; part++) {
-    if (spage === NO_PFN) memory.data.fillPage(dpage + part, 0);
-    else memory.data.copyPage(dpage + part, spage + part);
-  }
-  if (spage !== NO_PFN) {
-    piece.ns += gpu.copyEngine.book(pages * PAGE_SIZE, true);
+  if (spage === NO_PFN) piece.ns += device.clear(dpage, pages);
+  else {
+    piece.ns += device.copyIn(dpage, spage, pages);
     piece.bytes += pages * PAGE_SIZE;
   }
-  piece.phys[i] =
-    NVIF_VMM_PFNMAP_V0_V |
-    NVIF_VMM_PFNMAP_V0_VRAM |
-    ((src & MIGRATE_PFN_WRITE) !== 0 ? NVIF_VMM_PFNMAP_V0_W : 0);
+  const write = (src & MIGRATE_PFN_WRITE) !== 0 ? NVIF_VMM_PFNMAP_V0_W : 0;
+  piece.phys[PFN_LANES * i] = NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_VRAM | write;
+  piece.phys[PFN_LANES * i + 1] = dpage;
   return migratePfn(dpage) | (src & MIGRATE_PFN_COMPOUND);
 }
 
-/** Maps a piece on the GPU; slots that did not migrate are left unmapped. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_pfns_map */
+/** Only where that is mended: what the core did not move is not mapped. */
+function dropRefused({ args, phys }: Piece, count: number): void {
+  for (let i = 0; i < count; i++)
+    if (((args.src[i] ?? 0) & MIGRATE_PFN_MIGRATE) === 0) phys[PFN_LANES * i] = 0;
+}
+
+/**
+ * Maps a piece on the GPU, all of it at once; pages that did not get device memory are left unmapped, also those that had some
+ * already. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_pfns_map
+ */
 function* pfnsMap(svmm: NouveauSvmm, piece: Piece, count: number): Task {
-  const { args, phys } = piece;
-  const { kernel, cost, quirks } = svmm.drm;
+  const { start, end } = piece.args;
+  const { kernel, cost, does } = svmm.drm;
   if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
-  for (let i = 0; i < count; i += slotPages(args.dst[i] ?? 0)) {
-    const slot = args.dst[i] ?? 0;
-    const moved = ((args.src[i] ?? 0) & MIGRATE_PFN_MIGRATE) !== 0;
-    const flags = moved || quirks.mapsFailedSlots ? (phys[i] ?? 0) : 0;
-    const order = slotPages(slot) === 1 ? 0 : HPAGE_PMD_ORDER;
-    svmm.vmm.pfnmap(args.start + i, order, slot >>> MIGRATE_PFN_SHIFT, flags);
-  }
+  let ret = 0;
+  if (!does.largeDeviceMemory) ret = svmm.vmm.pfnmap(start, PAGE_SHIFT, piece.phys, count);
+  else if (does.orderAsPageShift) ret = svmm.vmm.pfnmap(start, piece.order, piece.phys, count);
+  else ret = mapBySize(svmm, piece, count);
+  if (ret !== 0 && !does.ignoresMapFailure) svmm.vmm.pfnclr(Math.max(start, unmanagedEnd(svmm, start)), end);
   yield* kernel.sched.delay(cost.pfnmap.value);
   svmm.mutex.unlock();
+}
+
+/** Where the unmanaged interval ends if page `vpn` is in it. */
+function unmanagedEnd({ unmanaged }: NouveauSvmm, vpn: number): number {
+  return vpn >= unmanaged.start && vpn < unmanaged.limit ? unmanaged.limit : vpn;
+}
+
+/** As the map is meant where there are folios: each slot by its own size. Only where that defect is mended. */
+function mapBySize(svmm: NouveauSvmm, { args, phys }: Piece, count: number): number {
+  let ret = 0;
+  for (let i = 0; i < count; i += slotPages(args.dst[i] ?? 0)) {
+    const shift = slotPages(args.dst[i] ?? 0) === 1 ? PAGE_SHIFT : HPAGE_PMD_SHIFT;
+    const entry = phys.subarray(PFN_LANES * i, PFN_LANES * (i + 1));
+    ret = svmm.vmm.pfnmap(args.start + i, shift, entry, 1) || ret;
+  }
+  return ret;
 }
 
 /** Waits, busily, for copies under way. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_fence_done */

@@ -1,16 +1,16 @@
-import { HPAGE_PMD_ORDER, SpinLock, type Task } from '@hmm/kernel';
+import { HPAGE_PMD_NR, HPAGE_PMD_ORDER, SpinLock, type Task } from '@hmm/kernel';
 import { MEMORY_DEVICE_PRIVATE, NO_PFN, type DevPagemapOps } from '@hmm/mm';
 import { memremapPages, zoneDeviceFolioInit } from '@hmm/migrate';
-import { DMEM_CHUNK_NPAGES, type NouveauDmemChunk } from './nouveau-dmem-chunk.js';
+import { dmemChunkNpages, dmemSmallPages, type NouveauDmemChunk } from './nouveau-dmem-chunk.js';
 import { nouveauDmemEvictChunk, nouveauDmemMigrateToRam } from './nouveau-dmem-home.js';
 import type { NouveauDrm } from './nouveau-drv.js';
-import { TP_CHUNK } from './tracepoints.js';
+import { TP_CHUNK, TP_PAGE_FREE } from './tracepoints.js';
 
 /**
- * The device memory of one GPU, as far as SVM uses it. Chunks of 2 MiB are added when the free list is empty and are
+ * The device memory of one GPU, as far as SVM uses it. Chunks are added when the free list is empty and are
  * kept until the driver is unloaded; there is no reclaim and no eviction under pressure. Free pages are one stack for
- * the whole device, linked through the frames' `private` word, which for a page in use names its svmm. Free folios of 2 MiB
- * (from 6.19 on) are another; a folio that was split comes back page by page, and never becomes whole again.
+ * the whole device, linked through the frames' `private` word, which for a page in use names its svmm. Free folios of 2 MiB,
+ * where there are any, are another; a folio that was split comes back page by page, and never becomes whole again.
  * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem
  */
 export class NouveauDmem {
@@ -21,16 +21,16 @@ export class NouveauDmem {
   private readonly lock: SpinLock;
   private freePages = NO_PFN;
   private freeFolios = NO_PFN;
-  private maxChunks: number;
+  private readonly chunkPages: number;
   private readonly ops: DevPagemapOps;
-  /** Number of the chunk, from 1, by frame divided by 512. */
+  /** Number of the chunk, from 1, by frame divided by the pages of a chunk's smallest unit, 512. */
   private readonly chunkNumbers: Int32Array;
 
   constructor(drm: NouveauDrm) {
     this.drm = drm;
     this.lock = new SpinLock(drm.kernel.sched, 'dmem->lock');
-    this.chunkNumbers = new Int32Array(Math.ceil(drm.memory.config.frames / DMEM_CHUNK_NPAGES));
-    this.maxChunks = Math.floor(drm.gpu.memoryPages / DMEM_CHUNK_NPAGES);
+    this.chunkPages = dmemChunkNpages(drm.does);
+    this.chunkNumbers = new Int32Array(Math.ceil(drm.memory.config.frames / HPAGE_PMD_NR));
     this.ops = {
       pageFree: (pfn) => {
         this.folioFree(pfn, 0);
@@ -48,14 +48,6 @@ export class NouveauDmem {
   /** Pages in use. */
   get used(): number {
     return this.chunks.reduce((sum, chunk) => sum + chunk.callocated, 0);
-  }
-
-  /** Allows no more than `pages` pages of chunks from now on; false when there are more already. */
-  limit(pages: number): boolean {
-    const max = Math.floor(pages / DMEM_CHUNK_NPAGES);
-    if (this.chunks.length > max) return false;
-    this.maxChunks = max;
-    return true;
   }
 
   /**
@@ -84,40 +76,52 @@ export class NouveauDmem {
 
   /** The chunk that frame `pfn` is in. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_page_to_chunk */
   chunkOf(pfn: number): NouveauDmemChunk | undefined {
-    return this.chunks[(this.chunkNumbers[Math.floor(pfn / DMEM_CHUNK_NPAGES)] ?? 0) - 1];
+    return this.chunks[(this.chunkNumbers[Math.floor(pfn / HPAGE_PMD_NR)] ?? 0) - 1];
+  }
+
+  /** The page of device memory behind frame `pfn`. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_addr */
+  vramPage(pfn: number): number {
+    const chunk = this.chunkOf(pfn);
+    return chunk === undefined ? -1 : chunk.vram + pfn - chunk.first;
   }
 
   /**
-   * Adds a chunk: takes a range of the physical address space, allocates and pins 2 MiB of device memory, makes its
-   * struct pages. All of it but the last page goes on the free list, lowest first; the last is returned. For order 9 the
-   * whole chunk is.
+   * Adds a chunk, of pages or of folios: takes a range of the physical address space, allocates and pins device memory, makes
+   * its struct pages. All of it goes on the free list, lowest first; what is on top then is returned.
    * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_chunk_alloc
    */
   private chunkAlloc(order: number): number {
-    const { kernel, memory, owner } = this.drm;
-    if (this.chunks.length >= this.maxChunks || kernel.shouldFail('nouveau_dmem_chunk')) return NO_PFN;
-    const pagemap = memremapPages(memory, {
-      type: MEMORY_DEVICE_PRIVATE,
-      nr: DMEM_CHUNK_NPAGES,
-      owner,
-      ops: this.ops,
-    });
-    if (typeof pagemap === 'number') return NO_PFN;
+    const { kernel, memory, owner, device, does } = this.drm;
+    const nr = this.chunkPages;
+    if (kernel.shouldFail('nouveau_dmem_chunk')) return NO_PFN;
+    const vram = device.vramNew(nr);
+    if (vram < 0) return NO_PFN;
+    const pagemap = memremapPages(memory, { type: MEMORY_DEVICE_PRIVATE, nr, owner, ops: this.ops });
+    if (typeof pagemap === 'number') {
+      device.vramDel(vram, nr);
+      return NO_PFN;
+    }
     const first = pagemap.start;
-    this.chunks.push({ first, pagemap, callocated: 0 });
-    this.chunkNumbers[Math.floor(first / DMEM_CHUNK_NPAGES)] = this.chunks.length;
-    kernel.emit(TP_CHUNK, first, DMEM_CHUNK_NPAGES, this.chunks.length);
-    if (order > 0) return first;
-    const last = first + DMEM_CHUNK_NPAGES - 1;
+    this.chunks.push({ first, vram, pagemap, callocated: 0 });
+    this.chunkNumbers.fill(
+      this.chunks.length,
+      Math.floor(first / HPAGE_PMD_NR),
+      Math.ceil((first + nr) / HPAGE_PMD_NR),
+    );
+    kernel.emit(TP_CHUNK, first, nr, this.chunks.length);
     this.lock.lock();
-    for (let pfn = first; pfn < last; pfn++) this.pushFree(pfn, 0);
+    if (order > 0) for (let pfn = first; pfn < first + nr; pfn += HPAGE_PMD_NR) this.pushFree(pfn, order);
+    else for (let pfn = first; pfn < first + dmemSmallPages(does); pfn++) this.pushFree(pfn, 0);
+    const given = this.popFree(order);
     this.lock.unlock();
-    return last;
+    return given;
   }
 
   /** The last reference of a page, or of a folio, is gone. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_free */
   private folioFree(pfn: number, order: number): void {
+    const { kernel } = this.drm;
     const chunk = this.chunkOf(pfn);
+    if (kernel.trace.on) kernel.emit(TP_PAGE_FREE, pfn, 2 ** order, 0);
     this.lock.lock();
     this.pushFree(pfn, order);
     if (chunk !== undefined) chunk.callocated -= 2 ** order;

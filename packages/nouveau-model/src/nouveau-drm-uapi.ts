@@ -32,7 +32,7 @@ export interface DrmNouveauSvmBind {
   readonly header: number;
   /** First byte; rounded down to a page. */
   readonly vaStart: number;
-  /** One past the last byte; rounded down to a page. */
+  /** One past the last byte; rounded up to a page. */
   readonly vaEnd: number;
   /** Ignored. */
   readonly npages: number;
@@ -77,7 +77,7 @@ export function svmBindCheck(args: DrmNouveauSvmBind): number {
   const { header } = args;
   if (args.reserved0 !== 0 || args.reserved1 !== 0) return -EINVAL;
   if (header < 0 || header >= VALID_HEADER) return -EINVAL;
-  if (Math.floor(args.vaStart / PAGE_SIZE) >= Math.floor(args.vaEnd / PAGE_SIZE)) return -EINVAL;
+  if (Math.floor(args.vaStart / PAGE_SIZE) >= Math.ceil(args.vaEnd / PAGE_SIZE)) return -EINVAL;
   const command = field(header, NOUVEAU_SVM_BIND_COMMAND_SHIFT, NOUVEAU_SVM_BIND_COMMAND_BITS);
   if (command !== NOUVEAU_SVM_BIND_COMMAND__MIGRATE) return -EINVAL;
   const target = field(header, NOUVEAU_SVM_BIND_TARGET_SHIFT, NOUVEAU_SVM_BIND_TARGET_BITS);

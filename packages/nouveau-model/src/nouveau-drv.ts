@@ -1,20 +1,19 @@
-import { SystemFrames } from '@hmm/device';
-import { Gpu, type GpuPreset } from '@hmm/gpu';
-import { HmmError, type Kernel, Mutex, type Release } from '@hmm/kernel';
+import { type Kernel, Mutex } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
+import type { NouveauBehaviours } from './nouveau-behaviours.js';
 import type { NouveauChannel } from './nouveau-chan.js';
-import { nouveauCost, type NouveauCost } from './nouveau-cost.js';
+import type { NouveauCost } from './nouveau-cost.js';
 import { NouveauCounters } from './nouveau-counters.js';
 import { NouveauDmem } from './nouveau-dmem.js';
 import {
+  nouveauBehaviours,
   nouveauDmemAvailable,
-  nouveauQuirks,
   nouveauSvmAvailable,
   type NouveauOptions,
-  type NouveauQuirks,
 } from './nouveau-options.js';
 import { NouveauSvm } from './nouveau-svm.js';
-import { nvkmChipOf, type NvkmChip } from './nvkm-device.js';
+import type { NvifDevice } from './nvif.js';
+import type { NvkmChip } from './nvkm-device.js';
 import { nvkmFirmwareLoad } from './nvkm-firmware.js';
 
 /** Where the modelled card sits. */
@@ -28,12 +27,11 @@ const PCI_NAME = '0000:01:00.0';
 export class NouveauDrm {
   readonly kernel: Kernel;
   readonly memory: MemorySystem;
-  readonly chip: NvkmChip;
-  readonly gpu: Gpu;
+  /** The GPU under it. */
+  readonly device: NvifDevice;
   readonly options: NouveauOptions;
-  readonly version: Release;
-  readonly quirks: NouveauQuirks;
-  readonly cost: NouveauCost;
+  /** What this release's driver does, with what is mended. */
+  readonly does: NouveauBehaviours;
   readonly counters = new NouveauCounters();
   /** The drm device as an owner of device memory and of notifier events. */
   readonly owner: number;
@@ -49,25 +47,27 @@ export class NouveauDrm {
   readonly channels: NouveauChannel[] = [];
   private lastChannel = 0;
 
-  constructor(kernel: Kernel, memory: MemorySystem, preset: GpuPreset, options: NouveauOptions = {}) {
+  constructor(memory: MemorySystem, device: NvifDevice, options: NouveauOptions = {}) {
+    const { kernel } = memory;
     this.kernel = kernel;
     this.memory = memory;
-    const chip = nvkmChipOf(preset.chip, preset.architecture);
-    if (chip === undefined) throw new HmmError('NO_CHIP', `nouveau knows no family ${preset.architecture}`);
-    this.chip = chip;
+    this.device = device;
     this.options = options;
-    this.version = options.kernel ?? kernel.release;
-    this.quirks = { ...nouveauQuirks(this.version), ...options.quirks };
-    this.cost = nouveauCost(preset);
-    const { vramPages } = options;
-    this.gpu = new Gpu(kernel, preset, vramPages === undefined ? {} : { memoryPages: vramPages });
-    this.gpu.foreign = new SystemFrames(memory);
+    this.does = nouveauBehaviours(kernel, options);
     this.owner = kernel.allocIds(1);
-    const firmware = nvkmFirmwareLoad(this.chip, options.firmware ?? (() => true));
+    const firmware = nvkmFirmwareLoad(device.chip, options.firmware ?? (() => true));
     this.missingFirmware = firmware.missing;
     for (const line of firmware.log) this.printk(line);
-    this.dmem = nouveauDmemAvailable(this.chip) ? new NouveauDmem(this) : undefined;
-    this.svm = nouveauSvmAvailable(this.chip, options).ok ? new NouveauSvm(this) : undefined;
+    this.dmem = nouveauDmemAvailable(device.chip) ? new NouveauDmem(this) : undefined;
+    this.svm = nouveauSvmAvailable(device.chip, options).ok ? new NouveauSvm(this) : undefined;
+  }
+
+  get chip(): NvkmChip {
+    return this.device.chip;
+  }
+
+  get cost(): NouveauCost {
+    return this.device.cost;
   }
 
   /** Writes a line to the kernel log, with the device in front. */
@@ -77,7 +77,7 @@ export class NouveauDrm {
 
   /** The channel with this instance; undefined where it is gone. */
   channelOf(inst: number): NouveauChannel | undefined {
-    return this.channels.find((channel) => channel.instance.id === inst);
+    return this.channels.find((channel) => channel.inst === inst);
   }
 
   /** The number of the next channel. */

@@ -1,14 +1,15 @@
 import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
-import { PAGE_SIZE, RELEASES } from '@hmm/kernel';
+import { isRelease, PAGE_SIZE, RELEASES } from '@hmm/kernel';
 import { NOUVEAU_NAMING } from './nouveau-naming.js';
 import { NouveauClient, type NouveauClientOptions } from './nouveau-client.js';
 import {
-  NOUVEAU_KERNELS,
-  nouveauQuirks,
-  type NouveauOptions,
-  type NouveauQuirks,
-} from './nouveau-options.js';
+  isNouveauDefect,
+  NOUVEAU_BEHAVIOURS,
+  NOUVEAU_DEFECTS,
+  type NouveauDefect,
+} from './nouveau-behaviours.js';
+import type { NouveauOptions } from './nouveau-options.js';
 import type { FirmwareSource } from './nvkm-firmware.js';
 
 /** Which images a directory holds; undefined where there is no such directory. Reading it is the application's. */
@@ -53,17 +54,17 @@ export function nouveauFactory(
     title: 'nouveau SVM of Linux 6.12',
     gpus: ['p100', ...GPU_PRESETS.map(({ name }) => name).filter((name) => name !== 'p100')],
     settings: {
-      kernel:
-        'kernel whose nouveau is modelled: 6.1 with its defects, 6.12, or 6.19 with huge pages in device memory',
+      kernel: `release whose nouveau is modelled: ${RELEASES.join(', ')}`,
       firmware: 'all signed images (default), none, or a directory that holds them',
       gsp: 'on: GSP-RM runs Turing and Ampere GPUs',
       vram: 'device memory, MiB',
-      quirks: `defects to switch on: ${Object.keys(nouveauQuirks('6.1')).join(', ')}`,
+      mended: `defects that are mended: all, or some of ${NOUVEAU_DEFECTS.join(', ')}`,
     },
     rules: RULES,
     steps: STEPS,
     naming: NOUVEAU_NAMING,
     release: (settings) => RELEASES.find((release) => release === settings.get('kernel')),
+    behaviours: Object.keys(NOUVEAU_BEHAVIOURS),
     create({ kernel, memory }, gpu, settings) {
       const preset = findGpuPreset(gpu);
       if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
@@ -89,10 +90,8 @@ function optionsOf(
 
 function optionOf(key: string, value: string, directories: FirmwareDirectories): NouveauOptions | string {
   switch (key) {
-    case 'kernel': {
-      const kernel = NOUVEAU_KERNELS.find((known) => known === value);
-      return kernel === undefined ? `kernel is 6.1, 6.12 or 6.19, not ${value}` : { kernel };
-    }
+    case 'kernel':
+      return isRelease(value) ? {} : `kernel is one of ${RELEASES.join(', ')}, not ${value}`;
     case 'firmware':
       return firmwareOf(value, directories);
     case 'gsp':
@@ -100,8 +99,8 @@ function optionOf(key: string, value: string, directories: FirmwareDirectories):
     case 'vram':
       if (!/^[1-9]\d*$/.test(value)) return `vram is a whole number of MiB, not ${value}`;
       return { vramPages: (Number(value) * 1024 * 1024) / PAGE_SIZE };
-    case 'quirks':
-      return quirksOf(value);
+    case 'mended':
+      return mendedOf(value);
     default:
       return `nouveau has no setting called ${key}`;
   }
@@ -115,16 +114,12 @@ function firmwareOf(value: string, directories: FirmwareDirectories): NouveauOpt
   return `firmware is all, none, or a directory: there is none called ${value}`;
 }
 
-function quirksOf(value: string): NouveauOptions | string {
-  const known = Object.keys(nouveauQuirks('6.1'));
-  const quirks: Partial<Record<keyof NouveauQuirks, boolean>> = {};
+function mendedOf(value: string): NouveauOptions | string {
+  if (value === 'all') return { mended: value };
+  const mended: NouveauDefect[] = [];
   for (const name of value.split(',')) {
-    if (!isQuirk(name)) return `there is no quirk ${name} (quirks: ${known.join(', ')})`;
-    quirks[name] = true;
+    if (!isNouveauDefect(name)) return `there is no defect ${name} (defects: ${NOUVEAU_DEFECTS.join(', ')})`;
+    mended.push(name);
   }
-  return { quirks };
-}
-
-function isQuirk(name: string): name is keyof NouveauQuirks {
-  return Object.hasOwn(nouveauQuirks('6.1'), name);
+  return { mended };
 }

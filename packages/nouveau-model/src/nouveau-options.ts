@@ -1,58 +1,15 @@
-import type { Release } from '@hmm/kernel';
+import type { Kernel } from '@hmm/kernel';
+import {
+  NOUVEAU_BEHAVIOURS,
+  NOUVEAU_DEFECTS,
+  type NouveauBehaviours,
+  type NouveauDefect,
+} from './nouveau-behaviours.js';
 import type { NvkmChip } from './nvkm-device.js';
 import type { FirmwareSource } from './nvkm-firmware.js';
 
-/**
- * Kernels whose nouveau can be modelled: 6.12 with the defects of {@link NouveauQuirks} mended, 6.1 with them, and 6.19,
- * which is 6.12 with huge pages in device memory.
- */
-export const NOUVEAU_KERNELS = ['6.12', '6.1', '6.19'] as const;
-
-/** One of {@link NOUVEAU_KERNELS}. */
-export type NouveauKernel = (typeof NOUVEAU_KERNELS)[number];
-
-/** Behaviours that are defects of the real driver, each by a name of its own. */
-export interface NouveauQuirks {
-  /** After one atomic fault, all later faults of the same work item take the atomic path, even reads. */
-  readonly stickyAtomic: boolean;
-  /** SVM_BIND maps also the slots that `migrate_vma_pages` refused: the GPU then uses freed device pages. */
-  readonly mapsFailedSlots: boolean;
-  /** SVM_BIND leaves the GPU's old mappings in place while it copies: a GPU store in between is lost. */
-  readonly keepsSourceMappings: boolean;
-  /** A copy home that the engine fails silently shows the process what the frame held before, not zeroes. */
-  readonly leaksOnCopyError: boolean;
-  /**
-   * An atomic that has to be retried takes the taking back of its own exclusive entry for another change of the
-   * address space, for a second; then the channel is killed. So does each atomic on a page in device memory, since
-   * bringing that home is such a change.
-   */
-  readonly livelocksOnExclusive: boolean;
-}
-
-const NO_QUIRKS: NouveauQuirks = {
-  stickyAtomic: false,
-  mapsFailedSlots: false,
-  keepsSourceMappings: false,
-  leaksOnCopyError: false,
-  livelocksOnExclusive: false,
-};
-
-/** The defects that `kernel` has unless told otherwise. */
-export function nouveauQuirks(kernel: Release): NouveauQuirks {
-  if (kernel !== '6.1') return NO_QUIRKS;
-  return {
-    stickyAtomic: true,
-    mapsFailedSlots: true,
-    keepsSourceMappings: true,
-    leaksOnCopyError: true,
-    livelocksOnExclusive: true,
-  };
-}
-
 /** What a nouveau is loaded with; every field has a default. */
 export interface NouveauOptions {
-  /** Whose nouveau it is: by default that of the core it is loaded into. Device memory in huge pages needs a core that has them. */
-  readonly kernel?: NouveauKernel;
   /** Which firmware images exist; all of them by default. */
   readonly firmware?: FirmwareSource;
   /** `nouveau.config=NvGspRm=1` on Turing and Ampere, which otherwise run without GSP-RM. */
@@ -61,8 +18,15 @@ export interface NouveauOptions {
   readonly configSvm?: boolean;
   /** Device memory for buffer objects, pages; the preset's by default. */
   readonly vramPages?: number;
-  /** Switches single defects on or off. */
-  readonly quirks?: Partial<NouveauQuirks>;
+  /** Defects that are mended: all, or by name; none by default. */
+  readonly mended?: 'all' | readonly NouveauDefect[];
+}
+
+/** What the driver of `kernel`'s release does when it is loaded with `options`. */
+export function nouveauBehaviours(kernel: Kernel, { mended = [] }: NouveauOptions): NouveauBehaviours {
+  const without: Partial<Record<NouveauDefect, boolean>> = {};
+  for (const name of mended === 'all' ? NOUVEAU_DEFECTS : mended) without[name] = false;
+  return { ...kernel.behaviours(NOUVEAU_BEHAVIOURS), ...without };
 }
 
 /** Whether SVM_INIT works on a chip, and if not what stands in its way. */

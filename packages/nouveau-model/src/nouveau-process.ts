@@ -8,7 +8,7 @@ import {
   RES_DEVICE_WRITE,
   type StreamResult,
 } from '@hmm/device';
-import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses } from '@hmm/gpu';
+import { type Gpu, GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuInstance } from '@hmm/gpu';
 import { EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { type NouveauChannel, nouveauChannelDel } from './nouveau-chan.js';
 import { svmBindMigrate } from './nouveau-drm-uapi.js';
@@ -22,13 +22,15 @@ export class NouveauProcess implements DeviceProcess {
   readonly cli: NouveauCli;
   readonly svmm: NouveauSvmm;
   readonly channel: NouveauChannel;
+  private readonly gpu: Gpu;
   private readonly onClose: () => Task;
   private closed = false;
   /** Calls that are running: the file is released after the last of them. */
   private ioctls = 0;
   private readonly idleChannel: number;
 
-  constructor(cli: NouveauCli, svmm: NouveauSvmm, channel: NouveauChannel, onClose: () => Task) {
+  constructor(gpu: Gpu, cli: NouveauCli, svmm: NouveauSvmm, channel: NouveauChannel, onClose: () => Task) {
+    this.gpu = gpu;
     this.cli = cli;
     this.svmm = svmm;
     this.channel = channel;
@@ -40,8 +42,9 @@ export class NouveauProcess implements DeviceProcess {
   *launch(stream: AccessStream): Task<StreamResult> {
     const dead = this.fatal();
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
-    const { gpu } = this.cli.drm;
-    const kernel = gpu.launch(this.channel.instance, gpuAccesses(stream));
+    const { gpu, instance } = this;
+    if (instance === undefined) return { errno: -EIO, done: 0, reason: 'the device was closed' };
+    const kernel = gpu.launch(instance, gpuAccesses(stream));
     yield* gpu.run(kernel);
     if (kernel.finished) return { errno: 0, done: kernel.done, reason: '' };
     const { death } = this.channel;
@@ -58,7 +61,7 @@ export class NouveauProcess implements DeviceProcess {
     if (this.closed) return -EINVAL;
     const args = svmBindMigrate(vpn, pages);
     this.ioctls++;
-    const ret = yield* nouveauSvmmBind(this.cli, to === 'gpu' ? args : { ...args, header: 0 });
+    const ret = yield* nouveauSvmmBind(this.cli, this.cli.mm, to === 'gpu' ? args : { ...args, header: 0 });
     this.ioctls--;
     this.cli.drm.kernel.sched.wake(this.idleChannel);
     return ret;
@@ -76,14 +79,19 @@ export class NouveauProcess implements DeviceProcess {
 
   /** Where each page is, and who maps it: `RES_*` bits, one byte a page. */
   residency(vpn: number, pages: number, out: Uint8Array): void {
-    const { table } = this.svmm.vmm;
+    const table = this.instance?.table;
     for (let i = 0; i < pages; i++) {
       let bits = cpuResidency(this.svmm.mm, vpn + i);
-      const flags = table.flags(vpn + i);
+      const flags = table?.flags(vpn + i) ?? 0;
       if ((flags & GPU_PTE_VALID) !== 0) bits |= RES_DEVICE_MAPPED;
       if ((flags & GPU_PTE_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
       out[i] = bits;
     }
+  }
+
+  /** The channel's context on the GPU. */
+  get instance(): GpuInstance | undefined {
+    return this.gpu.instance(this.channel.inst);
   }
 
   /** Why nothing more can run: the channel was killed. */

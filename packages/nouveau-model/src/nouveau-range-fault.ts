@@ -1,6 +1,6 @@
-import { EBUSY, EINVAL, HPAGE_PMD_ORDER, SP_PREEMPT, type Task, alignDown } from '@hmm/kernel';
+import { EBUSY, EINVAL, HPAGE_PMD_ORDER, PAGE_SHIFT, SP_PREEMPT, type Task, alignDown } from '@hmm/kernel';
 import { makeDeviceExclusiveRange } from '@hmm/migrate';
-import { FOLL_REMOTE, FOLL_WRITE, NO_PFN, PG_zone_device, folioPut, getUserPages } from '@hmm/mm';
+import { FOLL_REMOTE, FOLL_WRITE, NO_PFN, PG_dirty, PG_zone_device, folioPut, getUserPages } from '@hmm/mm';
 import {
   HMM_PFN_LANES,
   HMM_PFN_VALID,
@@ -23,18 +23,19 @@ import {
 } from '@hmm/mmu-notifier';
 import type { NouveauSvmm } from './nouveau-svmm.js';
 import {
+  HPAGE_PMD_SHIFT,
   NVIF_VMM_PFNMAP_V0_A,
   NVIF_VMM_PFNMAP_V0_V,
   NVIF_VMM_PFNMAP_V0_VRAM,
   NVIF_VMM_PFNMAP_V0_W,
-} from './nvkm-vmm.js';
+} from './nvif.js';
 import { TP_PFNMAP, TP_RETRY } from './tracepoints.js';
 
-/** What a fault mapped: pages from `vpn`, with `NVIF_VMM_PFNMAP_V0_*`; `phys` 0 maps nothing. */
+/** What a fault maps: one page, or 2 MiB, from `vpn` on; the entry as `NvifVmm.pfnmap` takes it, 0 to map nothing. */
 export interface PfnmapArgs {
   vpn: number;
   pages: number;
-  phys: number;
+  readonly phys: Int32Array;
 }
 
 /**
@@ -124,24 +125,24 @@ function* rangeFaultLoop(
     yield* sched.delay(svmm.drm.cost.rangeFault.value);
     if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
     const stale = mmuIntervalReadRetry(sub, range.notifierSeq);
-    if (!stale && grants(range, hmmFlags)) break;
+    if (!stale && grants(svmm, range, hmmFlags)) break;
     svmm.mutex.unlock();
     if (!stale) yield* bringIn(svmm, args.vpn);
     yield* retry(svmm, args.vpn, 1);
   }
-  const pfn = convertPfn(svmm, range, args);
-  yield* pfnmap(svmm, args, pfn);
+  convertPfn(svmm, range, args);
+  const ret = yield* pfnmap(svmm, args);
   svmm.mutex.unlock();
-  return 0;
+  return ret;
 }
 
 /**
- * Whether a walk gave what was asked for. Of a page in device memory that is read-only since a fork it does not: the
- * driver's own pages are reported as they are. The real driver maps such a page read-only and the store faults for
- * ever; here it is brought home by a write fault of the CPU's, as other drivers do.
+ * Whether a walk gave what was asked for. Of a page in device memory that is read-only it does not: the driver's own pages are
+ * reported as they are. The real driver does not look, maps such a page read-only, and the store faults for ever. Where that is
+ * mended, a write fault of the CPU's brings it home.
  */
-function grants(range: HmmRange, hmmFlags: number): boolean {
-  return ((range.hmmPfns[0] ?? 0) & hmmFlags) === hmmFlags;
+function grants({ drm }: NouveauSvmm, range: HmmRange, hmmFlags: number): boolean {
+  return drm.does.readOnlyVram || ((range.hmmPfns[0] ?? 0) & hmmFlags) === hmmFlags;
 }
 
 /**
@@ -160,7 +161,7 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
   const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
   for (;;) {
     if (sched.now > deadline) return -EBUSY;
-    if (!drm.quirks.livelocksOnExclusive) yield* bringIn(svmm, args.vpn);
+    if (!drm.does.retriesOwnExclusive) yield* bringIn(svmm, args.vpn);
     const seq = yield* mmuIntervalReadBegin(sub);
     if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
     const pages: number[] = [];
@@ -171,15 +172,16 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
     yield* sched.delay(drm.cost.exclusive.value);
     if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
     const current = !mmuIntervalReadRetry(sub, seq);
+    let ret = 0;
     if (current) {
-      args.phys = NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W | NVIF_VMM_PFNMAP_V0_A;
-      yield* pfnmap(svmm, args, pfn);
+      setEntry(svmm, args, pfn, NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W | NVIF_VMM_PFNMAP_V0_A);
+      ret = yield* pfnmap(svmm, args);
     }
     svmm.mutex.unlock();
     // While the folio is locked nobody can take the page back: it is unlocked only after the mapping is made.
     drm.memory.map.unlock(pfn);
     folioPut(drm.memory, pfn);
-    if (current) return 0;
+    if (current) return ret;
     yield* retry(svmm, args.vpn, 1);
   }
 }
@@ -198,35 +200,44 @@ function* bringIn(svmm: NouveauSvmm, vpn: number): Task {
 
 /**
  * What a snapshot becomes on the GPU: a page of the CPU's own size where alignment gives it, in device memory if it
- * is there, writable if the CPU may write. Sets `args` and returns the first frame.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_hmm_convert_pfn
+ * is there, writable if the CPU may write. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_hmm_convert_pfn
  */
-function convertPfn(svmm: NouveauSvmm, range: HmmRange, args: PfnmapArgs): number {
+function convertPfn(svmm: NouveauSvmm, range: HmmRange, args: PfnmapArgs): void {
   const [flags = 0, pfn = 0] = range.hmmPfns;
-  args.phys = 0;
-  if ((flags & HMM_PFN_VALID) === 0) return 0;
+  if ((flags & HMM_PFN_VALID) === 0) {
+    args.phys[0] = 0;
+    return;
+  }
   const { map } = svmm.drm.memory;
-  args.phys = NVIF_VMM_PFNMAP_V0_V;
-  if (((map.flags[pfn] ?? 0) & PG_zone_device) !== 0) args.phys |= NVIF_VMM_PFNMAP_V0_VRAM;
-  if ((flags & HMM_PFN_WRITE) !== 0) args.phys |= NVIF_VMM_PFNMAP_V0_W;
-  const order = hmmPfnToMapOrder(flags);
-  if (order < HPAGE_PMD_ORDER) return pfn;
-  const vpn = alignDown(args.vpn, HPAGE_PMD_ORDER);
-  const first = pfn - (args.vpn - vpn);
-  args.vpn = vpn;
-  args.pages = 2 ** HPAGE_PMD_ORDER;
-  return first;
+  let phys = NVIF_VMM_PFNMAP_V0_V;
+  if (((map.flags[pfn] ?? 0) & PG_zone_device) !== 0) phys |= NVIF_VMM_PFNMAP_V0_VRAM;
+  if ((flags & HMM_PFN_WRITE) !== 0) phys |= NVIF_VMM_PFNMAP_V0_W;
+  const faulting = args.vpn;
+  if (hmmPfnToMapOrder(flags) >= HPAGE_PMD_ORDER) {
+    args.vpn = alignDown(faulting, HPAGE_PMD_ORDER);
+    args.pages = 2 ** HPAGE_PMD_ORDER;
+  }
+  setEntry(svmm, args, pfn - (faulting - args.vpn), phys);
+}
+
+/** Sets the entry. Where that defect is mended, a host page that the GPU may write is dirty from now on. */
+function setEntry({ drm }: NouveauSvmm, args: PfnmapArgs, pfn: number, phys: number): void {
+  args.phys[0] = phys;
+  args.phys[1] = pfn;
+  const { map } = drm.memory;
+  if (!drm.does.neverMarksDirty && (phys & NVIF_VMM_PFNMAP_V0_W) !== 0) map.set(map.folio(pfn), PG_dirty);
 }
 
 /** Writes the GPU's entries of `args`. Under the svmm's mutex. */
-function* pfnmap(svmm: NouveauSvmm, args: PfnmapArgs, pfn: number): Task {
+function* pfnmap(svmm: NouveauSvmm, args: PfnmapArgs): Task<number> {
   const { kernel, cost, counters } = svmm.drm;
-  const order = args.pages === 1 ? 0 : HPAGE_PMD_ORDER;
-  svmm.vmm.pfnmap(args.vpn, order, pfn, args.phys);
-  if ((args.phys & NVIF_VMM_PFNMAP_V0_V) === 0) return;
-  if ((args.phys & NVIF_VMM_PFNMAP_V0_VRAM) === 0) counters.remoteMaps += args.pages;
-  kernel.emit(TP_PFNMAP, args.vpn, args.pages, args.phys);
-  yield* kernel.sched.delay(cost.pfnmap.value);
+  const [phys = 0] = args.phys;
+  const ret = svmm.vmm.pfnmap(args.vpn, args.pages === 1 ? PAGE_SHIFT : HPAGE_PMD_SHIFT, args.phys, 1);
+  if (ret !== 0 || (phys & NVIF_VMM_PFNMAP_V0_V) === 0) return ret;
+  if ((phys & NVIF_VMM_PFNMAP_V0_VRAM) === 0) counters.remoteMaps += args.pages;
+  if (kernel.trace.on) kernel.emit(TP_PFNMAP, args.vpn, args.pages, phys);
+  if (!kernel.sched.delayFast(cost.pfnmap.value)) yield* kernel.sched.delay(cost.pfnmap.value);
+  return 0;
 }
 
 function* retry(svmm: NouveauSvmm, vpn: number, why: number): Task {

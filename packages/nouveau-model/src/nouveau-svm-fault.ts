@@ -1,4 +1,3 @@
-import { GPU_CANCEL_ALL } from '@hmm/gpu';
 import { EINVAL, errnoName, type Task } from '@hmm/kernel';
 import { type MmStruct, mmput } from '@hmm/mm';
 import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE } from '@hmm/mirror';
@@ -12,7 +11,9 @@ import {
   type NouveauSvmFault,
 } from './nouveau-svm-fault-record.js';
 import type { NouveauSvm } from './nouveau-svm.js';
-import { NVIF_VMM_PFNMAP_V0_A, NVIF_VMM_PFNMAP_V0_V, NVIF_VMM_PFNMAP_V0_W } from './nvkm-vmm.js';
+import type { NouveauSvmm } from './nouveau-svmm.js';
+import { NVIF_VMM_PFNMAP_V0_A, NVIF_VMM_PFNMAP_V0_V, NVIF_VMM_PFNMAP_V0_W } from './nvif.js';
+import { sort } from './sort.js';
 import { TP_CANCEL, TP_FAULT, TP_FAULT_BATCH, TP_REPLAY } from './tracepoints.js';
 
 /** Processing order of the access codes READ, WRITE, ATOMIC, PREFETCH: the weakest first. */
@@ -25,7 +26,7 @@ const PRIORITY: readonly number[] = [1, 2, 3, 0];
  */
 export function* nouveauSvmFault(svm: NouveauSvm): Task {
   const { drm } = svm;
-  const { faultBuffer } = drm.gpu;
+  const { faultBuffer } = drm.device;
   if (svm.get === svm.put) {
     svm.put = faultBuffer.put;
     svm.get = faultBuffer.get;
@@ -34,26 +35,31 @@ export function* nouveauSvmFault(svm: NouveauSvm): Task {
   yield* cacheFaults(svm);
   drm.counters.batches++;
   drm.kernel.emit(TP_FAULT_BATCH, 0, svm.faultNr, 0);
-  const faults = svm.faults.slice(0, svm.faultNr).sort(nouveauSvmFaultCmp);
-  yield* lookupSvmms(svm, faults);
-  const handled = yield* handleFaults(svm, faults);
+  sort(svm.faults, svm.faultNr, drm.does.comparesLowBits ? nouveauSvmFaultCmp : compareFaults);
+  if (!svm.mutex.tryFast()) yield* svm.mutex.lock();
+  lookupSvmms(svm);
+  svm.mutex.unlock();
+  const handled = yield* handleFaults(svm);
   if (handled > 0) yield* nouveauSvmFaultReplay(svm);
 }
 
 /** Reads the ring from GET to PUT into the cache and hands its entries back. */
 function* cacheFaults(svm: NouveauSvm): Task {
   const { drm, entry, faults } = svm;
-  const { faultBuffer } = drm.gpu;
+  const { faultBuffer } = drm.device;
+  const { trace, sched } = drm.kernel;
   svm.faultNr = 0;
   while (svm.get !== svm.put) {
     faultBuffer.read(svm.get, entry);
     svm.get = faultBuffer.next(svm.get);
     drm.counters.faults++;
     const access = nvkmFaultAccess(entry.access);
-    drm.kernel.emit(TP_FAULT, entry.vpn, 1, access);
+    if (trace.on) drm.kernel.emit(TP_FAULT, entry.vpn, 1, access);
     const cached = faults[svm.faultNr] ?? allocFault(svm);
     if (cached === undefined) {
-      yield* cancel(svm, entry.instance, entry.vpn, access, 'no memory for its record', -EINVAL);
+      const { instance, vpn, gpc, client, timestamp } = entry;
+      const lost = { inst: instance, vpn, access, gpc, client, time: timestamp, svmm: undefined };
+      yield* cancel(svm, lost, 'no memory for its record', -EINVAL);
       continue;
     }
     svm.faultNr++;
@@ -66,7 +72,8 @@ function* cacheFaults(svm: NouveauSvm): Task {
     cached.svmm = undefined;
   }
   faultBuffer.discardTo(svm.get);
-  yield* drm.kernel.sched.delay(svm.faultNr * drm.cost.record.value);
+  const ns = svm.faultNr * drm.cost.record.value;
+  if (!sched.delayFast(ns)) yield* sched.delay(ns);
 }
 
 /** A fresh record of the cache, kept for later work items; undefined when there is no memory for it. */
@@ -79,55 +86,79 @@ function allocFault(svm: NouveauSvm): NouveauSvmFault | undefined {
 
 /**
  * Order of handling: by instance, address, then access, the weakest first. So a store that follows a load of the
- * same page may be passed over with it, and faults again.
+ * same page may be passed over with it, and faults again. A difference of addresses is cut to 32 bits: pages 2 GiB and more
+ * apart come in a wrong order, and 4 GiB apart they are equal.
  * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_cmp
  */
 export function nouveauSvmFaultCmp(a: NouveauSvmFault, b: NouveauSvmFault): number {
+  if (a.inst !== b.inst) return a.inst - b.inst;
+  const apart = (a.vpn - b.vpn) << 12;
+  if (apart !== 0) return apart;
+  return (PRIORITY[a.access] ?? 0) - (PRIORITY[b.access] ?? 0);
+}
+
+/** As {@link nouveauSvmFaultCmp}, with differences as they are. */
+function compareFaults(a: NouveauSvmFault, b: NouveauSvmFault): number {
   if (a.inst !== b.inst) return a.inst - b.inst;
   if (a.vpn !== b.vpn) return a.vpn - b.vpn;
   return (PRIORITY[a.access] ?? 0) - (PRIORITY[b.access] ?? 0);
 }
 
-function* lookupSvmms(svm: NouveauSvm, faults: readonly NouveauSvmFault[]): Task {
-  if (!svm.mutex.tryFast()) yield* svm.mutex.lock();
-  for (const fault of faults) fault.svmm = svm.find(fault.inst);
-  svm.mutex.unlock();
+/** Finds the mirror of each instance. Under the driver's `mutex`. */
+function lookupSvmms(svm: NouveauSvm): void {
+  let inst = -1;
+  let svmm: NouveauSvmm | undefined;
+  for (let i = 0; i < svm.faultNr; i++) {
+    const fault = svm.faults[i];
+    if (fault === undefined) return;
+    if (fault.inst !== inst) svmm = svm.find(fault.inst);
+    inst = fault.inst;
+    fault.svmm = svmm;
+  }
 }
 
 /** Handles sorted faults. Returns how many runs of them succeeded. */
-function* handleFaults(svm: NouveauSvm, faults: readonly NouveauSvmFault[]): Task<number> {
-  const { drm } = svm;
-  const args: PfnmapArgs = { vpn: 0, pages: 1, phys: 0 };
+function* handleFaults(svm: NouveauSvm): Task<number> {
+  const { drm, faults, args } = svm;
+  args.phys[0] = 0;
   let handled = 0;
   let atomic = false;
-  for (let at = 0; at < faults.length;) {
+  for (let at = 0; at < svm.faultNr;) {
     const fault = faults[at];
     if (fault === undefined) break;
-    if (!drm.quirks.stickyAtomic) atomic = false;
-    if (fault.access === FAULT_ACCESS_ATOMIC) atomic = true;
-    const ret = yield* handleFault(fault, atomic, args);
-    const next = skipForward(faults, at, args);
-    if (ret === 0) handled++;
-    else {
-      for (const failed of faults.slice(at, next)) {
-        yield* cancel(svm, failed.inst, failed.vpn, failed.access, reasonOf(fault, ret), ret);
-      }
+    const { svmm } = fault;
+    if (svmm === undefined || !mmgetNotZero(svmm.mm)) {
+      yield* cancel(svm, fault, reasonOf(fault, -EINVAL), -EINVAL);
+      at++;
+      continue;
     }
+    atomic = (atomic && drm.does.stickyAtomic) || fault.access === FAULT_ACCESS_ATOMIC;
+    const ret = yield* handleFault(svmm, fault, atomic, args);
+    if (ret !== 0 && !drm.does.staleSkip) args.phys[0] = 0;
+    const next = skipForward(svm, at);
+    if (ret === 0) {
+      handled++;
+      if (fault.access === FAULT_ACCESS_WRITE && isReadOnly(args)) drm.channelOf(fault.inst)?.spin(fault.vpn);
+    } else for (let i = at; i < next; i++) yield* cancelAt(svm, i, reasonOf(fault, ret), ret);
     at = next;
   }
   return handled;
 }
 
+/** Whether something was mapped, but not for stores. */
+function isReadOnly({ phys }: PfnmapArgs): boolean {
+  return ((phys[0] ?? 0) & (NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W)) === NVIF_VMM_PFNMAP_V0_V;
+}
+
 /** Handles one fault: 0, or the negative errno for which it has to be cancelled. `args` says what was mapped. */
-function* handleFault(fault: NouveauSvmFault, atomic: boolean, args: PfnmapArgs): Task<number> {
-  const { svmm, vpn } = fault;
-  args.vpn = vpn;
+function* handleFault(
+  svmm: NouveauSvmm,
+  fault: NouveauSvmFault,
+  atomic: boolean,
+  args: PfnmapArgs,
+): Task<number> {
+  args.vpn = fault.vpn;
   args.pages = 1;
-  args.phys = 0;
-  if (svmm === undefined) return -EINVAL;
-  // The window is the one page, cut at the unmanaged interval: nothing is left of it inside.
-  if (vpn >= svmm.unmanaged.start && vpn < svmm.unmanaged.limit) return -EINVAL;
-  if (!mmgetNotZero(svmm.mm)) return -EINVAL;
   const ret = atomic
     ? yield* nouveauAtomicRangeFault(svmm, args)
     : yield* nouveauRangeFault(svmm, args, hmmFlags(fault.access));
@@ -150,18 +181,21 @@ function mmgetNotZero(mm: MmStruct): boolean {
 }
 
 /**
- * Index of the first fault after `at` that is not taken as handled with it. Taken are those below the end of what
- * was mapped, as long as the mapping allows what *the handled fault's own* access needs.
+ * Index of the first fault after `at` that is not taken as handled with it. Taken are those of the same mirror below the end
+ * of what was mapped, as long as that allows what *the handled fault's own* access needs. The rights looked at are those of the
+ * last page that could be converted in this work item, also when this fault failed.
  */
-function skipForward(faults: readonly NouveauSvmFault[], at: number, args: PfnmapArgs): number {
+function skipForward({ drm, faults, faultNr, args }: NouveauSvm, at: number): number {
   const fault = faults[at];
+  if (fault === undefined) return at + 1;
+  const need = needs(fault.access);
+  if (((args.phys[0] ?? 0) & need) !== need) return at + 1;
   const limit = args.vpn + args.pages;
-  const enough = fault !== undefined && (args.phys & needs(fault.access)) === needs(fault.access);
+  const start = drm.does.skipsBelow ? 0 : args.vpn;
   let next = at + 1;
-  while (enough && next < faults.length) {
+  for (; next < faultNr; next++) {
     const other = faults[next];
-    if (other === undefined || other.svmm !== fault.svmm || other.vpn >= limit) break;
-    next++;
+    if (other === undefined || other.svmm !== fault.svmm || other.vpn >= limit || other.vpn < start) break;
   }
   return next;
 }
@@ -173,42 +207,42 @@ function needs(access: number): number {
     case FAULT_ACCESS_READ:
       return NVIF_VMM_PFNMAP_V0_V;
     case FAULT_ACCESS_WRITE:
-      return NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W;
+      return NVIF_VMM_PFNMAP_V0_W;
     default:
-      return NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W | NVIF_VMM_PFNMAP_V0_A;
+      return NVIF_VMM_PFNMAP_V0_W | NVIF_VMM_PFNMAP_V0_A;
   }
 }
 
 /** Has the GPU retry everything that is stalled. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_replay */
 function* nouveauSvmFaultReplay(svm: NouveauSvm): Task {
   const { drm } = svm;
-  yield* drm.kernel.sched.delay(drm.cost.command.value);
+  const { sched } = drm.kernel;
+  if (!sched.delayFast(drm.cost.command.value)) yield* sched.delay(drm.cost.command.value);
   drm.counters.replays++;
   drm.kernel.emit(TP_REPLAY, 0, 0, 0);
-  drm.gpu.replay();
+  drm.device.faultReplay();
+}
+
+function* cancelAt(svm: NouveauSvm, at: number, reason: string, errno: number): Task {
+  const fault = svm.faults[at];
+  if (fault !== undefined) yield* cancel(svm, fault, reason, errno);
 }
 
 /** Ends a fault that cannot be handled: the engine reports an error and the channel is killed. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_cancel */
-function* cancel(
-  svm: NouveauSvm,
-  inst: number,
-  vpn: number,
-  access: number,
-  reason: string,
-  errno: number,
-): Task {
+function* cancel(svm: NouveauSvm, fault: NouveauSvmFault, reason: string, errno: number): Task {
   const { drm } = svm;
+  const { inst, vpn, access, client } = fault;
   yield* drm.kernel.sched.delay(drm.cost.command.value);
   drm.counters.cancels++;
   drm.kernel.emit(TP_CANCEL, vpn, 1, -errno);
-  drm.gpu.cancel(inst, vpn, GPU_CANCEL_ALL);
+  drm.device.faultCancel(inst, client, vpn);
   drm.channelOf(inst)?.kill(vpn, access, reason, errno);
 }
 
-function reasonOf(fault: NouveauSvmFault, errno: number): string {
-  if (fault.svmm === undefined) return 'its channel has no SVM';
-  if (fault.svmm.mm.users <= 0) return 'the process is exiting';
-  const { unmanaged } = fault.svmm;
-  if (fault.vpn >= unmanaged.start && fault.vpn < unmanaged.limit) return 'it lies in the unmanaged interval';
+function reasonOf({ svmm, vpn }: NouveauSvmFault, errno: number): string {
+  if (svmm === undefined) return 'its channel has no SVM';
+  if (svmm.mm.users <= 0) return 'the process is exiting';
+  const { unmanaged } = svmm;
+  if (vpn >= unmanaged.start && vpn < unmanaged.limit) return 'it lies in the unmanaged interval';
   return `the process cannot give the page (${errnoName(errno)})`;
 }

@@ -4,7 +4,9 @@ import type { MmStruct } from '@hmm/mm';
 import type { NouveauDrm } from './nouveau-drv.js';
 import { nouveauSvmFault } from './nouveau-svm-fault.js';
 import type { NouveauSvmFault } from './nouveau-svm-fault-record.js';
-import { NouveauSvmm, type Unmanaged } from './nouveau-svmm.js';
+import { NouveauSvmm } from './nouveau-svmm.js';
+import type { PfnmapArgs } from './nouveau-range-fault.js';
+import { PFN_LANES, type Unmanaged } from './nvif.js';
 
 /** A channel instance joined to an svmm. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_ivmm */
 interface NouveauIvmm {
@@ -20,7 +22,7 @@ export class NouveauSvm {
   readonly drm: NouveauDrm;
   /** Guards {@link NouveauSvm.instances}. */
   readonly mutex: Mutex;
-  /** Records of the running work item; the first `faultNr` mean something, the rest are kept for the next. */
+  /** Records of the running work item, in the order in which they are served; from `faultNr` on they are kept for the next. */
   readonly faults: NouveauSvmFault[] = [];
   faultNr = 0;
   /** The ring's pointers as last read. */
@@ -37,6 +39,8 @@ export class NouveauSvm {
     utlb: 0,
     timestamp: 0,
   };
+  /** What the running work item maps; of the entry what was there last stays for the next fault. */
+  readonly args: PfnmapArgs = { vpn: 0, pages: 1, phys: new Int32Array(PFN_LANES) };
   /** Mirrors by id - 1; undefined where one was taken down. */
   readonly svmms: (NouveauSvmm | undefined)[] = [];
   private readonly instances: NouveauIvmm[] = [];
@@ -48,7 +52,7 @@ export class NouveauSvm {
     this.mutex = drm.mutex('svm->mutex');
     this.pendingChannel = drm.kernel.allocIds(2);
     this.doneChannel = this.pendingChannel + 1;
-    drm.gpu.handler = { faultsPending: () => this.faultsPending() };
+    drm.device.onFaultsPending(() => this.faultsPending());
   }
 
   /**
@@ -58,7 +62,7 @@ export class NouveauSvm {
   *worker(): Task {
     const { sched } = this.drm.kernel;
     for (;;) {
-      while (this.drm.gpu.faultBuffer.pending === 0) yield* sched.block(this.pendingChannel);
+      while (this.drm.device.faultBuffer.pending === 0) yield* sched.block(this.pendingChannel);
       yield* sched.delay(this.drm.cost.interrupt.value);
       yield* nouveauSvmFault(this);
       sched.wake(this.doneChannel);

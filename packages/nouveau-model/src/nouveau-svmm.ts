@@ -11,7 +11,6 @@ import {
 } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
 import {
-  MAX_PAGE,
   MMU_NOTIFY_MIGRATE,
   MmuNotifier,
   mmuNotifierRangeBlockable,
@@ -21,13 +20,7 @@ import {
 } from '@hmm/mmu-notifier';
 import type { DrmNouveauSvmInit } from './nouveau-drm-uapi.js';
 import type { NouveauDrm } from './nouveau-drv.js';
-import { NvkmVmm } from './nvkm-vmm.js';
-
-/** Pages [start, limit): what stays for classic buffer objects. */
-export interface Unmanaged {
-  readonly start: number;
-  readonly limit: number;
-}
+import type { NvifVmm, Unmanaged } from './nvif.js';
 
 /**
  * The mirror of one process: `struct nouveau_svmm`. Its notifier keeps the GPU's page table no more permissive than
@@ -36,7 +29,7 @@ export interface Unmanaged {
 export class NouveauSvmm {
   readonly drm: NouveauDrm;
   readonly mm: MmStruct;
-  readonly vmm: NvkmVmm;
+  readonly vmm: NvifVmm;
   readonly mutex: Mutex;
   readonly unmanaged: Unmanaged;
   readonly notifier: MmuNotifier;
@@ -49,7 +42,7 @@ export class NouveauSvmm {
     this.unmanaged = unmanaged;
     this.id = id;
     this.mutex = drm.mutex('svmm->mutex');
-    this.vmm = new NvkmVmm(drm.gpu.openInstance());
+    this.vmm = drm.device.vmmNew(unmanaged);
     this.notifier = new MmuNotifier({
       invalidateRangeStart: (_sub, range) => this.invalidateRangeStart(range),
     });
@@ -79,20 +72,28 @@ export class NouveauSvmm {
   /** Ends the mirror: the notifier goes and the address space dies. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_fini */
   *fini(): Task {
     yield* mmuNotifierUnregister(this.notifier, this.mm);
-    this.drm.gpu.closeInstance(this.vmm.instance);
     if (!this.mutex.tryFast()) yield* this.mutex.lock();
-    this.vmm.pfnclr(0, MAX_PAGE + 1);
+    this.vmm.dtor();
     this.mutex.unlock();
     if (this.drm.svm !== undefined) this.drm.svm.svmms[this.id - 1] = undefined;
   }
 
-  /** Clears what a notifier's range covers outside the unmanaged interval; returns pages that were mapped. */
+  /**
+   * Clears what a notifier's range covers outside the unmanaged interval; returns pages that were mapped. What is below the
+   * interval is cleared to the interval's end, where nothing of SVM is. A migration by the device's driver is passed over: the
+   * one who migrates has to clear. The owner does not say for which of the device's mirrors that is.
+   */
   private clear(range: MmuNotifierRange): number {
-    if (range.event === MMU_NOTIFY_MIGRATE && range.owner === this.drm.owner) return 0;
-    this.drm.counters.invalidations++;
+    const { does, owner, counters } = this.drm;
+    if (range.event === MMU_NOTIFY_MIGRATE && range.owner === owner && does.ownerIsDevice) return 0;
+    counters.invalidations++;
     const { start, limit } = this.unmanaged;
-    if (range.end <= start || range.start >= limit) return this.vmm.pfnclr(range.start, range.end);
-    return this.vmm.pfnclr(range.start, start) + this.vmm.pfnclr(limit, range.end);
+    if (range.end <= start || range.start >= limit) return this.pfnclr(range.start, range.end);
+    return this.pfnclr(range.start, range.start < start ? limit : 0) + this.pfnclr(limit, range.end);
+  }
+
+  private pfnclr(start: number, end: number): number {
+    return end > start ? this.vmm.pfnclr(start, end) : 0;
   }
 
   private *invalidateTask(range: MmuNotifierRange, cleared: boolean): Task<number> {

@@ -70,3 +70,9 @@ export const TP_CHUNK = defineTracepoint('nouveau:dmem_chunk_alloc', {
   means: EVENT_OTHER,
   says: 'the driver takes another chunk of device memory',
 });
+/** Pages of device memory are free again; page: first frame. */
+export const TP_PAGE_FREE = defineTracepoint('nouveau:dmem_page_free', {
+  value: '',
+  means: EVENT_OTHER,
+  says: 'pages of device memory are free again',
+});

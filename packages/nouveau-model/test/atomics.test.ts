@@ -6,8 +6,7 @@ import { CPU, GPU_MAPPED, GPU_WRITE, HOME, REMOTE, RW, Setup, VRAM } from './set
 
 const pte = (s: Setup, vpn: number): number =>
   s.memory.tables.lanes[s.memory.tables.findPte(s.mm.root, vpn)] ?? 0;
-const atomicOnGpu = (s: Setup, vpn: number): boolean =>
-  (s.process.svmm.vmm.table.flags(vpn) & GPU_PTE_ATOMIC) !== 0;
+const atomicOnGpu = (s: Setup, vpn: number): boolean => (s.table.flags(vpn) & GPU_PTE_ATOMIC) !== 0;
 
 describe('atomics through device-exclusive access (nouveau.md 7)', () => {
   test('the page stays in system memory, the CPU loses it, the GPU maps it with the atomic bit', () => {
@@ -49,8 +48,8 @@ describe('atomics through device-exclusive access (nouveau.md 7)', () => {
     expect(s.cpuRead(a)).toBe(4);
   });
 
-  test('an atomic on a page in device memory brings it home', () => {
-    const s = new Setup();
+  test('mended, an atomic on a page in device memory brings it home', () => {
+    const s = new Setup({ mended: ['retriesOwnExclusive'] });
     const a = s.malloc(1);
     s.cpuWrite(a, 1, 7);
     s.run(s.process.prefetch(a, 1, 'gpu'));
@@ -62,10 +61,10 @@ describe('atomics through device-exclusive access (nouveau.md 7)', () => {
     expect(s.cpuRead(a)).toBe(8);
   });
 
-  test('with the quirk that atomic is tried for one second, then the channel is killed', () => {
+  test('as the driver is, that atomic is tried for one second, then the channel is killed', () => {
     // A slow host: fewer tries in the second.
     const slow = { ...gpuPreset('p100'), serviceScale: figure(50, 'estimate') };
-    const s = new Setup({ quirks: { livelocksOnExclusive: true } }, slow);
+    const s = new Setup({}, slow);
     const a = s.malloc(1);
     s.cpuWrite(a, 1, 7);
     s.run(s.process.prefetch(a, 1, 'gpu'));

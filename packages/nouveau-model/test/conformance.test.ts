@@ -70,9 +70,9 @@ test('14.6 a load and a store of one page that the CPU maps read-only, in one ba
   expect(s.cpuRead(a)).toBe(7);
 });
 
-test('14.7 an atomic first in the batch, then loads elsewhere: with the quirk all take the exclusive path', () => {
+test('14.7 an atomic first in the batch, then loads elsewhere: without the mend all take the exclusive path', () => {
   for (const stickyAtomic of [false, true]) {
-    const s = new Setup({ quirks: { stickyAtomic } });
+    const s = new Setup({ mended: stickyAtomic ? [] : ['stickyAtomic'] });
     const a = s.malloc(4);
     s.cpuWrite(a, 4, 1);
     const { sched } = s.kernel;
@@ -104,8 +104,8 @@ test('14.8 munmap during the fault: the sequence changes, the walk is repeated, 
 test('14.9 a prefetch fault on an absent page maps nothing and counts as handled', () => {
   const s = new Setup();
   const a = s.malloc(1);
-  const { faultBuffer } = s.client.drm.gpu;
-  faultBuffer.push(s.process.channel.instance.id, a, 0, 2, 0, 0);
+  const { faultBuffer } = s.client.device.gpu;
+  faultBuffer.push(s.process.channel.inst, a, 0, 2, 0, 0);
   s.run(interrupt(s));
   expect(s.counters).toMatchObject({ faults: 1, replays: 1 });
   expect(s.events('nouveau:pfnmap')).toEqual([]);
@@ -124,6 +124,6 @@ function* unmapWhenWatched(s: Setup, vpn: number): Task {
 }
 
 function* interrupt(s: Setup): Task {
-  const { gpu } = s.client.drm;
+  const { gpu } = s.client.device;
   if (gpu.handler !== undefined) yield* gpu.handler.faultsPending(gpu);
 }

@@ -5,9 +5,8 @@ import { contractCases } from '@hmm/machine/contract';
 import { NouveauClient, type NouveauClientOptions } from '@hmm/nouveau-model';
 
 const VARIANTS: readonly [string, NouveauClientOptions][] = [
-  ['nouveau', {}],
-  ['nouveau of 6.19', { kernel: '6.19' }],
-  ['nouveau without room for a single chunk', { vramPages: 256 }],
+  ['nouveau with its defects mended', { mended: 'all' }],
+  ['nouveau without room for a single chunk', { mended: 'all', vramPages: 256 }],
 ];
 
 describe.each(VARIANTS)('%s keeps the contract of all clients', (_name, options) => {

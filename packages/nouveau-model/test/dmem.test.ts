@@ -31,7 +31,7 @@ const dmem = (s: Setup) => {
 
 /** Frames that pages are in, by the GPU's page table. */
 const frames = (s: Setup, vpn: number, pages: number): number[] =>
-  upTo(pages).map((i) => s.process.svmm.vmm.table.frame(vpn + i));
+  upTo(pages).map((i) => s.table.frame(vpn + i));
 
 describe('allocation (nouveau.md 9.1)', () => {
   test('a chunk of 2 MiB is added when the free list is empty: its last page first, then downwards', () => {
@@ -133,7 +133,7 @@ describe('SVM_BIND (nouveau.md 2, 9.2)', () => {
   });
 
   test('pages of a file stay: only anonymous memory moves', () => {
-    const s = new Setup();
+    const s = new Setup({ mended: ['mapsRefusedPages'] });
     const file = shmemFileSetup(s.memory, 2);
     if (file === null) throw new Error('no file');
     const a = s.run(sysMmap(s.mm, 0, 2, RW, MAP_SHARED, { file }));
@@ -180,13 +180,13 @@ describe('SVM_BIND (nouveau.md 2, 9.2)', () => {
     s.cpuWrite(a, 128, 1);
     const before = s.kernel.sched.now;
     s.run(s.process.prefetch(a, 128, 'gpu'));
-    const copies = 128 * s.client.drm.gpu.copyEngine.time(4096, true);
+    const copies = 128 * s.client.device.gpu.copyEngine.time(4096, true);
     expect(s.counters.timeNs.copying).toBeCloseTo(copies);
     expect(s.kernel.sched.now - before).toBeGreaterThan(copies);
   });
 
-  test('the GPU has lost its mapping of the source before the copy is made', () => {
-    const s = new Setup();
+  test('mended, the GPU has lost its mapping of the source before the copy is made', () => {
+    const s = new Setup({ mended: ['keepsSourceMappings'] });
     const a = s.malloc(1);
     s.cpuWrite(a, 1, 1);
     s.gpu(a, [0]);
@@ -240,7 +240,7 @@ describe('the CPU touches a page in device memory (nouveau.md 9.3)', () => {
 
   test('a copy that the engine fails silently shows zeroes; before the fix, what the frame held', () => {
     const seen = (quirk: boolean): number => {
-      const s = new Setup({ quirks: { leaksOnCopyError: quirk } });
+      const s = new Setup({ release: quirk ? '6.1' : '6.12' });
       const a = s.malloc(1);
       s.cpuWrite(a, 1, 200);
       s.memory.data.fillPage(cpuTranslate(s.mm, a, false), 200);
@@ -265,10 +265,10 @@ describe('the CPU touches a page in device memory (nouveau.md 9.3)', () => {
   });
 });
 
-describe('defects of 6.1 (invariants-and-bugs.md O3, O10, O11)', () => {
+describe('defects of SVM_BIND', () => {
   test('slots that migrate_vma_pages refused are mapped all the same: the GPU sees a freed device page', () => {
-    const look = (mapsFailedSlots: boolean): { bits: number; frame: number; used: number } => {
-      const s = new Setup({ quirks: { mapsFailedSlots } });
+    const look = (mapsRefusedPages: boolean): { bits: number; frame: number; used: number } => {
+      const s = new Setup({ mended: mapsRefusedPages ? [] : ['mapsRefusedPages'] });
       const file = shmemFileSetup(s.memory, 1);
       if (file === null) throw new Error('no file');
       const a = s.run(sysMmap(s.mm, 0, 1, RW, MAP_SHARED, { file }));
@@ -276,7 +276,7 @@ describe('defects of 6.1 (invariants-and-bugs.md O3, O10, O11)', () => {
       s.run(s.process.prefetch(a, 1, 'gpu'));
       return {
         bits: s.residency(a, 1)[0] ?? 0,
-        frame: s.process.svmm.vmm.table.frame(a),
+        frame: s.table.frame(a),
         used: dmem(s).used,
       };
     };
@@ -288,7 +288,7 @@ describe('defects of 6.1 (invariants-and-bugs.md O3, O10, O11)', () => {
 
   test('a store of the GPU between the copy and the new mapping is lost', () => {
     const lost = (keepsSourceMappings: boolean): boolean => {
-      const s = new Setup({ quirks: { keepsSourceMappings } });
+      const s = new Setup({ mended: keepsSourceMappings ? [] : ['keepsSourceMappings'] });
       const a = s.malloc(8);
       s.cpuWrite(a, 8, 1);
       s.gpu(a, upTo(8));
@@ -301,21 +301,11 @@ describe('defects of 6.1 (invariants-and-bugs.md O3, O10, O11)', () => {
     expect(lost(false)).toBe(false);
     expect(lost(true)).toBe(true);
   });
-
-  test('--kernel 6.1 has all of them', () => {
-    expect(new Setup({ kernel: '6.1' }).client.drm.quirks).toEqual({
-      stickyAtomic: true,
-      mapsFailedSlots: true,
-      keepsSourceMappings: true,
-      leaksOnCopyError: true,
-      livelocksOnExclusive: true,
-    });
-  });
 });
 
 /** A GPU kernel that stores to the last page once the copies of a piece have been issued. */
 function* writeDuringCopy(s: Setup, vpn: number): Task {
-  while (s.client.drm.gpu.copyEngine.toDevice.copies < 8) yield* s.kernel.sched.delay(100);
+  while (s.client.device.gpu.copyEngine.toDevice.copies < 8) yield* s.kernel.sched.delay(100);
   yield* s.launch(vpn, [7], 'write', 50);
 }
 

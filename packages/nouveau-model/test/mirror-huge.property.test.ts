@@ -54,7 +54,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 /** A program on nouveau of 6.19 beside what its pages should hold. */
 class Program {
-  readonly s = new Setup({ kernel: '6.19', vramPages: 3 * NR }, 'p100', 'always');
+  readonly s = new Setup({ release: '6.19', mended: 'all', vramPages: 2 * 65536 }, 'p100', 'always');
   readonly want = new Map<number, number>(WATCHED.map((page) => [page, 0]));
   child: MmStruct | undefined;
   private scarce = false;

@@ -97,7 +97,7 @@ function* all(s: Setup, base: number, steps: readonly Step[], want: number[]): T
 test('whatever a program does, both sides see what was written last, and the GPU maps no more than the process has', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 24 }), fc.boolean(), (steps, small) => {
-      const s = new Setup(small ? { vramPages: 256 } : {});
+      const s = new Setup({ mended: 'all', ...(small ? { vramPages: 256 } : {}) });
       const base = s.malloc(PAGES);
       const want = new Array<number>(PAGES).fill(0);
       s.run(all(s, base, steps, want));

@@ -4,7 +4,7 @@ import type { Setup } from './setup.js';
 
 /** The GPU's entry of a page is no more than what the process's own entry allows. */
 export function mirrorBroken(s: Setup, vpn: number): string | undefined {
-  const { table } = s.process.svmm.vmm;
+  const { table } = s;
   const gpu = table.flags(vpn);
   if ((gpu & GPU_PTE_VALID) === 0) return undefined;
   const { lanes } = s.memory.tables;

@@ -53,25 +53,27 @@ describe('the factory', () => {
   });
 
   test('wrong settings are one line that names what was expected', () => {
-    expect(capability('p100', { kernel: '5.4' })).toBe('wrong: kernel is 6.1, 6.12 or 6.19, not 5.4');
+    expect(capability('p100', { kernel: '5.4' })).toBe(
+      'wrong: kernel is one of 6.1, 6.12, 6.19, 7.3, not 5.4',
+    );
     expect(capability('p100', { gsp: 'maybe' })).toBe('wrong: gsp is on or off, not maybe');
     expect(capability('p100', { vram: '1.5' })).toBe('wrong: vram is a whole number of MiB, not 1.5');
-    expect(capability('p100', { quirks: 'slow' })).toContain(
-      'wrong: there is no quirk slow (quirks: stickyAtomic,',
+    expect(capability('p100', { mended: 'slow' })).toContain(
+      'wrong: there is no defect slow (defects: comparesLowBits,',
     );
     expect(capability('p100', { speed: '9' })).toBe('wrong: nouveau has no setting called speed');
     expect(capability('gtx9000')).toBe('wrong: no GPU is called gtx9000');
   });
 
-  test('kernel and quirks reach the driver', () => {
-    const old = make('p100', { kernel: '6.1' });
-    const one = make('p100', { quirks: 'stickyAtomic,mapsFailedSlots', vram: '4' });
-    if (!old.ok || !one.ok) throw new Error('not made');
-    expect(Object.values(old.client.drm.quirks)).not.toContain(false);
-    expect(one.client.drm.quirks).toMatchObject({
-      stickyAtomic: true,
-      mapsFailedSlots: true,
-      leaksOnCopyError: false,
+  test('mended defects reach the driver', () => {
+    const all = make('p100', { mended: 'all' });
+    const one = make('p100', { mended: 'stickyAtomic,mapsRefusedPages', vram: '4' });
+    if (!all.ok || !one.ok) throw new Error('not made');
+    expect(Object.values(all.client.drm.does)).not.toContain(true);
+    expect(one.client.drm.does).toMatchObject({
+      stickyAtomic: false,
+      mapsRefusedPages: false,
+      readOnlyVram: true,
     });
     expect(one.client.capability()).toMatchObject({ features: { memoryPages: 1024 } });
   });

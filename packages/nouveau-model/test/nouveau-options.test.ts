@@ -1,8 +1,11 @@
+import { Kernel, type Release } from '@hmm/kernel';
 import { describe, expect, test } from 'vitest';
 import { gpuPreset } from '@hmm/gpu';
 import {
   nouveauDmemAvailable,
-  nouveauQuirks,
+  NOUVEAU_DEFECTS,
+  nouveauBehaviours,
+  type NouveauOptions,
   nouveauSvmAvailable,
   nvkmChip,
   nvkmChipOf,
@@ -67,9 +70,23 @@ describe('chips', () => {
   });
 });
 
-describe('kernel versions', () => {
-  test('6.1 has the defects, 6.12 as modelled by default has none', () => {
-    expect(Object.values(nouveauQuirks('6.1')).every((on) => on)).toBe(true);
-    expect(Object.values(nouveauQuirks('6.12')).some((on) => on)).toBe(false);
+describe('releases and defects', () => {
+  const defects = (release: Release, mended: NouveauOptions['mended']): string[] => {
+    const does = nouveauBehaviours(new Kernel({ release }), mended === undefined ? {} : { mended });
+    return NOUVEAU_DEFECTS.filter((name) => does[name]);
+  };
+
+  test('a driver has the defects of its release', () => {
+    const differing = ['leaksOnCopyError', 'orderAsPageShift'];
+    const lasting = NOUVEAU_DEFECTS.filter((name) => !differing.includes(name));
+    expect(defects('6.1', undefined)).toEqual(NOUVEAU_DEFECTS.filter((name) => name !== 'orderAsPageShift'));
+    expect(defects('6.12', undefined)).toEqual(lasting);
+    expect(defects('7.3', undefined)).toEqual(NOUVEAU_DEFECTS.filter((name) => name !== 'leaksOnCopyError'));
+  });
+
+  test('those that are mended are not there', () => {
+    expect(defects('6.12', 'all')).toEqual([]);
+    expect(defects('6.12', ['stickyAtomic'])).not.toContain('stickyAtomic');
+    expect(defects('6.12', ['stickyAtomic'])).toHaveLength(defects('6.12', undefined).length - 1);
   });
 });

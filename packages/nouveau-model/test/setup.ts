@@ -1,6 +1,6 @@
 import type { StreamResult } from '@hmm/device';
-import { type GpuPreset, gpuPreset } from '@hmm/gpu';
-import { type FaultInjector, Kernel, type Task, tracepoint } from '@hmm/kernel';
+import { type GpuPageTable, type GpuPreset, gpuPreset } from '@hmm/gpu';
+import { type FaultInjector, Kernel, type Release, type Task, tracepoint } from '@hmm/kernel';
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
@@ -18,6 +18,14 @@ import { NouveauClient, type NouveauClientOptions, type NouveauProcess } from '@
 export const RW = PROT_READ | PROT_WRITE;
 export const ANON = MAP_PRIVATE | MAP_ANONYMOUS;
 
+/** Frame numbers for device memory: four large chunks. */
+const VRAM_FRAMES = 4 * 65536;
+
+/** How a {@link Setup} differs from the default: the driver of Linux 6.12 as it is. */
+export interface SetupOptions extends NouveauClientOptions {
+  readonly release?: Release;
+}
+
 /** A machine with one process that has nouveau's device file open. */
 export class Setup {
   readonly kernel: Kernel;
@@ -27,14 +35,19 @@ export class Setup {
   readonly process: NouveauProcess;
 
   constructor(
-    options: NouveauClientOptions = {},
+    { release, ...options }: SetupOptions = {},
     preset: string | GpuPreset = 'p100',
     thp: 'never' | 'always' = 'never',
   ) {
-    this.kernel = new Kernel(options.kernel === undefined ? {} : { release: options.kernel });
+    this.kernel = new Kernel(release === undefined ? {} : { release });
     this.kernel.sched.lockdep.enabled = true;
     this.kernel.trace.on = true;
-    this.memory = new MemorySystem(this.kernel, { frames: 65536, systemFrames: 32768, maxTables: 4096, thp });
+    this.memory = new MemorySystem(this.kernel, {
+      frames: 32768 + VRAM_FRAMES,
+      systemFrames: 32768,
+      maxTables: 4096,
+      thp,
+    });
     this.client = new NouveauClient(
       this.kernel,
       this.memory,
@@ -46,6 +59,13 @@ export class Setup {
     const opened = this.run(this.client.openProcess(this.mm));
     if (!opened.ok) throw new Error(opened.reason);
     this.process = opened.process;
+  }
+
+  /** The page table that the channel's accesses go through. */
+  get table(): GpuPageTable {
+    const table = this.process.instance?.table;
+    if (table === undefined) throw new Error('no channel');
+    return table;
   }
 
   get counters(): ReturnType<NouveauClient['counters']> {

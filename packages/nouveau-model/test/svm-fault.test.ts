@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { GPU_ACCESS_PREFETCH, GPU_ACCESS_READ, GPU_ACCESS_WRITE } from '@hmm/gpu';
 import { EACCES, EFAULT, EIO, type Task } from '@hmm/kernel';
-import { PROT_READ, dupMm, mmCreate, sysMmap, sysMunmap } from '@hmm/mm';
+import { type MmStruct, PROT_READ, dupMm, mmCreate, sysMmap, sysMunmap } from '@hmm/mm';
 import { mmuIntervalNotifierInsert, mmuIntervalSetSeq } from '@hmm/mmu-notifier';
 import {
   nouveauChannelNew,
@@ -10,14 +10,14 @@ import {
   nouveauSvmFaultCmp,
   type NouveauSvmFault,
 } from '@hmm/nouveau-model';
-import { ANON, GPU_MAPPED, GPU_WRITE, HOME, REMOTE, Setup, upTo } from './setup.js';
+import { ANON, GPU_MAPPED, GPU_WRITE, HOME, REMOTE, Setup, type SetupOptions, upTo } from './setup.js';
 
-const inst = (s: Setup): number => s.process.channel.instance.id;
+const inst = (s: Setup): number => s.process.channel.inst;
 const push = (s: Setup, vpn: number, access: number, instance = inst(s)): boolean =>
-  s.client.drm.gpu.faultBuffer.push(instance, vpn, access, 2, 0, 0);
+  s.client.device.gpu.faultBuffer.push(instance, vpn, access, 2, 0, 0);
 
 function* interrupt(s: Setup): Task {
-  const { gpu } = s.client.drm;
+  const { gpu } = s.client.device;
   if (gpu.handler !== undefined) yield* gpu.handler.faultsPending(gpu);
 }
 
@@ -35,7 +35,7 @@ describe('reading the buffer (nouveau.md 5.1 to 5.3)', () => {
     const s = new Setup();
     const a = s.malloc(1);
     push(s, a, GPU_ACCESS_READ);
-    const { faultBuffer } = s.client.drm.gpu;
+    const { faultBuffer } = s.client.device.gpu;
     s.kernel.sched.spawn('irq', interrupt(s));
     const { interrupt: entry, record } = s.client.drm.cost;
     s.kernel.sched.run(s.kernel.sched.now + entry.value + record.value / 2);
@@ -101,7 +101,7 @@ describe('handling (nouveau.md 5.6)', () => {
     const cli = new NouveauCli(s.client.drm, s.mm);
     const channel = s.run(nouveauChannelNew(cli));
     if (!(channel instanceof NouveauChannel)) throw new Error('no channel');
-    push(s, 0x1000, GPU_ACCESS_READ, channel.instance.id);
+    push(s, 0x1000, GPU_ACCESS_READ, channel.inst);
     s.run(interrupt(s));
     expect(channel.death?.reason).toBe('its channel has no SVM');
     expect(s.counters.replays).toBe(0);
@@ -232,13 +232,29 @@ describe('the walk (nouveau.md 6)', () => {
     expect(s.residency(a, 1)).toEqual([2 | GPU_MAPPED | GPU_WRITE]);
   });
 
-  test('a store to a page in device memory that a fork made read-only brings it home', () => {
-    const s = new Setup();
+  /** A page in device memory, read-only since a fork. */
+  const forked = (options: SetupOptions): { s: Setup; a: number; child: MmStruct } => {
+    const s = new Setup(options);
     const a = s.malloc(1);
     s.cpuWrite(a, 1, 4);
     s.run(s.process.prefetch(a, 1, 'gpu'));
     const child = s.run(dupMm(s.mm));
     if (typeof child === 'number') throw new Error('fork failed');
+    return { s, a, child };
+  };
+
+  test('a store to a page in device memory that a fork made read-only faults for ever', () => {
+    const { s, a } = forked({});
+    expect(s.gpu(a, [0]).values).toEqual([4]);
+    const result = s.gpu(a, [0], 'write', 9);
+    expect(result.errno).toBe(-EIO);
+    expect(result.reason).toContain('faults for ever');
+    expect(s.counters.replays).toBeGreaterThan(100);
+    expect(s.cpuRead(a)).toBe(4);
+  });
+
+  test('mended, it brings the page home', () => {
+    const { s, a, child } = forked({ mended: ['readOnlyVram'] });
     expect(s.gpu(a, [0]).values).toEqual([4]);
     expect(s.gpu(a, [0], 'write', 9).errno).toBe(0);
     expect(s.cpuRead(a, child)).toBe(4);

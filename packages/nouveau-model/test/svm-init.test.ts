@@ -3,10 +3,12 @@ import { gpuPreset } from '@hmm/gpu';
 import { EBUSY, EINVAL, ENODEV, ENOMEM, ENOSYS, Kernel } from '@hmm/kernel';
 import { MemorySystem, mmCreate } from '@hmm/mm';
 import {
+  GpuNvifDevice,
   NouveauChannel,
   NouveauCli,
   NouveauDrm,
   nouveauChannelDel,
+  nouveauBehaviours,
   nouveauChannelNew,
   nouveauSvmmBind,
   nouveauSvmmInit,
@@ -19,10 +21,19 @@ const ARGS = { unmanagedAddr: 0x10000000, unmanagedSize: 0x10000 };
 function open(preset = 'p100', options: NouveauOptions = {}) {
   const kernel = new Kernel();
   const memory = new MemorySystem(kernel, { frames: 16384, systemFrames: 8192, maxTables: 1024 });
-  const drm = new NouveauDrm(kernel, memory, gpuPreset(preset), options);
+  const device = new GpuNvifDevice(kernel, memory, gpuPreset(preset), nouveauBehaviours(kernel, options));
+  const drm = new NouveauDrm(memory, device, options);
   const mm = mmCreate(memory);
   const cli = new NouveauCli(drm, mm);
-  return { kernel, memory, drm, mm, cli, init: () => kernel.sched.runSync(nouveauSvmmInit(cli, ARGS)) };
+  return {
+    kernel,
+    memory,
+    device,
+    drm,
+    mm,
+    cli,
+    init: () => kernel.sched.runSync(nouveauSvmmInit(cli, ARGS)),
+  };
 }
 
 test('SVM_INIT works once per client: EBUSY after that (nouveau.md 2)', () => {
@@ -62,11 +73,11 @@ test('SVM_INIT registers a notifier on the mm of the caller (nouveau.md 2)', () 
 
 test('SVM_BIND without a mirror is EINVAL', () => {
   const { cli, kernel } = open();
-  expect(kernel.sched.runSync(nouveauSvmmBind(cli, svmBindMigrate(16, 1)))).toBe(-EINVAL);
+  expect(kernel.sched.runSync(nouveauSvmmBind(cli, cli.mm, svmBindMigrate(16, 1)))).toBe(-EINVAL);
 });
 
 test('channels made after SVM_INIT share the mirror and join it; a deleted one parts (nouveau.md 3)', () => {
-  const { init, cli, drm, kernel } = open();
+  const { init, cli, device, drm, kernel } = open();
   const make = () => kernel.sched.runSync(nouveauChannelNew(cli));
   const before = make();
   init();
@@ -79,13 +90,13 @@ test('channels made after SVM_INIT share the mirror and join it; a deleted one p
   )) {
     throw new Error('no channel');
   }
-  expect(drm.svm?.find(before.instance.id)).toBeUndefined();
-  expect(drm.svm?.find(first.instance.id)).toBe(cli.svmm);
-  expect(drm.svm?.find(second.instance.id)).toBe(cli.svmm);
-  expect(first.instance.table).toBe(second.instance.table);
+  expect(drm.svm?.find(before.inst)).toBeUndefined();
+  expect(drm.svm?.find(first.inst)).toBe(cli.svmm);
+  expect(drm.svm?.find(second.inst)).toBe(cli.svmm);
+  expect(device.gpu.instance(first.inst)?.table).toBe(device.gpu.instance(second.inst)?.table);
   kernel.sched.runSync(nouveauChannelDel(first));
-  expect(drm.svm?.find(first.instance.id)).toBeUndefined();
-  expect(drm.svm?.find(second.instance.id)).toBe(cli.svmm);
+  expect(drm.svm?.find(first.inst)).toBeUndefined();
+  expect(drm.svm?.find(second.inst)).toBe(cli.svmm);
 });
 
 test('without the signed firmware SVM_INIT itself works, but no channel can be made: ENODEV (nouveau.md 10)', () => {

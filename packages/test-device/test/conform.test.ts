@@ -1,10 +1,7 @@
 import { HmmError } from '@hmm/kernel';
 import { describe, expect, test } from 'vitest';
 import {
-  addConformResult,
   conform,
-  type ConformResult,
-  emptyConformResult,
   parseCorpusLine,
 } from '@hmm/test-device/conform';
 
@@ -114,20 +111,6 @@ test('scripts that are not judged are run for what they do to the devices, and n
     FIRST[0] ?? '',
   ]);
   expect([skipped.scripts, skipped.ops, skipped.matched]).toEqual([1, 1, 1]);
-});
-
-test('results of several files add up', () => {
-  const one = (matched: number): ConformResult => ({
-    ...emptyConformResult(),
-    scripts: 1,
-    ops: 3,
-    matched,
-    families: { basic: { scripts: 1, scripts_matched: 0, ops: 3, matched } },
-  });
-  const sum = one(1);
-  addConformResult(sum, one(2));
-  expect([sum.scripts, sum.ops, sum.matched]).toEqual([2, 6, 3]);
-  expect(sum.families['basic']).toEqual({ scripts: 2, scripts_matched: 0, ops: 6, matched: 3 });
 });
 
 describe('a corpus that cannot be read', () => {

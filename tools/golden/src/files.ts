@@ -16,6 +16,9 @@ export const GOLDEN_FILES = [
   'linux-7.3/more-1.jsonl.gz',
   'linux-7.3/public.jsonl.gz',
   'linux-7.3/races.jsonl',
+  'nouveau-6.12/nvkm.jsonl.gz',
+  'nouveau-6.12/public.jsonl.gz',
+  'nouveau-7.3/public.jsonl.gz',
 ] as const;
 
 /** One of {@link GOLDEN_FILES}. */

@@ -51,17 +51,29 @@ describe('the recordings', () => {
     expect({ judgedOperations, announced }).toEqual({ judgedOperations: 61646, announced: 61646 });
   });
 
-  it('hold 1,340 scripts of Linux 7.3 with 57,974 operations, 178 races with 400 outcomes, and 2,690 further scripts', async () => {
-    const counts = async (file: GoldenFile): Promise<{ scripts: number; ops: number; announced: number }> => {
-      const sum = { scripts: 0, ops: 0, announced: 0 };
-      for await (const { value } of jsonLines(goldenPath(file), isScriptLine)) {
-        if (isScriptHead(value)) {
-          sum.scripts++;
-          sum.announced += value.ops;
-        } else sum.ops++;
-      }
-      return sum;
+  const counts = async (file: GoldenFile): Promise<{ scripts: number; ops: number; announced: number }> => {
+    const sum = { scripts: 0, ops: 0, announced: 0 };
+    for await (const { value } of jsonLines(goldenPath(file), isScriptLine)) {
+      if (isScriptHead(value)) {
+        sum.scripts++;
+        sum.announced += value.ops;
+      } else sum.ops++;
+    }
+    return sum;
+  };
+
+  it('hold 688 scripts of nouveau on Linux 6.12 with 32,100 operations, and 304 on Linux 7.3', async () => {
+    const all = async (file: GoldenFile): Promise<number[]> => {
+      const { scripts, ops, announced } = await counts(file);
+      expect(announced).toBe(ops);
+      return [scripts, ops];
     };
+    expect(await all('nouveau-6.12/public.jsonl.gz')).toEqual([608, 29_527]);
+    expect(await all('nouveau-6.12/nvkm.jsonl.gz')).toEqual([80, 2573]);
+    expect((await all('nouveau-7.3/public.jsonl.gz'))[0]).toBe(304);
+  });
+
+  it('hold 1,340 scripts of Linux 7.3 with 57,974 operations, 178 races with 400 outcomes, and 2,690 further scripts', async () => {
     const ops = 57_974;
     expect(await counts('linux-7.3/public.jsonl.gz')).toEqual({ scripts: 1340, ops, announced: ops });
     const more = await counts('linux-7.3/more-1.jsonl.gz');

@@ -1,3 +1,4 @@
+import { type ConformResult, emptyConformResult, type FamilyResult } from '@hmm/conform';
 import { HmmError, Kernel, type KernelOptions } from '@hmm/kernel';
 import { decodeRangeValue, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
 import { MemorySystem, mmCreate } from '@hmm/mm';
@@ -12,58 +13,7 @@ import {
 } from './corpus.js';
 import { type Script, ScriptContext, ScriptProcess } from './process.js';
 
-/** Operations counted for one family of scripts. */
-export interface FamilyResult {
-  scripts: number;
-  scripts_matched: number;
-  ops: number;
-  matched: number;
-}
-
-/** An operation that showed something else than was recorded. */
-export interface Mismatch {
-  readonly script: string;
-  /** Line of the corpus, from 1. */
-  readonly line: number;
-  readonly op: string;
-  readonly expected: Observation;
-  readonly got: Observation;
-}
-
-/** The outcome of a replay, as it is printed. */
-export interface ConformResult {
-  readonly version: 1;
-  scripts: number;
-  ops: number;
-  matched: number;
-  readonly families: Record<string, FamilyResult>;
-  /** The first 20. */
-  readonly mismatches: Mismatch[];
-}
-
 const MAX_MISMATCHES = 20;
-
-/** A result in which nothing has been counted. */
-export function emptyConformResult(): ConformResult {
-  return { version: 1, scripts: 0, ops: 0, matched: 0, families: {}, mismatches: [] };
-}
-
-/** Adds the counts of `from`, and what mismatches there is room for, to `into`. */
-export function addConformResult(into: ConformResult, from: ConformResult): void {
-  into.scripts += from.scripts;
-  into.ops += from.ops;
-  into.matched += from.matched;
-  for (const [name, family] of Object.entries(from.families)) {
-    const sum = (into.families[name] ??= { scripts: 0, scripts_matched: 0, ops: 0, matched: 0 });
-    sum.scripts += family.scripts;
-    sum.scripts_matched += family.scripts_matched;
-    sum.ops += family.ops;
-    sum.matched += family.matched;
-  }
-  for (const mismatch of from.mismatches) {
-    if (into.mismatches.length < MAX_MISMATCHES) into.mismatches.push(mismatch);
-  }
-}
 
 /**
  * Replays a corpus of recorded scripts on a machine as the recording one was: one that boots with the corpus and whose test

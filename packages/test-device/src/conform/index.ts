@@ -2,6 +2,9 @@
  * Replays recordings of the kernel's test device and says where the model shows something else.
  * @packageDocumentation
  */
+import { conform } from './conform.js';
+
+export { type ConformResult } from '@hmm/conform';
 export * from './conform.js';
 export {
   parseCorpusLine,
@@ -10,3 +13,11 @@ export {
   type RecordedInvalidation,
   type ScriptHead,
 } from './corpus.js';
+
+/** How `hmm conform` replays recordings of the test device. */
+export const testDeviceCorpora = {
+  client: 'test-device',
+  of: "the kernel's HMM test device",
+  example: 'tools/golden/linux-6.12/public.jsonl.gz',
+  conform,
+};
