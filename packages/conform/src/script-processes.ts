@@ -50,7 +50,7 @@ export class ScriptProcesses {
     this.onExit(ending.mm, process);
     if (process !== 0) this.child = undefined;
     ending.unpin();
-    lruAddDrain(this.system);
+    if (this.kernel.does.unmapDrainsLru) lruAddDrain(this.system);
   }
 
   /** Ends what is left, the child first. */

@@ -162,6 +162,21 @@ export const CORE_BEHAVIOURS = {
     'include/linux/memremap.h zone_device_folio_init',
     'A device frame that is handed out again has forgotten that it was dirty or referenced.',
   ),
+  collapseCountsBackwards: has(
+    '+ + + -',
+    'mm/khugepaged.c madvise_collapse',
+    'MADV_COLLAPSE of a range that ends before its first aligned 2 MiB begins is EINVAL; later there is nothing to do.',
+  ),
+  collapseNeedsWritable: has(
+    '+ + - -',
+    'mm/khugepaged.c hpage_collapse_scan_pmd',
+    'MADV_COLLAPSE makes a huge page only of pages of which one may be written by now, not counting what is swapped out or with a device.',
+  ),
+  swapsHugePagesWhole: has(
+    '- - + +',
+    'mm/swapfile.c folio_alloc_swap',
+    'A huge page that is reclaimed goes to 512 slots in a row, also on a device that rotates; there it used to be split first.',
+  ),
   largeDeviceFolios: has(
     '- - + +',
     'mm/memremap.c memremap_pages',

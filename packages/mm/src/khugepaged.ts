@@ -1,5 +1,16 @@
-import { EAGAIN, EINVAL, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
+import {
+  alignDown,
+  alignUp,
+  EAGAIN,
+  EINVAL,
+  ENOMEM,
+  ENTRY_TABLE,
+  HPAGE_PMD_NR,
+  HPAGE_PMD_ORDER,
+  type Task,
+} from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
+import { VM_FAULT_ERROR } from './fault.js';
 import { handleMmFault } from './handle-mm-fault.js';
 import { thpVmaEligible } from './huge-fault.js';
 import { pmdTransHuge } from './huge-memory.js';
@@ -13,6 +24,7 @@ import {
   PG_swapcache,
   PG_uptodate,
 } from './mem-map.js';
+import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 import { notifyEnd, notifyStart } from './notify.js';
 import { allocHugePage, folioPut } from './page-alloc.js';
@@ -26,47 +38,70 @@ import { TP_COLLAPSE_HUGE_PAGE } from './tracepoints.js';
 import { vmaLookup } from './vma-set.js';
 import type { Vma } from './vma.js';
 
-const NR = 512;
+const NR = HPAGE_PMD_NR;
 
 /**
  * Makes huge pages of the small ones in [start, end) (MADV_COLLAPSE). The caller holds mmap_lock for reading, which is
- * dropped meanwhile. @returns 0 when every whole 2 MiB is a huge page now; `-EINVAL`, `-EAGAIN` (a page is in use) or
- * `-ENOMEM`. @kernel mm/khugepaged.c madvise_collapse
+ * dropped meanwhile. @returns 0 when every whole 2 MiB is a huge page now; `-EINVAL` (before 7.3 also for a range that ends before
+ * its first whole 2 MiB begins), `-EAGAIN` (a page is in use) or `-ENOMEM`. @kernel mm/khugepaged.c madvise_collapse
  */
 export function* madviseCollapse(vma: Vma, start: number, end: number): Task<number> {
   const { mm } = vma;
-  const lastWhole = vma.end - NR - ((vma.end - NR) % NR);
+  const lastWhole = alignDown(vma.end - NR, HPAGE_PMD_ORDER);
   if (!thpVmaEligible(vma) || vma.anonVma === null || lastWhole < vma.start) return -EINVAL;
   lruAddDrain(mm.system);
-  let failed = 0;
-  for (let at = start + ((NR - (start % NR)) % NR); at + NR <= end; at += NR) {
-    yield* faultInNonpresent(mm, at);
-    mm.mmapLock.unlockRead();
-    if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
-    const error = yield* collapseHugePage(mm, at);
+  const first = alignUp(start, HPAGE_PMD_ORDER);
+  const last = alignDown(end, HPAGE_PMD_ORDER);
+  if (last < first && !mm.kernel.does.collapseCountsBackwards) return 0;
+  let missing = (last - first) / NR;
+  let failed = -EINVAL;
+  for (let at = first; at < last; at += NR) {
+    const error = yield* collapseScanPmd(mm, at);
     if (mm.kernel.trace.on) mm.kernel.emit(TP_COLLAPSE_HUGE_PAGE, at, NR, error);
-    mm.mmapLock.unlockWrite();
-    if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
-    if (error === -ENOMEM) return error;
-    if (error !== 0) failed = error;
+    if (error === 0) missing--;
+    else failed = error;
+    if (error === -ENOMEM) break;
   }
-  return failed;
+  return missing === 0 ? 0 : failed;
 }
 
-/** Brings swapped pages, and pages that devices have, back first. @kernel mm/khugepaged.c __collapse_huge_page_swapin */
-function* faultInNonpresent(mm: MmStruct, start: number): Task {
+/**
+ * Looks whether the 2 MiB at `start` can become a huge page, before what is swapped out or with a device is brought back, and
+ * makes them one. @kernel mm/khugepaged.c hpage_collapse_scan_pmd
+ */
+function* collapseScanPmd(mm: MmStruct, start: number): Task<number> {
+  const { system } = mm;
+  const pmd = findPmd(mm, start);
+  if (pmd < 0) return -EINVAL;
+  if (pmdTransHuge(system, pmd)) return 0;
+  if (system.tables.lanes[pmd] !== ENTRY_TABLE) return -EINVAL;
+  const error = collapsible(system, system.tables.lanes[pmd + 1] ?? 0, true);
+  if (error !== 0) return error;
+  if (!(yield* collapseSwapin(mm, start))) return -EINVAL;
+  mm.mmapLock.unlockRead();
+  if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
+  const ret = yield* collapseHugePage(mm, start);
+  mm.mmapLock.unlockWrite();
+  if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
+  return ret;
+}
+
+/** Brings swapped pages, and pages that devices have, back first; false when one cannot come. @kernel mm/khugepaged.c __collapse_huge_page_swapin */
+function* collapseSwapin(mm: MmStruct, start: number): Task<boolean> {
   const { tables } = mm.system;
-  let came = false;
+  let swappedIn = false;
   for (let vpn = start; vpn < start + NR; vpn++) {
     const entry = tables.findPte(mm.root, vpn);
     const pte = entry < 0 ? 0 : (tables.lanes[entry] ?? 0);
     const vma = vmaLookup(mm, vpn);
     if (pte === 0 || (pte & PTE_PRESENT) !== 0 || vma === undefined) continue;
     const served = handleMmFault(vma, vpn, 0);
-    if (typeof served !== 'number') yield* served;
-    came = true;
+    const result = typeof served === 'number' ? served : yield* served;
+    if ((result & VM_FAULT_ERROR) !== 0) return false;
+    swappedIn = true;
   }
-  if (came) lruAddDrain(mm.system);
+  if (swappedIn) lruAddDrain(mm.system);
+  return true;
 }
 
 /**
@@ -88,7 +123,7 @@ export function* collapseHugePage(mm: MmStruct, start: number): Task<number> {
   if (!vma.anonVma.rwsem.tryWriteFast()) yield* vma.anonVma.rwsem.write();
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + NR) : undefined;
   const table = lanes[pmd + 1] ?? 0;
-  const error = collapsible(vma, table);
+  const error = collapsible(system, table, false);
   notifyEnd(range);
   if (error === 0) {
     copyAndFree(vma, table, head);
@@ -99,15 +134,21 @@ export function* collapseHugePage(mm: MmStruct, start: number): Task<number> {
   return error;
 }
 
-/** Whether all that the table maps can be copied: anonymous pages that only mappings hold. @kernel mm/khugepaged.c __collapse_huge_page_isolate */
-function collapsible(vma: Vma, table: number): number {
-  const { system } = vma.mm;
+/**
+ * Whether all that the table maps can be copied: anonymous pages that only mappings hold, before 6.18 one of them writable. What
+ * is not present is passed over where it is going to be brought in (`swapin`). @returns 0, `-EINVAL` or `-EAGAIN`.
+ * @kernel mm/khugepaged.c __collapse_huge_page_isolate
+ */
+function collapsible(system: MemorySystem, table: number, swapin: boolean): number {
   const { map, tables } = system;
-  let writable = false;
+  let writable = !system.kernel.does.collapseNeedsWritable;
   for (let entry = table; entry < table + 2 * NR; entry += 2) {
     const pte = tables.lanes[entry] ?? 0;
     if (pte === 0 || (pte & PTE_SPECIAL) !== 0) continue;
-    if ((pte & PTE_PRESENT) === 0) return -EINVAL;
+    if ((pte & PTE_PRESENT) === 0) {
+      if (swapin) continue;
+      return -EINVAL;
+    }
     if ((pte & PTE_WRITE) !== 0) writable = true;
     const folio = map.folio(tables.lanes[entry + 1] ?? 0);
     const flags = map.flags[folio] ?? 0;

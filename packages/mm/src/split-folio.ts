@@ -135,15 +135,9 @@ function* remap(system: MemorySystem, folio: number, flags: number): Task {
 /** Splits the huge page that the PMD entry at lane `pmd` maps; the huge zero page is left. @returns as {@link splitFolio}. */
 export function* splitFolioOfPmd(vma: Vma, pmd: number): Task<number> {
   const { system } = vma.mm;
-  const folio = system.tables.lanes[pmd + 1] ?? 0;
-  if (!pmdTransHuge(system, pmd) || folio === HUGE_ZERO_PFN) return -EBUSY;
-  return yield* trySplitFolio(system, folio);
-}
-
-/** {@link splitFolio} for who holds neither its lock nor a reference; `-EBUSY` also when somebody else has locked it. */
-export function* trySplitFolio(system: MemorySystem, folio: number): Task<number> {
-  const { map } = system;
-  if (!map.tryLock(folio)) return -EBUSY;
+  const { map, tables } = system;
+  const folio = tables.lanes[pmd + 1] ?? 0;
+  if (!pmdTransHuge(system, pmd) || folio === HUGE_ZERO_PFN || !map.tryLock(folio)) return -EBUSY;
   map.get(folio);
   const error = yield* splitFolio(system, folio);
   map.unlock(folio);

@@ -25,6 +25,7 @@ export function* swapOutHuge(system: MemorySystem, folio: number): Task<boolean>
   const { map, swap } = system;
   if (folioMapcount(system, folio) !== (map.refcount[folio] ?? 0) - 1) return false;
   if (system.kernel.shouldFail('swap_slot')) return false;
+  if (!system.kernel.does.swapsHugePagesWhole) return false;
   const slot = swap.allocHuge();
   if (slot === NO_SLOT) return false;
   for (let part = 0; part < HPAGE_PMD_NR; part++) {

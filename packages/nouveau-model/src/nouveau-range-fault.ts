@@ -1,5 +1,5 @@
 import { EBUSY, EINVAL, HPAGE_PMD_ORDER, PAGE_SHIFT, SP_PREEMPT, type Task, alignDown } from '@hmm/kernel';
-import { makeDeviceExclusiveRange } from '@hmm/migrate';
+import { makeDeviceExclusive, makeDeviceExclusiveRange } from '@hmm/migrate';
 import { FOLL_REMOTE, FOLL_WRITE, NO_PFN, PG_dirty, PG_zone_device, folioPut, getUserPages } from '@hmm/mm';
 import {
   HMM_PFN_LANES,
@@ -164,11 +164,9 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
     if (!drm.does.retriesOwnExclusive) yield* bringIn(svmm, args.vpn);
     const seq = yield* mmuIntervalReadBegin(sub);
     if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
-    const pages: number[] = [];
-    const got = yield* makeDeviceExclusiveRange(mm, args.vpn, args.vpn + 1, pages, drm.owner);
+    const pfn = yield* makeExclusive(svmm, args.vpn);
     mm.mmapLock.unlockRead();
-    const [pfn = NO_PFN] = pages;
-    if (got <= 0 || pfn === NO_PFN) return -EINVAL;
+    if (pfn === NO_PFN) return -EINVAL;
     yield* sched.delay(drm.cost.exclusive.value);
     if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
     const current = !mmuIntervalReadRetry(sub, seq);
@@ -179,11 +177,20 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
     }
     svmm.mutex.unlock();
     // While the folio is locked nobody can take the page back: it is unlocked only after the mapping is made.
-    drm.memory.map.unlock(pfn);
+    drm.memory.map.unlock(drm.memory.map.folio(pfn));
     folioPut(drm.memory, pfn);
     if (current) return ret;
     yield* retry(svmm, args.vpn, 1);
   }
+}
+
+/** Takes a page from the CPU: its frame, the folio locked and with a reference; {@link NO_PFN} when it cannot be had. */
+function* makeExclusive({ mm, drm }: NouveauSvmm, vpn: number): Task<number> {
+  if (mm.kernel.does.exclusivePageByPage)
+    return Math.max(yield* makeDeviceExclusive(mm, vpn, drm.owner), NO_PFN);
+  const pages: number[] = [];
+  const got = yield* makeDeviceExclusiveRange(mm, vpn, vpn + 1, pages, drm.owner);
+  return got > 0 ? (pages[0] ?? NO_PFN) : NO_PFN;
 }
 
 /**

@@ -9,7 +9,7 @@ import {
 } from '@hmm/conform';
 import { Kernel, type KernelOptions, PAGE_SIZE, type Task } from '@hmm/kernel';
 import { memunmapPages } from '@hmm/migrate';
-import { MemorySystem, type MmStruct } from '@hmm/mm';
+import { lruAddDrain, MemorySystem, type MmStruct } from '@hmm/mm';
 import { nouveauBehaviours } from '../nouveau-options.js';
 import { NouveauDrm } from '../nouveau-drv.js';
 import { nouveauSvmmBind } from '../nouveau-svm-bind.js';
@@ -81,6 +81,8 @@ export class NouveauSubject implements ScriptSubject {
 
   end(): void {
     this.processes.end();
+    // Unloading the driver waits for every page of device memory, also for those that a batch still holds.
+    lruAddDrain(this.system);
     const { sched } = this.kernel;
     for (const pagemap of [...this.system.pagemaps]) sched.runSync(memunmapPages(this.system, pagemap));
   }
