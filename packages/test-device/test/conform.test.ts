@@ -1,9 +1,6 @@
 import { HmmError } from '@hmm/kernel';
 import { describe, expect, test } from 'vitest';
-import {
-  conform,
-  parseCorpusLine,
-} from '@hmm/test-device/conform';
+import { conform, parseCorpusLine } from '@hmm/test-device/conform';
 
 const head = (script: string, ops: number, more = {}): string =>
   JSON.stringify({ script, family: 'basic', ops, ...more });
