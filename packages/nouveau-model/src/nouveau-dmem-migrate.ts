@@ -159,13 +159,18 @@ function* pfnsMap(svmm: NouveauSvmm, piece: Piece, count: number): Task {
   const { start, end } = piece.args;
   const { kernel, cost, does } = svmm.drm;
   if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
-  let ret = 0;
-  if (!does.largeDeviceMemory) ret = svmm.vmm.pfnmap(start, PAGE_SHIFT, piece.phys, count);
-  else if (does.orderAsPageShift) ret = svmm.vmm.pfnmap(start, piece.order, piece.phys, count);
-  else ret = mapBySize(svmm, piece, count);
+  const ret = mapPiece(svmm, piece, count);
   if (ret !== 0 && !does.ignoresMapFailure) svmm.vmm.pfnclr(Math.max(start, unmanagedEnd(svmm, start)), end);
   yield* kernel.sched.delay(cost.pfnmap.value);
   svmm.mutex.unlock();
+}
+
+function mapPiece(svmm: NouveauSvmm, piece: Piece, count: number): number {
+  const { vmm, drm } = svmm;
+  const { start } = piece.args;
+  if (!drm.does.largeDeviceMemory) return vmm.pfnmap(start, PAGE_SHIFT, piece.phys, count);
+  if (drm.does.orderAsPageShift) return vmm.pfnmap(start, piece.order, piece.phys, count);
+  return mapBySize(svmm, piece, count);
 }
 
 /** Where the unmanaged interval ends if page `vpn` is in it. */

@@ -45,7 +45,7 @@ function compare<T>(base: readonly T[], a: number, b: number, cmp: (a: T, b: T) 
   return first === undefined || second === undefined ? 0 : cmp(first, second);
 }
 
-function swap<T>(base: T[], a: number, b: number): void {
+function swap(base: unknown[], a: number, b: number): void {
   const first = base[a];
   const second = base[b];
   if (first === undefined || second === undefined) return;

@@ -1,5 +1,5 @@
 import { FaultBuffer, type Figure, figure } from '@hmm/gpu';
-import { HPAGE_PMD_NR, HmmError, type Task } from '@hmm/kernel';
+import { HPAGE_PMD_NR, HmmError } from '@hmm/kernel';
 import type { MemorySystem } from '@hmm/mm';
 import type { NouveauBehaviours } from '../nouveau-behaviours.js';
 import type { NouveauCost } from '../nouveau-cost.js';
@@ -80,7 +80,7 @@ export class FakeGpu implements NvifDevice {
   }
 
   /** The replay runs the work item itself. */
-  onFaultsPending(_handler: () => Task): void {
+  onFaultsPending(): void {
     return;
   }
 
@@ -96,7 +96,7 @@ export class FakeGpu implements NvifDevice {
     return FakeGpu.instance(this.nextClient);
   }
 
-  channelDel(_inst: number): void {
+  channelDel(): void {
     return;
   }
 
@@ -105,12 +105,12 @@ export class FakeGpu implements NvifDevice {
     this.options.events.note('replay');
   }
 
-  faultCancel(inst: number, client: number, _vpn: number): void {
+  faultCancel(inst: number, client: number): void {
     this.cancelled.add(client);
     this.options.events.note('cancel', (inst - FIRST_INSTANCE) / INSTANCE_STEP, client);
   }
 
-  vramNew(_pages: number): number {
+  vramNew(): number {
     const { events, chunks, does } = this.options;
     if (this.usedChunks === chunks) {
       events.note('nochunk');
@@ -120,7 +120,7 @@ export class FakeGpu implements NvifDevice {
     return this.usedChunks++ * dmemChunkNpages(does);
   }
 
-  vramDel(_first: number, _pages: number): void {
+  vramDel(): void {
     this.usedChunks--;
   }
 
