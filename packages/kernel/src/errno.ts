@@ -27,7 +27,7 @@ export const EOVERFLOW = 75;
 export const EOPNOTSUPP = 95;
 export const ETIMEDOUT = 110;
 
-const NAMES = new Map<number, string>(
+const VALUES = new Map<string, number>(
   Object.entries({
     EPERM,
     ENOENT,
@@ -50,8 +50,9 @@ const NAMES = new Map<number, string>(
     EOVERFLOW,
     EOPNOTSUPP,
     ETIMEDOUT,
-  }).map(([name, value]) => [value, name]),
+  }),
 );
+const NAMES = new Map([...VALUES].map(([name, value]) => [value, name]));
 
 /**
  * The symbol of an error number of either sign: `errnoName(-16)` is `'EBUSY'`.
@@ -59,4 +60,9 @@ const NAMES = new Map<number, string>(
  */
 export function errnoName(errno: number): string {
   return NAMES.get(Math.abs(errno)) ?? String(Math.abs(errno));
+}
+
+/** The positive error number called `name`, or undefined: `errnoValue('EBUSY')` is 16. */
+export function errnoValue(name: string): number | undefined {
+  return VALUES.get(name);
 }

@@ -1,4 +1,4 @@
-import * as Kernel from '@hmm/kernel';
+import { errnoValue, PAGE_SIZE } from '@hmm/kernel';
 import type { BinaryOp, Expr, Name, Problem, Query, Span, Unit } from './tree.js';
 
 /** What an expression means: a number (bytes, ns, a count, a truth: 1 or 0), values of pages, or a word (`cpu`, `rw`). */
@@ -24,7 +24,7 @@ const FACTOR: Readonly<Record<Unit, number>> = {
   MiB: 1024 ** 2,
   GiB: 1024 ** 3,
   TiB: 1024 ** 4,
-  pages: Kernel.PAGE_SIZE,
+  pages: PAGE_SIZE,
   ns: 1,
   us: 1e3,
   ms: 1e6,
@@ -34,18 +34,15 @@ const FACTOR: Readonly<Record<Unit, number>> = {
 /** Words that an expression may use as values: places, protections. */
 export const VALUE_WORDS: readonly string[] = ['cpu', 'gpu', 'both', 'none', 'r', 'rw'];
 
-/** Numbers with names: error numbers and the signals that a bad access raises. */
-const NUMBER_NAMES = new Map<string, number>([
+/** Signals that a bad access raises. */
+const SIGNALS: ReadonlyMap<string, number> = new Map([
   ['SIGBUS', 7],
   ['SIGSEGV', 11],
-  ...Object.entries(Kernel).filter((entry): entry is [string, number] => {
-    return /^E[A-Z]+$/.test(entry[0]) && typeof entry[1] === 'number';
-  }),
 ]);
 
 /** The number that every program knows by `name` (`EFAULT`, `SIGBUS`), or undefined. */
 export function numberName(name: string): number | undefined {
-  return NUMBER_NAMES.get(name);
+  return SIGNALS.get(name) ?? errnoValue(name);
 }
 
 /** The value of `expr` in `scope`: bytes for sizes, ns for times, 1 or 0 for a condition. */
