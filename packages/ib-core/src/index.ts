@@ -20,3 +20,4 @@ export * from './rdma-client.js';
 export * from './rdma-driver.js';
 export { VERBS } from './rdma-operation.js';
 export * from './rdma-verbs.js';
+export * from './umem.js';

@@ -1,5 +1,5 @@
 import { EINVAL, type Kernel, type Task } from '@hmm/kernel';
-import { DIRECT_DMA, type IbDevice } from '@hmm/ib-core';
+import { DIRECT_DMA, type IbDevice, pinnedCopy } from '@hmm/ib-core';
 import type { MemorySystem } from '@hmm/mm';
 import {
   type AtomicTransfer,
@@ -15,7 +15,6 @@ import {
 } from '@hmm/rdma-nic';
 import { type RxeOptions, RXE_INTENDED } from './options.js';
 import { isOdp, mrCheckRange, type RxeMr } from './rxe-mr.js';
-import { mrCopy } from './mr-copy.js';
 import { rxeOdpAtomicOp, rxeOdpMrCopy } from './rxe-odp.js';
 import { SKB_OBJECT_BYTES, SkbMemory } from './skb.js';
 import { SheafCache } from './slab.js';
@@ -80,7 +79,8 @@ export class RxeDevice implements NicPort, NicMemory, IbDevice {
     const range = mrCheckRange(mr, iova, bytes.length);
     if (range !== 0) return range;
     if (isOdp(mr)) return yield* rxeOdpMrCopy(mr, iova, bytes, toMemory, this.options);
-    return mrCopy(this.system, mr, iova, bytes, toMemory);
+    if ('kind' in mr.umem) pinnedCopy(this.system, mr.umem, mr.va, iova - mr.iova, bytes, toMemory);
+    return 0;
   }
 
   /** @inheritdoc */

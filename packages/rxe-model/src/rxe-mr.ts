@@ -1,18 +1,5 @@
 import { EINVAL } from '@hmm/kernel';
-import type { IbUmemOdp } from '@hmm/ib-core';
-
-/** Bytes that a program keeps beside the modelled process: registered the ordinary way, never absent. */
-export interface PinnedBuffer {
-  readonly kind: 'buffer';
-  readonly bytes: Uint8Array;
-}
-
-/** Pages of the process that are pinned for as long as the region is. */
-export interface PinnedPages {
-  readonly kind: 'pages';
-  /** Frame of each page. */
-  readonly frames: Int32Array;
-}
+import type { IbUmemOdp, PinnedUmem } from '@hmm/ib-core';
 
 /** A memory region. Its local and its remote key are the same number. @kernel drivers/infiniband/sw/rxe/rxe_verbs.h rxe_mr */
 export interface RxeMr {
@@ -25,7 +12,7 @@ export interface RxeMr {
   readonly length: number;
   /** Where it is in the process. */
   readonly va: number;
-  readonly umem: IbUmemOdp | PinnedBuffer | PinnedPages;
+  readonly umem: IbUmemOdp | PinnedUmem;
   /** The object that its list of frames is in, where that shares a cache with packets. */
   readonly list: Uint8Array | undefined;
 }

@@ -7,6 +7,8 @@ import {
   mmuNotifierRangeBlockable,
 } from '@hmm/mmu-notifier';
 import {
+  frameAtomic,
+  frameCopy,
   type IbUmemOdp,
   ibUmemOdpMapDmaAndLock,
   ibUmemOdpUnmapDmaPages,
@@ -15,7 +17,7 @@ import {
   slotOf,
 } from '@hmm/ib-core';
 import { HMM_PFN_VALID, HMM_PFN_WRITE } from '@hmm/mirror';
-import { accessData, PG_dirty } from '@hmm/mm';
+import { PG_dirty } from '@hmm/mm';
 import type { AtomicTransfer } from '@hmm/rdma-nic';
 import type { RxeOptions } from './options.js';
 import type { RxeMr } from './rxe-mr.js';
@@ -148,12 +150,8 @@ export function* rxeOdpMrCopy(
 
 /** @kernel drivers/infiniband/sw/rxe/rxe_odp.c __rxe_odp_mr_copy */
 function copyPiece(umem: IbUmemOdp, payload: Uint8Array, toMemory: boolean, piece: Piece): void {
-  const { system } = umem.owningMm;
   const { pfn, inPage, inPacket, bytes } = piece;
-  accessData(system, pfn, toMemory);
-  const part = payload.subarray(inPacket, inPacket + bytes);
-  if (toMemory) system.data.write(pfn, inPage, part);
-  else system.data.read(pfn, inPage, part);
+  frameCopy(umem.owningMm.system, pfn, inPage, payload.subarray(inPacket, inPacket + bytes), toMemory);
 }
 
 function markDirty(umem: IbUmemOdp, pfn: number): void {
@@ -180,26 +178,9 @@ export function* rxeOdpAtomicOp(
     umem.umemMutex.unlock();
     return -EINVAL;
   }
-  const { system } = umem.owningMm;
   const pfn = umem.map.pfnList[slotOf(umem, Math.floor(va / PAGE_SIZE)) + 1] ?? 0;
-  accessData(system, pfn, true);
-  const bytes = new Uint8Array(8);
-  system.data.read(pfn, inPage, bytes);
-  const view = new DataView(bytes.buffer);
-  const old = view.getBigUint64(0, true);
-  const stored = atomicResult(old, transfer);
-  if (stored !== undefined) {
-    view.setBigUint64(0, stored, true);
-    system.data.write(pfn, inPage, bytes);
-    if (!options.neverDirty) markDirty(umem, pfn);
-  }
+  const old = frameAtomic(umem.owningMm.system, pfn, inPage, transfer);
+  if (!options.neverDirty) markDirty(umem, pfn);
   umem.umemMutex.unlock();
   return old;
-}
-
-/** What an atomic stores over `old`; undefined where it stores nothing. */
-export function atomicResult(old: bigint, transfer: AtomicTransfer): bigint | undefined {
-  const { opcode, compareAdd, swap } = transfer;
-  if (opcode === 'ATOMIC_FETCH_AND_ADD') return BigInt.asUintN(64, old + compareAdd);
-  return old === compareAdd ? swap : undefined;
 }

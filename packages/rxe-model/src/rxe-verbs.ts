@@ -1,22 +1,23 @@
-import { EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EPERM, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, type Task } from '@hmm/kernel';
 import {
   type AdviseSegment,
   IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
   IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE,
   ibAccessCheck,
+  ibUmemGet,
   ibUmemOdpGet,
   ibUmemOdpMapDmaAndLock,
   ibUmemOdpRelease,
+  ibUmemRelease,
   ODP_READ,
   ODP_WRITE,
   type RegisterRequest,
 } from '@hmm/ib-core';
-import { FOLL_LONGTERM, FOLL_WRITE, type MmStruct, pinUserPages, unpinUserPage } from '@hmm/mm';
+import type { MmStruct } from '@hmm/mm';
 import {
   IB_ACCESS_HUGETLB,
   IB_ACCESS_LOCAL_WRITE,
   IB_ACCESS_ON_DEMAND,
-  IB_ACCESS_WRITABLE,
   IB_ACCESS_ZERO_BASED,
 } from '@hmm/rdma-nic';
 import type { RxeDevice } from './rxe-device.js';
@@ -42,7 +43,7 @@ export function* rxeRegUserMr(
   const odp = (access & IB_ACCESS_ON_DEMAND) !== 0;
   const umem = odp
     ? yield* rxeOdpMrInitUser(rxe, mm, va, length, access)
-    : yield* pinRange(mm, va, length, access);
+    : yield* ibUmemGet(mm, va, length, access);
   if (typeof umem === 'number') return umem;
   const mr: RxeMr = { key: rxe.takeKey(), pd, access, iova, length, va, umem, list: takeList(rxe, umem) };
   rxe.mrs.set(mr.key, mr);
@@ -71,20 +72,6 @@ function* rxeOdpMrInitUser(
   }
   umem.umemMutex.unlock();
   return umem;
-}
-
-/** Pins the pages of a range for good. @kernel drivers/infiniband/core/umem.c ib_umem_get */
-function* pinRange(mm: MmStruct, va: number, length: number, access: number): Task<RxeMr['umem'] | number> {
-  const first = Math.floor(va / PAGE_SIZE);
-  const count = Math.ceil((va + length) / PAGE_SIZE) - first;
-  const frames: number[] = [];
-  const flags = FOLL_LONGTERM | ((access & IB_ACCESS_WRITABLE) !== 0 ? FOLL_WRITE : 0);
-  yield* mm.mmapLock.read();
-  const got = yield* pinUserPages(mm, first, count, flags, frames);
-  mm.mmapLock.unlockRead();
-  if (got === count) return { kind: 'pages', frames: Int32Array.from(frames) };
-  for (const pfn of frames) unpinUserPage(mm.system, pfn);
-  return got === -ENOMEM ? -ENOMEM : -EFAULT;
 }
 
 /**
@@ -118,8 +105,7 @@ export function rxeRegBuffer(rxe: RxeDevice, pd: number, access: number, bytes: 
 export function* rxeDeregMr(rxe: RxeDevice, mr: RxeMr): Task {
   rxe.mrs.delete(mr.key);
   if (isOdp(mr)) yield* ibUmemOdpRelease(mr.umem);
-  else if ('kind' in mr.umem && mr.umem.kind === 'pages')
-    for (const pfn of mr.umem.frames) unpinUserPage(rxe.system, pfn);
+  else if ('kind' in mr.umem) ibUmemRelease(rxe.system, mr.umem);
   if (mr.list !== undefined) rxe.kmalloc8k.release(mr.list);
 }
 
