@@ -18,7 +18,7 @@ import { litmusDevices, testDeviceFactory } from '@hmm/test-device';
 import { testDeviceCorpora } from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
-import { clients } from './clients.js';
+import { adapters, clients } from './clients.js';
 import { mutantsCommand } from './mutants-command.js';
 import { recordedDemo } from './recorded-demo.js';
 import { viewCommand } from './view-command.js';
@@ -36,8 +36,8 @@ await main({
   ],
   commands: [
     demoCommand(clients, recordedDemo),
-    runCommand([...clients, testDeviceFactory()]),
-    compareCommand(clients, 'p100'),
+    runCommand([...clients, ...adapters, testDeviceFactory()]),
+    compareCommand(clients, 'p100', adapters),
     gpusCommand(clients),
     exportCommand(clients),
     importCommand(),

@@ -15,13 +15,18 @@ import { fileSetting, readProgram } from './program-input.js';
 import { failAll } from './run-command.js';
 
 /** `compare FILE`: a program on every client, and what they do differently. */
-export function compareCommand(factories: readonly ClientFactory[], defaultGpu: string): CommandBuilder {
+export function compareCommand(
+  usual: readonly ClientFactory[],
+  defaultGpu: string,
+  others: readonly ClientFactory[] = [],
+): CommandBuilder {
+  const factories = [...usual, ...others];
   return (parent, host, done) => {
     const cmd = sharedOptions(
       subcommand(parent, host, 'compare', [
         'compare first-example.hmm',
         'compare first-example.hmm --gpu p100-2016',
-        `compare pingpong.hmm --client ${factories.map(({ name }) => name).join(',')} --json`,
+        `compare pingpong.hmm ${usual.map(({ name }) => `--client ${name}`).join(' ')} --json`,
       ]),
     )
       .description('run a program under every driver: what differs, why, and what it costs')
@@ -34,7 +39,8 @@ export function compareCommand(factories: readonly ClientFactory[], defaultGpu: 
         return;
       }
       const gpu = options.gpu ?? fileSetting(read.request.program, 'gpu') ?? defaultGpu;
-      const report = compareClients(read.request, factories, options, gpu);
+      const client = options.client ?? usual.map(({ name }) => name).join(',');
+      const report = compareClients(read.request, factories, { ...options, client }, gpu);
       done(typeof report === 'string' ? fail(host.output, report) : show(report, options.json, host.output));
     });
   };

@@ -38,7 +38,7 @@ export function sharedOptions(command: Command): Command {
       new Map(),
     )
     .option('--gpu <preset>', 'GPU to run on')
-    .option('--client <name>', 'driver to run under');
+    .option('--client <name>', 'driver to run under', listed);
 }
 
 /** What commander read for {@link sharedOptions}. */
@@ -66,4 +66,9 @@ export function addSetting(text: string, before: Map<string, string>): Map<strin
   const [, key, value] = /^([\w.-]+)=(.*)$/s.exec(text) ?? [];
   if (key === undefined || value === undefined) throw new InvalidArgumentError('key=value is needed.');
   return new Map([...before, [key, value]]);
+}
+
+/** An option that is given more than once has all its values, separated by a comma. */
+function listed(value: string, before: string | undefined): string {
+  return before === undefined ? value : `${before},${value}`;
 }

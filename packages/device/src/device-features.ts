@@ -22,6 +22,8 @@ export interface DeviceFeatures {
   readonly systemMemory: boolean;
   /** Why system memory is out of reach, as a clause: "HMM needs compute capability 7.5". Nothing where it is not, or nobody knows. */
   readonly systemMemoryRefusal?: string;
+  /** Why the device cannot even read memory that the process may not write, as a clause. Nothing where it can. */
+  readonly readOnlyRefusal?: string;
   /** {@link DeviceProcess.managed} exists. */
   readonly managedMemory: boolean;
   /** System-scope atomics are kept coherent with the CPU. */

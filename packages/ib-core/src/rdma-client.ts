@@ -34,6 +34,8 @@ export interface RdmaClientSetup<Mr extends RdmaMr> {
   /** Whether one region can be the whole address space. */
   readonly implicit: boolean;
   readonly attributes: Partial<QueuePairAttributes>;
+  /** Why memory that may not be written cannot be read either; undefined where it can. */
+  readonly readOnlyRefusal: string | undefined;
   readonly workers: readonly ClientWorker[];
   readonly log: readonly string[];
   /** What its region counters say, to be taken into the client's. */
@@ -63,6 +65,7 @@ export class RdmaClient<Mr extends RdmaMr> implements DeviceClient {
 
   /** It works wherever it is. */
   capability(): Capability {
+    const { readOnlyRefusal } = this.setup;
     return {
       ok: true,
       features: {
@@ -73,6 +76,7 @@ export class RdmaClient<Mr extends RdmaMr> implements DeviceClient {
         advice: [],
         operations: VERBS,
         memoryPages: 0,
+        ...(readOnlyRefusal === undefined ? {} : { readOnlyRefusal }),
       },
     };
   }

@@ -68,7 +68,13 @@ export function pinnedCopy(
   for (let done = 0; done < payload.length;) {
     const address = va + at + done;
     const part = payload.subarray(done, done + PAGE_SIZE - (address % PAGE_SIZE));
-    frameCopy(system, umem.frames[Math.floor((address - first) / PAGE_SIZE)] ?? 0, address % PAGE_SIZE, part, toMemory);
+    frameCopy(
+      system,
+      umem.frames[Math.floor((address - first) / PAGE_SIZE)] ?? 0,
+      address % PAGE_SIZE,
+      part,
+      toMemory,
+    );
     done += part.length;
   }
 }

@@ -78,7 +78,8 @@ const RULES: DriverRules = {
     'a fault covers the rest of the access; entries are rewritten in groups of eight (mlx5r_umr_update_xlt).',
   sharing:
     'an invalidation zaps the groups of its range and waits for the adapter; neighbours in the group fault again (mlx5_ib_invalidate_range).',
-  oversubscription: 'there is no device memory to run out of; pages are swapped as any other, as none is pinned.',
+  oversubscription:
+    'there is no device memory to run out of; pages are swapped as any other, as none is pinned.',
   atomics: 'eight bytes, in the adapter; with the CPU only one after the other.',
   fork: 'the fork takes the entries away; the adapter stays with the parent, and its next access there breaks the sharing.',
   hints: 'advise_mr brings pages in, for reading, for writing, or those that are present; nothing moves.',
@@ -109,6 +110,8 @@ export class Mlx5Client extends RdmaClient<Mlx5Mr> {
       driver,
       implicit: true,
       attributes: {},
+      readOnlyRefusal:
+        'every page of a region that may be written is faulted for writing (pagefault_real_mr)',
       workers: [{ name: 'mlx5 work queue', task: driver.worker() }],
       log: [],
       counted: () => ({ replays: driver.counted.resumed }),
@@ -150,4 +153,3 @@ export function mlx5Factory(): ClientFactory<Mlx5Client> {
     },
   };
 }
-

@@ -1,7 +1,14 @@
 import { EINVAL, type Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
-import { DIRECT_DMA, frameAtomic, frameCopy, type IbDevice, pinnedCopy } from '@hmm/ib-core';
+import {
+  DIRECT_DMA,
+  ENTRY_READ,
+  ENTRY_WRITE,
+  frameAtomic,
+  frameCopy,
+  type IbDevice,
+  pinnedCopy,
+} from '@hmm/ib-core';
 import type { MemorySystem } from '@hmm/mm';
-import { taskSize } from '@hmm/mm';
 import {
   type AtomicTransfer,
   CONNECTX_TIMING,
@@ -19,7 +26,6 @@ import { isImplicit, isOdp, type Mlx5Mr } from './mlx5-mr.js';
 import { mlx5RevokeMr } from './odp.js';
 import { Mlx5FaultQueue } from './odp-eq.js';
 import { type Mlx5Options, MLX5_TRANSPORT } from './options.js';
-import { ENTRY_READ, ENTRY_WRITE } from '@hmm/ib-core';
 
 /** What the specification of InfiniBand has for what memory refused; nobody has recorded an adapter. */
 const STATUSES: RefusalStatuses = {
@@ -80,7 +86,7 @@ export class Mlx5Device implements NicPort, NicMemory, IbDevice {
     this.kernel = system.kernel;
     this.system = system;
     this.options = options;
-    this.addressEnd = taskSize(system) * PAGE_SIZE;
+    this.addressEnd = 2 ** (system.tables.levels === 5 ? 56 : 47);
     this.workChannel = system.kernel.allocIds(1);
     this.faults = new Mlx5FaultQueue(this);
   }

@@ -91,13 +91,7 @@ export class Mlx5FaultQueue {
   }
 
   /** A responder's packet of `packetSize` bytes, of an access that has `rdmaOpLen` left. */
-  *raiseRdma(
-    _qp: QueuePair,
-    mr: OdpMr,
-    rdmaVa: number,
-    packetSize: number,
-    rdmaOpLen: number,
-  ): Task<number> {
+  *raiseRdma(_qp: QueuePair, mr: OdpMr, rdmaVa: number, packetSize: number, rdmaOpLen: number): Task<number> {
     if (this.device.options.scheme === 'memory') return yield* this.raiseMemory(mr, rdmaVa, packetSize);
     return yield* this.serve(
       { subtype: 'rdma', bytesCommitted: 0, rKey: mr.key, packetSize, rdmaOpLen, rdmaVa },

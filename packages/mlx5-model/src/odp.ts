@@ -267,4 +267,3 @@ export function* mlx5RevokeMr(device: Mlx5Device, mr: OdpMr): Task {
   umem.umemMutex.unlock();
   yield* ibUmemOdpRelease(umem);
 }
-

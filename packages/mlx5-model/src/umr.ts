@@ -1,6 +1,12 @@
 import { EFAULT, type Task } from '@hmm/kernel';
 import { ENTRY_READ, ENTRY_WRITE } from '@hmm/ib-core';
-import { DMA_MAPPING_ERROR, HMM_PFN_DMA_MAPPED, HMM_PFN_VALID, HMM_PFN_WRITE, hmmDmaMapPfn } from '@hmm/mirror';
+import {
+  DMA_MAPPING_ERROR,
+  HMM_PFN_DMA_MAPPED,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmDmaMapPfn,
+} from '@hmm/mirror';
 import type { Mlx5Device } from './mlx5-device.js';
 import type { OdpMr } from './mlx5-mr.js';
 

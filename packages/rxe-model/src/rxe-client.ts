@@ -100,6 +100,7 @@ export class RxeClient extends RdmaClient<RxeMr> {
       driver: new RxeDriver(system, options),
       implicit: false,
       attributes: {},
+      readOnlyRefusal: undefined,
       workers: [],
       log: [],
       counted: () => ({}),

@@ -3,8 +3,8 @@ import type { DeviceFeatures } from '@hmm/device';
 /** A promise that every client keeps: a program, and what a client needs for it to mean something. */
 export interface ContractProgram {
   readonly name: string;
-  /** Whether this client is asked. */
-  readonly needs?: (features: DeviceFeatures) => boolean;
+  /** Whether this client is asked; why not, as a clause, where it says so itself. */
+  readonly needs?: (features: DeviceFeatures) => boolean | string;
   /** It takes memory away from the device, which a driver may refuse for good (`-EOPNOTSUPP`). */
   readonly pressure?: true;
   /** In the program language; its assertions are the promise. `MEM` stands for the client's kind of memory. */
@@ -12,6 +12,9 @@ export interface ContractProgram {
 }
 
 const systemMemory = (features: DeviceFeatures): boolean => features.systemMemory;
+/** Memory that the process may not write is within reach. */
+const readOnlyMemory = (features: DeviceFeatures): boolean | string =>
+  features.readOnlyRefusal ?? features.systemMemory;
 
 /** The promises that a program can express. */
 export const CONTRACT_PROGRAMS: readonly ContractProgram[] = [
@@ -129,7 +132,7 @@ export const CONTRACT_PROGRAMS: readonly ContractProgram[] = [
   },
   {
     name: 'mprotect to read-only stops device writes, not reads',
-    needs: systemMemory,
+    needs: readOnlyMemory,
     text: `malloc a 4pages
       cpu write a = 5
       gpu write a[1] = 6

@@ -40,7 +40,9 @@ function checkProgramCase(program: ContractProgram, make: ClientMaker): string |
   const { machine, client } = newMachine(make);
   const features = featuresOf(client);
   if (typeof features === 'string') return features;
-  if (program.needs !== undefined && !program.needs(features)) return NOT_OF_THIS_CLIENT;
+  const needs = program.needs?.(features) ?? true;
+  if (typeof needs === 'string') return `skip: ${needs}`;
+  if (!needs) return NOT_OF_THIS_CLIENT;
   const memory = features.systemMemory ? 'malloc' : 'managed';
   return broken(() => {
     const run = runProgram(machine, parse(program.text.replaceAll('MEM', memory)));

@@ -54,6 +54,7 @@ function checkKinds(make: ClientMaker): string | undefined {
   const on = newMachine(make);
   const features = featuresOf(on.client);
   if (typeof features === 'string') return features;
+  if (features.readOnlyRefusal !== undefined) return `skip: ${features.readOnlyRefusal}`;
   if (!features.systemMemory) return NOT_OF_THIS_CLIENT;
   return broken(() => {
     const ready = prepare(on, 'malloc a 4pages cpu write a = 1 mprotect a r');
