@@ -14,7 +14,7 @@ import {
   type StrategyName,
   tell,
 } from '@hmm/explore';
-import { HmmError } from '@hmm/kernel';
+import { HmmError, type Release } from '@hmm/kernel';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { fileReason, readInput } from './input.js';
@@ -23,7 +23,7 @@ import { exploreEach } from './litmus/explore-each.js';
 import { type DevicesImport, vitestFile } from './litmus/export-test.js';
 import { type LitmusSource, readLitmus } from './litmus/input.js';
 import { formatLibrary, formatObserved } from './litmus/text.js';
-import { addSetting, jsonOption, wholeNumber } from './options.js';
+import { addSetting, jsonOption, releaseOption, wholeNumber } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
 import { failAll } from './run-command.js';
 
@@ -39,6 +39,7 @@ interface LitmusOptions {
   readonly replay?: string;
   readonly export?: 'test';
   readonly set: ReadonlyMap<string, string>;
+  readonly release?: Release;
 }
 
 /** The devices of litmus tests, and where an exported test gets them from. */
@@ -53,7 +54,7 @@ export function litmusCommand(devices: LitmusDevices): CommandBuilder {
       subcommand(parent, host, 'litmus', [
         'litmus fault-vs-munmap.litmus',
         'litmus packages/explore/litmus --json',
-        'litmus --observed tools/golden/linux-6.12/races.jsonl',
+        'litmus --observed tools/golden/linux-7.3/races.jsonl --release 7.3',
         'litmus big.litmus --max-seconds 600 --checkpoint big.json',
         'litmus broken.litmus --replay hmm1-a3b12a',
         'litmus broken.litmus --export test',
@@ -62,13 +63,16 @@ export function litmusCommand(devices: LitmusDevices): CommandBuilder {
       .description('explore every interleaving of small concurrent tests')
       .argument('[files...]', 'litmus tests, or directories of them');
     cmd.action(async (paths: string[]) => {
-      done(await litmus(paths, cmd.opts<LitmusOptions>(), devices, host));
+      const options = cmd.opts<LitmusOptions>();
+      const { release, set } = options;
+      const settings = release === undefined ? set : new Map([...set, ['release', release]]);
+      done(await litmus(paths, { ...options, set: settings }, devices, host));
     });
   };
 }
 
 function litmusOptions(cmd: Command): Command {
-  return jsonOption(cmd)
+  return releaseOption(jsonOption(cmd))
     .option('--observed <file>', 'compare what the model allows with what a real kernel showed')
     .addOption(new Option('--strategy <name>', 'how to search').choices(STRATEGIES).default('dpor'))
     .option('--seed <n>', 'seed of the strategies that roll dice', wholeNumber, 1)

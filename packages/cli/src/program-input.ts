@@ -1,9 +1,9 @@
 import type { ClientFactory } from '@hmm/device';
-import { MACHINE_SETTINGS } from '@hmm/machine';
 import { evaluateNumber, formatSourceError, parseProgram, type ProgramFile, type Scope } from '@hmm/workload';
 import type { RunRequest } from './client-run.js';
 import { readInput } from './input.js';
 import type { RunOptions } from './options.js';
+import { KERNEL_SETTINGS } from '@hmm/kernel';
 
 /** A request, or the lines to show. */
 export type RequestResult =
@@ -39,7 +39,7 @@ export function requestOf(
   const lets = new Set(program.body.flatMap((s) => (s.kind === 'let' ? [s.name.text] : [])));
   const known = new Set([
     ...factories.flatMap((factory) => Object.keys(factory.settings)),
-    ...Object.keys(MACHINE_SETTINGS),
+    ...Object.keys(KERNEL_SETTINGS),
   ]);
   for (const [key, value] of [...settingsOf(program), ...options.set]) {
     if (lets.has(key)) {

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
 import type { ClientFactory } from '@hmm/device';
 import type { PlayScript, TraceAgents } from '@hmm/machine';
-import { MACHINE_SETTINGS, workloadScript } from '@hmm/machine';
+import { workloadScript } from '@hmm/machine';
 import { type ModelledWorkload, WORKLOAD_SUITES, workloadAccesses } from '@hmm/workload/patterns';
 import { DETECT_BYTES, type DetectedFormat, detectFormat } from '@hmm/workload/readers';
 import type { RunRequest } from './client-run.js';
@@ -10,6 +10,7 @@ import { fileReason } from './input.js';
 import type { RunOptions } from './options.js';
 import { readProgram } from './program-input.js';
 import { surveyTrace } from './trace-input.js';
+import { KERNEL_SETTINGS } from '@hmm/kernel';
 
 /** Something without contents that can be played any number of times: a workload or a trace. */
 export interface PlaySubject {
@@ -124,7 +125,7 @@ function driverSettings(
 ): ReadonlyMap<string, string> | string {
   const known = new Set([
     ...factories.flatMap((factory) => Object.keys(factory.settings)),
-    ...Object.keys(MACHINE_SETTINGS),
+    ...Object.keys(KERNEL_SETTINGS),
   ]);
   for (const key of options.set.keys()) {
     if (!known.has(key))

@@ -4,6 +4,7 @@ export * from './error.js';
 export * from './hash.js';
 export * from './core-behaviours.js';
 export * from './kernel.js';
+export * from './kernel-settings.js';
 export * from './releases.js';
 export * from './lock.js';
 export * from './lockdep.js';

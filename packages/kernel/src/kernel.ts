@@ -36,6 +36,7 @@ export class Kernel {
   /** What the core of this machine does. */
   readonly does: CoreBehaviours;
   private readonly flipped: readonly string[];
+  private known: readonly string[] = Object.keys(CORE_BEHAVIOURS);
   private nextId = 1;
 
   constructor({ release = DEFAULT_RELEASE, flipped = [] }: KernelOptions = {}) {
@@ -46,7 +47,13 @@ export class Kernel {
 
   /** What this machine does, of a driver's own table. */
   behaviours<Table extends BehaviourTable>(table: Table): Behaviours<Table> {
+    this.known = [...this.known, ...Object.keys(table)];
     return behavioursOf(table, this.release, this.flipped);
+  }
+
+  /** A name that was to be flipped, and that no table that was asked for so far has. */
+  unknownBehaviour(): string | undefined {
+    return this.flipped.find((name) => !this.known.includes(name));
   }
 
   /**

@@ -1,6 +1,6 @@
-import { errnoName } from '@hmm/kernel';
+import { errnoName, KERNEL_SETTINGS } from '@hmm/kernel';
 import type { ClientFactory, DeviceClient, DeviceFeatures } from '@hmm/device';
-import { Machine, MACHINE_SETTINGS, splitSettings } from '@hmm/machine';
+import { Machine, splitSettings } from '@hmm/machine';
 import {
   allocates,
   DEFAULT_DEVICE,
@@ -81,7 +81,7 @@ function settingsOf(
   const settings = new Map<string, string>();
   const parameters = new Map<string, number>();
   let gpu = factory.gpus[0] ?? '';
-  const known = { ...factory.settings, ...MACHINE_SETTINGS };
+  const known = { ...factory.settings, ...KERNEL_SETTINGS };
   for (const { key, value } of program.settings) {
     if (key.text === 'gpu') gpu = factory.gpus.includes(value) ? value : gpu;
     else if (key.text in known) settings.set(key.text, value);

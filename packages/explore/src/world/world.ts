@@ -1,4 +1,4 @@
-import { HASH_SEED, hashWords, HmmError, Kernel, type RestObserver, type Task } from '@hmm/kernel';
+import { HASH_SEED, hashWords, HmmError, Kernel, type RestObserver, type Task, kernelOptions } from '@hmm/kernel';
 import {
   CensusMemory,
   isDeviceExclusivePte,
@@ -83,7 +83,7 @@ const NOTHING: readonly number[] = [];
 
 /** A small machine with one process and mirror devices: what a litmus test runs on. */
 export class World {
-  readonly kernel = new Kernel();
+  readonly kernel: Kernel;
   readonly system: MemorySystem;
   readonly devices: MirrorDevices;
   /** The process that every test begins with. */
@@ -107,11 +107,16 @@ export class World {
     settings: ReadonlyMap<string, string> = new Map(),
     memory: Partial<MemoryConfig> = SMALL_MEMORY,
   ) {
+    const options = kernelOptions(settings);
+    if (typeof options === 'string') throw new HmmError('SETTING', options);
+    this.kernel = new Kernel(options);
     this.kernel.sched.rests = this.places;
     this.system = new MemorySystem(this.kernel, memory);
     // Frame 0 is nobody's: what is read from it shows.
     this.system.data.fillPage(0, PAGE_POISON);
     this.devices = devices(this.system, settings);
+    const unknown = this.kernel.unknownBehaviour();
+    if (unknown !== undefined) throw new HmmError('SETTING', `no behaviour is called ${unknown}`);
     this.main = mmCreate(this.system);
     this.processesObject = this.kernel.allocIds(1);
     this.openedObject = this.kernel.allocIds(1);
