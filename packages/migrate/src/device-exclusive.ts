@@ -71,6 +71,8 @@ export function* makeDeviceExclusiveRange(
   const got = yield* getUserPages(mm, start, end - start, flags, pages);
   if (got < 0) return got;
   for (let i = 0; i < got; i++) {
+    // All pages were looked up before: meanwhile another device may lock the next ones, or make them its own.
+    if (system.kernel.sched.exploring) yield SP_PREEMPT;
     const page = pages[i] ?? NO_PFN;
     const folio = map.folio(page);
     if (page !== folio || !map.tryLock(folio)) {

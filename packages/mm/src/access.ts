@@ -1,4 +1,4 @@
-import { type Task } from '@hmm/kernel';
+import { type Task, SP_PREEMPT } from '@hmm/kernel';
 import {
   FAULT_FLAG_WRITE,
   FAULT_REPEAT_NS,
@@ -114,6 +114,8 @@ export function* cpuAccess(mm: MmStruct, vpn: number, write: boolean): Task<numb
     if (cpuFaultFast(mm, vpn, write) === 0) continue;
     const ret = yield* cpuFault(mm, vpn, write, faults);
     if (ret < 0) return ret;
+    // What the fault has brought may be taken away again before the access is repeated.
+    if (mm.kernel.sched.exploring) yield SP_PREEMPT;
   }
 }
 
