@@ -134,9 +134,11 @@ async function litmus(
   return replayed(source, options.replay, options, devices, host);
 }
 
-/** A test with settings from the command line, which win. */
+/** A test with settings from the command line, which win, but for a release that the test is of. */
 function withSettings(source: LitmusSource, set: ReadonlyMap<string, string>): LitmusSource {
   const settings = new Map([...source.program.settings, ...set]);
+  const release = source.program.settings.get('release');
+  if (release !== undefined) settings.set('release', release);
   return { ...source, program: { ...source.program, settings } };
 }
 
