@@ -1,4 +1,10 @@
-import { CORE_BEHAVIOURS, DEFAULT_RELEASE, KERNEL_SETTINGS, kernelOptions, type KernelOptions } from '@hmm/kernel';
+import {
+  CORE_BEHAVIOURS,
+  DEFAULT_RELEASE,
+  KERNEL_SETTINGS,
+  kernelOptions,
+  type KernelOptions,
+} from '@hmm/kernel';
 import type { ClientFactory } from '@hmm/device';
 
 /** What a machine and its driver are made with, or one line on what is wrong with the settings. */

@@ -1,4 +1,12 @@
-import { HASH_SEED, hashWords, HmmError, Kernel, type RestObserver, type Task, kernelOptions } from '@hmm/kernel';
+import {
+  HASH_SEED,
+  hashWords,
+  HmmError,
+  Kernel,
+  type RestObserver,
+  type Task,
+  kernelOptions,
+} from '@hmm/kernel';
 import {
   CensusMemory,
   isDeviceExclusivePte,

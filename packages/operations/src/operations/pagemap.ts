@@ -16,10 +16,18 @@ function words({ values }: Outcome): string[] {
   return values.map((bits) => LETTERS.map(([bit, letter]) => ((bits & bit) !== 0 ? letter : '')).join(''));
 }
 
+/** As recorded tests of races have it: whether each page is present, somewhere else, or not there. */
+function places({ values }: Outcome): string[] {
+  return values.map((bits) => {
+    if ((bits & PM_PRESENT) !== 0) return 'P';
+    return (bits & PM_SWAP) !== 0 ? 'S' : '-';
+  });
+}
+
 /** The bits of each page in letters: present, swapped out, of a file, mapped by this process alone. */
 const SHOWS_PAGEMAP: Shows = {
   script: (outcome) => ({ v: words(outcome) }),
-  word: (outcome) => words(outcome).join(','),
+  word: (outcome) => places(outcome).join(','),
 };
 
 /** What `/proc/PID/pagemap` says of pages. Only recordings have it. */
@@ -34,7 +42,7 @@ export const pagemap = operation({
     return { rc: 0, values, cpages: 0, faults: 0 };
   },
   returns: 'values',
-  recorded: [line('pm', [pages], {}, SHOWS_PAGEMAP, 'scripts')],
+  recorded: [line('pm', [pages], {}, SHOWS_PAGEMAP)],
 });
 
 /** The operations of this file; only recordings have them. */
