@@ -1,9 +1,10 @@
 import type { PlayHint } from '@hmm/machine';
+import { MEMORY_KINDS } from '@hmm/operations';
 import { formatProgram, formatSourceError, parseProgram } from '@hmm/workload';
 import type { RunRequest } from './client-run.js';
 
 /** A statement that makes a region, and its name. */
-const ALLOCATION = /^(\s*)(?:malloc|shared|file|memfd|memfd_private|stack|managed) (\w+) /;
+const ALLOCATION = new RegExp(`^(\\s*)(?:${MEMORY_KINDS.join('|')}) (\\w+) `);
 /** A statement that has the GPU do something. */
 const LAUNCH = /^(\s*)gpu /;
 

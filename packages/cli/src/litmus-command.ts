@@ -84,7 +84,7 @@ function litmusOptions(cmd: Command): Command {
     .addOption(
       new Option('--export <what>', 'write a vitest file for each test that breaks').choices(['test']),
     )
-    .option('--set <key=value>', 'a setting of the devices', addSetting, new Map());
+    .option('--set <key=value>', 'a parameter of the test or a setting of the devices', addSetting, new Map());
 }
 
 function seconds(text: string): number {
@@ -125,7 +125,7 @@ async function litmus(
   if (options.observed !== undefined)
     return await observed(options.observed, options, devices, checkpoint, host);
   if (paths.length === 0) return fail(output, 'a litmus test is needed, or --observed and a recording');
-  const read = await readLitmus(paths);
+  const read = await readLitmus(paths, options.set);
   if (!read.ok) return failAll(output, read.messages);
   const sources = read.sources.map((source) => withSettings(source, options.set));
   if (options.replay === undefined) return await library(sources, options, devices, checkpoint, host);

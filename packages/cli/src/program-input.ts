@@ -36,7 +36,7 @@ export function requestOf(
   const messages: string[] = [];
   const parameters = new Map<string, number>();
   const settings = new Map<string, string>();
-  const lets = new Set(program.body.flatMap((s) => (s.kind === 'let' ? [s.name.text] : [])));
+  const lets = parameterNames(program);
   const known = new Set([
     ...factories.flatMap((factory) => Object.keys(factory.settings)),
     ...Object.keys(KERNEL_SETTINGS),
@@ -65,8 +65,13 @@ function settingsOf(program: ProgramFile): [string, string][] {
     .map(({ key, value }) => [key.text, value]);
 }
 
-/** The value of a number as the language writes them. */
-function parameterValue(text: string): number | undefined {
+/** The parameters of a program: what its `let`s at the top name. */
+export function parameterNames(program: ProgramFile): ReadonlySet<string> {
+  return new Set(program.body.flatMap((s) => (s.kind === 'let' ? [s.name.text] : [])));
+}
+
+/** The value of a number as the language writes them; undefined where the text is none. */
+export function parameterValue(text: string): number | undefined {
   const parsed = parseProgram(`let x = ${text}`, '--set');
   const [statement] = parsed.ok ? parsed.program.body : [];
   if (statement?.kind !== 'let') return undefined;

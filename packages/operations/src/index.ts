@@ -37,7 +37,7 @@ export * from './recorded/parse.js';
 export * from './recorded/shown.js';
 export * from './run.js';
 export * from './table.js';
-export { mapMemory } from './operations/allocation.js';
+export { mapMemory, MEMORY_KINDS } from './operations/allocation.js';
 export type { AccessVerb, AccessWord } from './parts/access.js';
 export type { Protection } from './parts/words.js';
 export type { Madvice } from './operations/mapping.js';

@@ -130,6 +130,7 @@ function protocolTest(text: string): Compiled | undefined {
     final: [],
     quantifier: undefined,
     condition: undefined,
+    values: new Map(),
   };
   return { ok: true, program, model };
 }

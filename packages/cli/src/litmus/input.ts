@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compileLitmus, type LitmusProgram } from '@hmm/explore';
-import { formatSourceError, parseProgram } from '@hmm/workload';
+import { formatSourceError, parseProgram, type ProgramFile } from '@hmm/workload';
 import { fileReason, readInput } from '../input.js';
+import { parameterNames, parameterValue } from '../program-input.js';
 
 /** A litmus test that was read. */
 export interface LitmusSource {
@@ -11,9 +12,13 @@ export interface LitmusSource {
   readonly program: LitmusProgram;
 }
 
-/** Reads the tests of files and directories; a list of texts says what is wrong, a line each. */
+/**
+ * Reads the tests of files and directories; a list of texts says what is wrong, a line each.
+ * @param set what `--set` gave: parameters of a test that has `let`s of that name.
+ */
 export async function readLitmus(
   paths: readonly string[],
+  set: ReadonlyMap<string, string>,
 ): Promise<
   | { readonly ok: true; readonly sources: readonly LitmusSource[] }
   | { readonly ok: false; readonly messages: readonly string[] }
@@ -27,7 +32,9 @@ export async function readLitmus(
       if (!input.ok) return { ok: false, messages: [input.message] };
       const parsed = parseProgram(input.text, file);
       if (!parsed.ok) return { ok: false, messages: parsed.errors.map(formatSourceError) };
-      const compiled = compileLitmus(parsed.program, file);
+      const parameters = parametersOf(parsed.program, set);
+      if (typeof parameters === 'string') return { ok: false, messages: [parameters] };
+      const compiled = compileLitmus(parsed.program, file, parameters);
       if (!compiled.ok) return { ok: false, messages: compiled.errors.map(formatSourceError) };
       sources.push({ file, text: input.text, program: compiled.program });
     }
@@ -47,4 +54,17 @@ async function litmusFiles(path: string): Promise<string[] | string> {
   } catch (error) {
     return `${path}: ${fileReason(error)}`;
   }
+}
+
+/** The parameters of a test that `--set` gives values; a text is what is wrong with one. */
+function parametersOf(program: ProgramFile, set: ReadonlyMap<string, string>): Map<string, number> | string {
+  const parameters = new Map<string, number>();
+  for (const name of parameterNames(program)) {
+    const text = set.get(name);
+    if (text === undefined) continue;
+    const value = parameterValue(text);
+    if (value === undefined) return `--set ${name}=${text}: a number is needed (16, 2MiB, 5ms)`;
+    parameters.set(name, value);
+  }
+  return parameters;
 }

@@ -98,6 +98,7 @@ class Compiler implements BindScope {
       regions: this.regions,
       quantifier: file.condition?.quantifier,
       condition: file.condition?.condition,
+      values: this.values,
     };
   }
 
@@ -190,7 +191,7 @@ class Compiler implements BindScope {
       case 'for':
         return this.forLoop(s);
       case 'assert':
-        return [{ kind: 'assert', condition: s.condition }];
+        return [{ kind: 'assert', condition: s.condition, values: new Map(this.values) }];
       case 'together':
         throw noSuch(s);
     }

@@ -1,4 +1,5 @@
 import { HmmError, type Task } from '@hmm/kernel';
+import type { MemoryConfig } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import {
   type BoundOperation,
@@ -7,7 +8,6 @@ import {
   isProblem,
   type Query,
   runBound,
-  type Scope,
   type Value,
   valuesReturned,
 } from '@hmm/operations';
@@ -17,7 +17,7 @@ import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { WorldContext } from '../world/world-context.js';
 import { assertInit, pagesNamed, WorldModel, type WorldThread } from '../world/world-model.js';
 import type { WorldProcess } from '../world/world-process.js';
-import { place, World } from '../world/world.js';
+import { place, SMALL_MEMORY, World } from '../world/world.js';
 import { countSetting, kswapd, oomReaper } from './background.js';
 import { pageMapped, pageValue, pageWhere } from './page-state.js';
 import { checkPlainNotifiers, PlainNotifier } from './plain-notifier.js';
@@ -36,16 +36,16 @@ interface Observed {
 const ALONE = '';
 
 /** The code of a litmus test on its world. */
-class LitmusRun implements Scope {
+class LitmusRun {
   readonly world: World;
   readonly program: LitmusProgram;
   private readonly notifiers: PlainNotifier[] = [];
   private registered: RegisteredMemory | undefined;
   readonly observed: Observed = { results: new Map(), failed: [] };
 
-  constructor(program: LitmusProgram, devices: MirrorDevicesFactory) {
+  constructor(program: LitmusProgram, devices: MirrorDevicesFactory, memory: Partial<MemoryConfig>) {
     this.program = program;
-    this.world = new World(devices, program.settings);
+    this.world = new World(devices, program.settings, memory);
     this.world.runSync(this.run(ALONE, this.world.processOr(MAIN_PROCESS), program.init, true));
     this.world.runSync(this.subscribe());
   }
@@ -110,7 +110,7 @@ class LitmusRun implements Scope {
         break;
       }
       case 'assert':
-        if (!this.holds(instruction.condition)) this.observed.failed.push(thread);
+        if (!this.holds(instruction.condition, instruction.values)) this.observed.failed.push(thread);
     }
   }
 
@@ -148,9 +148,13 @@ class LitmusRun implements Scope {
     return undefined;
   }
 
-  /** Whether a condition holds now. */
-  holds(condition: Expr): boolean {
-    const value = evaluate(condition, this);
+  /** Whether a condition holds now, where parameters and loop variables have `values`. */
+  private holds(condition: Expr, values = this.program.values): boolean {
+    const value = evaluate(condition, {
+      lookup: (name, agent, index) =>
+        (agent === undefined ? values.get(name) : undefined) ?? this.lookup(name, agent, index),
+      query: (query, name, index) => this.query(query, name, index),
+    });
     if (isProblem(value)) {
       throw new HmmError('CONDITION', `line ${value.span.line}: ${value.message}`, { line: value.span.line });
     }
@@ -168,8 +172,7 @@ class LitmusRun implements Scope {
     return parts.join(' ');
   }
 
-  /** @inheritdoc */
-  lookup(name: string, agent: string | undefined, index: number | undefined): Value | undefined {
+  private lookup(name: string, agent: string | undefined, index: number | undefined): Value | undefined {
     const region = this.program.regions.get(name);
     if (region !== undefined && agent === undefined) {
       return pageValue(this.world, region.vpn + (index ?? 0));
@@ -187,8 +190,7 @@ class LitmusRun implements Scope {
     return found.length === 1 ? found[0]?.[1] : undefined;
   }
 
-  /** @inheritdoc */
-  query(query: Query, name: string, index: number | undefined): Value | undefined {
+  private query(query: Query, name: string, index: number | undefined): Value | undefined {
     const region = this.program.regions.get(name);
     if (region === undefined) return undefined;
     const vpn = region.vpn + (index ?? 0);
@@ -198,10 +200,15 @@ class LitmusRun implements Scope {
 
 /**
  * A litmus test as a model.
+ * @param memory how much memory its machine has; a small one without it.
  * @throws HmmError `INIT` when an operation of the initial state fails.
  */
-export function litmusModel(program: LitmusProgram, devices: MirrorDevicesFactory): WorldModel {
-  const run = new LitmusRun(program, devices);
+export function litmusModel(
+  program: LitmusProgram,
+  devices: MirrorDevicesFactory,
+  memory: Partial<MemoryConfig> = SMALL_MEMORY,
+): WorldModel {
+  const run = new LitmusRun(program, devices, memory);
   const operations = [program.init, ...program.threads.map(({ body }) => body), program.final].flatMap(
     operationsOf,
   );

@@ -11,7 +11,12 @@ export type Instruction =
       readonly rc: string | undefined;
     }
   | { readonly kind: 'in'; readonly process: string; readonly body: readonly Instruction[] }
-  | { readonly kind: 'assert'; readonly condition: Expr };
+  | {
+      readonly kind: 'assert';
+      readonly condition: Expr;
+      /** Parameters and loop variables where it stands. */
+      readonly values: ReadonlyMap<string, number>;
+    };
 
 /** One column. */
 export interface LitmusThread {
@@ -32,4 +37,6 @@ export interface LitmusProgram {
   readonly final: readonly Instruction[];
   readonly quantifier: 'exists' | 'forall' | 'never' | undefined;
   readonly condition: Expr | undefined;
+  /** Its parameters. */
+  readonly values: ReadonlyMap<string, number>;
 }

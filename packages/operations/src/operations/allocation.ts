@@ -58,7 +58,16 @@ export function* mapMemory(
   return Math.min(start, 0);
 }
 
-const MEMORY = ['malloc', 'shared', 'file', 'memfd_private', 'memfd', 'stack', 'managed'] as const;
+/** The kinds of memory that a program can allocate. */
+export const MEMORY_KINDS = [
+  'malloc',
+  'shared',
+  'file',
+  'memfd_private',
+  'memfd',
+  'stack',
+  'managed',
+] as const satisfies readonly MemoryKind[];
 
 export interface NewMemory {
   readonly memory: MemoryKind;
@@ -73,8 +82,8 @@ export interface NewMemorySyntax {
 
 /** `malloc a 4MiB`. */
 const newMemory: Part<NewMemorySyntax, NewMemory> = part<NewMemorySyntax, NewMemory>({
-  begins: MEMORY,
-  read: (reader) => ({ memory: reader.oneOf(MEMORY), name: reader.name(), size: reader.sum() }),
+  begins: MEMORY_KINDS,
+  read: (reader) => ({ memory: reader.oneOf(MEMORY_KINDS), name: reader.name(), size: reader.sum() }),
   format: ({ memory, name, size }) => `${memory} ${name.text} ${formatSum(size)}`,
   check({ size }, check) {
     check.expect(size, 'bytes');
