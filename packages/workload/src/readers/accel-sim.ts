@@ -2,9 +2,10 @@ import { AGENT_GPU, NO_TIME } from './access-batch.js';
 import { Cursor } from './cursor.js';
 import { gpuOpcode, type GpuOpcode } from './gpu-opcode.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { textOf } from './trace-format.js';
+import { textOf } from './text-of.js';
 import type { TraceOutput } from './trace-output.js';
 import { WARP_LANES, WarpAccess } from './warp-access.js';
+import { lineStage, type StreamFormat } from './stream-format.js';
 
 const SHAPE = 'PC MASK NDST [DST…] OPCODE NSRC [SRC…] WIDTH [MODE ADDRESSES]';
 
@@ -210,3 +211,11 @@ export function parseKernelsList(text: string): { entries: KernelsListEntry[]; s
   }
   return { entries, skipped };
 }
+
+/** The format for the list of formats. */
+export const ACCEL_SIM: StreamFormat<'accel-sim'> = {
+  name: 'accel-sim',
+  title: 'Accel-Sim',
+  line: /^(?:-kernel name = |#BEGIN_TB)/,
+  open: (out, options) => lineStage(out, new AccelSimDecoder(out), options),
+};

@@ -8,8 +8,9 @@ import {
 } from './access-batch.js';
 import { Cursor } from './cursor.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { textOf } from './trace-format.js';
+import { textOf } from './text-of.js';
 import type { TraceOutput } from './trace-output.js';
+import { lineStage, type StreamFormat } from './stream-format.js';
 
 /** The columns of the project's CSV, in any order; only `addr` has to be there. */
 type Column = 'addr' | 'size' | 'op' | 'agent' | 'thread' | 'time_ns' | 'other';
@@ -154,3 +155,11 @@ function agentNumber(word: string): number {
   const gpu = /^gpu(\d{0,2})$/.exec(word);
   return gpu === null ? -1 : 1 + Number(gpu[1]);
 }
+
+/** The format for the list of formats. */
+export const CSV: StreamFormat<'csv'> = {
+  name: 'csv',
+  title: 'CSV with a header',
+  line: /^(?:[\w ]+,)*addr(?:ess)?(?:,[\w ]+)*$/i,
+  open: (out, options) => lineStage(out, new CsvDecoder(out), options),
+};

@@ -9,8 +9,9 @@ import {
 } from './access-batch.js';
 import type { TraceEventName } from './event-batch.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { textOf } from './trace-format.js';
+import { textOf } from './text-of.js';
 import type { TraceOutput } from './trace-output.js';
+import { lineStage, type StreamFormat } from './stream-format.js';
 
 /** Which agent a step's accesses come from, and their kind. */
 const STEP_OPS: ReadonlyMap<string, readonly [agent: number, kind: number]> = new Map([
@@ -152,3 +153,11 @@ export class CuptiJsonlDecoder implements LineDecoder {
     return op !== '';
   }
 }
+
+/** The format for the list of formats. */
+export const CUPTI_JSONL: StreamFormat<'cupti-jsonl'> = {
+  name: 'cupti-jsonl',
+  title: 'CUPTI JSON lines',
+  line: /^\{"(?:run|e|t0|end|hist)":/,
+  open: (out, options) => lineStage(out, new CuptiJsonlDecoder(out), options),
+};

@@ -1,7 +1,8 @@
 import { kernelEvent, kernelTimeNs } from './kernel-events.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { textOf } from './trace-format.js';
+import { textOf } from './text-of.js';
 import type { TraceOutput } from './trace-output.js';
+import { lineStage, type StreamFormat } from './stream-format.js';
 
 const SHAPE = 'COMM-TID [CPU] FLAGS SECONDS.USECS: EVENT: FIELDS';
 
@@ -45,3 +46,11 @@ export class FtraceDecoder implements LineDecoder {
     });
   }
 }
+
+/** The format for the list of formats. */
+export const FTRACE: StreamFormat<'ftrace'> = {
+  name: 'ftrace',
+  title: 'ftrace',
+  line: /^# tracer: |^\s*\S.*-\d+ +(?:\([ \d-]+\) )?\[\d+\] \S+ +\d+\.\d+: \w+: /,
+  open: (out, options) => lineStage(out, new FtraceDecoder(out), options),
+};

@@ -2,6 +2,7 @@ import { ACCESS_READ, ACCESS_WRITE, AGENT_CPU, NO_TIME } from './access-batch.js
 import { HEX_VALUE } from './cursor.js';
 import type { LineDecoder } from './line-splitter.js';
 import type { TraceOutput } from './trace-output.js';
+import { lineStage, type StreamFormat } from './stream-format.js';
 
 const NEWLINE = 10;
 const SPACE = 32;
@@ -117,3 +118,11 @@ export class LackeyDecoder implements LineDecoder {
     return newline + 1;
   }
 }
+
+/** The format for the list of formats. */
+export const LACKEY: StreamFormat<'lackey'> = {
+  name: 'lackey',
+  title: 'lackey',
+  line: /^(?:I {2}| [LSM] )[0-9a-fA-F]+,\d+$/,
+  open: (out, options) => lineStage(out, new LackeyDecoder(out, options.instructions ?? false), options),
+};

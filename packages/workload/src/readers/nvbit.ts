@@ -2,9 +2,10 @@ import { AGENT_GPU, NO_TIME } from './access-batch.js';
 import { Cursor } from './cursor.js';
 import { gpuOpcode } from './gpu-opcode.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { textOf } from './trace-format.js';
+import { textOf } from './text-of.js';
 import type { TraceOutput } from './trace-output.js';
 import { WARP_LANES, WarpAccess } from './warp-access.js';
+import { lineStage, type StreamFormat } from './stream-format.js';
 
 const SHAPE = 'MEMTRACE: CTX 0x… - grid_launch_id N - CTA X,Y,Z - warp W - OPCODE - 32 addresses';
 
@@ -103,3 +104,11 @@ export class NvbitDecoder implements LineDecoder {
     return lanes > 0;
   }
 }
+
+/** The format for the list of formats. */
+export const NVBIT: StreamFormat<'nvbit'> = {
+  name: 'nvbit',
+  title: 'NVBit mem_trace',
+  line: /^MEMTRACE: CTX 0x/,
+  open: (out, options) => lineStage(out, new NvbitDecoder(out), options),
+};

@@ -1,5 +1,6 @@
 import { ACCESS_READ, AGENT_CPU } from './access-batch.js';
 import type { TraceOutput } from './trace-output.js';
+import type { StreamFormat } from './stream-format.js';
 
 /** Bytes of a record: u32 time (s), u64 object id, u32 size, i64 next access. */
 const RECORD = 24;
@@ -96,3 +97,28 @@ export class OracleGeneralDecoder {
     this.out.access(folded * 2 ** 32 + mixed, 0, bytes, ACCESS_READ, AGENT_CPU, 0, time * 1e9);
   }
 }
+
+/** Whether `head` can be a libCacheSim oracleGeneral file: small ascending times, sane sizes, no text. */
+export function looksLikeOracleGeneral(head: Uint8Array): boolean {
+  const records = Math.min(64, Math.floor(head.length / 24));
+  if (records === 0) return false;
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  let last = 0;
+  for (let i = 0; i < records; i++) {
+    const time = view.getUint32(i * 24, true);
+    const next = view.getInt32(i * 24 + 20, true);
+    if (time < last || next < -1) return false;
+    last = time;
+  }
+  return true;
+}
+
+/** The format for the list of formats. It has no mark of its own: its file's name or records that make sense tell it. */
+export const ORACLE_GENERAL: StreamFormat<'oracle-general'> = {
+  name: 'oracle-general',
+  title: 'oracleGeneral',
+  line: undefined,
+  detect: (head, file) =>
+    /oracleGeneral/i.test(file) || (head.subarray(0, 24).includes(0) && looksLikeOracleGeneral(head)),
+  open: (out, options) => new OracleGeneralDecoder(out, options.objectIds ?? 'page'),
+};

@@ -1,7 +1,8 @@
 import { kernelEvent, kernelTimeNs } from './kernel-events.js';
 import { forEachLine, type LineDecoder } from './line-splitter.js';
-import { textOf } from './trace-format.js';
+import { textOf } from './text-of.js';
 import type { TraceOutput } from './trace-output.js';
+import { lineStage, type StreamFormat } from './stream-format.js';
 
 const SHAPE = 'COMM PID/TID [CPU] SECONDS.USECS: EVENT: FIELDS';
 
@@ -53,3 +54,11 @@ export class PerfScriptDecoder implements LineDecoder {
     });
   }
 }
+
+/** The format for the list of formats. */
+export const PERF_SCRIPT: StreamFormat<'perf-script'> = {
+  name: 'perf-script',
+  title: 'perf script',
+  line: /^\s*\S.*\s\d+(?:\/\d+)?\s+(?:\[\d+\]\s+)?\d+\.\d+:\s+(?:\d+\s+)?[\w:-]+:/,
+  open: (out, options) => lineStage(out, new PerfScriptDecoder(out), options),
+};

@@ -1,39 +1,26 @@
-import { AccelSimDecoder } from './accel-sim.js';
-import { CsvDecoder } from './csv.js';
-import { CuptiJsonlDecoder } from './cupti-jsonl.js';
 import { GzipStage, ZstdStage } from './decompress.js';
-import { FtraceDecoder } from './ftrace.js';
-import { LackeyDecoder } from './lackey.js';
-import { LineSplitter, MAX_LINE_BYTES, type LineDecoder } from './line-splitter.js';
-import { NvbitDecoder } from './nvbit.js';
-import { OracleGeneralDecoder, type ObjectIds } from './oracle-general.js';
-import { PerfScriptDecoder } from './perf-script.js';
+import type { FormatOptions, Stage } from './stream-format.js';
 import type { TraceError, TraceResult, TraceSummary } from './trace-error.js';
-import { DETECT_BYTES, detectFormat, type DetectedFormat, type TraceFormat } from './trace-format.js';
+import {
+  DETECT_BYTES,
+  detectFormat,
+  type DetectedFormat,
+  formatTitles,
+  streamFormat,
+  type TraceFormat,
+} from './trace-format.js';
 import { TraceOutput, type TraceSink } from './trace-output.js';
 
 /** How to read a trace. */
-export interface TraceReadOptions {
+export interface TraceReadOptions extends FormatOptions {
   /** The file's name: for messages, and for formats that only a name tells. */
   readonly file?: string;
   /** The format; detected where absent. */
   readonly format?: TraceFormat;
-  /** Whether instruction fetches of lackey traces count as reads. Default: they are dropped. */
-  readonly instructions?: boolean;
-  /** How object ids of oracleGeneral become pages. Default `page`. */
-  readonly objectIds?: ObjectIds;
-  /** The longest line, bytes. Default 1 MiB, at least 64 KiB. */
-  readonly maxLineBytes?: number;
   /** Bytes after decompression, at most. Default 2^40. */
   readonly maxBytes?: number;
   /** Bytes out per compressed byte, at most, once 64 MiB are out. Default 500. */
   readonly maxRatio?: number;
-}
-
-/** Something that takes a stream's bytes and its end. */
-interface Stage {
-  push(bytes: Uint8Array): unknown;
-  end(): void;
 }
 
 type Compression = TraceSummary['compression'];
@@ -143,37 +130,9 @@ export class TraceReader {
     const head = this.head;
     this.head = new Uint8Array(0);
     this.format = this.options.format ?? detectFormat(head.subarray(0, DETECT_BYTES), this.file);
-    this.decoder = this.openDecoder(this.format);
+    this.decoder = streamFormat(this.format)?.open(this.out, this.options);
     if (this.decoder === undefined) this.out.error ??= notReadHere(this.format, this.file, head.length);
     else this.decoder.push(head);
-  }
-
-  private openDecoder(format: DetectedFormat): Stage | undefined {
-    if (format === 'oracle-general')
-      return new OracleGeneralDecoder(this.out, this.options.objectIds ?? 'page');
-    const lines = this.openLines(format);
-    return lines && new LineSplitter(this.out, lines, this.options.maxLineBytes ?? MAX_LINE_BYTES);
-  }
-
-  private openLines(format: DetectedFormat): LineDecoder | undefined {
-    switch (format) {
-      case 'lackey':
-        return new LackeyDecoder(this.out, this.options.instructions ?? false);
-      case 'perf-script':
-        return new PerfScriptDecoder(this.out);
-      case 'ftrace':
-        return new FtraceDecoder(this.out);
-      case 'cupti-jsonl':
-        return new CuptiJsonlDecoder(this.out);
-      case 'nvbit':
-        return new NvbitDecoder(this.out);
-      case 'accel-sim':
-        return new AccelSimDecoder(this.out);
-      case 'csv':
-        return new CsvDecoder(this.out);
-      default:
-        return undefined;
-    }
   }
 
   private summary(): TraceSummary {
@@ -214,8 +173,7 @@ function notReadHere(format: DetectedFormat, file: string, length: number): Trac
       found,
     };
   }
-  const expected =
-    'lackey, perf script, ftrace, CUPTI JSON lines, NVBit mem_trace, Accel-Sim, oracleGeneral or CSV with a header';
+  const expected = formatTitles();
   const found =
     format === 'gzip' || format === 'zstd'
       ? `${format} inside a compressed stream`

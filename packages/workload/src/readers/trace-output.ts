@@ -1,7 +1,7 @@
 import { AccessBatch, pagesTouched } from './access-batch.js';
 import { EventBatch, type TraceObservation } from './event-batch.js';
 import type { SkipReason, TraceError, TraceErrorCode } from './trace-error.js';
-import { textOf } from './trace-format.js';
+import { textOf } from './text-of.js';
 
 /** Takes what a reader produces. A batch is valid during the call only: copy what has to stay. */
 export interface TraceSink {
