@@ -84,7 +84,12 @@ function litmusOptions(cmd: Command): Command {
     .addOption(
       new Option('--export <what>', 'write a vitest file for each test that breaks').choices(['test']),
     )
-    .option('--set <key=value>', 'a parameter of the test or a setting of the devices', addSetting, new Map());
+    .option(
+      '--set <key=value>',
+      'a parameter of the test or a setting of the devices',
+      addSetting,
+      new Map(),
+    );
 }
 
 function seconds(text: string): number {

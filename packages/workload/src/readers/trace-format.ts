@@ -37,7 +37,12 @@ export function detectFormat(head: Uint8Array, file = ''): DetectedFormat {
   const text = textOf(head, 0, Math.min(head.length, DETECT_BYTES));
   if (text.startsWith(SQLITE_MAGIC)) return 'sqlite';
   const named = FORMATS.find(({ detect }) => detect?.(NOTHING, file) === true);
-  return named?.name ?? ofLines(text) ?? FORMATS.find(({ detect }) => detect?.(head, file) === true)?.name ?? 'unknown';
+  return (
+    named?.name ??
+    ofLines(text) ??
+    FORMATS.find(({ detect }) => detect?.(head, file) === true)?.name ??
+    'unknown'
+  );
 }
 
 const NOTHING = new Uint8Array(0);
