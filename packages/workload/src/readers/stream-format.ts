@@ -27,7 +27,7 @@ export interface StreamFormat<N extends string = string> {
   /** A shape that a line of it has, and of no other format; undefined for what is not text. */
   readonly line: RegExp | undefined;
   /** Whether the first bytes, or the file's name, say that it is this; asked where {@link line} cannot tell. */
-  detect?(head: Uint8Array, file: string): boolean;
+  readonly detect?: (head: Uint8Array, file: string) => boolean;
   /** A reader that hands rows on to `out`. */
   open(out: TraceOutput, options: FormatOptions): Stage;
 }
