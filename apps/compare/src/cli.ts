@@ -14,6 +14,7 @@ import {
 } from '@hmm/cli';
 import { nouveauCorpora } from '@hmm/nouveau-model/conform';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
+import { rxeCorpora } from '@hmm/rxe-model/conform';
 import { litmusDevices, testDeviceFactory } from '@hmm/test-device';
 import { testDeviceCorpora } from '@hmm/test-device/conform';
 
@@ -44,7 +45,7 @@ await main({
     recordCommand(),
     sweepCommand(new URL('sweep-worker.js', import.meta.url)),
     validateCommand(captures),
-    conformCommand(testDeviceCorpora, nouveauCorpora),
+    conformCommand(testDeviceCorpora, nouveauCorpora, rxeCorpora),
     litmusCommand({ create: litmusDevices, from: '@hmm/test-device', name: 'litmusDevices' }),
     mutantsCommand,
     benchCommand,

@@ -76,8 +76,9 @@ export class ScriptReplay {
   }
 }
 
-/** Whether two values of a corpus, plain or lists of lists, are equal. */
+/** Whether what was shown is what was recorded, plain or in lists of lists. A recorded null stands for what no rule determines. */
 function sameValue(a: unknown, b: unknown): boolean {
+  if (a === null) return b !== undefined;
   if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (!sameValue(a[i], b[i])) return false;

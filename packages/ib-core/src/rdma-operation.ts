@@ -33,13 +33,14 @@ export const VERBS: readonly VerbCall['name'][] = [
 
 /**
  * The verb of a device's operation. `vpn` is the first page of what is registered, and else the page within the region;
- * the operands are the region's number and, as the verb takes it, access bits, advice or a shift in bytes.
+ * the operands are the region's number, as the verb takes it access bits, advice or a shift in bytes, and 1 where
+ * `vpn` is a page of the process instead.
  */
 export function verbOf({ name, vpn, pages, value, operands = [] }: DeviceOperation): VerbCall | undefined {
   const verb = VERBS.find((each) => each === name);
   if (verb === undefined) return undefined;
-  const [mr = 0, second = 0] = operands;
-  const piece = { mr, page: vpn, pages, shift: second };
+  const [mr = 0, second = 0, byAddress = 0] = operands;
+  const piece = { mr, page: vpn, pages, shift: second, byAddress: byAddress !== 0 };
   switch (verb) {
     case 'ropen':
       return { name: verb };

@@ -44,6 +44,8 @@ export interface RegionPiece {
   readonly page: number;
   readonly pages: number;
   readonly shift: number;
+  /** `page` is one of the process, and counts from address 0. */
+  readonly byAddress?: boolean;
 }
 
 /**
@@ -135,8 +137,8 @@ export class VerbsProcess<Mr extends RdmaMr> {
   }
 
   /** A peer adds to the 8 bytes at the start of a page. */
-  *fetchAdd({ mr, page }: RegionPiece, value: number): Task<VerbResult> {
-    const found = this.segment({ mr, page, pages: 1, shift: 0 });
+  *fetchAdd(piece: RegionPiece, value: number): Task<VerbResult> {
+    const found = this.segment({ ...piece, pages: 1, shift: 0 });
     if (found === undefined) return { rc: -EBADF, values: [] };
     const remote = { ...found, length: ATOMIC_BYTES };
     const local = this.buffer(ATOMIC_BYTES, 0, false);
@@ -189,11 +191,15 @@ export class VerbsProcess<Mr extends RdmaMr> {
     return { ...result, values: [] };
   }
 
-  private segment({ mr, page, pages, shift }: RegionPiece): Segment | undefined {
+  private segment({ mr, page, pages, shift, byAddress = false }: RegionPiece): Segment | undefined {
     const found = this.regions.get(mr);
     if (found === undefined) return undefined;
     const whole = shift > 0 && pages > 1 ? pages - 1 : pages;
-    return { key: found.key, addr: found.iova + page * PAGE_SIZE + shift, length: whole * PAGE_SIZE };
+    return {
+      key: found.key,
+      addr: (byAddress ? found.iova - found.va : found.iova) + page * PAGE_SIZE + shift,
+      length: whole * PAGE_SIZE,
+    };
   }
 
   /** The peer's buffer, with `bytes` bytes of `value` in it; `counting`: each 4,096 bytes one more. */

@@ -7,6 +7,8 @@ export interface Outcome {
   /** Pages that a call to the driver says it handled, and fault rounds that it says it took. */
   readonly cpages: number;
   readonly faults: number;
+  /** Statuses of work completions, where work was posted: of who posted it, and of who received. */
+  readonly completions?: readonly number[];
   /** Why it failed, as a clause; undefined where the errno says it all. */
   readonly why?: string;
   /** Why it cannot be done at all, which ends a program whether or not it keeps the errno. */

@@ -4,6 +4,9 @@ import type { Outcome } from '../outcome.js';
 /** What a recorded script shows of an operation; fields that it does not have are left out. */
 export interface Shown {
   readonly rc?: number;
+  /** Statuses of work completions: of who posted, and of who received (-1: nothing came). */
+  readonly wc?: number;
+  readonly rwc?: number;
   readonly cpages?: number;
   readonly faults?: number;
   readonly v?: readonly (number | string)[];
@@ -61,3 +64,14 @@ export function showsReply(counted: boolean): Shows {
     },
   };
 }
+
+/** A work request: that it was posted, its completion, the receiver's where there is one, and what was read. */
+export const SHOWS_COMPLETION: Shows = {
+  script({ rc, values, completions }) {
+    if (completions === undefined) return { rc };
+    const [wc = 0, rwc] = completions;
+    const statuses = rwc === undefined ? { rc: 0, wc } : { rc: 0, wc, rwc };
+    return values.length > 0 ? { ...statuses, v: values } : statuses;
+  },
+  word: ({ rc, values, completions }) => `${completions?.join('/') ?? rc}:${valuesText(values)}`,
+};
