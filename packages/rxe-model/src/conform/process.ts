@@ -69,7 +69,7 @@ function throughUserspace(process: RdmaProcess<RxeMr>): DeviceProcess {
     residency: (vpn, pages, out) => {
       process.residency(vpn, pages, out);
     },
-    fatal: () => process.fatal(),
+    fatal: () => undefined,
     close: () => process.close(),
     *operation(call: DeviceOperation): Task<DeviceOperationResult> {
       if (NOT_IN_USERSPACE.has(call.name)) return { rc: -EOPNOTSUPP, cpages: 0, faults: 0, values: [] };
