@@ -1,5 +1,5 @@
 import { Dpor, Explorer, type Model, type Outcome } from '@hmm/explore';
-import { HmmError, Kernel, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { HmmError, Kernel, SavedState, SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
   memremapPages,
   MIGRATE_PFN_MIGRATE,
@@ -24,15 +24,12 @@ import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   MEMORY_DEVICE_PRIVATE,
-  type MemoryState,
   MemorySystem,
   mmCreate,
   type MmStruct,
   NO_PFN,
   PROT_READ,
   PROT_WRITE,
-  restoreMemory,
-  saveMemory,
   sysMmap,
   type VmFault,
   type Vma,
@@ -61,7 +58,7 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
   private readonly mm: MmStruct = mmCreate(this.system);
   private readonly owner = this.kernel.allocIds(1);
   private readonly pagemap: DevPagemap;
-  private readonly initial: MemoryState;
+  private readonly initial: SavedState;
   /** By agent. */
   private readonly src: Int32Array[] = [];
   private readonly dst: Int32Array[] = [];
@@ -78,13 +75,13 @@ class CpuFaultVersusMigrate implements Model, DevPagemapOps {
     const { mm, sched, system } = this;
     sched.runSync(sysMmap(mm, ADDRESS, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS));
     sched.runSync(cpuWriteByte(mm, ADDRESS, 0, VALUE));
-    this.initial = saveMemory(system);
+    this.initial = new SavedState([system], [this]);
   }
 
   /** @inheritdoc */
   start(): void {
     this.sched.reset();
-    restoreMemory(this.system, this.initial);
+    this.initial.restore();
     this.next = 0;
     this.value = -1;
     this.sched.spawn('migrate', this.toDevice());

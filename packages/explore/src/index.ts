@@ -19,7 +19,6 @@ export * from './strategies/random.js';
 export * from './strategies/replay.js';
 export * from './models/notifier-retry.js';
 export * from './engine/search.js';
-export * from './engine/snapshot.js';
 export * from './litmus/compile.js';
 export * from './litmus/litmus-model.js';
 export * from './litmus/program.js';

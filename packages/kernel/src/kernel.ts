@@ -7,6 +7,7 @@ import {
   type Release,
 } from './releases.js';
 import { Sched } from './sched.js';
+import { declareState } from './state.js';
 import { Trace } from './trace.js';
 
 /** Decides, while exploring or in a test, which fallible steps fail. */
@@ -25,6 +26,17 @@ export interface KernelOptions {
 
 /** The running modelled kernel: what every subsystem is handed. One per machine. */
 export class Kernel {
+  /** What of it is state. */
+  static readonly state = declareState({
+    sched: { outside: 'agents are made anew, and the scheduler is reset' },
+    trace: { outside: 'what happened is no state' },
+    injector: { outside: 'who injects failures says so for each run' },
+    release: 'constant',
+    does: 'constant',
+    flipped: 'constant',
+    nextId: { saved: 'ids only have to differ' },
+  });
+
   /** Tasks, locks' owner and the virtual clock. */
   readonly sched = new Sched();
   /** The event stream. */

@@ -1,3 +1,5 @@
+import { declareState } from './state.js';
+
 const WORD_BITS = 32;
 
 /**
@@ -5,6 +7,14 @@ const WORD_BITS = 32;
  * class, which grow with the number of classes.
  */
 export class LockOrder {
+  /** What of it is state. */
+  static readonly state = declareState({
+    classes: 'count',
+    width: 'count',
+    inner: 'value',
+    below: { saved: 'follows from `inner`' },
+  });
+
   private classes = 0;
   /** Words in a row. */
   private width = 0;

@@ -1,9 +1,13 @@
 import { HmmError } from './error.js';
 import { LOCK_NESTED, LOCK_TRY, LOCK_WAIT } from './lockdep.js';
 import type { AbandonedLock, Sched } from './sched.js';
+import { declareState } from './state.js';
 import { SP_BLOCK, SP_LOCK, type Task } from './task.js';
 
 const FREE = -1;
+
+const FREED_BY_RESET = { hashed: '`Sched.reset` frees what an abandoned run held' };
+const OUTSIDE = { outside: 'agents are made anew, and the scheduler is reset' };
 
 /** Makes the running agent wait for a lock with the id `lock`, from its next `SP_BLOCK` on. */
 export function waitForLock(sched: Sched, lock: number): void {
@@ -19,6 +23,14 @@ export function waitForLock(sched: Sched, lock: number): void {
  * ```
  */
 export class Mutex implements AbandonedLock {
+  /** What of it is state. */
+  static readonly state = declareState({
+    owner: FREED_BY_RESET,
+    id: 'constant',
+    sched: OUTSIDE,
+    cls: 'constant',
+  });
+
   /** Id of the agent that holds it, -1 when free. */
   owner = FREE;
   /** Identity for access observation, and the wait channel. */
@@ -113,6 +125,17 @@ export class Mutex implements AbandonedLock {
  * A waiting writer does not keep new readers out: who goes first is the scheduler's choice.
  */
 export class RwSemaphore implements AbandonedLock {
+  /** What of it is state. */
+  static readonly state = declareState({
+    readers: FREED_BY_RESET,
+    reader: FREED_BY_RESET,
+    otherReaders: FREED_BY_RESET,
+    writer: FREED_BY_RESET,
+    id: 'constant',
+    sched: OUTSIDE,
+    cls: 'constant',
+  });
+
   /** Number of readers inside. */
   readers = 0;
   /** Id of one of the agents that are inside as readers, -1 when none is. */
@@ -260,6 +283,13 @@ export class RwSemaphore implements AbandonedLock {
  * never be found taken: finding it so is a defect.
  */
 export class SpinLock implements AbandonedLock {
+  /** What of it is state. */
+  static readonly state = declareState({
+    locked: FREED_BY_RESET,
+    sched: OUTSIDE,
+    cls: 'constant',
+  });
+
   /** Whether it is taken. */
   locked = false;
   private readonly sched: Sched;

@@ -1,5 +1,6 @@
 import { HmmError } from './error.js';
 import { LockOrder } from './lock-order.js';
+import { declareState } from './state.js';
 import type { Agent } from './task.js';
 
 /** The agent would have waited for the lock: whoever holds another lock meanwhile makes it wait as well. */
@@ -16,6 +17,14 @@ export const LOCK_TRY = 2;
  * @kernel kernel/locking/lockdep.c (partly: order and recursion only, no irq states, no recursive reads)
  */
 export class Lockdep {
+  /** What of it is state. */
+  static readonly state = declareState({
+    enabled: 'value',
+    listener: { outside: 'who listens is told what happens, and decides nothing' },
+    names: 'constant',
+    order: 'constant',
+  });
+
   /** Checking costs time, so it is off unless a test or the explorer switches it on. */
   enabled = false;
   /** Told of every lock taken and dropped while checking is enabled: for timelines of who holds what. */

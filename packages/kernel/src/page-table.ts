@@ -1,5 +1,6 @@
 import { HmmError } from './error.js';
-import { hashWords } from './hash.js';
+import { HASH_SEED, hashWords } from './hash.js';
+import { declareState, ownState } from './state.js';
 import { pgdIndex, p4dIndex, pmdIndex, pteIndex, pudIndex } from './page.js';
 
 /**
@@ -64,8 +65,36 @@ export interface PageTablePoolState {
   readonly used: number;
 }
 
+const OWN = 'saved as far as it is in use';
+
 /** The pool of page tables; a root is the link of its top-level table. */
 export class PageTablePool {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      lanes: { outside: OWN },
+      levels: 'constant',
+      used: { outside: OWN },
+      generation: { outside: 'only has to differ after a table was given back' },
+      nextLink: { outside: OWN },
+      freeLinks: { outside: OWN },
+    },
+    ownState(PageTablePool, {
+      save: (pool) => {
+        const saved = pool.save();
+        return {
+          words: saved,
+          restore: (): void => {
+            pool.restore(saved);
+          },
+        };
+      },
+      fold: (pool, hash) => {
+        hash.word(pool.hash(HASH_SEED));
+      },
+    }),
+  );
+
   /** The entries: two lanes each. Grown never: sized for the worst case, charged by the platform as touched. */
   readonly lanes: Int32Array;
   /** Levels of every tree in the pool: 4 or 5. */
@@ -168,6 +197,11 @@ export class PageTablePool {
       }
     }
     this.free(root);
+  }
+
+  /** Behind the last lane that was ever in use. */
+  get end(): number {
+    return this.nextLink;
   }
 
   /** Folds the tables that were ever in use, and the order of the free ones, into `hash`. */

@@ -1,4 +1,4 @@
-import { RwSemaphore } from '@hmm/kernel';
+import { declareState, RwSemaphore } from '@hmm/kernel';
 import { MAX_MAPPINGS, type MemorySystem } from './memory-system.js';
 import type { Vma } from './vma.js';
 
@@ -8,6 +8,16 @@ import type { Vma } from './vma.js';
  * @kernel include/linux/fs.h address_space
  */
 export class AddressSpace {
+  /** What of it is state. */
+  static readonly state = declareState({
+    id: 'constant',
+    root: 'constant',
+    size: 'count',
+    tree: 'constant',
+    rwsem: 'constant',
+    users: 'value',
+  });
+
   /** What `MemMap.mapping` holds for its pages. */
   readonly id: number;
   /**

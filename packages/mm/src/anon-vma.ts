@@ -1,4 +1,4 @@
-import { RwSemaphore, type Task } from '@hmm/kernel';
+import { declareState, RwSemaphore, type Task } from '@hmm/kernel';
 import type { MemorySystem } from './memory-system.js';
 import { accessTables } from './observe.js';
 import { vmaNext, vmaPrev } from './vma-set.js';
@@ -11,6 +11,17 @@ import { VM_READ, VM_WRITE, type Vma } from './vma.js';
  * @kernel include/linux/rmap.h anon_vma
  */
 export class AnonVma {
+  /** What of it is state. */
+  static readonly state = declareState({
+    id: 'constant',
+    root: 'constant',
+    parent: 'constant',
+    rwsem: 'constant',
+    tree: 'constant',
+    activeVmas: 'value',
+    children: 'value',
+  });
+
   /** What `MemMap.mapping` holds for its pages. */
   readonly id: number;
   /** The topmost ancestor; itself for one that fork did not derive. */

@@ -1,5 +1,4 @@
-import { HPAGE_PMD_NR } from '@hmm/kernel';
-import { refill } from './columns.js';
+import { declareState, HPAGE_PMD_NR } from '@hmm/kernel';
 import type { MmStruct } from './mm-struct.js';
 import { NO_PFN, PG_free } from './mem-map.js';
 import type { PageAllocator } from './page-alloc.js';
@@ -16,18 +15,19 @@ export interface HugetlbReservation {
   readonly taken: Uint8Array;
 }
 
-/** A saved {@link Hstate}; opaque. */
-export interface HstateState {
-  readonly freeList: readonly number[];
-  readonly resvHugePages: number;
-  readonly reservations: readonly (readonly [HugetlbReservation, taken: Uint8Array])[];
-}
-
 /**
  * The pool of huge pages that was set aside at boot (`vm.nr_hugepages`): they are never part of free memory, never on the
  * LRU, never swapped. @kernel include/linux/hugetlb.h hstate
  */
 export class Hstate {
+  /** What of it is state. */
+  static readonly state = declareState({
+    nrHugePages: 'constant',
+    resvHugePages: 'value',
+    freeList: 'constant',
+    reservations: 'constant',
+  });
+
   /** Huge pages set aside, as many as memory had whole blocks for. */
   readonly nrHugePages: number;
   /** Promised to mappings and not taken yet. */
@@ -83,26 +83,6 @@ export class Hstate {
     if (taken.every((each) => each === 1)) {
       const at = this.reservations.indexOf(reservation);
       if (at >= 0) this.reservations.splice(at, 1);
-    }
-  }
-
-  /** A copy of the state. */
-  save(): HstateState {
-    return {
-      freeList: [...this.freeList],
-      resvHugePages: this.resvHugePages,
-      reservations: this.reservations.map((each) => [each, each.taken.slice()]),
-    };
-  }
-
-  /** Sets the state back. */
-  restore({ freeList, resvHugePages, reservations }: HstateState): void {
-    refill(this.freeList, freeList);
-    this.resvHugePages = resvHugePages;
-    this.reservations.length = 0;
-    for (const [reservation, taken] of reservations) {
-      reservation.taken.set(taken);
-      this.reservations.push(reservation);
     }
   }
 }

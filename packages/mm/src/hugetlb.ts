@@ -1,4 +1,4 @@
-import { EINVAL, ENOMEM, HPAGE_PMD_NR, LEVEL_PMD, type Task } from '@hmm/kernel';
+import { declareState, EINVAL, ENOMEM, HPAGE_PMD_NR, LEVEL_PMD, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_VMA, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { anonVmaPrepare } from './anon-vma.js';
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault.js';
@@ -34,6 +34,12 @@ import { unmapPageRange } from './zap.js';
 
 /** One mapping's operations, with what was promised to it. @kernel mm/hugetlb.c hugetlb_vm_ops */
 export class HugetlbVmOps implements VmOperations {
+  /** What of it is state. */
+  static readonly state = declareState({
+    reservation: 'constant',
+    unmapped: 'constant',
+  });
+
   private readonly reservation: HugetlbReservation | undefined;
   /** Whether a page was taken away: a fresh one would look like lost data. @kernel mm/hugetlb.c HPAGE_RESV_UNMAPPED */
   readonly unmapped: boolean;

@@ -33,7 +33,6 @@ export * from './madvise-pageout.js';
 export * from './madvise-populate.js';
 export * from './madvise.js';
 export * from './mem-map.js';
-export * from './memory-state.js';
 export * from './memory-system.js';
 export * from './memremap.js';
 export * from './mlock-folio.js';

@@ -1,10 +1,7 @@
-import { refill } from './columns.js';
+import { declareState } from '@hmm/kernel';
 
 /** Folios that fit in one batch. @kernel include/linux/pagevec.h PAGEVEC_SIZE */
 export const FOLIO_BATCH_SIZE = 31;
-
-/** A saved {@link LruBatches}; opaque. */
-export type LruBatchesState = readonly (readonly number[])[];
 
 /**
  * The batches in which folios wait for the LRU lists. Each entry holds a reference, which others can see. The kernel has
@@ -12,6 +9,14 @@ export type LruBatchesState = readonly (readonly number[])[];
  * @kernel mm/swap.c cpu_fbatches
  */
 export class LruBatches {
+  /** What of it is state. */
+  static readonly state = declareState({
+    add: 'frames',
+    lazyfree: 'frames',
+    activate: 'frames',
+    mlock: 'constant',
+  });
+
   /** New to the LRU. */
   readonly add: number[] = [];
   /** To become lazily freed. */
@@ -20,25 +25,6 @@ export class LruBatches {
   readonly activate: number[] = [];
   /** To be mlocked or munlocked: 4 * pfn + `MLOCK_*` of mlock-folio.ts. */
   readonly mlock: number[] = [];
-
-  /** The batches of frames; `mlock` holds more than that. */
-  lists(): readonly (readonly number[])[] {
-    return [this.add, this.lazyfree, this.activate];
-  }
-
-  /** A copy of the state. */
-  save(): LruBatchesState {
-    return [[...this.add], [...this.lazyfree], [...this.activate], [...this.mlock]];
-  }
-
-  /** Sets the state back. */
-  restore(state: LruBatchesState): void {
-    const [add, lazyfree, activate, mlock] = state;
-    refill(this.add, add ?? []);
-    refill(this.lazyfree, lazyfree ?? []);
-    refill(this.activate, activate ?? []);
-    refill(this.mlock, mlock ?? []);
-  }
 }
 
 /** The entries of a batch, which is empty afterwards: freeing a folio may add to it again. */

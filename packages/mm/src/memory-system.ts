@@ -1,10 +1,11 @@
-import { HmmError, type Kernel, PageTablePool, type Task } from '@hmm/kernel';
+import { declareState, ownState, HmmError, type Kernel, PageTablePool, type Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { DevPagemap } from './dev-pagemap.js';
 import { Hstate } from './hstate.js';
 import { LruBatches } from './lru-batches.js';
 import { MemMap } from './mem-map.js';
+import { foldMemoryColumns, saveMemoryColumns } from './memory-columns.js';
 import type { MmStruct } from './mm-struct.js';
 import { PageAllocator } from './page-alloc.js';
 import { PageData } from './page-data.js';
@@ -50,11 +51,39 @@ export const DEFAULT_MEMORY_CONFIG: MemoryConfig = {
   quarantine: false,
 };
 
+const COLUMNS = 'large: saved as far as they are in use';
+
 /**
  * All memory of a machine: frames and their contents, page tables, swap, the LRU batches, files and address spaces.
  * The kernel keeps these in globals and in `pg_data_t`; here they hang off one object, so that machines are independent.
  */
 export class MemorySystem {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      kernel: 'constant',
+      config: 'constant',
+      map: { outside: COLUMNS },
+      data: { outside: COLUMNS },
+      tables: { outside: COLUMNS },
+      pages: 'constant',
+      hugetlb: 'constant',
+      lru: 'constant',
+      pagemaps: 'constant',
+      mms: 'constant',
+      anonVmas: 'constant',
+      addressSpaces: 'constant',
+      swap: 'constant',
+      migrateDeviceCoherentFolio: { outside: 'set once, by who provides device memory' },
+      pteObjects: 'constant',
+      folioObjects: 'constant',
+      dataObjects: 'constant',
+      lruObject: 'constant',
+      mappingObjects: 'constant',
+    },
+    ownState(MemorySystem, { save: saveMemoryColumns, fold: foldMemoryColumns }),
+  );
+
   readonly kernel: Kernel;
   readonly config: MemoryConfig;
   /** `struct page` of every frame. */

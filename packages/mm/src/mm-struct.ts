@@ -1,4 +1,4 @@
-import { RwSemaphore, type Kernel } from '@hmm/kernel';
+import { declareState, RwSemaphore, type Kernel } from '@hmm/kernel';
 import {
   mmuNotifierSubscriptionsDestroy,
   type MmuNotifierSubscriptions,
@@ -9,6 +9,28 @@ import type { Vma } from './vma.js';
 
 /** A process's address space. @kernel include/linux/mm_types.h mm_struct */
 export class MmStruct implements NotifierMm {
+  /** What of it is state. */
+  static readonly state = declareState({
+    id: 'constant',
+    kernel: 'constant',
+    system: 'constant',
+    root: 'constant',
+    vmas: 'constant',
+    recentVma: 'value',
+    mmapLock: 'constant',
+    usersObject: 'constant',
+    users: 'value',
+    count: 'value',
+    notifierSubscriptions: 'value',
+    rssAnon: 'value',
+    rssFile: 'value',
+    rssShmem: 'value',
+    swapents: 'value',
+    lockedVm: 'value',
+    mmapBase: 'value',
+    unstable: 'value',
+  });
+
   /** Unique within its memory system; for people and for traces. */
   readonly id: number;
   readonly kernel: Kernel;

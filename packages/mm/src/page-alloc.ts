@@ -1,5 +1,4 @@
-import { HmmError } from '@hmm/kernel';
-import { refill, setColumn } from './columns.js';
+import { declareState, HmmError } from '@hmm/kernel';
 import { freeZoneDeviceFolio } from './memremap.js';
 import {
   FIRST_PFN,
@@ -20,14 +19,7 @@ export const PAGE_POISON = 0xaa;
 const BLOCK = 512;
 const NO_BLOCK = 0;
 
-/** A saved {@link PageAllocator}; opaque. */
-export interface PageAllocatorState {
-  readonly words: readonly number[];
-  readonly heads: Int32Array;
-  readonly counts: Uint16Array;
-  readonly links: Int32Array;
-  readonly freeBlocks: readonly number[];
-}
+const FREE_FRAMES = 'which frames are free matters only when there are none';
 
 /**
  * Free frames of system memory, kept by blocks of 512 (2 MiB, the kernel's pageblock): single frames come from blocks
@@ -36,6 +28,21 @@ export interface PageAllocatorState {
  * @kernel mm/page_alloc.c
  */
 export class PageAllocator {
+  /** What of it is state. */
+  static readonly state = declareState({
+    free: { saved: FREE_FRAMES },
+    map: { outside: 'the memory system saves it' },
+    blocks: 'constant',
+    heads: { saved: FREE_FRAMES },
+    counts: { saved: FREE_FRAMES },
+    links: { saved: FREE_FRAMES },
+    broken: { saved: FREE_FRAMES },
+    freeBlocks: { saved: FREE_FRAMES },
+    nextBlock: { saved: FREE_FRAMES },
+    bump: { saved: FREE_FRAMES },
+    bumpEnd: { saved: FREE_FRAMES },
+  });
+
   /** Frames that can be had. */
   free: number;
   private readonly map: MemMap;
@@ -112,29 +119,6 @@ export class PageAllocator {
   putBlock(pfn: number): void {
     this.freeBlocks.push((pfn / BLOCK) | 0);
     this.free += BLOCK;
-  }
-
-  /** A copy of the state; the list inside blocks is saved with `MemMap`. */
-  save(): PageAllocatorState {
-    const { nextBlock } = this;
-    return {
-      words: [this.free, this.broken, nextBlock, this.bump, this.bumpEnd],
-      heads: this.heads.slice(0, nextBlock),
-      counts: this.counts.slice(0, nextBlock),
-      links: this.links.slice(0, 2 * nextBlock),
-      freeBlocks: [...this.freeBlocks],
-    };
-  }
-
-  /** Sets the state back. */
-  restore(state: PageAllocatorState): void {
-    this.counts.fill(0, state.counts.length, this.nextBlock);
-    this.heads.fill(0, state.heads.length, this.nextBlock);
-    [this.free = 0, this.broken = 0, this.nextBlock = 0, this.bump = 0, this.bumpEnd = 0] = state.words;
-    setColumn(this.heads, 0, state.heads);
-    setColumn(this.counts, 0, state.counts);
-    setColumn(this.links, 0, state.links);
-    refill(this.freeBlocks, state.freeBlocks);
   }
 
   private wholeBlock(): number {

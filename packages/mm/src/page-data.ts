@@ -1,4 +1,4 @@
-import { PAGE_SIZE, hashWord, hashWords } from '@hmm/kernel';
+import { declareState, ownState, PAGE_SIZE, hashWord, hashWords } from '@hmm/kernel';
 import { clearColumn, refill, setColumn } from './columns.js';
 import type { FrameRange } from './mem-map.js';
 
@@ -18,11 +18,38 @@ export interface PageDataState {
   readonly free: number[];
 }
 
+const OWN = 'saved as far as it is in use';
+
 /**
  * What is in the pages: every byte that a program writes. A frame whose bytes are all the same costs no storage but
  * its fill byte; the first write of a part of it gives it 4 KiB. Frames are indexed by pfn, system and device alike.
  */
 export class PageData {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      fill: { outside: OWN },
+      slot: { outside: OWN },
+      bytes: { outside: OWN },
+      slots: { outside: OWN },
+      freeSlots: { outside: OWN },
+    },
+    ownState(PageData, {
+      save: (data) => {
+        const saved = data.save([[0, data.fill.length]]);
+        return {
+          words: data.words(saved.ranges),
+          restore: (): void => {
+            data.restore(saved, []);
+          },
+        };
+      },
+      fold: (data, hash) => {
+        hash.word(data.hash(0, [[0, data.fill.length]]));
+      },
+    }),
+  );
+
   private readonly fill: Uint8Array;
   /** Index of the frame's 4 KiB in `bytes`, from 1; 0 while the frame is uniform. */
   private readonly slot: Int32Array;
@@ -123,6 +150,13 @@ export class PageData {
       slots: this.slots,
       free: [...this.freeSlots],
     };
+  }
+
+  /** What the frames in `ranges` hold and where it is stored, as plain data to be compared. */
+  words(ranges: readonly FrameRange[]): unknown {
+    const { slots, freeSlots } = this;
+    const slot = ranges.map(([start, end]) => this.slot.slice(start, end));
+    return [slot, slots, [...freeSlots], this.hash(0, ranges)];
   }
 
   /** Sets the contents back, and the frames of `cleared` to zeroes. */

@@ -1,9 +1,8 @@
-import { HmmError, hashWord, hashWords, HPAGE_PMD_NR } from '@hmm/kernel';
-import { setColumn } from './columns.js';
+import { declareState, HmmError, HPAGE_PMD_NR } from '@hmm/kernel';
 import { PG_dirty, PG_swapcache, PG_writeback } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { folioPut } from './page-alloc.js';
-import { PageData, type PageDataState } from './page-data.js';
+import { PageData } from './page-data.js';
 import { folioMapped } from './rmap.js';
 
 /** The slot that stands for "none". */
@@ -12,23 +11,23 @@ export const NO_SLOT = 0;
 /** Slots of a cluster: as many as a huge page has pages. @kernel mm/swap.h SWAPFILE_CLUSTER */
 const CLUSTER = HPAGE_PMD_NR;
 
-/** A saved {@link SwapDevice}; opaque. */
-export interface SwapDeviceState {
-  readonly used: number;
-  readonly next: number;
-  readonly taken: Uint8Array;
-  readonly huge: Uint8Array;
-  readonly counts: Int32Array;
-  readonly cache: Int32Array;
-  readonly data: PageDataState;
-}
-
 /**
  * One swap device: slots 1 … `slots`, each with the number of page-table entries (and file pages) that name it, the
  * page that the swap cache has for it, and its contents. The device is synchronous: a write is done when it returns.
  * @kernel include/linux/swap.h swap_info_struct
  */
 export class SwapDevice {
+  /** What of it is state. */
+  static readonly state = declareState({
+    slots: 'constant',
+    used: 'count',
+    counts: 'constant',
+    cache: 'constant',
+    data: 'constant',
+    free: 'constant',
+    top: 'count',
+  });
+
   /** Slots that can be used at once. */
   readonly slots: number;
   /** Slots in use. */
@@ -133,37 +132,6 @@ export class SwapDevice {
     this.used--;
     const cluster = Math.floor(slot / CLUSTER);
     if (this.huge[cluster] === 1 && this.isEmpty(cluster)) this.huge[cluster] = 0;
-  }
-
-  /** Folds the state into `hash`. */
-  hash(hash: number): number {
-    const end = this.slots + 1;
-    const h = hashWords(hashWords(hash, this.counts, 0, end), this.cache, 0, end);
-    return this.data.hash(hashWord(hashWords(h, this.taken, 0, end), this.next), [[0, end]]);
-  }
-
-  /** A copy of the state. */
-  save(): SwapDeviceState {
-    return {
-      used: this.used,
-      next: this.next,
-      taken: this.taken.slice(),
-      huge: this.huge.slice(),
-      counts: this.counts.slice(),
-      cache: this.cache.slice(),
-      data: this.data.save([[0, this.slots + 1]]),
-    };
-  }
-
-  /** Sets the state back. */
-  restore(state: SwapDeviceState): void {
-    this.used = state.used;
-    this.next = state.next;
-    setColumn(this.taken, 0, state.taken);
-    setColumn(this.huge, 0, state.huge);
-    setColumn(this.counts, 0, state.counts);
-    setColumn(this.cache, 0, state.cache);
-    this.data.restore(state.data, []);
   }
 }
 

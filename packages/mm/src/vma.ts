@@ -1,4 +1,4 @@
-import type { Task } from '@hmm/kernel';
+import { declareState, type Task } from '@hmm/kernel';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { MmStruct } from './mm-struct.js';
@@ -46,6 +46,20 @@ export interface VmOperations {
  * @kernel include/linux/mm_types.h vm_area_struct
  */
 export class Vma {
+  /** What of it is state. */
+  static readonly state = declareState({
+    mm: 'constant',
+    start: 'value',
+    end: 'value',
+    flags: 'value',
+    pgoff: 'value',
+    file: 'value',
+    anonVma: 'value',
+    anonVmaChain: 'constant',
+    ops: 'value',
+    swapReadahead: 'value',
+  });
+
   /** The address space it is part of. */
   readonly mm: MmStruct;
   /** First page. */

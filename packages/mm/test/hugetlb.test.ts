@@ -1,11 +1,10 @@
-import { ENOMEM, EINVAL } from '@hmm/kernel';
+import { ENOMEM, EINVAL, SavedState, StateHash } from '@hmm/kernel';
 import { fc } from '@hmm/config/property';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   dupMm,
   FOLL_LONGTERM,
   FOLL_WRITE,
-  hashMemory,
   MADV_DONTNEED,
   MADV_HUGEPAGE,
   MADV_PAGEOUT,
@@ -22,8 +21,6 @@ import {
   PM_MMAP_EXCLUSIVE,
   PM_PRESENT,
   PROT_READ,
-  restoreMemory,
-  saveMemory,
   sysMadvise,
   sysMmap,
   sysMprotect,
@@ -198,13 +195,13 @@ test('the pool is part of a saved state', () => {
   boot(3);
   const at = map(2 * HUGE);
   m.write(0, 5);
-  const saved = saveMemory(m.system);
-  const hash = hashMemory(m.system);
+  const saved = new SavedState([m.system]);
+  const hash = StateHash.of([m.system]);
   m.write(HUGE, 6);
   m.run(sysMunmap(m.mm, at, 2 * HUGE));
-  expect(hashMemory(m.system)).not.toBe(hash);
-  restoreMemory(m.system, saved);
-  expect(hashMemory(m.system)).toBe(hash);
+  expect(StateHash.of([m.system])).not.toBe(hash);
+  saved.restore();
+  expect(StateHash.of([m.system])).toBe(hash);
   expect([free(), promised(), m.read(0)]).toEqual([2, 1, 5]);
 });
 

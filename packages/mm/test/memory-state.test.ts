@@ -1,13 +1,10 @@
-import { Prng } from '@hmm/kernel';
+import { Prng, SavedState, StateHash } from '@hmm/kernel';
 import { expect, it } from 'vitest';
 import {
   MADV_DONTNEED,
   MADV_PAGEOUT,
   dupMm,
-  hashMemory,
   mmput,
-  restoreMemory,
-  saveMemory,
   sysMadvise,
   sysMlock,
   sysMprotect,
@@ -55,16 +52,17 @@ it('sets everything back, so that the same steps lead to the same state', () => 
     m.listen();
     m.map(0, 40);
     churn(m, seed);
-    const state = saveMemory(m.system);
-    const before = hashMemory(m.system);
+    const state = new SavedState([m.system]);
+    const before = StateHash.of([m.system]);
     churn(m, seed + 1000);
-    const after = hashMemory(m.system);
+    const after = StateHash.of([m.system]);
     for (let round = 0; round < 2; round++) {
-      restoreMemory(m.system, state);
-      expect(hashMemory(m.system)).toBe(before);
+      state.restore();
+      expect(state.differences()).toEqual([]);
+      expect(StateHash.of([m.system])).toBe(before);
       expect(m.broken()).toBeUndefined();
       churn(m, seed + 1000);
-      expect(hashMemory(m.system)).toBe(after);
+      expect(StateHash.of([m.system])).toBe(after);
     }
   }
 });
@@ -73,9 +71,9 @@ it('tells states apart by a single byte', () => {
   const m = new Machine();
   m.map(0, 1);
   m.write(0, 1);
-  const one = hashMemory(m.system);
+  const one = StateHash.of([m.system]);
   m.write(0, 2);
-  expect(hashMemory(m.system)).not.toBe(one);
+  expect(StateHash.of([m.system])).not.toBe(one);
   m.write(0, 1);
-  expect(hashMemory(m.system)).toBe(one);
+  expect(StateHash.of([m.system])).toBe(one);
 });

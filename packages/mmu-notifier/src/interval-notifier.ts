@@ -1,7 +1,7 @@
-import { EINVAL, EOVERFLOW, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
+import { declareState, EINVAL, EOVERFLOW, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
 import { mmuNotifierRegister, mmuNotifierRegisterLocked } from './notifier.js';
 import type { MmuNotifierRange } from './range.js';
-import type { MmuNotifierSubscriptions, NotifierMm } from './subscriptions.js';
+import { SEQUENCE, type MmuNotifierSubscriptions, type NotifierMm } from './subscriptions.js';
 
 /** The last page number there is: 64-bit addresses have 52-bit page numbers. */
 export const MAX_PAGE = 2 ** 52 - 1;
@@ -20,6 +20,21 @@ export interface MmuIntervalNotifierOps {
 
 /** A subscription to a range of an address space: `struct mmu_interval_notifier`. */
 export class MmuIntervalNotifier {
+  /** What of it is state. */
+  static readonly state = declareState({
+    mm: 'constant',
+    subscriptions: 'constant',
+    ops: 'constant',
+    start: 'constant',
+    last: 'constant',
+    invalidateSeq: { saved: SEQUENCE },
+    slot: 'value',
+    seqObject: 'constant',
+    inTree: 'value',
+    removed: 'value',
+    deferred: 'value',
+  });
+
   readonly mm: NotifierMm;
   readonly subscriptions: MmuNotifierSubscriptions;
   readonly ops: MmuIntervalNotifierOps;

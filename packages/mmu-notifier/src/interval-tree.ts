@@ -6,6 +6,8 @@
  * @packageDocumentation
  */
 
+import { declareState, ownState } from '@hmm/kernel';
+
 const NIL = 0;
 
 /** What a saved {@link IntervalTree} holds. */
@@ -17,8 +19,34 @@ export interface IntervalTreeState {
 
 const rank = (slot: number): number => Math.imul(slot, 0x9e3779b1) >>> 0;
 
+const OWN = 'kept by the tree itself, which knows when nothing has changed';
+
 /** Intervals by slot. A slot is a small positive integer that the caller hands out. */
 export class IntervalTree {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      bounds: { outside: OWN },
+      links: { outside: OWN },
+      root: { outside: OWN },
+      unchanged: { outside: OWN },
+    },
+    ownState(IntervalTree, {
+      save: (tree) => {
+        const saved = tree.save();
+        return {
+          words: tree.slots().map((slot) => [slot, tree.startOf(slot), tree.lastOf(slot)]),
+          restore: (): void => {
+            tree.restore(saved);
+          },
+        };
+      },
+      fold: (tree, hash) => {
+        for (const slot of tree.slots()) hash.word(slot);
+      },
+    }),
+  );
+
   /** start, last and the subtree's greatest last of each slot. */
   private bounds = new Float64Array(3 * 4);
   /** left and right child of each slot. */
@@ -76,19 +104,22 @@ export class IntervalTree {
     this.collectBelow(this.root, start, last, out);
   }
 
+  /** All slots, in order. */
+  slots(): number[] {
+    const slots: number[] = [];
+    this.collect(0, Infinity, slots);
+    return slots;
+  }
+
   /** Takes every interval out. */
   clear(): void {
     this.unchanged = undefined;
     this.root = NIL;
   }
 
-  /** A copy of the state, for {@link restore}; `slots` is the greatest slot in use. */
-  save(slots: number): IntervalTreeState {
-    return {
-      root: this.root,
-      bounds: this.bounds.slice(0, 3 * (slots + 1)),
-      links: this.links.slice(0, 2 * (slots + 1)),
-    };
+  /** A copy of the state, for {@link restore}. */
+  save(): IntervalTreeState {
+    return { root: this.root, bounds: this.bounds.slice(), links: this.links.slice() };
   }
 
   /** Sets the state back to a saved one. */

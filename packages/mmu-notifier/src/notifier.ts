@@ -1,4 +1,4 @@
-import { EAGAIN, EINVAL, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
+import { declareState, EAGAIN, EINVAL, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
 import { mmuNotifierRangeBlockable, type MmuNotifierRange } from './range.js';
 import { MmuNotifierSubscriptions, type NotifierMm } from './subscriptions.js';
 
@@ -27,6 +27,13 @@ export interface MmuNotifierOps {
 
 /** A subscription to a whole address space: `struct mmu_notifier`. */
 export class MmuNotifier {
+  /** What of it is state. */
+  static readonly state = declareState({
+    ops: 'constant',
+    mm: 'value',
+    users: 'value',
+  });
+
   readonly ops: MmuNotifierOps;
   /** The mm that it is registered with. */
   mm: NotifierMm | undefined;

@@ -1,5 +1,5 @@
-import { HmmError, SpinLock, hashWord, type Kernel, type RwSemaphore } from '@hmm/kernel';
-import { IntervalTree, type IntervalTreeState } from './interval-tree.js';
+import { declareState, HmmError, SpinLock, type Kernel, type RwSemaphore } from '@hmm/kernel';
+import { IntervalTree } from './interval-tree.js';
 import type { MmuIntervalNotifier } from './interval-notifier.js';
 import type { MmuNotifier } from './notifier.js';
 
@@ -23,21 +23,9 @@ export interface NotifierMm {
 /** Bits of a sequence number unless the constructor is told otherwise. */
 export const SEQ_BITS = 32;
 
-/** What a saved {@link MmuNotifierSubscriptions} holds. */
-export interface MmuNotifierSubscriptionsState {
-  readonly invalidateSeq: number;
-  readonly activeInvalidateRanges: number;
-  readonly hasItree: boolean;
-  readonly srcuReaders: number;
-  readonly tree: IntervalTreeState;
-  readonly intervals: readonly (MmuIntervalNotifier | undefined)[];
-  readonly intervalWords: readonly number[];
-  readonly deferred: readonly MmuIntervalNotifier[];
-  readonly notifiers: readonly MmuNotifier[];
-  readonly notifierUsers: readonly number[];
-  readonly dying: readonly MmuNotifier[];
-  readonly freeSlots: readonly number[];
-}
+/** Why a sequence number is saved and not hashed. */
+export const SEQUENCE =
+  'only compared with what somebody has read, which nobody has who is between two operations';
 
 /**
  * All that is subscribed to one address space: `struct mmu_notifier_subscriptions`.
@@ -47,6 +35,24 @@ export interface MmuNotifierSubscriptionsState {
  * invalidations misses them all, as on a real machine it would after 2^63.
  */
 export class MmuNotifierSubscriptions {
+  /** What of it is state. */
+  static readonly state = declareState({
+    kernel: 'constant',
+    id: 'constant',
+    invalidateSeq: { saved: SEQUENCE },
+    activeInvalidateRanges: 'value',
+    hasItree: 'value',
+    srcuReaders: 'value',
+    tree: 'constant',
+    intervals: 'constant',
+    deferred: 'constant',
+    notifiers: 'constant',
+    dying: 'constant',
+    lock: 'constant',
+    freeSlots: 'constant',
+    wrap: 'constant',
+  });
+
   readonly kernel: Kernel;
   /** Wait channel of who waits for the running invalidations to end, and identity for access observation. */
   readonly id: number;
@@ -122,80 +128,6 @@ export class MmuNotifierSubscriptions {
       throw new HmmError('NO_INTERVAL', 'the tree names a slot without notifier', { slot });
     return sub;
   }
-
-  /** A copy of the state, for {@link restore}. */
-  save(): MmuNotifierSubscriptionsState {
-    const intervalWords: number[] = [];
-    for (const sub of this.intervals) {
-      if (sub === undefined) intervalWords.push(0, 0, 0);
-      else intervalWords.push(sub.invalidateSeq, sub.inTree ? 1 : 0, sub.deferred ? 1 : 0);
-    }
-    return {
-      invalidateSeq: this.invalidateSeq,
-      activeInvalidateRanges: this.activeInvalidateRanges,
-      hasItree: this.hasItree,
-      srcuReaders: this.srcuReaders,
-      tree: this.tree.save(this.intervals.length - 1),
-      intervals: [...this.intervals],
-      intervalWords,
-      deferred: [...this.deferred],
-      notifiers: [...this.notifiers],
-      notifierUsers: this.notifiers.map((sub) => sub.users),
-      dying: [...this.dying],
-      freeSlots: [...this.freeSlots],
-    };
-  }
-
-  /** Sets the state, and that of the notifiers subscribed then, back to a saved one. */
-  restore(state: MmuNotifierSubscriptionsState): void {
-    this.invalidateSeq = state.invalidateSeq;
-    this.activeInvalidateRanges = state.activeInvalidateRanges;
-    this.hasItree = state.hasItree;
-    this.srcuReaders = state.srcuReaders;
-    this.tree.restore(state.tree);
-    replace(this.intervals, state.intervals);
-    replace(this.deferred, state.deferred);
-    replace(this.notifiers, state.notifiers);
-    replace(this.dying, state.dying);
-    replace(this.freeSlots, state.freeSlots);
-    for (let slot = 1; slot < this.intervals.length; slot++) {
-      const sub = this.intervals[slot];
-      if (sub === undefined) continue;
-      sub.slot = slot;
-      sub.invalidateSeq = state.intervalWords[3 * slot] ?? 0;
-      sub.inTree = state.intervalWords[3 * slot + 1] === 1;
-      sub.deferred = state.intervalWords[3 * slot + 2] === 1;
-    }
-    for (let i = 0; i < this.notifiers.length; i++) {
-      const sub = this.notifiers[i];
-      if (sub !== undefined) sub.users = state.notifierUsers[i] ?? 0;
-    }
-  }
-
-  /**
-   * Folds the state into `hash`. Sequence numbers enter relative to {@link invalidateSeq}: two states that differ
-   * only in how many invalidations have passed behave alike until the numbers wrap.
-   */
-  hash(hash: number): number {
-    let h = hashWord(hash, this.invalidateSeq & 1);
-    h = hashWord(h, this.activeInvalidateRanges);
-    h = hashWord(h, this.srcuReaders);
-    for (const sub of this.intervals) {
-      if (sub === undefined) continue;
-      h = hashWord(h, sub.start);
-      h = hashWord(h, sub.last);
-      h = hashWord(h, this.seqPlus(this.invalidateSeq, -sub.invalidateSeq));
-      h = hashWord(h, (sub.inTree ? 1 : 0) + (sub.deferred ? 2 : 0));
-    }
-    for (const sub of this.notifiers) h = hashWord(h, sub.users);
-    return h;
-  }
-}
-
-function replace<T>(target: T[], source: readonly T[]): void {
-  while (target.length > source.length) target.pop();
-  let at = 0;
-  for (const item of source) target[at++] = item;
 }
 
 /**

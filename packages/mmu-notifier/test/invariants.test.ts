@@ -1,4 +1,4 @@
-import { AGENT_READY, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { AGENT_READY, Prng, SavedState, SP_PREEMPT, StateHash, type Task } from '@hmm/kernel';
 import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
 import {
@@ -216,14 +216,17 @@ test('a saved state is the state again after restore, whatever happened between'
   const range = mmuNotifierRangeInit(MMU_NOTIFY_CLEAR, mm, 0, 1);
   mm.start(range);
   mm.insert(2, 4, driver);
-  const before = mm.subs.hash(1);
-  const saved = mm.subs.save();
+  const hash = (): number => StateHash.of([mm.subs], [mm, driver]);
+  const before = hash();
+  const saved = new SavedState([mm.subs], [mm, driver]);
   mmuNotifierInvalidateRangeEnd(range);
   mm.run(mmuIntervalNotifierRemove(kept));
   mm.insert(3, 9, driver);
-  expect(mm.subs.hash(1)).not.toBe(before);
-  mm.subs.restore(saved);
-  expect(mm.subs.hash(1)).toBe(before);
+  expect(hash()).not.toBe(before);
+  expect(saved.differences()).not.toEqual([]);
+  saved.restore();
+  expect(hash()).toBe(before);
+  expect(saved.differences()).toEqual([]);
   expect(kept.inTree).toBe(true);
   expect(mmuNotifierInvariants['I16']?.(mm.subs)).toBeUndefined();
 });

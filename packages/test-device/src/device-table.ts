@@ -1,4 +1,13 @@
-import { HmmError, NO_TABLE, entryPages, LEVEL_PTE, type Kernel, type PageTablePool } from '@hmm/kernel';
+import {
+  declareState,
+  ownState,
+  HmmError,
+  NO_TABLE,
+  entryPages,
+  LEVEL_PTE,
+  type Kernel,
+  type PageTablePool,
+} from '@hmm/kernel';
 
 /** An entry is here; a read needs no more. */
 export const DPT_PRESENT = 1 << 0;
@@ -15,6 +24,28 @@ const OBSERVED_ENTRIES = 512;
  * invalidation keeps it true.
  */
 export class DeviceTable {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      pool: { outside: 'the test device saves it' },
+      root: { saved: 'where the table lies in the pool says nothing' },
+      kernel: 'constant',
+      objects: 'constant',
+      limit: 'constant',
+    },
+    ownState(DeviceTable, {
+      fold: (table, hash) => {
+        if (table.root === NO_TABLE) return;
+        table.visitBelow(table.root, table.pool.levels, 0, 0, table.limit, (vpn, pfn, tag) => {
+          hash.word(vpn | 0);
+          hash.word(Math.floor(vpn / 2 ** 32));
+          hash.frame(pfn);
+          hash.word(tag);
+        });
+      },
+    }),
+  );
+
   private readonly pool: PageTablePool;
   private root: number;
   private readonly kernel: Kernel;

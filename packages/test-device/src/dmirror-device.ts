@@ -1,4 +1,4 @@
-import { HPAGE_PMD_ORDER, SpinLock, type Task } from '@hmm/kernel';
+import { declareState, HPAGE_PMD_ORDER, ownState, SpinLock, type Task } from '@hmm/kernel';
 import {
   allocHugePage,
   allocPage,
@@ -33,6 +33,8 @@ export interface DmirrorOptions {
   readonly corrected: boolean;
 }
 
+const STATISTICS = 'statistics, which decide nothing';
+
 /** A chunk of device memory. @kernel lib/test_hmm.c dmirror_chunk */
 export interface DmirrorChunk {
   readonly pagemap: DevPagemap;
@@ -47,6 +49,32 @@ export interface DmirrorChunk {
  * @kernel lib/test_hmm.c dmirror_device
  */
 export class DmirrorDevice implements DevPagemapOps {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      system: 'constant',
+      options: 'constant',
+      minor: 'constant',
+      zoneDeviceType: 'constant',
+      owner: 'constant',
+      does: 'constant',
+      chunks: 'constant',
+      freePages: { saved: 'the whole stack is folded' },
+      calloc: { saved: STATISTICS },
+      cfree: { saved: STATISTICS },
+      mirrors: 'constant',
+      mirrorsObject: 'constant',
+      lock: 'constant',
+    },
+    ownState(DmirrorDevice, {
+      fold: (device, hash) => {
+        const { map } = device.system;
+        for (let page = device.freePages; page !== NO_PFN; page = map.private[page] ?? NO_PFN)
+          hash.frame(page);
+      },
+    }),
+  );
+
   readonly system: MemorySystem;
   readonly options: DmirrorOptions;
   /** Number of the device, 0 … 3. */
@@ -158,20 +186,6 @@ export class DmirrorDevice implements DevPagemapOps {
     else zoneDevicePageInit(system, folio);
     map.private[folio] = backing;
     return folio;
-  }
-
-  /** The device's memory as numbers: pages in use, and the stack of free ones. See `MirrorOperations.foldState`. */
-  foldState(fold: (word: number) => void, name: (pfn: number) => number): void {
-    const { map } = this.system;
-    fold(-2);
-    for (const { pagemap, remove } of this.chunks) {
-      fold(remove ? 1 : 0);
-      fold(pagemap.live);
-    }
-    for (let folio = this.freeFolios; folio !== NO_PFN; folio = map.private[folio] ?? NO_PFN)
-      fold(name(folio));
-    fold(-3);
-    for (let page = this.freePages; page !== NO_PFN; page = map.private[page] ?? NO_PFN) fold(name(page));
   }
 
   /** The page that holds the data of a page of any device. @kernel lib/test_hmm.c BACKING_PAGE */

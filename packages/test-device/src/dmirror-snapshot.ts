@@ -1,4 +1,4 @@
-import { EFAULT, type Task } from '@hmm/kernel';
+import { declareState, EFAULT, type Task } from '@hmm/kernel';
 import {
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
@@ -29,6 +29,9 @@ const PAGE_SIZE = 4096;
 
 /** The subscription of a snapshot only has to be told. @kernel lib/test_hmm.c dmirror_mrn_ops */
 class SnapshotOps implements MmuIntervalNotifierOps {
+  /** What of it is state. */
+  static readonly state = declareState({ dmirror: 'constant' });
+
   private readonly dmirror: Dmirror;
 
   constructor(dmirror: Dmirror) {

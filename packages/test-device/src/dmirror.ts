@@ -1,4 +1,4 @@
-import { Mutex, type MaybeTask, type PageTablePool, type Task } from '@hmm/kernel';
+import { declareState, Mutex, type MaybeTask, type PageTablePool, type Task } from '@hmm/kernel';
 import {
   MAX_PAGE,
   MMU_NOTIFY_MIGRATE,
@@ -20,6 +20,17 @@ const EVICT_REPEAT_NS = 1000;
 
 /** One open file of a test device: the mirror of one process on it. @kernel lib/test_hmm.c dmirror */
 export class Dmirror implements MmuIntervalNotifierOps {
+  /** What of it is state. */
+  static readonly state = declareState({
+    mdevice: 'constant',
+    mm: 'constant',
+    id: 'constant',
+    pt: 'constant',
+    mutex: 'constant',
+    flags: 'value',
+    notifier: 'value',
+  });
+
   readonly mdevice: DmirrorDevice;
   readonly mm: MmStruct;
   /** Number by which backing pages name it; from 1. */

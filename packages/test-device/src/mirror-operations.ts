@@ -1,5 +1,5 @@
 import type { DeviceOperationResult, DeviceProcess } from '@hmm/device';
-import { EBUSY, EIO, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { declareState, EBUSY, EIO, PAGE_SIZE, type Task } from '@hmm/kernel';
 import type { TestDeviceWord } from '@hmm/operations';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from './device-table.js';
@@ -38,11 +38,19 @@ export interface OpenFile {
  * a device open at most once here.
  */
 export class MirrorOperations {
+  /** What of it is state. */
+  static readonly state = declareState({
+    device: 'constant',
+    files: 'constant',
+    closing: 'constant',
+    filesObject: 'constant',
+    naming: { outside: 'names for stories' },
+    buffer: { outside: 'written before it is read, by one call' },
+  });
+
   /** Under which names the driver knows its functions. */
   readonly naming = TEST_DEVICE_NAMING;
   readonly device: TestDevice;
-  /** Objects from which all state of the devices can be reached. */
-  readonly roots: readonly object[];
   private readonly files: OpenFile[] = [];
   /** Closed, and not released yet. */
   private readonly closing: OpenFile[] = [];
@@ -53,7 +61,6 @@ export class MirrorOperations {
   constructor(system: MemorySystem, options: TestDeviceOptions = {}) {
     this.device = new TestDevice(system, options);
     this.filesObject = system.kernel.allocIds(1);
-    this.roots = [this.device, this.files, this.closing];
   }
 
   /** Opens `device` for `mm`: it mirrors it from now on. 0 or a negative errno. */
@@ -139,27 +146,6 @@ export class MirrorOperations {
       });
     }
     return entries;
-  }
-
-  /**
-   * Calls `fold` with all of the devices' state between two operations, as numbers; `name` gives frames their names there.
-   */
-  foldState(fold: (word: number) => void, name: (pfn: number) => number): void {
-    for (const file of [...this.files, ...this.closing]) {
-      const { device, mm, dmirror } = file;
-      fold(-file.users);
-      fold(device);
-      fold(mm.id);
-      fold(dmirror.id);
-      fold(dmirror.flags);
-      dmirror.pt.forEach((vpn, pfn, tag) => {
-        fold(vpn | 0);
-        fold(Math.floor(vpn / 2 ** 32));
-        fold(name(pfn));
-        fold(tag);
-      });
-    }
-    for (const device of this.device.devices) device.foldState(fold, name);
   }
 
   /** The open files: which device, of which process. */

@@ -1,4 +1,4 @@
-import { ENXIO, PageTablePool, type Kernel, type Task } from '@hmm/kernel';
+import { declareState, ENXIO, PageTablePool, type Kernel, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DEVMEM_CHUNK_PAGES, DmirrorDevice, type DmirrorOptions } from './dmirror-device.js';
 import { dmirrorFopsOpen, type Dmirror } from './dmirror.js';
@@ -16,6 +16,14 @@ export interface TestDeviceOptions extends Partial<DmirrorOptions> {
  * @kernel lib/test_hmm.c hmm_dmirror_init
  */
 export class TestDevice {
+  /** What of it is state. */
+  static readonly state = declareState({
+    kernel: 'constant',
+    devices: 'constant',
+    mirrors: 'constant',
+    tables: { saved: 'each mirror folds its own table' },
+  });
+
   readonly kernel: Kernel;
   readonly devices: readonly DmirrorDevice[];
   /** Mirrors by number; 0 is never used. */

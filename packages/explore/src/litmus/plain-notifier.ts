@@ -1,4 +1,4 @@
-import { EAGAIN } from '@hmm/kernel';
+import { declareState, EAGAIN } from '@hmm/kernel';
 import {
   MmuNotifier,
   type MmuNotifierOps,
@@ -12,6 +12,9 @@ import type { Violation } from '../engine/model.js';
  * the rules for plain notifiers want it.
  */
 export class PlainNotifier extends MmuNotifier {
+  /** What of it is state. */
+  static override readonly state = declareState({ running: 'value' });
+
   /** Invalidations begun and not ended. */
   running = 0;
 

@@ -1,4 +1,4 @@
-import { EBUSY, HmmError, Mutex, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState, EBUSY, HmmError, Mutex, SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
   HMM_PFN_REQ_FAULT,
   type HmmDmaMap,
@@ -24,6 +24,14 @@ import type { Violation } from '../engine/model.js';
 
 /** An IOMMU that gives each mapping an address of its own. */
 class Iommu implements DmaDevice {
+  /** What of it is state. */
+  static readonly state = declareState({
+    needSync: 'constant',
+    needUnmap: 'constant',
+    live: 'frames',
+    next: 'count',
+  });
+
   readonly needSync = false;
   readonly needUnmap = true;
   /** The frame at each address. */
@@ -52,6 +60,21 @@ class Iommu implements DmaDevice {
  * needs them, stay mapped when it asks again, and are unmapped when the process changes.
  */
 export class RegisteredMemory implements MmuIntervalNotifierOps {
+  /** What of it is state. */
+  static readonly state = declareState({
+    mm: 'constant',
+    start: 'constant',
+    iommu: 'constant',
+    map: 'constant',
+    mutex: 'constant',
+    list: 'constant',
+    notifier: 'value',
+    child: 'constant',
+    queued: 'count',
+    marked: 'value',
+    queue: 'constant',
+  });
+
   private readonly mm: MmStruct;
   private readonly start: number;
   private readonly iommu = new Iommu();

@@ -3,6 +3,7 @@ import {
   Kernel,
   Mutex,
   RwSemaphore,
+  SavedState,
   SP_BLOCK,
   SP_LOCK,
   SP_PREEMPT,
@@ -27,7 +28,6 @@ import {
   type MmuIntervalNotifierOps,
   type MmuNotifierRange,
   type MmuNotifierSubscriptions,
-  type MmuNotifierSubscriptionsState,
   type NotifierMm,
 } from '@hmm/mmu-notifier';
 import type { Model, Outcome, Violation } from '../engine/model.js';
@@ -66,7 +66,7 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
   private readonly mistake: RetryMistake | undefined;
   private readonly subs: MmuNotifierSubscriptions;
   private readonly sub: MmuIntervalNotifier;
-  private readonly initial: MmuNotifierSubscriptionsState;
+  private readonly initial: SavedState;
   private nextPfn = 0;
   private readonly texts = new Map<number, string>();
 
@@ -79,7 +79,7 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
     }
     this.sub = sub;
     this.subs = this.notifierSubscriptions;
-    this.initial = this.subs.save();
+    this.initial = new SavedState([sub], [this]);
   }
 
   /** Drops a reference to the address space, which stays for the next execution. */
@@ -90,7 +90,7 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
   /** @inheritdoc */
   start(): void {
     this.sched.reset();
-    this.subs.restore(this.initial);
+    this.initial.restore();
     this.nextPfn = 0;
     for (let page = 0; page < PAGES; page++) this.pte[page] = ++this.nextPfn;
     for (let page = 0; page < PAGES; page++) this.devicePte[page] = 0;

@@ -1,4 +1,4 @@
-import type { FaultInjector, Kernel } from '@hmm/kernel';
+import { declareState, type FaultInjector, type Kernel } from '@hmm/kernel';
 import type { Choices } from '../engine/model.js';
 
 /**
@@ -6,6 +6,16 @@ import type { Choices } from '../engine/model.js';
  * have failed in the execution.
  */
 export class FailureBudget implements FaultInjector {
+  /** What of it is state. */
+  static readonly state = declareState({
+    kernel: { outside: 'the world has it' },
+    budget: 'constant',
+    site: 'constant',
+    object: 'constant',
+    left: { hashed: 'set for each execution' },
+    choices: { outside: 'who decides is told for each execution' },
+  });
+
   private readonly kernel: Kernel;
   private readonly budget: number;
   private readonly site: string | undefined;

@@ -65,8 +65,8 @@ export class FrameNames {
 
   /** Folds the page tables into a hash. */
   foldTables(fold: (word: number) => void): void {
-    const { lanes } = this.system.tables;
-    for (let lane = 0; lane < lanes.length; lane += 2) {
+    const { lanes, end } = this.system.tables;
+    for (let lane = 0; lane < end; lane += 2) {
       const flags = lanes[lane] ?? 0;
       if (flags === 0) continue;
       const payload = lanes[lane + 1] ?? 0;

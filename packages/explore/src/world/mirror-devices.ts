@@ -14,12 +14,10 @@ export interface DeviceEntry {
 }
 
 /**
- * The devices of a world. A driver provides them; whoever composes the world hands them in, since this package knows no
+ * The devices of a world. All their state can be reached from the object itself, and is declared (`declareState`). A driver provides them; whoever composes the world hands them in, since this package knows no
  * driver.
  */
 export interface MirrorDevices {
-  /** Objects from which all state of the devices can be reached. */
-  readonly roots: readonly object[];
   /** The names of the driver's functions, for stories. */
   readonly naming?: FunctionNaming;
   /** Opens `device` for `mm`: it mirrors it from now on. 0 or a negative errno. */
@@ -28,11 +26,6 @@ export interface MirrorDevices {
   process(device: number, mm: MmStruct): DeviceProcess | undefined;
   /** All entries of all devices' tables. */
   entries(): Iterable<DeviceEntry>;
-  /**
-   * Calls `fold` with all of the devices' state, as numbers; frames are named by `name`. For searches that recognise states:
-   * devices that hold frames under other names may be in the same state.
-   */
-  foldState(fold: (word: number) => void, name: (pfn: number) => number): void;
   /** The mirrors that are open: which device, of which process. */
   readonly mirrors: readonly { readonly device: number; readonly mm: MmStruct }[];
   /**

@@ -1,9 +1,7 @@
 import type { FunctionNaming } from '@hmm/device';
-import { HmmError, type Sched, type Task } from '@hmm/kernel';
-import { type MemoryColumnsState, restoreMemoryColumns, saveMemoryColumns } from '@hmm/mm';
+import { HmmError, SavedState, type Sched, type Task } from '@hmm/kernel';
 import { type BoundOperation, type Outcome as OperationOutcome, rangesOf } from '@hmm/operations';
 import type { Choices, Model, Outcome, Violation } from '../engine/model.js';
-import { Snapshot } from '../engine/snapshot.js';
 import { FailureBudget } from './failure-budget.js';
 import { worldView } from './view.js';
 import { checkWorld, checkWorldAtEnd } from './world-invariants.js';
@@ -23,7 +21,7 @@ export interface WorldProgram {
   readonly threads: readonly WorldThread[];
   /** The pages that the program speaks of: those that invariants are evaluated for. */
   readonly pages: readonly number[];
-  /** Plain objects with state of the program's own, set back for each execution. */
+  /** Objects with state of the program's own, set back for each execution. */
   readonly state: readonly object[];
   /** How many fallible steps may fail in an execution, and of which site (every one without). */
   readonly failures: number;
@@ -37,8 +35,8 @@ export class WorldModel implements Model {
   readonly name: string;
   readonly world: World;
   private readonly program: WorldProgram;
-  private readonly initial: Snapshot;
-  private readonly memory: MemoryColumnsState;
+  /** The state that every execution begins with. */
+  readonly initial: SavedState;
   private readonly failures: FailureBudget;
   /** @inheritdoc */
   readonly states: WorldStates;
@@ -47,15 +45,11 @@ export class WorldModel implements Model {
     this.name = program.name;
     this.world = world;
     this.program = program;
-    const { kernel, devices, system } = world;
+    const { kernel } = world;
     this.failures = new FailureBudget(kernel, program.failures, program.failureSite);
     kernel.sched.lockdep.enabled = true;
     this.states = new WorldStates(world, program.state, this.failures);
-    this.memory = saveMemoryColumns(system);
-    this.initial = new Snapshot(
-      [world, ...devices.roots, ...program.state],
-      [kernel.sched, kernel.trace, world.census, system.map, system.data, system.tables],
-    );
+    this.initial = new SavedState([world, ...program.state]);
   }
 
   /** @inheritdoc */
@@ -72,7 +66,6 @@ export class WorldModel implements Model {
   start(choices: Choices): void {
     const { sched } = this;
     sched.reset();
-    restoreMemoryColumns(this.world.system, this.memory);
     this.initial.restore();
     this.failures.start(choices);
     for (const thread of this.program.threads) sched.spawn(thread.name, thread.run());

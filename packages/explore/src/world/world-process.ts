@@ -1,4 +1,5 @@
 import type { DeviceProcess } from '@hmm/device';
+import { declareState } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
 import type { OperationProcess, Pin } from '@hmm/operations';
 import { CLOSED_DEVICE } from './closed-device.js';
@@ -6,6 +7,16 @@ import type { World } from './world.js';
 
 /** A process of a world. */
 export class WorldProcess implements OperationProcess {
+  /** What of it is state. */
+  static readonly state = declareState({
+    name: 'constant',
+    mm: 'constant',
+    alive: 'value',
+    filesHeld: 'constant',
+    devices: 'constant',
+    world: 'constant',
+  });
+
   readonly name: string;
   readonly mm: MmStruct;
   /** @inheritdoc */

@@ -1,55 +1,36 @@
-import { AGENT_DONE, AGENT_READY } from '@hmm/kernel';
-import type { Pin } from '@hmm/operations';
+import { AGENT_DONE, AGENT_READY, StateHash } from '@hmm/kernel';
 import type { StateNames, States } from '../engine/model.js';
-import { StateHash } from '../engine/state-hash.js';
 import { continuing, lowestAgent } from '../strategies/agent-set.js';
 import type { FailureBudget } from './failure-budget.js';
 import { FrameNames } from './frame-names.js';
 import type { World } from './world.js';
 
-/**
- * Fields that say nothing about what can follow while nobody is in the middle of anything: sequence numbers, which are
- * only compared with what somebody has read; the number of the next id; what belongs to the devices, which fold it themselves.
- */
-const SKIPPED = ['invalidateSeq', 'nextId', 'passed', 'parked', 'ops', 'live'];
-
 /** The states of a world, at points where all agents are between two operations. */
 export class WorldStates implements States {
   private readonly world: World;
   private readonly roots: readonly object[];
-  private readonly failures: FailureBudget;
   private readonly hash: StateHash;
   private readonly frames: FrameNames;
 
   /** @param state objects with state of the program's own. */
   constructor(world: World, state: readonly object[], failures: FailureBudget) {
-    const { kernel, devices, system, census } = world;
     this.world = world;
-    this.roots = [world, ...state, kernel.sched.lockdep];
-    this.failures = failures;
-    this.frames = new FrameNames(system);
-    const folded = [devices, ...devices.roots, system.map, system.data, system.tables, system.pages];
-    const lists = [system.lru, world.pins];
-    const outside = [kernel.sched, kernel.trace, census, failures, ...folded, ...lists];
-    this.hash = new StateHash(outside, SKIPPED);
+    this.roots = [world, failures, ...state, world.kernel.sched.lockdep];
+    this.frames = new FrameNames(world.system);
+    this.hash = new StateHash([], this.frames);
   }
 
   /** @inheritdoc */
   key(): number | undefined {
-    const { world, hash, frames } = this;
-    const { system, devices } = world;
+    const { hash, frames } = this;
     const done = this.doneAgents();
-    if (done < 0 || system.lru.mlock.length > 0) return undefined;
+    if (done < 0 || this.world.system.lru.mlock.length > 0) return undefined;
     hash.begin();
     frames.clear();
-    hash.word((this.failures.left << 16) | done);
+    hash.word(done);
     frames.foldTables(this.fold);
-    devices.foldState(this.fold, frames.of);
-    for (const batch of system.lru.lists()) this.foldList(batch);
-    for (const [mm, pins] of world.pins) if (pins.length > 0) this.foldPins(mm.id, pins);
-    if (!frames.foldFrames(this.fold)) return undefined;
     hash.add(this.roots);
-    return hash.end();
+    return frames.foldFrames(this.fold) ? hash.end() : undefined;
   }
 
   /** @inheritdoc */
@@ -93,20 +74,6 @@ export class WorldStates implements States {
     for (const { notifierSubscriptions } of system.mms)
       if ((notifierSubscriptions?.activeInvalidateRanges ?? 0) !== 0) return -1;
     return done;
-  }
-
-  private foldPins(mm: number, pins: readonly Pin[]): void {
-    this.hash.word(mm);
-    this.hash.word(pins.length);
-    for (const { vpn, pfn } of pins) {
-      this.hash.word(vpn | 0);
-      this.hash.word(this.frames.of(pfn));
-    }
-  }
-
-  private foldList(frames: readonly number[]): void {
-    this.hash.word(frames.length);
-    for (const pfn of frames) this.hash.word(this.frames.of(pfn));
   }
 
   private readonly fold = (word: number): void => {

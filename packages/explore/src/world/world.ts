@@ -1,11 +1,13 @@
 import {
+  declareState,
   HASH_SEED,
   hashWords,
   HmmError,
   Kernel,
+  kernelOptions,
+  ownState,
   type RestObserver,
   type Task,
-  kernelOptions,
 } from '@hmm/kernel';
 import {
   CensusMemory,
@@ -46,6 +48,15 @@ const MAX_AGENTS = 16;
  * place and on the state of the world alone.
  */
 export class Places implements RestObserver {
+  /** What of it is state. */
+  static readonly state = declareState({
+    parked: { saved: 'that all rest is told where the state is hashed' },
+    operations: 'constant',
+    done: 'constant',
+    values: 'constant',
+    passed: { saved: 'says which agent to prefer, not what it does' },
+  });
+
   /** The agents that are at such a place. */
   parked = 0;
   /** By agent: operations begun. */
@@ -91,6 +102,36 @@ const NOTHING: readonly number[] = [];
 
 /** A small machine with one process and mirror devices: what a litmus test runs on. */
 export class World {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      kernel: 'constant',
+      system: 'constant',
+      devices: 'constant',
+      main: 'constant',
+      done: 'count',
+      places: 'constant',
+      processes: 'constant',
+      pins: { saved: 'folded below, with the names of their frames' },
+      processesObject: 'constant',
+      openedObject: 'constant',
+      census: { outside: 'counted anew for each check' },
+    },
+    ownState(World, {
+      fold: ({ pins }, hash) => {
+        for (const [mm, held] of pins) {
+          if (held.length === 0) continue;
+          hash.word(mm.id);
+          hash.word(held.length);
+          for (const { vpn, pfn } of held) {
+            hash.word(vpn | 0);
+            hash.frame(pfn);
+          }
+        }
+      },
+    }),
+  );
+
   readonly kernel: Kernel;
   readonly system: MemorySystem;
   readonly devices: MirrorDevices;

@@ -1,28 +1,41 @@
+import { DeclaredStates } from './state.js';
+
 const SEED_LOW = 0x811c9dc5 | 0;
 const SEED_HIGH = 0x1b873593 | 0;
 
-/** Fields of a class that are no methods; all objects of a class have the same. */
-type Fields = readonly string[];
+/** Names of frames, for states that differ only in which frames were handed out. */
+export interface FrameNaming {
+  /** The name of a frame, given when it is first asked for. */
+  of(pfn: number): number;
+}
 
 /**
- * A hash of 53 bits of everything that can be reached from some objects. Objects count by what they hold and where they are
- * found, not by their identity: states that are built alike are equal.
+ * A hash of 53 bits of all state that can be reached from some objects, as their classes declare it. Objects count by what they
+ * hold and where they are found, not by their identity: states that are built alike are equal.
  *
  * Functions and generators are taken to have no state of their own.
  */
 export class StateHash {
+  /** The names that frames have in it; undefined where they go by their numbers. */
+  readonly naming: FrameNaming | undefined;
   private low = SEED_LOW;
   private high = SEED_HIGH;
   private readonly numbers = new Map<object, number>();
   private readonly queue: object[] = [];
-  private readonly fields = new Map<object, Fields>();
+  private readonly states = new DeclaredStates();
   private readonly except: ReadonlySet<object>;
-  private readonly skipped: ReadonlySet<string>;
 
-  /** @param except objects not to enter. @param skipped names of fields that say nothing. */
-  constructor(except: readonly object[], skipped: readonly string[]) {
+  /** @param except objects not to enter. @param naming the names of frames, for who folds their columns otherwise. */
+  constructor(except: readonly object[] = [], naming?: FrameNaming) {
     this.except = new Set(except);
-    this.skipped = new Set(skipped);
+    this.naming = naming;
+  }
+
+  /** The hash of what can be reached from `roots`, without what is in `except`. @throws HmmError `UNDECLARED_STATE` */
+  static of(roots: readonly object[], except: readonly object[] = []): number {
+    const hash = new StateHash(except);
+    hash.add(roots);
+    return hash.end();
   }
 
   /** Begins a hash. */
@@ -32,7 +45,7 @@ export class StateHash {
     this.numbers.clear();
   }
 
-  /** Folds all that can be reached from `roots` into it. */
+  /** Folds all that can be reached from `roots` into it. @throws HmmError `UNDECLARED_STATE` */
   add(roots: readonly object[]): void {
     for (const root of roots) this.value(root);
     for (let at = this.queue.pop(); at !== undefined; at = this.queue.pop()) this.enter(at);
@@ -51,6 +64,11 @@ export class StateHash {
     let high = Math.imul(this.high ^ word, 0x85ebca6b | 0);
     high ^= high >>> 13;
     this.high = high;
+  }
+
+  /** Folds a frame into it: its name. */
+  frame(pfn: number): void {
+    this.word(this.naming === undefined ? pfn : this.naming.of(pfn));
   }
 
   private value(value: unknown): void {
@@ -106,17 +124,29 @@ export class StateHash {
 
   private record(object: object): void {
     const held = object as Record<string, unknown>;
-    for (const field of this.fieldsOf(object)) this.value(held[field]);
+    const state = this.states.of(object, 'a state to be hashed');
+    if (state === undefined) {
+      for (const field of Object.keys(object)) this.value(held[field]);
+      return;
+    }
+    for (const field of state.hashed) this.value(held[field]);
+    for (const field of state.frames) this.framesIn(held[field]);
+    state.own.fold?.(object, this);
   }
 
-  private fieldsOf(object: object): Fields {
-    const prototype = Object.getPrototypeOf(object) as object | null;
-    const known =
-      prototype === null || prototype === Object.prototype ? undefined : this.fields.get(prototype);
-    if (known !== undefined) return known;
-    const fields = Object.keys(object).filter((name) => !this.skipped.has(name));
-    if (prototype !== null && prototype !== Object.prototype) this.fields.set(prototype, fields);
-    return fields;
+  /** All numbers in `value` are those of frames. */
+  private framesIn(value: unknown): void {
+    if (typeof value === 'number') this.frame(value);
+    else if (Array.isArray(value)) {
+      this.word(value.length);
+      for (const item of value) this.framesIn(item);
+    } else if (value instanceof Map) {
+      this.word(value.size);
+      for (const [key, item] of value) {
+        this.value(key);
+        this.framesIn(item);
+      }
+    }
   }
 
   /** The words that are not 0, and where they are. */
