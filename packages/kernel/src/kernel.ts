@@ -24,6 +24,8 @@ export interface KernelOptions {
   readonly flipped?: readonly string[];
 }
 
+const CHOSEN = { outside: 'chosen when the machine is made' };
+
 /** The running modelled kernel: what every subsystem is handed. One per machine. */
 export class Kernel {
   /** What of it is state. */
@@ -31,9 +33,9 @@ export class Kernel {
     sched: { outside: 'agents are made anew, and the scheduler is reset' },
     trace: { outside: 'what happened is no state' },
     injector: { outside: 'who injects failures says so for each run' },
-    release: 'constant',
-    does: 'constant',
-    flipped: 'constant',
+    release: CHOSEN,
+    does: CHOSEN,
+    flipped: CHOSEN,
     nextId: { saved: 'ids only have to differ' },
   });
 

@@ -8,9 +8,6 @@ interface SavedObject {
   readonly path: string;
   readonly fields: readonly string[];
   readonly values: readonly unknown[];
-  /** Fields that are not set back, and what they were: to be compared. */
-  readonly kept: readonly string[];
-  readonly keptValues: readonly unknown[];
 }
 
 interface SavedArray {
@@ -57,6 +54,8 @@ const isTyped = (value: object): value is Typed => ArrayBuffer.isView(value) && 
  */
 export class SavedState {
   private readonly objects: SavedObject[] = [];
+  /** What is not set back: only to be compared. */
+  private readonly kept: SavedObject[] = [];
   private readonly arrays: SavedArray[] = [];
   private readonly typed: SavedTyped[] = [];
   private readonly maps: SavedMap[] = [];
@@ -80,11 +79,15 @@ export class SavedState {
 
   /** Sets everything back. What classes save themselves goes first: it may depend on how far the rest has come. */
   restore(): void {
-    for (const { part } of this.own) part.restore();
-    for (const { object, fields, values } of this.objects)
-      for (let i = 0; i < fields.length; i++) object[fields[i] ?? ''] = values[i];
-    for (const { array, items } of this.arrays) restoreArray(array, items);
-    for (const saved of this.typed) restoreTyped(saved);
+    const { own, objects, arrays, typed } = this;
+    for (let i = 0; i < own.length; i++) own[i]?.part.restore();
+    for (let i = 0; i < objects.length; i++) restoreObject(objects[i]);
+    for (let i = 0; i < arrays.length; i++) restoreArray(arrays[i]);
+    for (let i = 0; i < typed.length; i++) restoreTyped(typed[i]);
+    if (this.maps.length > 0 || this.sets.length > 0) this.restoreCollections();
+  }
+
+  private restoreCollections(): void {
     for (const { map, entries } of this.maps) {
       map.clear();
       for (const [key, value] of entries) map.set(key, value);
@@ -101,10 +104,8 @@ export class SavedState {
     const compare = (path: string, now: unknown, then: unknown): void => {
       if (!same(now, then)) paths.push(path);
     };
-    for (const { object, path, fields, values, kept, keptValues } of this.objects) {
+    for (const { object, path, fields, values } of [...this.objects, ...this.kept])
       for (const [i, field] of fields.entries()) compare(`${path}.${field}`, object[field], values[i]);
-      for (const [i, field] of kept.entries()) compare(`${path}.${field}`, object[field], keptValues[i]);
-    }
     for (const { array, path, items } of this.arrays) compare(path, array, items);
     for (const { typed, path, from, words } of this.typed) {
       const whole = typed.slice().fill(0);
@@ -149,9 +150,11 @@ export class SavedState {
     const plain = state === undefined ? Object.keys(object) : [];
     const fields = (state?.saved ?? plain).filter((field) => typeof object[field] !== 'function');
     const kept = state?.followed ?? [];
-    const values = fields.map((field) => object[field]);
-    const keptValues = kept.map((field) => object[field]);
-    this.objects.push({ object, path, fields, values, kept, keptValues });
+    const valuesOf = (names: readonly string[]): unknown[] => names.map((field) => object[field]);
+    const byItself = state?.own.save !== undefined;
+    if (fields.length > 0)
+      (byItself ? this.kept : this.objects).push({ object, path, fields, values: valuesOf(fields) });
+    if (kept.length > 0) this.kept.push({ object, path, fields: kept, values: valuesOf(kept) });
     for (const field of [...fields, ...kept]) this.visit(object[field], `${path}.${field}`);
     if (state === undefined) return;
     for (const field of state.counts) assertCount(object[field], `${path}.${field}`);
@@ -166,9 +169,23 @@ function assertCount(value: unknown, path: string): void {
   throw new HmmError('BAD_COUNT', `${path} is a count, and is ${String(value)}`, { path });
 }
 
-function restoreArray(array: unknown[], items: readonly unknown[]): void {
+// A field that is as it was is only read: that is faster than to write it.
+
+function restoreObject(saved: SavedObject | undefined): void {
+  if (saved === undefined) return;
+  const { object, fields, values } = saved;
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i] ?? '';
+    if (object[field] !== values[i]) object[field] = values[i];
+  }
+}
+
+function restoreArray(saved: SavedArray | undefined): void {
+  if (saved === undefined) return;
+  const { array, items } = saved;
+  // Setting the length would give the storage back, which the next execution would need again.
   while (array.length > items.length) array.pop();
-  for (let i = 0; i < items.length; i++) array[i] = items[i];
+  for (let i = 0; i < items.length; i++) if (array[i] !== items[i]) array[i] = items[i];
 }
 
 /** Arrays up to this size, in bytes, are copied whole: one call is faster than three. */
@@ -185,7 +202,9 @@ function saveTyped(typed: Typed, path: string): SavedTyped {
   return { typed, path, from, words: typed.slice(from, to) };
 }
 
-function restoreTyped({ typed, from, words }: SavedTyped): void {
+function restoreTyped(saved: SavedTyped | undefined): void {
+  if (saved === undefined) return;
+  const { typed, from, words } = saved;
   if (typed.length <= FEW) {
     for (let i = 0; i < words.length; i++) typed[i] = words[i] ?? 0;
     return;

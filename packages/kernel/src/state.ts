@@ -31,11 +31,14 @@ export type StateFields = Readonly<Record<string, FieldState>>;
 export interface SavedPart {
   /** Sets it back. */
   restore(): void;
-  /** What was saved, as plain data: to be compared. */
-  readonly words: unknown;
+  /** What was saved besides the declared fields, as plain data: to be compared. */
+  readonly words?: unknown;
 }
 
-/** What a class does itself, for columns of which only a part is in use. Fields that it sees to are `outside` or `saved`. */
+/**
+ * What a class does itself: for columns of which only a part is in use, and where an exploration sets the state back so often that
+ * the general way would be felt. A class that saves itself sets all its fields back that are saved; whether it does is compared.
+ */
 export interface OwnState {
   save?(object: object): SavedPart;
   fold?(object: object, hash: StateHash): void;

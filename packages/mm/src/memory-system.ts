@@ -62,7 +62,7 @@ export class MemorySystem {
   static readonly state = declareState(
     {
       kernel: 'constant',
-      config: 'constant',
+      config: { outside: 'chosen when the machine is made' },
       map: { outside: COLUMNS },
       data: { outside: COLUMNS },
       tables: { outside: COLUMNS },

@@ -1,4 +1,4 @@
-import { declareState, EINVAL, EOVERFLOW, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
+import { declareState, EINVAL, EOVERFLOW, HmmError, ownState, type MaybeTask, type Task } from '@hmm/kernel';
 import { mmuNotifierRegister, mmuNotifierRegisterLocked } from './notifier.js';
 import type { MmuNotifierRange } from './range.js';
 import { SEQUENCE, type MmuNotifierSubscriptions, type NotifierMm } from './subscriptions.js';
@@ -21,19 +21,35 @@ export interface MmuIntervalNotifierOps {
 /** A subscription to a range of an address space: `struct mmu_interval_notifier`. */
 export class MmuIntervalNotifier {
   /** What of it is state. */
-  static readonly state = declareState({
-    mm: 'constant',
-    subscriptions: 'constant',
-    ops: 'constant',
-    start: 'constant',
-    last: 'constant',
-    invalidateSeq: { saved: SEQUENCE },
-    slot: 'value',
-    seqObject: 'constant',
-    inTree: 'value',
-    removed: 'value',
-    deferred: 'value',
-  });
+  static readonly state = declareState(
+    {
+      mm: 'constant',
+      subscriptions: 'constant',
+      ops: 'constant',
+      start: 'constant',
+      last: 'constant',
+      invalidateSeq: { saved: SEQUENCE },
+      slot: 'value',
+      seqObject: 'constant',
+      inTree: 'value',
+      removed: 'value',
+      deferred: 'value',
+    },
+    ownState(MmuIntervalNotifier, {
+      save: (sub) => {
+        const { invalidateSeq, slot, inTree, removed, deferred } = sub;
+        return {
+          restore: (): void => {
+            sub.invalidateSeq = invalidateSeq;
+            sub.slot = slot;
+            sub.inTree = inTree;
+            sub.removed = removed;
+            sub.deferred = deferred;
+          },
+        };
+      },
+    }),
+  );
 
   readonly mm: NotifierMm;
   readonly subscriptions: MmuNotifierSubscriptions;

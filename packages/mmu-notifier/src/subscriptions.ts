@@ -1,4 +1,4 @@
-import { declareState, HmmError, SpinLock, type Kernel, type RwSemaphore } from '@hmm/kernel';
+import { declareState, HmmError, ownState, SpinLock, type Kernel, type RwSemaphore } from '@hmm/kernel';
 import { IntervalTree } from './interval-tree.js';
 import type { MmuIntervalNotifier } from './interval-notifier.js';
 import type { MmuNotifier } from './notifier.js';
@@ -36,22 +36,37 @@ export const SEQUENCE =
  */
 export class MmuNotifierSubscriptions {
   /** What of it is state. */
-  static readonly state = declareState({
-    kernel: 'constant',
-    id: 'constant',
-    invalidateSeq: { saved: SEQUENCE },
-    activeInvalidateRanges: 'value',
-    hasItree: 'value',
-    srcuReaders: 'value',
-    tree: 'constant',
-    intervals: 'constant',
-    deferred: 'constant',
-    notifiers: 'constant',
-    dying: 'constant',
-    lock: 'constant',
-    freeSlots: 'constant',
-    wrap: 'constant',
-  });
+  static readonly state = declareState(
+    {
+      kernel: 'constant',
+      id: 'constant',
+      invalidateSeq: { saved: SEQUENCE },
+      activeInvalidateRanges: 'value',
+      hasItree: 'value',
+      srcuReaders: 'value',
+      tree: 'constant',
+      intervals: 'constant',
+      deferred: 'constant',
+      notifiers: 'constant',
+      dying: 'constant',
+      lock: 'constant',
+      freeSlots: 'constant',
+      wrap: 'constant',
+    },
+    ownState(MmuNotifierSubscriptions, {
+      save: (subs) => {
+        const { invalidateSeq, activeInvalidateRanges, hasItree, srcuReaders } = subs;
+        return {
+          restore: (): void => {
+            subs.invalidateSeq = invalidateSeq;
+            subs.activeInvalidateRanges = activeInvalidateRanges;
+            subs.hasItree = hasItree;
+            subs.srcuReaders = srcuReaders;
+          },
+        };
+      },
+    }),
+  );
 
   readonly kernel: Kernel;
   /** Wait channel of who waits for the running invalidations to end, and identity for access observation. */

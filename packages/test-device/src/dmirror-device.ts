@@ -33,6 +33,7 @@ export interface DmirrorOptions {
   readonly corrected: boolean;
 }
 
+const CHOSEN = { outside: 'chosen when the machine is made' };
 const STATISTICS = 'statistics, which decide nothing';
 
 /** A chunk of device memory. @kernel lib/test_hmm.c dmirror_chunk */
@@ -53,11 +54,11 @@ export class DmirrorDevice implements DevPagemapOps {
   static readonly state = declareState(
     {
       system: 'constant',
-      options: 'constant',
+      options: CHOSEN,
       minor: 'constant',
       zoneDeviceType: 'constant',
       owner: 'constant',
-      does: 'constant',
+      does: CHOSEN,
       chunks: 'constant',
       freePages: { saved: 'the whole stack is folded' },
       calloc: { saved: STATISTICS },

@@ -79,7 +79,7 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
     }
     this.sub = sub;
     this.subs = this.notifierSubscriptions;
-    this.initial = new SavedState([sub], [this]);
+    this.initial = new SavedState([sub], [this, this.kernel]);
   }
 
   /** Drops a reference to the address space, which stays for the next execution. */
