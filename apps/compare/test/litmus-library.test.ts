@@ -2,11 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   compileLitmus,
+  Execution,
   findHiddenDependence,
   findNondeterminism,
   litmusModel,
   type LitmusProgram,
   parseRecordedTests,
+  RandomWalk,
   recordedModel,
   runLitmus,
   runObserved,
@@ -66,6 +68,16 @@ describe('the library of litmus tests', () => {
     const { report } = runLitmus({ ...each, settings }, devices, options);
     expect(report.counterexample).toBeNull();
     expect(report.verdict).toBe(LONG.has(name) ? 'incomplete' : 'ok');
+  });
+
+  test('what every execution begins with is the saved state, whatever the ones before did', () => {
+    for (const each of programs) {
+      const model = litmusModel(each, devices);
+      const walk = new RandomWalk(5);
+      for (let i = 0; i < 3; i++) new Execution(model, walk, 2000).run();
+      model.start({ choose: () => 0 });
+      expect(model.initial.differences(), each.name).toEqual([]);
+    }
   });
 
   test('random walks reach nothing that the reduced search does not', () => {

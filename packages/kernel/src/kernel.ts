@@ -36,6 +36,7 @@ export class Kernel {
     release: CHOSEN,
     does: CHOSEN,
     flipped: CHOSEN,
+    known: CHOSEN,
     nextId: { saved: 'ids only have to differ' },
   });
 

@@ -61,7 +61,7 @@ export function declareState(fields: StateFields, own: OwnState = {}): StateDecl
 /** What a class does itself about its state, with objects of the class as parameters. */
 export function ownState<T extends object>(
   type: abstract new (...args: never[]) => T,
-  own: { save?(object: T): SavedPart; fold?(object: T, hash: StateHash): void },
+  own: { readonly save?: (object: T) => SavedPart; readonly fold?: (object: T, hash: StateHash) => void },
 ): OwnState {
   const { save, fold } = own;
   const typed = (object: object): T => {

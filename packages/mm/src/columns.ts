@@ -16,11 +16,9 @@ export function setColumn(column: Column, start: number, words: Column): void {
   else for (let i = 0; i < words.length; i++) column[start + i] = words[i] ?? 0;
 }
 
-/** Makes a list hold what `source` holds, or what `made` makes of it. */
-export function refill<T>(target: T[], source: readonly T[]): void;
-export function refill<S, T>(target: T[], source: readonly S[], made: (item: S) => T): void;
-export function refill<T>(target: T[], source: readonly T[], made?: (item: T) => T): void {
+/** Makes a list hold what `source` holds. */
+export function refill<T>(target: T[], source: readonly T[]): void {
   while (target.length > source.length) target.pop();
   let at = 0;
-  for (const item of source) target[at++] = made === undefined ? item : made(item);
+  for (const item of source) target[at++] = item;
 }

@@ -24,8 +24,9 @@ export class SwapDevice {
     counts: 'constant',
     cache: 'constant',
     data: 'constant',
-    free: 'constant',
-    top: 'count',
+    taken: 'constant',
+    huge: 'constant',
+    next: 'count',
   });
 
   /** Slots that can be used at once. */

@@ -67,6 +67,18 @@ it('sets everything back, so that the same steps lead to the same state', () => 
   }
 });
 
+it('has all columns of the memory map', () => {
+  const { map } = new Machine().system;
+  const columns = Object.entries(map).filter(([, held]) => ArrayBuffer.isView(held));
+  const [saved] = map.save([[0, 2]]).ranges;
+  const names = columns.map(([name]) => name);
+  expect(
+    Object.keys(saved ?? {})
+      .filter((name) => name !== 'start')
+      .sort(),
+  ).toEqual(names.sort());
+});
+
 it('tells states apart by a single byte', () => {
   const m = new Machine();
   m.map(0, 1);

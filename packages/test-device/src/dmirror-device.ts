@@ -34,6 +34,7 @@ export interface DmirrorOptions {
 }
 
 const CHOSEN = { outside: 'chosen when the machine is made' };
+const STACK = 'the whole stack is folded';
 const STATISTICS = 'statistics, which decide nothing';
 
 /** A chunk of device memory. @kernel lib/test_hmm.c dmirror_chunk */
@@ -60,7 +61,8 @@ export class DmirrorDevice implements DevPagemapOps {
       owner: 'constant',
       does: CHOSEN,
       chunks: 'constant',
-      freePages: { saved: 'the whole stack is folded' },
+      freePages: { saved: STACK },
+      freeFolios: { saved: STACK },
       calloc: { saved: STATISTICS },
       cfree: { saved: STATISTICS },
       mirrors: 'constant',
@@ -70,8 +72,10 @@ export class DmirrorDevice implements DevPagemapOps {
     ownState(DmirrorDevice, {
       fold: (device, hash) => {
         const { map } = device.system;
-        for (let page = device.freePages; page !== NO_PFN; page = map.private[page] ?? NO_PFN)
-          hash.frame(page);
+        for (const top of [device.freeFolios, device.freePages]) {
+          for (let page = top; page !== NO_PFN; page = map.private[page] ?? NO_PFN) hash.frame(page);
+          hash.word(-2);
+        }
       },
     }),
   );

@@ -15,13 +15,25 @@ const FUZZ = 2;
  */
 export function plantedSources(mutant: Mutant, root: string): ReadonlyMap<string, string> {
   const sources = new Map<string, string>();
-  for (const file of parsePatch(mutant.patch)) {
+  for (const file of parsed(mutant)) {
     const path = file.oldFileName?.replace(/^a\//, '') ?? '';
     const planted = applyPatch(read(root, path, mutant), file, { fuzzFactor: FUZZ });
     if (planted === false) throw stale(mutant, path, 'its lines are not found there');
     sources.set(path, planted);
   }
   return sources;
+}
+
+function parsed({ id, patch }: Mutant): ReturnType<typeof parsePatch> {
+  try {
+    return parsePatch(patch);
+  } catch (error) {
+    throw new HmmError(
+      'PATCH_STALE',
+      `tools/mutants/patches/${id}.diff is no unified diff: ${String(error)}`,
+      { id },
+    );
+  }
 }
 
 function read(root: string, path: string, mutant: Mutant): string {

@@ -57,13 +57,22 @@ export class MutantRunner {
    * @throws HmmError `PATCH_STALE`, `NO_TEST`
    */
   async runAll(mutants: readonly Mutant[], told: (report: MutantReport) => void): Promise<MutantsReport> {
-    const reports = await Promise.all(
+    const stale: string[] = [];
+    const all = await Promise.all(
       mutants.map(async (mutant) => {
-        const report = await this.run(mutant);
-        told(report);
-        return report;
+        try {
+          const report = await this.run(mutant);
+          told(report);
+          return report;
+        } catch (error) {
+          if (!(error instanceof HmmError)) throw error;
+          stale.push(error.message);
+          return undefined;
+        }
       }),
     );
+    if (stale.length > 0) throw new HmmError('PATCH_STALE', stale.join('\n'), {});
+    const reports = all.filter((report) => report !== undefined);
     const caught = reports.filter(({ caught_by }) => caught_by.length > 0).length;
     const expressible = reports.filter((report) => report.expressible).length;
     return { version: 1, mutants: reports, caught, missed: expressible - caught };
@@ -95,7 +104,13 @@ export class MutantRunner {
     }
     const filename = await this.bundles.of(mutant);
     const test: PlantedTest = { name, text };
-    return (await this.pool.run(test, { filename })) as PlantedResult;
+    try {
+      return (await this.pool.run(test, { filename })) as PlantedResult;
+    } catch (error) {
+      if (mutant === undefined) throw error;
+      const words = `with tools/mutants/patches/${mutant.id}.diff the sources do not run: ${String(error)}`;
+      throw new HmmError('PATCH_STALE', words, { id: mutant.id });
+    }
   }
 
   /** Ends its workers. */

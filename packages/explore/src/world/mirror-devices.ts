@@ -14,8 +14,8 @@ export interface DeviceEntry {
 }
 
 /**
- * The devices of a world. All their state can be reached from the object itself, and is declared (`declareState`). A driver provides them; whoever composes the world hands them in, since this package knows no
- * driver.
+ * The devices of a world. All their state can be reached from the object itself, and is declared (`declareState` of
+ * `@hmm/kernel`). A driver provides them; whoever composes the world hands them in, since this package knows no driver.
  */
 export interface MirrorDevices {
   /** The names of the driver's functions, for stories. */
