@@ -1,12 +1,11 @@
 import { type Task } from '@hmm/kernel';
 import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, cpuWriteByte, sysMmap } from '@hmm/mm';
 import { describe, expect, test } from 'vitest';
-import { type DeviceReply, type MirrorDevices, World, WorldModel } from '../src/index.js';
+import { type MirrorDevices, World, WorldModel } from '../src/index.js';
 import { FailureBudget } from '../src/world/failure-budget.js';
 import { WorldStates } from '../src/world/world-states.js';
 
 const ADDRESS = 1 << 20;
-const REPLY: DeviceReply = { rc: 0, cpages: 0, values: [] };
 
 function* nothing<T>(result: T): Task<T> {
   return result;
@@ -15,8 +14,7 @@ function* nothing<T>(result: T): Task<T> {
 /** A world without devices. */
 const NO_DEVICES: MirrorDevices = {
   open: () => nothing(0),
-  close: () => nothing(0),
-  call: () => nothing(REPLY),
+  process: () => undefined,
   entries: () => [],
   mirrors: [],
   entryAt: () => -1,
@@ -67,7 +65,7 @@ describe('two states are told apart', () => {
       },
     ],
     ['by a byte', ({ world }): void => void world.runSync(cpuWriteByte(world.main, ADDRESS, 0, 6))],
-    ['by a pin', ({ world }): void => void world.pins.set(world.main, [1100])],
+    ['by a pin', ({ world }): void => void world.pins.set(world.main, [{ vpn: ADDRESS, pfn: 1100 }])],
     ['by the place where an agent is', ({ world }): void => void (world.places.done[1] = 7)],
     ['by a slot of the swap device', ({ world }): void => void world.system.swap.alloc()],
   ])('%s', (_what, change) => {
@@ -83,8 +81,7 @@ describe('two states are told apart', () => {
 describe('a class or a field that nobody declared', () => {
   class Driver {
     readonly open = NO_DEVICES.open;
-    readonly close = NO_DEVICES.close;
-    readonly call = NO_DEVICES.call;
+    readonly process = NO_DEVICES.process;
     readonly mirrors = [];
     pending = 0;
 
