@@ -51,11 +51,11 @@ describe('two states are told apart', () => {
   });
 
   test.each<[string, (small: Small) => void]>([
-    ['by failures that may still happen', ({ failures }): void => void failures.left--],
+    ['by failures that may still happen', ({ failures }): void => void (failures.left -= 1)],
     ['by a memory that the OOM reaper took', ({ world }): void => void (world.main.unstable = true)],
-    ['by the users of an address space', ({ world }): void => void world.main.users++],
-    ['by the references to it', ({ world }): void => void world.main.count++],
-    ['by its resident pages', ({ world }): void => void world.main.rssShmem++],
+    ['by the users of an address space', ({ world }): void => void (world.main.users += 1)],
+    ['by the references to it', ({ world }): void => void (world.main.count += 1)],
+    ['by its resident pages', ({ world }): void => void (world.main.rssShmem += 1)],
     [
       'by the size of a file',
       ({ world }): void => {
@@ -64,7 +64,7 @@ describe('two states are told apart', () => {
         file.size++;
       },
     ],
-    ['by a byte', ({ world }): void => void world.runSync(cpuWriteByte(world.main, ADDRESS, 0, 6))],
+    ['by a byte', ({ world }): number => world.runSync(cpuWriteByte(world.main, ADDRESS, 0, 6))],
     ['by a pin', ({ world }): void => void world.pins.set(world.main, [{ vpn: ADDRESS, pfn: 1100 }])],
     ['by the place where an agent is', ({ world }): void => void (world.places.done[1] = 7)],
     ['by a slot of the swap device', ({ world }): void => void world.system.swap.alloc()],
@@ -80,10 +80,16 @@ describe('two states are told apart', () => {
 
 describe('a class or a field that nobody declared', () => {
   class Driver {
-    readonly open = NO_DEVICES.open;
-    readonly process = NO_DEVICES.process;
     readonly mirrors = [];
     pending = 0;
+
+    open(): Task<number> {
+      return nothing(0);
+    }
+
+    process(): undefined {
+      return undefined;
+    }
 
     entries(): [] {
       return [];

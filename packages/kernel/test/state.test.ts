@@ -71,7 +71,7 @@ class Undeclared {
 }
 
 describe('what is not declared is refused, by its name and where it was found', () => {
-  test.each([
+  test.each<[string, object, RegExp]>([
     [
       'a field',
       new Forgetful(),
@@ -80,7 +80,7 @@ describe('what is not declared is refused, by its name and where it was found', 
     ['a field that is gone', new Stale(), /class Stale declares a field "gone" that it does not have/],
     ['a class', new Undeclared(), /Machine\.part: class Undeclared declares no state/],
     ['a subclass', new (class Sub extends Counter {})(1), /class Sub declares no state/],
-  ])('%s', (_what, part, words) => {
+  ])('%s', (_what, part: object, words) => {
     class Machine {
       static readonly state = declareState({ part: 'constant' });
       readonly part = part;
@@ -161,14 +161,14 @@ describe('a hash', () => {
 
   test('has what is declared, of the class and its base', () => {
     expect(hashWith(() => undefined)).toBe(plain);
-    expect(hashWith((counter) => void counter.hits++)).not.toBe(plain);
+    expect(hashWith((counter) => void (counter.hits += 1))).not.toBe(plain);
     expect(hashWith((counter) => void (counter.name = 'second'))).not.toBe(plain);
     expect(hashWith((counter) => void counter.log.push(1))).not.toBe(plain);
     expect(hashWith((counter) => void Object.assign(counter, { limit: 4 }))).not.toBe(plain);
   });
 
   test('has not what is only saved, or outside', () => {
-    expect(hashWith((counter) => void counter.cache++)).toBe(plain);
+    expect(hashWith((counter) => void (counter.cache += 1))).toBe(plain);
     expect(hashWith((counter) => void (counter.listener = 'somebody'))).toBe(plain);
   });
 
