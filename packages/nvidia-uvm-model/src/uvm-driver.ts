@@ -19,7 +19,7 @@ import type { UvmPerfPolicy } from './uvm-perf-policy.js';
 import { UvmTools } from './uvm-tools.js';
 import { UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
 import { UvmVaSpace } from './uvm-va-space.js';
-import type { UvmWork } from './uvm-work.js';
+import type { UvmTimingPorts, UvmWork } from './uvm-work.js';
 
 /** How a driver is loaded. */
 export interface UvmDriverOptions {
@@ -30,7 +30,7 @@ export interface UvmDriverOptions {
   /** Release branch whose rules apply where branches differ; 580 when left out, as in the recordings. */
   readonly release?: number;
   /** What its work costs, and its clock: those of the recorded machine when left out. */
-  readonly timing?: { readonly clock: UvmClock; readonly work: UvmWork };
+  readonly timing?: UvmTimingPorts;
 }
 
 /** The loaded driver with its one GPU. */

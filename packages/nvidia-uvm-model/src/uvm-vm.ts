@@ -55,10 +55,7 @@ function* uvmCpuFault(space: UvmVaSpace, vpn: number, write: boolean, slept: boo
     space.lock.unlockRead();
     return -EFAULT;
   }
-  if (!block.lock.tryFast()) {
-    yield* block.lock.lock();
-    yield* sched.delay(work.cpuWaited());
-  }
+  if (!block.lock.tryFast()) yield* block.lock.lock();
   const { context: ctx } = space;
   const began = clock.time();
   const shown = write ? UVM_FAULT_ACCESS_TYPE_WRITE : UVM_FAULT_ACCESS_TYPE_READ;

@@ -1,3 +1,4 @@
+import type { UvmClock } from './uvm-clock.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
 import type { UvmProcessorId } from './uvm-types.js';
 
@@ -115,8 +116,7 @@ export interface UvmWork {
   cpuTouched(space: number, pages: number, stores: boolean): number;
   /** Pages of the block at `start` are mapped on the CPU, or may be written by it from now on. */
   cpuMapped(space: number, start: number, pages: UvmPageMask): void;
-  /** A CPU fault waited for its block; has looked its block up; sleeps, `left` ns before the end of its throttling; was served. */
-  cpuWaited(): number;
+  /** A CPU fault has looked its block up; sleeps, `left` ns before the end of its throttling; was served. */
   cpuLookedUp(): number;
   cpuThrottled(left: number): number;
   cpuFaultServed(space: number, done: UvmBlockWork): number;
@@ -144,4 +144,10 @@ export interface UvmWork {
   systemMigrated(to: UvmProcessorId, moved: UvmPagesMoved): number;
   advised(call: UvmAdvised): number;
   discarded(): number;
+}
+
+/** What a driver is timed by. */
+export interface UvmTimingPorts {
+  readonly clock: UvmClock;
+  readonly work: UvmWork;
 }

@@ -8,6 +8,7 @@ import type {
   UvmBlockWork,
   UvmMigrated,
   UvmPagesMoved,
+  UvmTimingPorts,
   UvmWork,
 } from '../uvm-work.js';
 import { UvmCpuPages } from './uvm-cpu-pages.js';
@@ -42,7 +43,7 @@ class UvmWarmth {
  * What the driver's work costs on a machine, by {@link UvmFigures}: turns the driver's records into time, and keeps what gets warm. It decides
  * nothing but the moments of {@link UvmClock}.
  */
-export class UvmTiming implements UvmClock, UvmWork {
+export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   private readonly sched: Sched;
   private readonly costs: UvmCosts;
   /** What a service costs on this machine beside the recorded one's. */
@@ -162,10 +163,6 @@ export class UvmTiming implements UvmClock, UvmWork {
 
   cpuMapped(space: number, start: number, pages: UvmPageMask): void {
     this.warmth(space).pages.clear(start, pages);
-  }
-
-  cpuWaited(): number {
-    return 0;
   }
 
   cpuLookedUp(): number {

@@ -12,6 +12,7 @@ import type { UvmPerfPolicy } from '../uvm-perf-policy.js';
 import { uvmEnableReadDuplication, uvmSetAccessedBy, uvmSetPreferredLocation } from '../uvm-policy.js';
 import { UVM_ID_CPU, UVM_ID_GPU } from '../uvm-types.js';
 import type { UvmVaSpace } from '../uvm-va-space.js';
+import type { UvmTimingPorts } from '../uvm-work.js';
 import type { CaptureEvent, CaptureRun, CaptureStep } from './capture.js';
 import { duel } from './duel.js';
 import { captureEvents } from './events.js';
@@ -27,6 +28,8 @@ export interface ScenarioOptions {
   readonly policy?: UvmPerfPolicy;
   /** What the driver's work costs; the recorded machine's figures when left out. */
   readonly figures?: UvmFigures;
+  /** Puts another clock, or other costs, in the place of those `made` by the figures. */
+  readonly timing?: (made: UvmTimingPorts) => UvmTimingPorts;
   readonly seed?: number;
 }
 
@@ -59,7 +62,8 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
   const kernel = new Kernel();
   const preset = gpuPreset(options.gpu ?? 'h100');
   const gpu = new Gpu(kernel, preset, { maxTables: 4096, seed: options.seed ?? 2 });
-  const timing = new UvmTiming(kernel.sched, preset.serviceScale.value, options.figures);
+  const made = new UvmTiming(kernel.sched, preset.serviceScale.value, options.figures);
+  const timing = options.timing?.(made) ?? made;
   const driver = new UvmDriver(kernel, gpu, { ...options, timing });
   const space = driver.openVaSpace();
   space.alloc(BASE, run.bytes);
