@@ -20,7 +20,7 @@ export interface UvmClock {
    * first page to serve may be one that `thrashes`.
    */
   gpuService(space: number, entries: number, thrashes: boolean, moments: UvmMoments): void;
-  /** The same for a CPU fault, of which the page may be one that `thrashes`, and the CPU may have `slept` because of that. */
+  /** The same for a CPU fault, whose page may be one that `thrashes`, and whose CPU may have `slept` because of that. */
   cpuService(thrashes: boolean, slept: boolean, moments: UvmMoments): void;
   /** A 2 MiB host chunk had to be zeroed before anything can be copied to it: the migration comes later. */
   hostChunkZeroed(moments: UvmMoments): void;

@@ -41,10 +41,8 @@ function* changeRanges(space: UvmVaSpace, start: number, count: number, advice: 
     space: space.id,
     kind: advice.kind,
     cut: space.splitAsNeeded(start, count, advice.differs),
-    onCpu: 0,
-    onGpu: 0,
-    mappedOnCpu: 0,
-    mappedOnGpu: 0,
+    looked: 0,
+    mapped: 0,
     protected: 0,
   };
   let found = false;
@@ -101,9 +99,9 @@ function preferRange(range: UvmVaRange, id: UvmOptionalId, done: Advising): void
       const old = before === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
       if (policyAccessedBy(policy, old)) mapAccessedBy(ctx, block, old);
     }
-    done.onCpu += ctx.done.mappedPages;
-    if (id >= 0) done.onCpu += unmapElsewhere(ctx, block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
-    if (id === UVM_ID_GPU) done.onCpu += maskWeight(block.cpu.resident);
+    done.looked += ctx.done.mappedPages;
+    if (id >= 0) done.looked += unmapElsewhere(ctx, block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
+    if (id === UVM_ID_GPU) done.looked += maskWeight(block.cpu.resident);
   });
 }
 
@@ -145,15 +143,8 @@ export function* uvmSetAccessedBy(
 /** Counts the pages of a block whose rights were looked up, there already or not. */
 function countAccessedBy(done: Advising, block: UvmVaBlock, id: UvmProcessorId): void {
   if (block.range.policy.readDuplication) return;
-  const onCpu = maskWeight(block.cpu.resident);
-  const onGpu = maskWeight(block.gpu.resident);
-  if (id === UVM_ID_CPU) {
-    done.onCpu += onCpu;
-    done.onGpu += onGpu;
-  } else {
-    done.mappedOnCpu += onCpu;
-    done.mappedOnGpu += onGpu;
-  }
+  if (id === UVM_ID_CPU) done.looked += maskWeight(block.cpu.resident);
+  else done.mapped += maskWeight(block.cpu.resident) + maskWeight(block.gpu.resident);
 }
 
 /** Maps a processor of the accessed-by set to the whole block; not where reading makes copies. @uvm uvm_policy.c uvm_va_block_set_accessed_by */
@@ -201,7 +192,6 @@ export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, coun
     change: (range, done) => {
       forBlocks(range, (ctx, block) => {
         done.protected += maskWeight(block.cpu.write);
-        done.onGpu += maskWeight(block.gpu.write);
         for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
           maskCopy(ctx.scratch.part, block.masks(id).resident);
           uvmVaBlockMakeResidentReadDuplicate(ctx, block, id, ctx.scratch.part);

@@ -66,7 +66,7 @@ function* uvmCpuFault(space: UvmVaSpace, vpn: number, write: boolean, slept: boo
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, began);
   clock.cpuService(thrashes(block, vpn - block.start), slept, ctx);
   const outcome = serviceLocked(space, block, vpn, write);
-  const rest = outcome === THROTTLED ? 0 : work.cpuFaultServed(space.id, ctx.done) - lookUp;
+  const rest = outcome === THROTTLED ? 0 : work.cpuFaultServed(space.id, block.pages, ctx.done) - lookUp;
   const back = Math.max(0, Math.min(rest, work.cpuReturns()));
   if (rest > back) yield* sched.delay(rest - back);
   block.lock.unlock();

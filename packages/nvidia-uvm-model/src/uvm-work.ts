@@ -85,13 +85,9 @@ export interface UvmAdvised {
   readonly kind: UvmAdviceKind;
   /** Blocks cut in two. */
   readonly cut: number;
-  /** Pages looked at in CPU and in GPU memory. */
-  readonly onCpu: number;
-  readonly onGpu: number;
-  /** Pages in CPU and in GPU memory that GPU mappings were wanted of. */
-  readonly mappedOnCpu: number;
-  readonly mappedOnGpu: number;
-  /** Pages that the CPU may not write any more. */
+  /** Pages looked at in CPU memory; pages that the GPU is to map; pages that the CPU may not write any more. */
+  readonly looked: number;
+  readonly mapped: number;
   readonly protected: number;
 }
 
@@ -119,7 +115,7 @@ export interface UvmWork {
   /** A CPU fault has looked its block up; sleeps, `left` ns before the end of its throttling; was served. */
   cpuLookedUp(): number;
   cpuThrottled(left: number): number;
-  cpuFaultServed(space: number, done: UvmBlockWork): number;
+  cpuFaultServed(space: number, blockPages: number, done: UvmBlockWork): number;
   /** So much of a CPU fault, at most, comes when its locks are dropped. */
   cpuReturns(): number;
 

@@ -77,16 +77,16 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
 
   gpuService(space: number, entries: number, thrashes: boolean, moments: UvmMoments): void {
     const { costs } = this;
-    const refused = this.refusals > 0;
-    moments.hintTime = moments.startTime + (refused ? costs.gpuResumeHintAt : costs.gpuHintAt);
-    moments.migrationTime = moments.hintTime + (refused ? costs.gpuResumeMigrationAt : costs.gpuMigrationAt);
+    const resumes = this.refusals > 0;
+    moments.hintTime = moments.startTime + costs.hintAt;
+    moments.migrationTime = moments.hintTime + (resumes ? costs.gpuResumeMigrationAt : costs.gpuMigrationAt);
     if (entries === 1 && this.warmth(space).gpuFaults === 0) moments.migrationTime += costs.gpuFirstService;
     this.meet(thrashes, moments);
   }
 
   cpuService(thrashes: boolean, slept: boolean, moments: UvmMoments): void {
     const { costs } = this;
-    moments.hintTime = moments.startTime + costs.cpuHintAt;
+    moments.hintTime = moments.startTime + costs.hintAt;
     moments.migrationTime = moments.hintTime + costs.cpuMigrationAt + (slept ? costs.cpuSleptAt : 0);
     this.meet(thrashes, moments);
   }
@@ -132,7 +132,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     const warmth = this.warmth(space);
     warmth.called = false;
     warmth.pause = this.sched.now - warmth.lastDone;
-    warmth.cold = warmth.otherWork || warmth.pause > this.costs.pauseMin;
+    warmth.cold = warmth.otherWork;
     warmth.otherWork = false;
   }
 
@@ -173,7 +173,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     return Math.max(1, this.costs.cpuSleepFactor * left);
   }
 
-  cpuFaultServed(space: number, done: UvmBlockWork): number {
+  cpuFaultServed(space: number, blockPages: number, done: UvmBlockWork): number {
     const { costs } = this;
     const warmth = this.warmth(space);
     const k = warmth.cpuFaults++;
@@ -184,7 +184,8 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     }
     warmth.cold = false;
     ns += costs.hostChunkZero * done.zeroedChunks;
-    ns += costs.cpuPopulatePage * done.zeroedPages;
+    const short = blockPages < PAGES_PER_BLOCK ? costs.cpuPopulateShortPage : 0;
+    ns += (costs.cpuPopulatePage + short) * done.zeroedPages;
     if (done.transfers > 0)
       ns += costs.cpuCopy + costs.cpuCopyPage * done.copiedPages + costs.cpuCopyRun * (done.transfers - 1);
     if (done.collapsed) ns += costs.cpuDuplicateDrop;
@@ -198,10 +199,8 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   interrupted(entries: number): number {
     if (entries > 1) return 0;
     const { costs } = this;
-    if (this.refusals === 0) return this.scale * costs.gpuInterrupt;
-    const cold =
-      (costs.gpuInterrupt - costs.gpuRefusalInterrupt) * Math.exp(-this.refusals / costs.warmRefusals);
-    return this.scale * (costs.gpuRefusalInterrupt + cold);
+    const warm = this.refusals === 0 ? 0 : 1 - Math.exp(-this.refusals / costs.warmRefusals);
+    return this.scale * (costs.gpuInterrupt - (costs.gpuInterrupt - costs.gpuRefusalInterrupt) * warm);
   }
 
   batchFetched(): void {
@@ -273,12 +272,12 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     const { costs } = this;
     const warmth = this.warmth(call.space);
     const moved = call.copied + call.zeroed;
-    let ns = warmth.called ? 0 : costs.callAlone;
+    let ns = warmth.called ? 0 : costs.callCold;
     warmth.called = true;
     warmth.otherWork = true;
     if (moved > 0) {
       const launched = call.to === UVM_ID_GPU && warmth.kernels > 0;
-      if (warmth.prefetches++ === 0 && !launched) ns += costs.callFirst;
+      if (warmth.prefetches++ === 0 && !launched) ns += costs.callCold;
       if (call.to === UVM_ID_GPU) ns += this.firstCopy(warmth);
     }
     ns += call.to === UVM_ID_GPU ? this.toGpu(call) : this.toCpu(call);
@@ -297,14 +296,12 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   advised(call: UvmAdvised): number {
     const { costs } = this;
     const warmth = this.warmth(call.space);
-    const first = warmth.advice++ === 0 && warmth.prefetches === 0 ? costs.adviceFirst : 0;
+    const first = warmth.advice++ === 0 && warmth.prefetches === 0 ? costs.callCold : 0;
     warmth.called = true;
     warmth.otherWork = true;
     const pages =
-      costs.adviceCpuPage * call.onCpu +
-      costs.adviceGpuPage * call.onGpu +
-      costs.adviceMapCpuPage * call.mappedOnCpu +
-      costs.adviceMapGpuPage * call.mappedOnGpu +
+      costs.advicePage * call.looked +
+      costs.adviceMapPage * call.mapped +
       costs.adviceProtectPage * call.protected;
     return this.scale * (costs.advice + costs.adviceCut * call.cut + first + pages);
   }
@@ -315,7 +312,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
 
   private toGpu({ copied, zeroed }: UvmMigrated): number {
     const { costs } = this;
-    if (copied + zeroed === 0) return costs.prefetchToGpuEmpty;
+    if (copied + zeroed === 0) return 0;
     if (copied <= costs.prefetchShort) return costs.prefetchToGpuShort;
     return costs.prefetchToGpu + costs.prefetchToGpuPage * copied;
   }
@@ -323,7 +320,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   private toCpu({ chunks, copied, zeroed }: UvmMigrated): number {
     const { costs } = this;
     const moved = copied + zeroed;
-    if (moved === 0) return costs.prefetchToCpuEmpty;
+    if (moved === 0) return 0;
     const page = moved <= PAGES_PER_BLOCK ? costs.prefetchToCpuOnePage : costs.prefetchToCpuPage;
     return costs.prefetchToCpu + costs.hostChunkZero * chunks + page * moved;
   }

@@ -1,6 +1,6 @@
 import { Gpu, GPU_ACCESS_READ, gpuPreset } from '@hmm/gpu';
 import { Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
-import { UNTRACED_FIGURES } from '../timing/uvm-figures.js';
+import { UNTRACED_FIGURES, type UvmFigures } from '../timing/uvm-figures.js';
 import { UvmTiming } from '../timing/uvm-timing.js';
 import { uvmCpuAccess } from '../uvm-cpu-access.js';
 import { UvmDriver } from '../uvm-driver.js';
@@ -20,12 +20,21 @@ export interface ManagedTimes {
   readonly cpuFaultBack: number;
 }
 
-/** Predicts the times of managed memory of `bytes` bytes on the recorded machine, without the recording of events. */
-export function predictManaged(bytes: number, gpuName = 'h100'): ManagedTimes {
+/** How a table is predicted. */
+export interface ManagedOptions {
+  /** The GPU preset's name. */
+  readonly gpu?: string;
+  /** What the driver's work costs; the recorded machine's figures without the recording of events when left out. */
+  readonly figures?: UvmFigures;
+}
+
+/** Predicts the times of managed memory of `bytes` bytes. */
+export function predictManaged(bytes: number, options: ManagedOptions = {}): ManagedTimes {
   const kernel = new Kernel();
-  const preset = gpuPreset(gpuName);
+  const preset = gpuPreset(options.gpu ?? 'h100');
   const gpu = new Gpu(kernel, preset);
-  const timing = new UvmTiming(kernel.sched, preset.serviceScale.value, UNTRACED_FIGURES);
+  const figures = options.figures ?? UNTRACED_FIGURES;
+  const timing = new UvmTiming(kernel.sched, preset.serviceScale.value, figures);
   const driver = new UvmDriver(kernel, gpu, { timing });
   const space = driver.openVaSpace();
   space.alloc(BASE, bytes);

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { goldenText } from '@hmm/golden';
+import { TRACED_FIGURES, UNTRACED_FIGURES, type UvmFigures } from '@hmm/nvidia-uvm-model';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  type CaptureRun,
+  parseCapture,
+  predictManaged,
+  runScenario,
+  scenariosOf,
+} from '@hmm/nvidia-uvm-model/validate';
+
+const NAMES = Object.keys(TRACED_FIGURES) as (keyof UvmFigures)[];
+/** Those that only tell short from long, or cold from warm, in the table of sizes. */
+const OF_THE_TABLE: readonly (keyof UvmFigures)[] = ['batchWarmShare', 'batchWarmTime'];
+const CHANGED = NAMES.filter((name) => UNTRACED_FIGURES[name].value !== TRACED_FIGURES[name].value);
+/** Sizes of the table, bytes. */
+const SIZES = [64 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024];
+
+/** `figures` with another value for `name`. */
+function other(figures: UvmFigures, name: keyof UvmFigures): UvmFigures {
+  const figure = figures[name];
+  return { ...figures, [name]: { ...figure, value: figure.value === 0 ? 1 : figure.value * 1.5 } };
+}
+
+function recording(name: string): string {
+  const at = new URL(`../../../tools/uvm-capture/recordings/${name}`, import.meta.url);
+  return gunzipSync(readFileSync(at)).toString('utf8');
+}
+
+function runsOf(text: string): CaptureRun[] {
+  const parsed = parseCapture(text);
+  if (!parsed.ok) throw new Error(parsed.message);
+  return scenariosOf(parsed.runs).flatMap(
+    ({ runs }) =>
+      runs.find(({ steps }) => steps.some(({ pages }) => pages !== undefined)) ?? runs.slice(0, 1),
+  );
+}
+
+const durations = (run: CaptureRun, figures: UvmFigures): string =>
+  runScenario(run, { figures })
+    .stepNs.map((ns) => ns.toFixed(1))
+    .join();
+
+describe('every figure', () => {
+  it.each(NAMES)('%s says where it is from', (name) => {
+    for (const figure of [TRACED_FIGURES[name], UNTRACED_FIGURES[name]]) {
+      expect(figure.machine).toMatch(/H100/);
+      for (const text of [figure.note, figure.recording, figure.method]) expect(text).not.toBe('');
+      expect(figure.error).toBeGreaterThan(0);
+      expect(figure.error).toBeLessThan(0.5);
+    }
+  });
+});
+
+describe('every figure changes a recorded step', () => {
+  const runs: CaptureRun[] = [];
+  const known = new Map<CaptureRun, string>();
+
+  beforeAll(() => {
+    runs.push(...runsOf(recording('h100-580.159.04.jsonl.gz')));
+    runs.push(...runsOf(goldenText('h100-uvm/uvm-public.jsonl.gz')));
+    runs.push(...runsOf(goldenText('h100-uvm/uvm-public2.jsonl.gz')));
+    runs.push(...runsOf(recording('h100-580.159.04-mixtures.jsonl.gz')));
+  });
+
+  /** Whether one of the runs takes another time with `figures`. The run that tells is asked first from then on. */
+  function changesOne(figures: UvmFigures): boolean {
+    for (const [at, run] of runs.entries()) {
+      const before = known.get(run) ?? durations(run, TRACED_FIGURES);
+      known.set(run, before);
+      if (durations(run, figures) === before) continue;
+      runs.unshift(...runs.splice(at, 1));
+      return true;
+    }
+    return false;
+  }
+
+  it.each(NAMES.filter((name) => !OF_THE_TABLE.includes(name)))('%s', (name) => {
+    expect(changesOne(other(TRACED_FIGURES, name))).toBe(true);
+  });
+});
+
+describe('every figure without the recording of events changes the table of sizes', () => {
+  const table = (figures: UvmFigures): string =>
+    SIZES.map((bytes) => Object.values(predictManaged(bytes, { figures })).join()).join('\n');
+
+  it.each(CHANGED)('%s', (name) => {
+    const asTraced = { ...UNTRACED_FIGURES, [name]: TRACED_FIGURES[name] };
+    expect(table(asTraced)).not.toBe(table(UNTRACED_FIGURES));
+  });
+});
