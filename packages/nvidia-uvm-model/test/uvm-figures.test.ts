@@ -18,10 +18,9 @@ const CHANGED = NAMES.filter((name) => UNTRACED_FIGURES[name].value !== TRACED_F
 /** Sizes of the table, bytes. */
 const SIZES = [64 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024];
 
-/** `figures` with another value for `name`. */
-function other(figures: UvmFigures, name: keyof UvmFigures): UvmFigures {
-  const figure = figures[name];
-  return { ...figures, [name]: { ...figure, value: figure.value === 0 ? 1 : figure.value * 1.5 } };
+/** The recorded machine's figures with `name` another one. */
+function traced(name: keyof UvmFigures, value: number): UvmFigures {
+  return { ...TRACED_FIGURES, [name]: { ...TRACED_FIGURES[name], value } };
 }
 
 function recording(name: string): string {
@@ -78,7 +77,8 @@ describe('every figure changes a recorded step', () => {
   }
 
   it.each(NAMES.filter((name) => !OF_THE_TABLE.includes(name)))('%s', (name) => {
-    expect(changesOne(other(TRACED_FIGURES, name))).toBe(true);
+    const { value } = TRACED_FIGURES[name];
+    expect(changesOne(traced(name, 1.5 * value)) || changesOne(traced(name, 0))).toBe(true);
   });
 });
 
