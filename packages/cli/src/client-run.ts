@@ -75,9 +75,12 @@ function reportOf(
   request: RunRequest,
   changed: readonly string[],
 ): Omit<ClientReport, 'fatal'> {
+  const capability = client.capability();
+  const none = capability.ok && capability.features.memoryPages === 0;
   return {
     client: factory.name,
     gpu: client.gpu,
+    ...(none ? { device_memory: false } : {}),
     changed,
     error,
     failed: run.failures.map(({ span, seen }) => `${request.file}:${span.line}:${span.column}: ${seen}`),

@@ -53,6 +53,7 @@ export function* ibUmemOdpMapDmaAndLock(
     const request = fault ? HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0) : 0;
     ret = yield* mapRange(umem, start, end, request);
     yield* mmput(umem.owningMm);
+    if (fault && ret > 0 && umem.device.counts !== undefined) umem.device.counts.mapped += end - start;
   }
   traceMap(umem, first, pages, { write, fault }, ret);
   return ret;
@@ -72,6 +73,7 @@ function* mapRange(umem: IbUmemOdp, start: number, end: number, request: number)
     if (!umemMutex.tryFast()) yield* umemMutex.lock();
     if (!mmuIntervalReadRetry(range.notifier, range.notifierSeq)) break;
     umemMutex.unlock();
+    if (umem.device.counts !== undefined) umem.device.counts.retries++;
     if (mm.kernel.trace.on) mm.kernel.emit(TP_UMEM_ODP_RETRY, start, end - start, 0);
   }
   mm.kernel.sched.access(umem.listObject, true);

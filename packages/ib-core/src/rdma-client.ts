@@ -19,6 +19,7 @@ import type { MmStruct } from '@hmm/mm';
 import { QueuePair, type QueuePairAttributes } from '@hmm/rdma-nic';
 import { ENTRY_WRITE, type RdmaDriver, type RdmaMr } from './rdma-driver.js';
 import { WholeMemory } from './rdma-memory.js';
+import type { OdpCounts } from './umem-odp.js';
 import { RdmaStream, type StreamFigures } from './rdma-stream.js';
 import { type VerbCall, verbOf, VERBS } from './rdma-operation.js';
 import { type VerbResult, VerbsProcess } from './rdma-verbs.js';
@@ -38,8 +39,9 @@ export interface RdmaClientSetup<Mr extends RdmaMr> {
   readonly readOnlyRefusal: string | undefined;
   readonly workers: readonly ClientWorker[];
   readonly log: readonly string[];
-  /** What its region counters say, to be taken into the client's. */
+  /** What its driver counts besides, to be taken into the client's. */
   readonly counted: () => Partial<DeviceCounters>;
+  readonly counts: OdpCounts;
 }
 
 /**
@@ -100,11 +102,15 @@ export class RdmaClient<Mr extends RdmaMr> implements DeviceClient {
   /** All data stays in host memory, so that every access is a remote one. */
   counters(): DeviceCounters {
     const { accesses, faults, runningNs, waitingNs } = this.figures;
+    const { mapped, invalidations, retries } = this.setup.counts;
     return {
       ...noCounters(),
       faults,
       batches: faults,
       remoteAccesses: accesses,
+      remoteMaps: mapped,
+      invalidations,
+      retries,
       ...this.setup.counted(),
       timeNs: { running: runningNs, faultWait: waitingNs, copying: 0, invalidating: 0 },
     };

@@ -9,7 +9,6 @@ import {
 import { EACCES, EFAULT, EIO, EPERM, type Task } from '@hmm/kernel';
 import { accessData, type MemorySystem, PG_dirty } from '@hmm/mm';
 import type { QueuePair } from '@hmm/rdma-nic';
-import { TP_PAGE_FAULT, TP_RESUME } from './tracepoints.js';
 import type { WholeMemory } from './rdma-memory.js';
 import { ENTRY_READ, ENTRY_WRITE, type EntryWindow, type RdmaDriver, type RdmaMr } from './rdma-driver.js';
 
@@ -148,8 +147,6 @@ export class RdmaStream<Mr extends RdmaMr> {
     const write = kind === ACCESS_WRITE || kind === ACCESS_ATOMIC;
     const before = sched.now;
     this.figures.faults++;
-    const { kernel } = this.system;
-    if (kernel.trace.on) kernel.emit(TP_PAGE_FAULT, vpn, 1, write ? 1 : 0);
     const errno = yield* this.driver.serveAbsent(
       qp,
       known,
@@ -158,7 +155,6 @@ export class RdmaStream<Mr extends RdmaMr> {
       write,
     );
     this.figures.waitingNs += sched.now - before;
-    if (kernel.trace.on) kernel.emit(TP_RESUME, vpn, 1, errno);
     if (!this.isOpen()) return -EIO;
     return errno === -EPERM ? -EACCES : errno;
   }

@@ -18,6 +18,18 @@ export const HPAGE_SHIFT = 21;
 export interface IbDevice {
   readonly dma: DmaDevice;
   readonly odp: OdpSwitches;
+  /** Counts of all its regions, where anybody wants them. */
+  readonly counts?: OdpCounts;
+}
+
+/** What the regions of a device have done. */
+export interface OdpCounts {
+  /** Pages that faults have brought. */
+  mapped: number;
+  /** Walks that were overtaken. */
+  retries: number;
+  /** Callbacks that had something to do. */
+  invalidations: number;
 }
 
 /** A device for which DMA needs nothing: soft-RoCE, or no IOMMU. */

@@ -115,6 +115,7 @@ export class Mlx5Client extends RdmaClient<Mlx5Mr> {
       workers: [{ name: 'mlx5 work queue', task: driver.worker() }],
       log: [],
       counted: () => ({ replays: driver.counted.resumed }),
+      counts: driver.counts,
     });
     this.device = driver;
   }

@@ -75,6 +75,7 @@ export class Mlx5Device implements NicPort, NicMemory, IbDevice {
   /** All keys that the adapter knows. */
   readonly mkeys = new Map<number, Mlx5Mr>();
   readonly counted: Mlx5Counted = { updates: 0, events: 0, resumed: 0, resumedWithError: 0, rnr: 0 };
+  readonly counts = { mapped: 0, retries: 0, invalidations: 0 };
   readonly faults: Mlx5FaultQueue;
   /** Byte behind the user half of an address space. */
   readonly addressEnd: number;

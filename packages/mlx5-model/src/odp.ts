@@ -58,6 +58,7 @@ export class Mlx5MnOps implements MmuIntervalNotifierOps {
     const { device } = this;
     if (!umem.umemMutex.tryFast()) yield* umem.umemMutex.lock();
     mmuIntervalSetSeq(sub, curSeq);
+    device.counts.invalidations++;
     const from = Math.max(umem.startVpn, range.start) - umem.startVpn;
     const to = Math.min(umem.startVpn + umem.pages, range.end) - umem.startVpn;
     const va = umem.start + from * PAGE_SIZE;

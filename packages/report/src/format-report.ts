@@ -20,7 +20,9 @@ export function summarySentence(report: ClientReport): string {
       : `, ${formatShare(most.ns, time)} of it ${PART_TEXT[most.part]}`;
   const faults = report.faults === 0 ? 'no GPU fault' : countOf(report.faults, 'GPU fault');
   const moved = report.bytes_to_device + report.bytes_to_host;
-  const traffic = moved === 0 ? 'nothing moved' : `${formatBytes(moved)} moved`;
+  const nothing =
+    report.device_memory === false ? 'nothing moved, as it has no memory of its own' : 'nothing moved';
+  const traffic = moved === 0 ? nothing : `${formatBytes(moved)} moved`;
   return `${client} on ${report.gpu}: ${formatTime(time)}${largest}; ${faults}, ${traffic}.`;
 }
 

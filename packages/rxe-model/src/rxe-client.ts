@@ -94,16 +94,18 @@ const STEPS: DriverSteps = {
 /** A soft-RoCE client. */
 export class RxeClient extends RdmaClient<RxeMr> {
   constructor(system: MemorySystem, options: RxeOptions = RXE_INTENDED) {
+    const driver = new RxeDriver(system, options);
     super({
       name: 'rxe',
       adapter: 'soft-roce',
-      driver: new RxeDriver(system, options),
+      driver,
       implicit: false,
       attributes: {},
       readOnlyRefusal: undefined,
       workers: [],
       log: [],
       counted: () => ({}),
+      counts: driver.counts,
     });
   }
 }

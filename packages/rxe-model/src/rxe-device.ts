@@ -40,6 +40,7 @@ export class RxeDevice implements NicPort, NicMemory, IbDevice {
   readonly statuses = STATUSES;
   readonly timing = RXE_TIMING;
   readonly dma = DIRECT_DMA;
+  readonly counts = { mapped: 0, retries: 0, invalidations: 0 };
   /** Regions by key. */
   readonly mrs = new Map<number, RxeMr>();
   private nextKey = 1;

@@ -15,6 +15,8 @@ import {
   ODP_READ,
   ODP_WRITE,
   slotOf,
+  TP_PAGE_FAULT,
+  TP_RESUME,
 } from '@hmm/ib-core';
 import { HMM_PFN_VALID, HMM_PFN_WRITE } from '@hmm/mirror';
 import { PG_dirty } from '@hmm/mm';
@@ -56,6 +58,7 @@ function* lockAndZap(
 }
 
 function zap(umem: IbUmemOdp, sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): true {
+  if (umem.device.counts !== undefined) umem.device.counts.invalidations++;
   mmuIntervalSetSeq(sub, curSeq);
   const start = Math.max(umem.startVpn, range.start);
   const end = Math.min(umem.startVpn + umem.pages, range.end);
@@ -97,12 +100,16 @@ export function* rxeOdpMapRangeAndLock(
   if (!umemMutex.tryFast()) yield* umemMutex.lock();
   if (!rxeCheckPagefault(umem, va, length, write)) return 0;
   umemMutex.unlock();
+  const { kernel } = umem.owningMm;
+  const vpn = Math.floor(va / PAGE_SIZE);
+  if (kernel.trace.on) kernel.emit(TP_PAGE_FAULT, vpn, 1, write ? 1 : 0);
   const mask = write && umem.writable ? ODP_READ | ODP_WRITE : ODP_READ;
   const ret = yield* ibUmemOdpMapDmaAndLock(umem, va, length, mask, true);
-  if (ret < 0) return ret;
-  if (!rxeCheckPagefault(umem, va, length, write)) return 0;
-  umemMutex.unlock();
-  return -EFAULT;
+  const served = ret >= 0 && !rxeCheckPagefault(umem, va, length, write);
+  const result = served ? 0 : Math.min(ret, -EFAULT);
+  if (kernel.trace.on) kernel.emit(TP_RESUME, vpn, 1, result);
+  if (ret >= 0 && !served) umemMutex.unlock();
+  return ret < 0 ? ret : result;
 }
 
 /** One piece of a copy: where in the page and in the packet it starts, and its bytes. */
