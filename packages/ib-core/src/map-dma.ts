@@ -1,5 +1,5 @@
-import { EBUSY, EFAULT, EINVAL, PAGE_SHIFT, PAGE_SIZE, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { mmuIntervalReadBegin, mmuIntervalReadRetry, mmuIntervalTryReadBegin } from '@hmm/mmu-notifier';
+import { EFAULT, EINVAL, PAGE_SHIFT, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { mmuIntervalReadRetry } from '@hmm/mmu-notifier';
 import {
   HMM_PFN_DMA_MAPPED,
   HMM_PFN_INOUT_FLAGS,
@@ -9,7 +9,7 @@ import {
   HMM_PFN_VALID,
   HMM_RANGE_DEFAULT_TIMEOUT,
   hmmPfnToMapOrder,
-  hmmRangeFault,
+  hmmRangeFaultUnlockedTimeout,
   type HmmRange,
 } from '@hmm/mirror';
 import { mmgetNotZero, mmput } from '@hmm/mm';
@@ -52,7 +52,10 @@ export function* ibUmemOdpMapDmaAndLock(
     const end = Math.ceil((first + pages) / unit) * unit;
     const request = fault ? HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0) : 0;
     ret = yield* mapRange(umem, start, end, request);
-    yield* mmput(umem.owningMm);
+    const { owningMm: mm } = umem;
+    // A use that is not the last one, as it is while the process lives.
+    if (mm.users > 1 && mm.kernel.sched.observer === undefined) mm.users--;
+    else yield* mmput(mm);
     if (fault && ret > 0 && umem.device.counts !== undefined) umem.device.counts.mapped += end - start;
   }
   traceMap(umem, first, pages, { write, fault }, ret);
@@ -65,7 +68,7 @@ function* mapRange(umem: IbUmemOdp, start: number, end: number, request: number)
   if (typeof range === 'number') return range;
   const { umemMutex, owningMm: mm } = umem;
   for (;;) {
-    const ret = yield* hmmRangeFaultUnlockedTimeout(umem, range);
+    const ret = yield* hmmRangeFaultUnlockedTimeout(mm, range, HMM_RANGE_DEFAULT_TIMEOUT);
     if (ret !== 0) {
       giveRange(umem, range);
       return ret;
@@ -83,25 +86,6 @@ function* mapRange(umem: IbUmemOdp, start: number, end: number, request: number)
   if (whole) return (end - start) / 2 ** (umem.pageShift - PAGE_SHIFT);
   umemMutex.unlock();
   return -EINVAL;
-}
-
-/**
- * A walk that takes mmap_lock itself and begins again when it is overtaken, for a second of nothing else.
- * @kernel mm/hmm.c hmm_range_fault_unlocked_timeout (from 7.3 on)
- */
-function* hmmRangeFaultUnlockedTimeout({ owningMm: mm }: IbUmemOdp, range: HmmRange): Task<number> {
-  const { sched } = mm.kernel;
-  const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
-  for (;;) {
-    if (sched.exploring) yield SP_PREEMPT;
-    const seq = mmuIntervalTryReadBegin(range.notifier);
-    range.notifierSeq = seq !== 0 ? seq : yield* mmuIntervalReadBegin(range.notifier);
-    if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
-    const done = sched.now > deadline ? -EBUSY : hmmRangeFault(mm, range);
-    const ret = typeof done === 'number' ? done : yield* done;
-    mm.mmapLock.unlockRead();
-    if (ret !== -EBUSY || sched.now > deadline) return ret;
-  }
 }
 
 /** A record for a walk over the pages [start, end); a negative errno where the region has no subscription. */

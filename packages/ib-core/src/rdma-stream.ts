@@ -58,7 +58,7 @@ export class RdmaStream<Mr extends RdmaMr> {
       for (let i = 0; i < length;) {
         if (!this.isOpen()) return { errno: -EIO, done, reason: 'the device was closed' };
         const next = this.mapped(stream, i, Math.min(length, i + batch));
-        yield* this.pass(next - i);
+        if (next > i) yield* this.pass(next - i);
         done += next - i;
         if (next < length && next - i < batch) {
           const errno = yield* this.absent(qp, stream, next);
@@ -78,7 +78,6 @@ export class RdmaStream<Mr extends RdmaMr> {
 
   /** Messages take their time. */
   private *pass(count: number): Task {
-    if (count === 0) return;
     const { sched } = this.system.kernel;
     const { timing } = this.driver;
     const ns = timing.messageNs.value + (count - 1) * timing.packetNs.value;
