@@ -15,11 +15,11 @@ import {
 import { nouveauCorpora } from '@hmm/nouveau-model/conform';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
 import { rxeCorpora } from '@hmm/rxe-model/conform';
-import { litmusDevices, testDeviceFactory } from '@hmm/test-device';
+import { litmusDevices } from '@hmm/test-device';
 import { testDeviceCorpora } from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
-import { adapters, clients } from './clients.js';
+import { adapters, allClients, clients } from './clients.js';
 import { mutantsCommand } from './mutants-command.js';
 import { recordedDemo } from './recorded-demo.js';
 import { viewCommand } from './view-command.js';
@@ -37,7 +37,7 @@ await main({
   ],
   commands: [
     demoCommand(clients, recordedDemo),
-    runCommand([...clients, ...adapters, testDeviceFactory()]),
+    runCommand(allClients),
     compareCommand(clients, 'p100', adapters),
     gpusCommand(clients),
     exportCommand(clients),

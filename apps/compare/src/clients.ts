@@ -1,11 +1,11 @@
 import { directoryFiles } from '@hmm/cli';
-import { mlx5Factory } from '@hmm/mlx5-model';
-import { nouveauFactory } from '@hmm/nouveau-model';
-import { uvmFactory } from '@hmm/nvidia-uvm-model';
-import { rxeFactory } from '@hmm/rxe-model';
+import { adapterDrivers, allDrivers, gpuDrivers } from '@hmm/drivers';
 
 /** The GPU drivers that the command knows. */
-export const clients = [nouveauFactory(directoryFiles), uvmFactory()];
+export const clients = gpuDrivers(directoryFiles);
 
 /** The drivers of network adapters, which are asked for by name. */
-export const adapters = [mlx5Factory(), rxeFactory()];
+export const adapters = adapterDrivers();
+
+/** Every driver that a program can be run on. */
+export const allClients = allDrivers(directoryFiles);

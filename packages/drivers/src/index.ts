@@ -1,0 +1,30 @@
+/**
+ * The one place in which the drivers of this repository are registered. An application that shows all of them takes them from
+ * here, so that a new one is added in one file.
+ *
+ * @packageDocumentation
+ */
+import type { ClientFactory } from '@hmm/device';
+import { mlx5Factory } from '@hmm/mlx5-model';
+import { type FirmwareDirectories, nouveauFactory } from '@hmm/nouveau-model';
+import { uvmFactory } from '@hmm/nvidia-uvm-model';
+import { rxeFactory } from '@hmm/rxe-model';
+import { testDeviceFactory } from '@hmm/test-device';
+
+/**
+ * The drivers of GPUs, the default one first: what is compared where nobody asks for others.
+ * @param directories finds directories of firmware images; without it there are none.
+ */
+export function gpuDrivers(directories?: FirmwareDirectories): readonly ClientFactory[] {
+  return [nouveauFactory(directories), uvmFactory()];
+}
+
+/** The drivers of network adapters, which are asked for by name. */
+export function adapterDrivers(): readonly ClientFactory[] {
+  return [mlx5Factory(), rxeFactory()];
+}
+
+/** Every driver: those of real devices, and the kernel's own test device. */
+export function allDrivers(directories?: FirmwareDirectories): readonly ClientFactory[] {
+  return [...gpuDrivers(directories), ...adapterDrivers(), testDeviceFactory()];
+}
