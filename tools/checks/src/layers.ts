@@ -86,7 +86,8 @@ export function turboBoundaries(table: LayerTable): {
   for (const { tag, imports, development } of all) {
     const open = new Set([tag, ...imports, ...development]);
     for (const reached of open) {
-      for (const further of all.find((other) => other.tag === reached)?.imports ?? []) open.add(further);
+      const behind = all.find((other) => other.tag === reached);
+      for (const further of [...(behind?.imports ?? []), ...(behind?.development ?? [])]) open.add(further);
     }
     tags[tag] = { dependencies: { deny: all.map((other) => other.tag).filter((other) => !open.has(other)) } };
   }
