@@ -11,7 +11,12 @@ test.each(allDrivers().map((factory) => [factory.name, factory] as const))(
     const made = factory.create({ kernel, memory, seed: 1 }, factory.gpus[0] ?? '', new Map());
     expect(made.ok && made.client.name).toBe(name);
     const { resolving, ...steps } = factory.steps;
-    const said = [factory.title, ...Object.values(factory.rules), ...Object.values(steps), ...resolving];
+    const said = [
+      factory.title,
+      ...Object.values({ ...factory.rules }),
+      ...Object.values(steps),
+      ...resolving,
+    ];
     expect(said.every((text) => text !== '')).toBe(true);
   },
 );
