@@ -112,7 +112,7 @@ describe('the model and the driver on a real H100', () => {
     },
   );
 
-  it('a recording that took no part in making the model: every deterministic scenario event by event', () => {
+  it('a recording that was exact at the first look: every deterministic scenario event by event', () => {
     const known = timesIn(recording('h100-580.159.04.times.jsonl.gz'));
     const result = validateCapture(recording('h100-580.159.04.jsonl.gz'), { times: known });
     expect(result.scenarios).toBe(51);
@@ -122,7 +122,7 @@ describe('the model and the driver on a real H100', () => {
     expect(result.time.p90_abs_error).toBeLessThan(0.25);
   });
 
-  it('mixtures drawn at random: every deterministic scenario event by event, and times of the half that the costs do not know', () => {
+  it('mixtures drawn at random: every deterministic scenario event by event, and times of the half that was not fitted to', () => {
     const name = 'h100-580.159.04-mixtures';
     const known = timesIn(recording(`${name}.times.jsonl.gz`));
     const capture = recording(`${name}.jsonl.gz`);
@@ -139,14 +139,14 @@ describe('the model and the driver on a real H100', () => {
     expect(unknown.time.p90_abs_error).toBeLessThan(0.31);
   });
 
-  it('mixtures of another machine, which the model was not made with: every deterministic scenario event by event', () => {
+  it('mixtures of another machine: every deterministic scenario event by event', () => {
     const capture = recording('h100-580.159.04-mixtures-2.jsonl.gz');
     const result = validateCapture(capture);
     expect(result.deterministic).toBe(101);
     expect(wrongIn(result, capture).map(([name]) => name)).toEqual([AT_THE_LAPSE]);
   });
 
-  it('mixtures of a third machine, to which no duration was fitted: every deterministic scenario event by event, and times', () => {
+  it('mixtures of a third machine: every deterministic scenario event by event, and times', () => {
     const name = 'h100-580.159.04-mixtures-3';
     const known = timesIn(recording(`${name}.times.jsonl.gz`));
     const capture = recording(`${name}.jsonl.gz`);
