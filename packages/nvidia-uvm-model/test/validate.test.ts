@@ -112,7 +112,7 @@ describe('the model and the driver on a real H100', () => {
     },
   );
 
-  it('a recording that was exact at the first look: every deterministic scenario event by event', () => {
+  it('a recording of 51 other scenarios: every deterministic scenario event by event', () => {
     const known = timesIn(recording('h100-580.159.04.times.jsonl.gz'));
     const result = validateCapture(recording('h100-580.159.04.jsonl.gz'), { times: known });
     expect(result.scenarios).toBe(51);
