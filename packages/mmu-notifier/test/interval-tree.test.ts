@@ -1,4 +1,5 @@
 import { fc } from '@hmm/config/property';
+import { Prng } from '@hmm/kernel';
 import { expect, test } from 'vitest';
 import { IntervalTree } from '@hmm/mmu-notifier';
 
@@ -45,13 +46,17 @@ test('finds what a sorted list finds, in its order, through inserts, removals an
           saved = { state: tree.save(), list };
         }
       }
-      const [start, last] = [Math.min(a, b) * 2 ** 40, Math.max(a, b) * 2 ** 40];
-      const found: number[] = [];
-      tree.collect(start, last, found);
-      expect(found).toEqual(overlapping(list, start, last));
-      expect(tree.overlaps(start, last)).toBe(found.length > 0);
+      const queries = Array.from({ length: 53 }, (_, at): [number, number] => [at, at]);
+      queries.push([Math.min(a, b), Math.max(a, b)]);
+      for (const [low, high] of queries) {
+        const [start, last] = [low * 2 ** 40, high * 2 ** 40];
+        const found: number[] = [];
+        tree.collect(start, last, found);
+        expect(found).toEqual(overlapping(list, start, last));
+        expect(tree.overlaps(start, last)).toBe(found.length > 0);
+      }
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -65,4 +70,25 @@ test('ten thousand intervals stay shallow: a look-up visits few nodes, whatever 
   found.length = 0;
   tree.collect(512 * 5000, 512 * 5002 - 1, found);
   expect(found).toEqual([5000]);
+});
+
+test('slots are used again, also where many intervals start at one page', () => {
+  const prng = new Prng(5);
+  const tree = new IntervalTree();
+  const live = new Map<number, Interval>();
+  for (let i = 0; i < 3000; i++) {
+    const slot = 1 + prng.below(24);
+    if (live.delete(slot)) tree.remove(slot);
+    else {
+      const start = prng.below(4);
+      const item = { slot, start, last: start + prng.below(12) };
+      tree.insert(slot, item.start, item.last);
+      live.set(slot, item);
+    }
+    const at = prng.below(16);
+    const found: number[] = [];
+    tree.collect(at, at, found);
+    expect(found.sort((a, b) => a - b)).toEqual(overlapping([...live.values()], at, at).sort((a, b) => a - b));
+    for (const { start, last } of live.values()) expect(tree.overlaps(start, last)).toBe(true);
+  }
 });

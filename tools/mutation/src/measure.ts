@@ -71,7 +71,7 @@ async function runStryker(folder: string, faults: readonly PlantedFault[]): Prom
       tempDirName: '.stryker-tmp',
       cleanTempDir: 'always',
       ignorePatterns: ['dist', 'bench'],
-      timeoutMS: 30_000,
+      timeoutMS: 15_000,
       warnings: { unknownOptions: false, preprocessorErrors: true, unserializableOptions: true, slow: true },
       vitest: { related: false },
     });
