@@ -125,7 +125,12 @@ test('a page that is mapped already and needs no unmapping is mapped again as it
   };
   const map = hmmDmaMapAlloc(dev, 2);
   if (typeof map === 'number') throw new Error(String(map));
-  map.pfnList.set([HMM_PFN_VALID | HMM_PFN_DMA_MAPPED, 42, HMM_PFN_VALID | HMM_PFN_WRITE | HMM_PFN_DMA_MAPPED, 43]);
+  map.pfnList.set([
+    HMM_PFN_VALID | HMM_PFN_DMA_MAPPED,
+    42,
+    HMM_PFN_VALID | HMM_PFN_WRITE | HMM_PFN_DMA_MAPPED,
+    43,
+  ]);
   const all = [hmmDmaMapPfn(dev, map, 0), hmmDmaMapPfn(dev, map, 1)];
   expect(all).toEqual([0x1000 + 42, 0x1000 + 43]);
   expect(all).not.toContain(DMA_MAPPING_ERROR);

@@ -112,7 +112,9 @@ describe('a page in device-private memory', () => {
     const rss = m.mm.rssAnon;
     expect(run() ?? 0).toBe(0);
     expect(freed).toEqual([FIRST + 5]);
-    expect([pgmap.live, m.system.map.mapcount[FIRST + 5], m.system.map.mapping[FIRST + 5]]).toEqual([0, 0, 0]);
+    expect([pgmap.live, m.system.map.mapcount[FIRST + 5], m.system.map.mapping[FIRST + 5]]).toEqual([
+      0, 0, 0,
+    ]);
     expect(m.mm.rssAnon).toBe(rss - 4);
   });
 

@@ -88,7 +88,9 @@ test('slots are used again, also where many intervals start at one page', () => 
     const at = prng.below(16);
     const found: number[] = [];
     tree.collect(at, at, found);
-    expect(found.sort((a, b) => a - b)).toEqual(overlapping([...live.values()], at, at).sort((a, b) => a - b));
+    expect(found.sort((a, b) => a - b)).toEqual(
+      overlapping([...live.values()], at, at).sort((a, b) => a - b),
+    );
     for (const { start, last } of live.values()) expect(tree.overlaps(start, last)).toBe(true);
   }
 });

@@ -53,14 +53,30 @@ describe('a subscription', () => {
     expect(mmHasNotifiers(mm)).toBe(false);
     const sub = mm.insert(0, 4, new LoggingDriver(mm));
     expect(mmHasNotifiers(mm)).toBe(true);
-    expect(codeOf(() => { mmuNotifierSubscriptionsDestroy(mm); })).toBe('STILL_SUBSCRIBED');
+    expect(
+      codeOf(() => {
+        mmuNotifierSubscriptionsDestroy(mm);
+      }),
+    ).toBe('STILL_SUBSCRIBED');
     mm.run(mmuIntervalNotifierRemove(sub));
     mm.run(mmuNotifierRegister(new MmuNotifier({}), mm));
-    expect(codeOf(() => { mmuNotifierSubscriptionsDestroy(mm); })).toBe('STILL_SUBSCRIBED');
+    expect(
+      codeOf(() => {
+        mmuNotifierSubscriptionsDestroy(mm);
+      }),
+    ).toBe('STILL_SUBSCRIBED');
     mm.run(mmuNotifierRelease(mm));
-    expect(codeOf(() => { mmuNotifierSubscriptionsDestroy(mm); })).toBe('none');
+    expect(
+      codeOf(() => {
+        mmuNotifierSubscriptionsDestroy(mm);
+      }),
+    ).toBe('none');
     expect(mmHasNotifiers(mm)).toBe(false);
-    expect(codeOf(() => { mmuNotifierSubscriptionsDestroy(mm); })).toBe('none');
+    expect(
+      codeOf(() => {
+        mmuNotifierSubscriptionsDestroy(mm);
+      }),
+    ).toBe('none');
   });
 
   test('is one for each driver, not for each mm', () => {
@@ -111,7 +127,14 @@ describe('an invalidation with callbacks that sleep', () => {
     mm.run(mmuNotifierRegister(new MmuNotifier(sleeping(mm, log, 'new')), mm));
     const range = mmuNotifierRangeInit(MMU_NOTIFY_CLEAR, mm, 1, 2);
     expect(mm.start(range)).toBe(0);
-    const order = ['mirror begins', 'mirror is done', 'new begins', 'new is done', 'old begins', 'old is done'];
+    const order = [
+      'mirror begins',
+      'mirror is done',
+      'new begins',
+      'new is done',
+      'old begins',
+      'old is done',
+    ];
     expect(log).toEqual(order);
     expect(mm.kernel.sched.now).toBe(15);
   });
@@ -152,7 +175,11 @@ describe('what a search is told', () => {
     };
     const range = mmuNotifierRangeInit(MMU_NOTIFY_CLEAR, mm, 1, 2);
     expect(during(() => mm.start(range))).toContain('counts up');
-    expect(during(() => { mmuNotifierInvalidateRangeEnd(range); })).toContain('counts down');
+    expect(
+      during(() => {
+        mmuNotifierInvalidateRangeEnd(range);
+      }),
+    ).toContain('counts down');
     expect(during(() => mm.run(mmuIntervalReadBegin(sub)))).toEqual(['reads']);
     expect(during(() => mm.insert(8, 1, new LoggingDriver(mm)))).toContain('writes');
     expect(during(() => mm.run(mmuIntervalNotifierRemove(sub)))).toContain('writes');
@@ -161,12 +188,15 @@ describe('what a search is told', () => {
 
 test('sequence numbers have 2 to 32 bits', () => {
   const { kernel } = new BareMm();
-  for (const bits of [1, 33]) expect(codeOf(() => new MmuNotifierSubscriptions(kernel, bits))).toBe('SEQ_BITS');
+  for (const bits of [1, 33])
+    expect(codeOf(() => new MmuNotifierSubscriptions(kernel, bits))).toBe('SEQ_BITS');
   for (const bits of [2, 32]) expect(codeOf(() => new MmuNotifierSubscriptions(kernel, bits))).toBe('none');
 });
 
 test('every tracepoint says what its value means', () => {
-  const names = [TP_INVALIDATE_RANGE_START, TP_INVALIDATE_RANGE_END, TP_INTERVAL_INVALIDATE, TP_RELEASE].map(tracepoint);
+  const names = [TP_INVALIDATE_RANGE_START, TP_INVALIDATE_RANGE_END, TP_INTERVAL_INVALIDATE, TP_RELEASE].map(
+    tracepoint,
+  );
   expect(names.map(({ name }) => name)).toEqual([
     'mmu_notifier:invalidate_range_start',
     'mmu_notifier:invalidate_range_end',
