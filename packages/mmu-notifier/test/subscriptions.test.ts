@@ -182,7 +182,7 @@ describe('what a search is told', () => {
     ).toContain('counts down');
     expect(during(() => mm.run(mmuIntervalReadBegin(sub)))).toEqual(['reads']);
     expect(during(() => mm.insert(8, 1, new LoggingDriver(mm)))).toContain('writes');
-    expect(during(() => mm.run(mmuIntervalNotifierRemove(sub)))).toContain('writes');
+    expect(during(() => { mm.run(mmuIntervalNotifierRemove(sub)); })).toContain('writes');
   });
 });
 
