@@ -89,17 +89,6 @@ describe('a subscription', () => {
     expect(get(a)).toBe(first);
     expect(mm.subs.notifiers.map(({ users }) => users).sort()).toEqual([1, 2]);
   });
-
-  test('changes what a state hashes to', () => {
-    const of = (start: number, pages: number, notifiers = 0): number => {
-      const mm = new BareMm();
-      mm.insert(start, pages, new LoggingDriver(mm));
-      for (let i = 0; i < notifiers; i++) mm.run(mmuNotifierRegister(new MmuNotifier({}), mm));
-      return mm.subs.hash(1);
-    };
-    expect(of(0, 4)).toBe(of(0, 4));
-    expect(new Set([of(0, 4), of(1, 4), of(0, 5), of(0, 4, 1), of(0, 4, 2)]).size).toBe(5);
-  });
 });
 
 describe('an invalidation with callbacks that sleep', () => {
@@ -182,7 +171,11 @@ describe('what a search is told', () => {
     ).toContain('counts down');
     expect(during(() => mm.run(mmuIntervalReadBegin(sub)))).toEqual(['reads']);
     expect(during(() => mm.insert(8, 1, new LoggingDriver(mm)))).toContain('writes');
-    expect(during(() => { mm.run(mmuIntervalNotifierRemove(sub)); })).toContain('writes');
+    expect(
+      during(() => {
+        mm.run(mmuIntervalNotifierRemove(sub));
+      }),
+    ).toContain('writes');
   });
 });
 
