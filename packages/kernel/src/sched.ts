@@ -198,7 +198,7 @@ export class Sched {
     const at = this.now + ns;
     if (this.exploring) return false;
     if (!this.alone) {
-      if (at > this.until || this.current.daemon) return false;
+      if (at > this.until || (this.current.daemon && this.clients === 0)) return false;
       if (!this.ready.postpone(this.current, at)) return false;
     }
     this.now = at;

@@ -20,6 +20,14 @@ export function* mmput(mm: MmStruct): Task {
   mm.drop();
 }
 
+/** {@link mmput} without sleeping. @returns false, and nothing done, for the last user. */
+export function mmputFast(mm: MmStruct): boolean {
+  if (mm.users <= 1) return false;
+  mm.users--;
+  mm.kernel.sched.access(mm.usersObject, false);
+  return true;
+}
+
 /** @kernel mm/mmap.c exit_mmap */
 function* exitMmap(mm: MmStruct): Task {
   yield* mmuNotifierRelease(mm);

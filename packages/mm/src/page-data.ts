@@ -20,9 +20,15 @@ export interface PageDataState {
 
 const OWN = 'saved as far as it is in use';
 
+/** A frame of which one byte differs from the rest: where, and what it is, in a negative number that stands for its slot. */
+const oneByte = (offset: number, value: number): number => -1 - (offset + PAGE_SIZE * value);
+const byteOffset = (slot: number): number => (-1 - slot) % PAGE_SIZE;
+const byteValue = (slot: number): number => Math.floor((-1 - slot) / PAGE_SIZE);
+
 /**
  * What is in the pages: every byte that a program writes. A frame whose bytes are all the same costs no storage but
- * its fill byte; the first write of a part of it gives it 4 KiB. Frames are indexed by pfn, system and device alike.
+ * its fill byte, and neither does one in which a single byte differs, as programs that mark their pages leave them; a second
+ * one gives it 4 KiB. Frames are indexed by pfn, system and device alike.
  */
 export class PageData {
   /** What of it is state. */
@@ -51,7 +57,7 @@ export class PageData {
   );
 
   private readonly fill: Uint8Array;
-  /** Index of the frame's 4 KiB in `bytes`, from 1; 0 while the frame is uniform. */
+  /** Index of the frame's 4 KiB in `bytes`, from 1; 0 while the frame is uniform, {@link oneByte} while one byte differs. */
   private readonly slot: Int32Array;
   private bytes = NO_BYTES;
   private slots = 1;
@@ -65,14 +71,21 @@ export class PageData {
   /** Byte `offset` (0 … 4095) of the frame. */
   readByte(pfn: number, offset: number): number {
     const slot = this.slot[pfn] ?? 0;
-    return (slot === 0 ? this.fill[pfn] : this.bytes[slot * PAGE_SIZE + offset]) ?? 0;
+    if (slot > 0) return this.bytes[slot * PAGE_SIZE + offset] ?? 0;
+    return slot < 0 && byteOffset(slot) === offset ? byteValue(slot) : (this.fill[pfn] ?? 0);
   }
 
   /** Writes one byte; the value is taken modulo 256. */
   writeByte(pfn: number, offset: number, value: number): void {
     let slot = this.slot[pfn] ?? 0;
-    if (slot === 0) {
-      if (this.fill[pfn] === (value & 255)) return;
+    if (slot <= 0) {
+      const byte = value & 255;
+      const same = this.fill[pfn] === byte;
+      if (slot === 0 || byteOffset(slot) === offset) {
+        this.slot[pfn] = same ? 0 : oneByte(offset, byte);
+        return;
+      }
+      if (same) return;
       slot = this.materialise(pfn);
     }
     this.bytes[slot * PAGE_SIZE + offset] = value;
@@ -81,8 +94,11 @@ export class PageData {
   /** Copies bytes [offset, offset + into.length) of the frame into `into`. */
   read(pfn: number, offset: number, into: Uint8Array): void {
     const slot = this.slot[pfn] ?? 0;
-    if (slot === 0) into.fill(this.fill[pfn] ?? 0);
-    else {
+    if (slot <= 0) {
+      into.fill(this.fill[pfn] ?? 0);
+      const at = slot < 0 ? byteOffset(slot) - offset : -1;
+      if (at >= 0 && at < into.length) into[at] = byteValue(slot);
+    } else {
       const start = slot * PAGE_SIZE + offset;
       into.set(this.bytes.subarray(start, start + into.length));
     }
@@ -91,7 +107,7 @@ export class PageData {
   /** Writes `from` at `offset`; must stay inside the frame. */
   write(pfn: number, offset: number, from: Uint8Array): void {
     let slot = this.slot[pfn] ?? 0;
-    if (slot === 0) slot = this.materialise(pfn);
+    if (slot <= 0) slot = this.materialise(pfn);
     this.bytes.set(from, slot * PAGE_SIZE + offset);
   }
 
@@ -104,20 +120,23 @@ export class PageData {
   /** Copies a whole frame. @kernel include/linux/highmem.h copy_highpage */
   copyPage(to: number, from: number): void {
     const source = this.slot[from] ?? 0;
-    if (source === 0) {
+    if (source <= 0) {
       this.fillPage(to, this.fill[from] ?? 0);
+      this.slot[to] = source;
       return;
     }
     let target = this.slot[to] ?? 0;
-    if (target === 0) target = this.takeSlot(to);
+    if (target <= 0) target = this.takeSlot(to);
     this.bytes.copyWithin(target * PAGE_SIZE, source * PAGE_SIZE, (source + 1) * PAGE_SIZE);
   }
 
   /** Copies a whole frame of `source`, which keeps the contents of other memory. */
   copyFrom(to: number, source: PageData, from: number): void {
     const slot = source.slot[from] ?? 0;
-    if (slot === 0) this.fillPage(to, source.fill[from] ?? 0);
-    else {
+    if (slot <= 0) {
+      this.fillPage(to, source.fill[from] ?? 0);
+      this.slot[to] = slot;
+    } else {
       const start = slot * PAGE_SIZE;
       this.write(to, 0, source.bytes.subarray(start, start + PAGE_SIZE));
     }
@@ -126,6 +145,7 @@ export class PageData {
   /** Whether all 4,096 bytes are 0. */
   isZero(pfn: number): boolean {
     const slot = this.slot[pfn] ?? 0;
+    if (slot < 0) return false;
     if (slot === 0) return this.fill[pfn] === 0;
     const end = (slot + 1) * PAGE_SIZE;
     for (let at = slot * PAGE_SIZE; at < end; at++) if (this.bytes[at] !== 0) return false;
@@ -136,7 +156,7 @@ export class PageData {
   release(pfn: number): void {
     const slot = this.slot[pfn] ?? 0;
     if (slot === 0) return;
-    this.freeSlots.push(slot);
+    if (slot > 0) this.freeSlots.push(slot);
     this.slot[pfn] = 0;
   }
 
@@ -182,7 +202,7 @@ export class PageData {
     for (const [start, end] of ranges) {
       for (let pfn = start; pfn < end; pfn++) {
         const slot = this.slot[pfn] ?? 0;
-        if (slot === 0) h = hashWord(h, this.fill[pfn] ?? 0);
+        if (slot <= 0) h = hashWord(slot === 0 ? h : hashWord(h, slot), this.fill[pfn] ?? 0);
         else h = hashWords(h, this.bytes, slot * PAGE_SIZE, (slot + 1) * PAGE_SIZE);
       }
     }
@@ -190,8 +210,10 @@ export class PageData {
   }
 
   private materialise(pfn: number): number {
+    const before = this.slot[pfn] ?? 0;
     const slot = this.takeSlot(pfn);
     this.bytes.fill(this.fill[pfn] ?? 0, slot * PAGE_SIZE, (slot + 1) * PAGE_SIZE);
+    if (before < 0) this.bytes[slot * PAGE_SIZE + byteOffset(before)] = byteValue(before);
     return slot;
   }
 

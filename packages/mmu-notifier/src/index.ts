@@ -7,6 +7,8 @@ export {
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierInsertLocked,
   mmuIntervalNotifierRemove,
+  mmuIntervalNotifierTryInsert,
+  mmuIntervalNotifierTryRemove,
   mmuIntervalReadBegin,
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,

@@ -107,6 +107,19 @@ export function* mmuIntervalNotifierInsert(
 }
 
 /**
+ * {@link mmuIntervalNotifierInsert} without sleeping.
+ * @returns what that returns, or undefined where it would have to sleep: at the first use of an mm.
+ */
+export function mmuIntervalNotifierTryInsert(
+  mm: NotifierMm,
+  start: number,
+  pages: number,
+  ops: MmuIntervalNotifierOps,
+): MmuIntervalNotifier | number | undefined {
+  return mm.notifierSubscriptions?.hasItree === true ? insert(mm, start, pages, ops) : undefined;
+}
+
+/**
  * As {@link mmuIntervalNotifierInsert} for a caller that holds `mmap_lock` for writing.
  * @kernel mm/mmu_notifier.c mmu_interval_notifier_insert_locked
  */
@@ -201,6 +214,19 @@ export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
   }
   sub.removed = true;
   sub.mm.drop();
+}
+
+/** {@link mmuIntervalNotifierRemove} without sleeping. @returns false, and nothing done, where an invalidation runs. */
+export function mmuIntervalNotifierTryRemove(sub: MmuIntervalNotifier): boolean {
+  const subs = sub.subscriptions;
+  if (subs.activeInvalidateRanges > 0) return false;
+  subs.lock.lock();
+  subs.accessState(true);
+  dropFromTree(sub);
+  subs.lock.unlock();
+  sub.removed = true;
+  sub.mm.drop();
+  return true;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { EBUSY, EINVAL, HPAGE_PMD_ORDER, PAGE_SHIFT, SP_PREEMPT, type Task, alignDown } from '@hmm/kernel';
+import { EBUSY, EINVAL, HPAGE_PMD_ORDER, type MaybeTask, PAGE_SHIFT, SP_PREEMPT, type Task, alignDown } from '@hmm/kernel';
 import { makeDeviceExclusive, makeDeviceExclusiveRange } from '@hmm/migrate';
 import { FOLL_REMOTE, FOLL_WRITE, NO_PFN, PG_dirty, PG_zone_device, folioPut, getUserPages } from '@hmm/mm';
 import {
@@ -15,9 +15,13 @@ import {
   type MmuIntervalNotifier,
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
+  mmuIntervalNotifierTryInsert,
+  mmuIntervalNotifierTryRemove,
+  type MmuIntervalNotifierOps,
   mmuIntervalReadBegin,
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,
+  mmuIntervalTryReadBegin,
   mmuNotifierRangeBlockable,
   type MmuNotifierRange,
 } from '@hmm/mmu-notifier';
@@ -67,72 +71,135 @@ function* setSeqTask(svmm: NouveauSvmm, sub: MmuIntervalNotifier, curSeq: number
   return true;
 }
 
-/** Watches one page for the time of `body`, which gets the notifier. Returns what it returns, or an insert's errno. */
-function* withRangeNotifier(
-  svmm: NouveauSvmm,
-  vpn: number,
-  body: (sub: MmuIntervalNotifier) => Task<number>,
-): Task<number> {
-  const sub = yield* mmuIntervalNotifierInsert(svmm.mm, vpn, 1, {
-    invalidate: (self, range, curSeq) => rangeInvalidate(svmm, self, range, curSeq),
-  });
-  if (typeof sub === 'number') return sub;
-  const ret = yield* body(sub);
-  yield* mmuIntervalNotifierRemove(sub);
-  return ret;
+/** The operations of the notifiers that the faults of a mirror watch their pages by. */
+export function rangeNotifierOps(svmm: NouveauSvmm): MmuIntervalNotifierOps {
+  return { invalidate: (self, range, curSeq) => rangeInvalidate(svmm, self, range, curSeq) };
+}
+
+/** The walk of one page, watched by `sub`. A mirror's faults are served one after the other, so they share one. */
+function rangeOf(svmm: NouveauSvmm, sub: MmuIntervalNotifier, vpn: number, hmmFlags: number): HmmRange {
+  const { range } = svmm;
+  if (range === undefined) {
+    const hmmPfns = new Int32Array(HMM_PFN_LANES);
+    const { owner } = svmm.drm;
+    svmm.range = {
+      notifier: sub,
+      notifierSeq: 0,
+      start: vpn,
+      end: vpn + 1,
+      hmmPfns,
+      defaultFlags: hmmFlags,
+      pfnFlagsMask: 0,
+      devPrivateOwner: owner,
+    };
+    return svmm.range;
+  }
+  range.notifier = sub;
+  range.start = vpn;
+  range.end = vpn + 1;
+  range.hmmPfns[0] = 0;
+  range.defaultFlags = hmmFlags;
+  return range;
 }
 
 /**
  * Serves a load, a store or a prefetch: has the process's page table filled as `hmmFlags` (`HMM_PFN_REQ_*`) ask,
- * and maps on the GPU what is there, wherever it is. Nothing moves. One second of retries at most.
+ * and maps on the GPU what is there, wherever it is. Nothing moves. One second of retries at most. A plain number where nobody
+ * had to be waited for.
  * @returns 0, `-EBUSY` (time is up), or what `hmm_range_fault` failed with.
  * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_range_fault
  */
-export function* nouveauRangeFault(svmm: NouveauSvmm, args: PfnmapArgs, hmmFlags: number): Task<number> {
-  return yield* withRangeNotifier(svmm, args.vpn, (sub) => rangeFaultLoop(svmm, sub, args, hmmFlags));
+export function nouveauRangeFault(svmm: NouveauSvmm, args: PfnmapArgs, hmmFlags: number): MaybeTask<number> {
+  const { mm, drm } = svmm;
+  const { sched } = drm.kernel;
+  const sub = sched.exploring ? undefined : mmuIntervalNotifierTryInsert(mm, args.vpn, 1, svmm.rangeOps);
+  if (sub === undefined) return rangeFaultTask(svmm, args, hmmFlags);
+  if (typeof sub === 'number') return sub;
+  const range = rangeOf(svmm, sub, args.vpn, hmmFlags);
+  range.notifierSeq = mmuIntervalTryReadBegin(sub);
+  if (range.notifierSeq === 0 || !mm.mmapLock.tryReadFast())
+    return rangeFaultLoop(svmm, range, args, undefined);
+  const walked = hmmRangeFault(mm, range);
+  if (typeof walked !== 'number') return rangeFaultLoop(svmm, range, args, walked);
+  mm.mmapLock.unlockRead();
+  if (walked !== 0 || !sched.delayFast(drm.cost.rangeFault.value) || !svmm.mutex.tryFast())
+    return rangeFaultLoop(svmm, range, args, undefined);
+  if (mmuIntervalReadRetry(sub, range.notifierSeq) || !grants(svmm, range)) {
+    svmm.mutex.unlock();
+    return rangeFaultLoop(svmm, range, args, undefined);
+  }
+  convertPfn(svmm, range, args);
+  const ret = pfnmap(svmm, args);
+  if (!sched.delayFast(mapTime(svmm, args, ret))) return rangeFaultEnd(svmm, sub, args, ret);
+  svmm.mutex.unlock();
+  return mmuIntervalNotifierTryRemove(sub) ? ret : removed(sub, ret);
 }
 
-function* rangeFaultLoop(
+/** {@link nouveauRangeFault} where its notifier has to be waited for. */
+function* rangeFaultTask(svmm: NouveauSvmm, args: PfnmapArgs, hmmFlags: number): Task<number> {
+  const sub = yield* mmuIntervalNotifierInsert(svmm.mm, args.vpn, 1, svmm.rangeOps);
+  if (typeof sub === 'number') return sub;
+  return yield* rangeFaultLoop(svmm, rangeOf(svmm, sub, args.vpn, hmmFlags), args, undefined);
+}
+
+/** Ends a fault whose page is mapped. */
+function* rangeFaultEnd(
   svmm: NouveauSvmm,
   sub: MmuIntervalNotifier,
   args: PfnmapArgs,
-  hmmFlags: number,
+  ret: number,
+): Task<number> {
+  yield* svmm.drm.kernel.sched.delay(mapTime(svmm, args, ret));
+  svmm.mutex.unlock();
+  return yield* removed(sub, ret);
+}
+
+function* removed(sub: MmuIntervalNotifier, ret: number): Task<number> {
+  yield* mmuIntervalNotifierRemove(sub);
+  return ret;
+}
+
+/** Walks until what was read can be mapped. `running` is a walk that was begun, under `mmap_lock`. */
+function* rangeFaultLoop(
+  svmm: NouveauSvmm,
+  range: HmmRange,
+  args: PfnmapArgs,
+  running: Task<number> | undefined,
 ): Task<number> {
   const { sched } = svmm.drm.kernel;
+  const { notifier: sub } = range;
   const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
-  const range: HmmRange = {
-    notifier: sub,
-    notifierSeq: 0,
-    start: args.vpn,
-    end: args.vpn + 1,
-    hmmPfns: new Int32Array(HMM_PFN_LANES),
-    defaultFlags: hmmFlags,
-    pfnFlagsMask: 0,
-    devPrivateOwner: svmm.drm.owner,
-  };
+  let walking = running;
   for (;;) {
-    if (sched.now > deadline) return -EBUSY;
-    range.notifierSeq = yield* mmuIntervalReadBegin(sub);
-    if (!svmm.mm.mmapLock.tryReadFast()) yield* svmm.mm.mmapLock.read();
-    const walked = hmmRangeFault(svmm.mm, range);
+    if (sched.now > deadline) return yield* removed(sub, -EBUSY);
+    if (walking === undefined) {
+      range.notifierSeq = yield* mmuIntervalReadBegin(sub);
+      if (!svmm.mm.mmapLock.tryReadFast()) yield* svmm.mm.mmapLock.read();
+    }
+    const walked: MaybeTask<number> = walking ?? hmmRangeFault(svmm.mm, range);
+    walking = undefined;
     const ret = typeof walked === 'number' ? walked : yield* walked;
     svmm.mm.mmapLock.unlockRead();
     if (ret === -EBUSY) {
       yield* retry(svmm, args.vpn, 0);
       continue;
     }
-    if (ret !== 0) return ret;
-    yield* sched.delay(svmm.drm.cost.rangeFault.value);
+    if (ret !== 0) return yield* removed(sub, ret);
+    const { value: ns } = svmm.drm.cost.rangeFault;
+    if (!sched.delayFast(ns)) yield* sched.delay(ns);
     if (!svmm.mutex.tryFast()) yield* svmm.mutex.lock();
     const stale = mmuIntervalReadRetry(sub, range.notifierSeq);
-    if (!stale && grants(svmm, range, hmmFlags)) break;
+    if (!stale && grants(svmm, range)) break;
     svmm.mutex.unlock();
     if (!stale) yield* bringIn(svmm, args.vpn);
     yield* retry(svmm, args.vpn, 1);
   }
   convertPfn(svmm, range, args);
-  const ret = yield* pfnmap(svmm, args);
+  const ret = pfnmap(svmm, args);
+  const ns = mapTime(svmm, args, ret);
+  if (!sched.delayFast(ns)) yield* sched.delay(ns);
   svmm.mutex.unlock();
+  if (!mmuIntervalNotifierTryRemove(sub)) yield* mmuIntervalNotifierRemove(sub);
   return ret;
 }
 
@@ -141,8 +208,8 @@ function* rangeFaultLoop(
  * reported as they are. The real driver does not look, maps such a page read-only, and the store faults for ever. Where that is
  * mended, a write fault of the CPU's brings it home.
  */
-function grants({ drm }: NouveauSvmm, range: HmmRange, hmmFlags: number): boolean {
-  return drm.does.readOnlyVram || ((range.hmmPfns[0] ?? 0) & hmmFlags) === hmmFlags;
+function grants({ drm }: NouveauSvmm, { hmmPfns, defaultFlags }: HmmRange): boolean {
+  return drm.does.readOnlyVram || ((hmmPfns[0] ?? 0) & defaultFlags) === defaultFlags;
 }
 
 /**
@@ -152,7 +219,11 @@ function grants({ drm }: NouveauSvmm, range: HmmRange, hmmFlags: number): boolea
  * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault
  */
 export function* nouveauAtomicRangeFault(svmm: NouveauSvmm, args: PfnmapArgs): Task<number> {
-  return yield* withRangeNotifier(svmm, args.vpn, (sub) => atomicFaultLoop(svmm, sub, args));
+  const sub = yield* mmuIntervalNotifierInsert(svmm.mm, args.vpn, 1, svmm.rangeOps);
+  if (typeof sub === 'number') return sub;
+  const ret = yield* atomicFaultLoop(svmm, sub, args);
+  yield* mmuIntervalNotifierRemove(sub);
+  return ret;
 }
 
 function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: PfnmapArgs): Task<number> {
@@ -173,7 +244,8 @@ function* atomicFaultLoop(svmm: NouveauSvmm, sub: MmuIntervalNotifier, args: Pfn
     let ret = 0;
     if (current) {
       setEntry(svmm, args, pfn, NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W | NVIF_VMM_PFNMAP_V0_A);
-      ret = yield* pfnmap(svmm, args);
+      ret = pfnmap(svmm, args);
+      yield* sched.delay(mapTime(svmm, args, ret));
     }
     svmm.mutex.unlock();
     // While the folio is locked nobody can take the page back: it is unlocked only after the mapping is made.
@@ -235,16 +307,20 @@ function setEntry({ drm }: NouveauSvmm, args: PfnmapArgs, pfn: number, phys: num
   if (!drm.does.neverMarksDirty && (phys & NVIF_VMM_PFNMAP_V0_W) !== 0) map.set(map.folio(pfn), PG_dirty);
 }
 
-/** Writes the GPU's entries of `args`. Under the svmm's mutex. */
-function* pfnmap(svmm: NouveauSvmm, args: PfnmapArgs): Task<number> {
-  const { kernel, cost, counters } = svmm.drm;
+/** Writes the GPU's entries of `args`. Under the svmm's mutex. @returns 0 or a negative errno. */
+function pfnmap(svmm: NouveauSvmm, args: PfnmapArgs): number {
+  const { kernel, counters } = svmm.drm;
   const [phys = 0] = args.phys;
   const ret = svmm.vmm.pfnmap(args.vpn, args.pages === 1 ? PAGE_SHIFT : HPAGE_PMD_SHIFT, args.phys, 1);
   if (ret !== 0 || (phys & NVIF_VMM_PFNMAP_V0_V) === 0) return ret;
   if ((phys & NVIF_VMM_PFNMAP_V0_VRAM) === 0) counters.remoteMaps += args.pages;
   if (kernel.trace.on) kernel.emit(TP_PFNMAP, args.vpn, args.pages, phys);
-  if (!kernel.sched.delayFast(cost.pfnmap.value)) yield* kernel.sched.delay(cost.pfnmap.value);
   return 0;
+}
+
+/** How long that took, ns: nothing where nothing was mapped. */
+function mapTime({ drm }: NouveauSvmm, { phys }: PfnmapArgs, ret: number): number {
+  return ret === 0 && ((phys[0] ?? 0) & NVIF_VMM_PFNMAP_V0_V) !== 0 ? drm.cost.pfnmap.value : 0;
 }
 
 function* retry(svmm: NouveauSvmm, vpn: number, why: number): Task {

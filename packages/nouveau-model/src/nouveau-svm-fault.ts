@@ -1,5 +1,5 @@
-import { EINVAL, errnoName, type Task } from '@hmm/kernel';
-import { type MmStruct, mmput } from '@hmm/mm';
+import { EINVAL, errnoName, type MaybeTask, type Task } from '@hmm/kernel';
+import { type MmStruct, mmput, mmputFast } from '@hmm/mm';
 import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE } from '@hmm/mirror';
 import { nouveauAtomicRangeFault, nouveauRangeFault, type PfnmapArgs } from './nouveau-range-fault.js';
 import {
@@ -133,7 +133,13 @@ function* handleFaults(svm: NouveauSvm): Task<number> {
       continue;
     }
     atomic = (atomic && drm.does.stickyAtomic) || fault.access === FAULT_ACCESS_ATOMIC;
-    const ret = yield* handleFault(svmm, fault, atomic, args);
+    args.vpn = fault.vpn;
+    args.pages = 1;
+    const served: MaybeTask<number> = atomic
+      ? nouveauAtomicRangeFault(svmm, args)
+      : nouveauRangeFault(svmm, args, hmmFlags(fault.access));
+    const ret = typeof served === 'number' ? served : yield* served;
+    if (!mmputFast(svmm.mm)) yield* mmput(svmm.mm);
     if (ret !== 0 && !drm.does.staleSkip) args.phys[0] = 0;
     const next = skipForward(svm, at);
     if (ret === 0) {
@@ -148,22 +154,6 @@ function* handleFaults(svm: NouveauSvm): Task<number> {
 /** Whether something was mapped, but not for stores. */
 function isReadOnly({ phys }: PfnmapArgs): boolean {
   return ((phys[0] ?? 0) & (NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W)) === NVIF_VMM_PFNMAP_V0_V;
-}
-
-/** Handles one fault: 0, or the negative errno for which it has to be cancelled. `args` says what was mapped. */
-function* handleFault(
-  svmm: NouveauSvmm,
-  fault: NouveauSvmFault,
-  atomic: boolean,
-  args: PfnmapArgs,
-): Task<number> {
-  args.vpn = fault.vpn;
-  args.pages = 1;
-  const ret = atomic
-    ? yield* nouveauAtomicRangeFault(svmm, args)
-    : yield* nouveauRangeFault(svmm, args, hmmFlags(fault.access));
-  yield* mmput(svmm.mm);
-  return ret;
 }
 
 /** What a fault asks of the process's page: nothing, presence, or the right to write too. */

@@ -63,7 +63,8 @@ export class NouveauSvm {
     const { sched } = this.drm.kernel;
     for (;;) {
       while (this.drm.device.faultBuffer.pending === 0) yield* sched.block(this.pendingChannel);
-      yield* sched.delay(this.drm.cost.interrupt.value);
+      const { value: ns } = this.drm.cost.interrupt;
+      if (!sched.delayFast(ns)) yield* sched.delay(ns);
       yield* nouveauSvmFault(this);
       sched.wake(this.doneChannel);
     }

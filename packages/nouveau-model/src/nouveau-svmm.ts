@@ -12,6 +12,7 @@ import {
 import type { MmStruct } from '@hmm/mm';
 import {
   MMU_NOTIFY_MIGRATE,
+  type MmuIntervalNotifierOps,
   MmuNotifier,
   mmuNotifierRangeBlockable,
   mmuNotifierRegister,
@@ -19,7 +20,9 @@ import {
   type MmuNotifierRange,
 } from '@hmm/mmu-notifier';
 import type { DrmNouveauSvmInit } from './nouveau-drm-uapi.js';
+import type { HmmRange } from '@hmm/mirror';
 import type { NouveauDrm } from './nouveau-drv.js';
+import { rangeNotifierOps } from './nouveau-range-fault.js';
 import type { NvifVmm, Unmanaged } from './nvif.js';
 
 /**
@@ -33,6 +36,10 @@ export class NouveauSvmm {
   readonly mutex: Mutex;
   readonly unmanaged: Unmanaged;
   readonly notifier: MmuNotifier;
+  /** Of the notifiers by which faults watch their pages. */
+  readonly rangeOps: MmuIntervalNotifierOps;
+  /** The walk that the fault worker makes, kept for the next. */
+  range: HmmRange | undefined;
   /** Small number that device pages remember it by (`zone_device_data`); from 1. */
   readonly id: number;
 
@@ -43,6 +50,7 @@ export class NouveauSvmm {
     this.id = id;
     this.mutex = drm.mutex('svmm->mutex');
     this.vmm = drm.device.vmmNew(unmanaged);
+    this.rangeOps = rangeNotifierOps(this);
     this.notifier = new MmuNotifier({
       invalidateRangeStart: (_sub, range) => this.invalidateRangeStart(range),
     });
