@@ -38,7 +38,32 @@ export function hmmRangeFault(mm: MmStruct, range: HmmRange): MaybeTask<number> 
   if (mm.kernel.sched.exploring) return walkAndFault(walk, undefined);
   if (mmuIntervalCheckRetry(range.notifier, range.notifierSeq)) return -EBUSY;
   const ret = hmmWalk(walk);
-  return ret <= WALK_DONE ? ret : walkAndFault(walk, ret);
+  if (ret <= WALK_DONE) return ret;
+  const { vma, from } = walk;
+  if (ret !== WALK_FAULT || vma === undefined || walk.to !== from + 1) return walkAndFault(walk, ret);
+  const served = handleMmFault(vma, from, faultFlags(walk));
+  if (typeof served !== 'number') return goOn(walk, served);
+  const err = faultErrno(walk, served);
+  if (err !== 0) return err;
+  if (mmuIntervalCheckRetry(range.notifier, range.notifierSeq)) return -EBUSY;
+  const again = hmmWalk(walk);
+  return again <= WALK_DONE ? again : walkAndFault(walk, again);
+}
+
+/** Walks on after a fault of one page. */
+function* goOn(walk: HmmVmaWalk, fault: Task<number>): Task<number> {
+  const err = faultErrno(walk, yield* fault);
+  return err === 0 ? yield* walkAndFault(walk, undefined) : err;
+}
+
+function faultFlags(walk: HmmVmaWalk): number {
+  return FAULT_FLAG_REMOTE | (walk.write ? FAULT_FLAG_WRITE : 0);
+}
+
+/** What the walk ends with after a fault that ended with `VM_FAULT_*`; 0 to go on. */
+function faultErrno({ mm }: HmmVmaWalk, result: number): number {
+  if ((result & VM_FAULT_ERROR) === 0) return 0;
+  return (result & VM_FAULT_OOM) !== 0 && mm.kernel.does.hmmReportsOom ? -ENOMEM : -EFAULT;
 }
 
 /** The loop of walk, fault, walk again; `first` is the result of a walk that was made already. */
@@ -73,14 +98,13 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
 function* hmmVmaFault(walk: HmmVmaWalk): Task<number> {
   const { vma } = walk;
   if (vma === undefined) return -EFAULT;
-  const flags = FAULT_FLAG_REMOTE | (walk.write ? FAULT_FLAG_WRITE : 0);
+  const flags = faultFlags(walk);
   const { sched } = walk.mm.kernel;
   for (let vpn = walk.from; vpn < walk.to; vpn++) {
     if (sched.exploring) yield SP_PREEMPT;
     const served = handleMmFault(vma, vpn, flags);
-    const result = typeof served === 'number' ? served : yield* served;
-    if ((result & VM_FAULT_ERROR) !== 0)
-      return (result & VM_FAULT_OOM) !== 0 && walk.mm.kernel.does.hmmReportsOom ? -ENOMEM : -EFAULT;
+    const err = faultErrno(walk, typeof served === 'number' ? served : yield* served);
+    if (err !== 0) return err;
   }
   return 0;
 }

@@ -1,4 +1,13 @@
-import { EBUSY, EINVAL, HPAGE_PMD_ORDER, type MaybeTask, PAGE_SHIFT, SP_PREEMPT, type Task, alignDown } from '@hmm/kernel';
+import {
+  EBUSY,
+  EINVAL,
+  HPAGE_PMD_ORDER,
+  type MaybeTask,
+  PAGE_SHIFT,
+  SP_PREEMPT,
+  type Task,
+  alignDown,
+} from '@hmm/kernel';
 import { makeDeviceExclusive, makeDeviceExclusiveRange } from '@hmm/migrate';
 import { FOLL_REMOTE, FOLL_WRITE, NO_PFN, PG_dirty, PG_zone_device, folioPut, getUserPages } from '@hmm/mm';
 import {
