@@ -49,7 +49,7 @@ export function verbOf({ name, vpn, pages, value, operands = [] }: DeviceOperati
     case 'dereg':
       return { name: verb, mr };
     case 'adv':
-      return { name: verb, advice: second, ...piece };
+      return { name: verb, advice: second, ...piece, shift: 0 };
     case 'rread':
     case 'lsend':
       return { name: verb, ...piece };

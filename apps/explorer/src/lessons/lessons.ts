@@ -202,4 +202,34 @@ gpu atomic a += 1 width 4
       },
     },
   },
+  {
+    title: 'No GPU at all',
+    question:
+      'The device is a network adapter with on-demand paging, under mlx5. The CPU has stored 5 in 16 pages; a peer reads them over the wire, and writes 6. Where is the data while that happens?',
+    options: [
+      'It goes to the adapter’s memory and comes back',
+      'It stays in CPU memory, neither moved nor pinned: the adapter’s table points at it',
+      'It is copied to a buffer that was pinned for the adapter',
+    ],
+    explanation:
+      'An adapter has no memory to migrate to: it is HMM’s mirror half and nothing else. It faults, hmm_range_fault finds the pages, and the driver writes their addresses into the adapter’s table; a notifier takes them out again before they change. The peer is told to try again meanwhile.',
+    run: {
+      kind: 'program',
+      program: `program no-gpu-at-all
+
+malloc a 64KiB
+cpu write a = 5
+gpu read a -> x
+gpu write a = 6
+cpu read a -> y
+`,
+      clients: ['mlx5'],
+      answer: ([run]) => {
+        if (run === undefined) return NO_SIDE;
+        const { cpu, device, both } = placesAtEnd(run);
+        if (device > 0) return 0;
+        return both > 0 ? 2 : cpu > 0 ? 1 : NO_SIDE;
+      },
+    },
+  },
 ];
