@@ -100,6 +100,15 @@ const SCRIPTS = [
   'drelease 0 0 0 1',
   'dflags 0 0 0 1',
   'dreadu 0 0 0 1',
+  'ropen',
+  'reg 0 0 3 1 rwa',
+  'dereg 0',
+  'adv 0 4 3 r',
+  'rread 0 0 1',
+  'rwrite 1 1 1 200',
+  'radd 0 0 1',
+  'lsend 0 332 10',
+  'lrecv 1 1 1 99',
 ];
 const RACES = ['forkcr 0 1 2', 'forkcw 0 1 2 7', 'munlock 0 0 1', 'dclose 0', 'pin 0 0 1 0'];
 
