@@ -1,5 +1,5 @@
 import { EIO, type Task } from '@hmm/kernel';
-import { maskTest } from './uvm-page-mask.js';
+import { maskSet, maskTest, maskZero } from './uvm-page-mask.js';
 import { UVM_ID_CPU } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
@@ -70,24 +70,40 @@ function writes({ kinds, write }: UvmCpuAccesses, i: number): boolean {
 
 /** Performs accesses from `from` as far as the CPU's mappings go; returns the index of the first that faults. */
 function cpuRun(space: UvmVaSpace, accesses: UvmCpuAccesses, from: number): number {
-  const { base, pages, write, kinds, values, touchNs } = accesses;
-  const { id, driver } = space;
-  const { work } = driver;
+  const { base, pages, write, kinds, values } = accesses;
+  const { touched, stored } = space.context.scratch;
   let block: UvmVaBlock | undefined;
   const to = Math.min(pages.length, from + (accesses.slice ?? Infinity));
-  for (let i = from; i < to; i++) {
+  let i = from;
+  for (; i < to; i++) {
     const vpn = base + (pages[i] ?? 0);
     if (block === undefined || vpn < block.start || vpn >= block.start + block.pages) {
+      tellTouches(space, accesses, block);
       block = space.range(vpn)?.findBlock(vpn);
-      if (block === undefined) return i;
+      if (block === undefined) break;
     }
     const page = vpn - block.start;
     const stores = kinds === undefined ? write : writes(accesses, i);
-    if (!maskTest(stores ? block.cpu.write : block.cpu.read, page)) return i;
-    if (touchNs === undefined) work.cpuTouches(id, vpn, stores);
+    if (!maskTest(stores ? block.cpu.write : block.cpu.read, page)) break;
+    maskSet(touched, page);
+    if (stores) maskSet(stored, page);
     if (values !== undefined) cpuTransfer(space, block, page, accesses, i);
   }
-  return to;
+  tellTouches(space, accesses, block);
+  return i;
+}
+
+/** Tells what was touched of a block, and forgets it. */
+function tellTouches(
+  { context, driver, id }: UvmVaSpace,
+  { touchNs }: UvmCpuAccesses,
+  block: UvmVaBlock | undefined,
+): void {
+  if (block === undefined) return;
+  const { touched, stored } = context.scratch;
+  if (touchNs === undefined) driver.work.cpuTouches(id, block.start, touched, stored);
+  maskZero(touched);
+  maskZero(stored);
 }
 
 function cpuTransfer(

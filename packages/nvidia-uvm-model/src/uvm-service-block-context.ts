@@ -52,6 +52,9 @@ export class UvmVaBlockContext {
   readonly region = newMask();
   readonly part = newMask();
   readonly discarded = newMask();
+  /** Pages that a run of a CPU's accesses touches, and stores to. */
+  readonly touched = newMask();
+  readonly stored = newMask();
   /** What the prefetcher builds its tree over. */
   readonly grown = newMask();
   readonly shifted = newMask();

@@ -106,8 +106,8 @@ export interface UvmWork {
   cpuLoopBegins(space: number): void;
   cpuLoopFaults(space: number): number;
   cpuLoopEnds(space: number, faulted: boolean): number;
-  /** A CPU touches page `vpn`, which it has mapped, and stores to it if `stores`. */
-  cpuTouches(space: number, vpn: number, stores: boolean): void;
+  /** A CPU touches pages of the block at page `start`, which it has mapped, and stores to those of `stored`. */
+  cpuTouches(space: number, start: number, touched: UvmPageMask, stored: UvmPageMask): void;
   /** Since this was called last in VA space `space`, its CPU touched `pages` mapped pages, in a loop that `stores`. */
   cpuTouched(space: number, pages: number, stores: boolean): number;
   /** Pages of the block at `start` are mapped on the CPU, or may be written by it from now on. */

@@ -1,4 +1,5 @@
-import { MASK_WORDS, maskNext, PAGES_PER_BLOCK, type UvmPageMask } from '../uvm-page-mask.js';
+import { hweight32 } from '@hmm/kernel';
+import { MASK_WORDS, PAGES_PER_BLOCK, type UvmPageMask } from '../uvm-page-mask.js';
 
 /** Where the dirty bits follow the accessed bits of a region, in words. */
 const DIRTY = MASK_WORDS;
@@ -10,9 +11,6 @@ export class UvmCpuPages {
   dirtied = 0;
   /** Accessed and dirty bits of aligned 2 MiB, by number. */
   private readonly regions = new Map<number, Int32Array<ArrayBuffer>>();
-  /** The region used last. */
-  private lastNumber = -1;
-  private last: Int32Array<ArrayBuffer> | undefined;
 
   /** Counts anew. */
   begin(): void {
@@ -20,47 +18,50 @@ export class UvmCpuPages {
     this.dirtied = 0;
   }
 
-  /** A touch of page `vpn`. */
-  touch(vpn: number, stores: boolean): void {
-    const number = Math.floor(vpn / PAGES_PER_BLOCK);
-    const bits = this.last !== undefined && number === this.lastNumber ? this.last : this.region(number);
-    const page = vpn - number * PAGES_PER_BLOCK;
-    const word = page >>> 5;
-    const bit = 1 << (page & 31);
-    const accessed = bits[word] ?? 0;
-    if ((accessed & bit) === 0) {
-      bits[word] = accessed | bit;
-      this.first++;
-    }
-    if (!stores) return;
-    const dirty = bits[DIRTY + word] ?? 0;
-    if ((dirty & bit) !== 0) return;
-    bits[DIRTY + word] = dirty | bit;
-    this.dirtied++;
-  }
-
-  /** The pages `pages` of a block that begins at `start` are mapped anew: their bits are clear. */
-  clear(start: number, pages: UvmPageMask): void {
+  /** Touches of the pages `touched`, and stores to those of `stored`, of a block that begins at page `start`. */
+  touch(start: number, touched: UvmPageMask, stored: UvmPageMask): void {
     const number = Math.floor(start / PAGES_PER_BLOCK);
-    const bits = this.regions.get(number);
-    if (bits === undefined) return;
-    const shift = start - number * PAGES_PER_BLOCK;
-    for (let page = maskNext(pages, 0); page < PAGES_PER_BLOCK; page = maskNext(pages, page + 1)) {
-      const word = (page + shift) >>> 5;
-      const keep = ~(1 << ((page + shift) & 31));
-      bits[word] = (bits[word] ?? 0) & keep;
-      bits[DIRTY + word] = (bits[DIRTY + word] ?? 0) & keep;
-    }
-  }
-
-  private region(number: number): Int32Array<ArrayBuffer> {
     let bits = this.regions.get(number);
     if (bits === undefined) {
       bits = new Int32Array(2 * MASK_WORDS);
       this.regions.set(number, bits);
     }
-    this.last = bits;
-    this.lastNumber = number;
-    return bits;
+    const shift = start - number * PAGES_PER_BLOCK;
+    this.first += setBits(bits, 0, shift, touched);
+    this.dirtied += setBits(bits, DIRTY, shift, stored);
   }
+
+  /** The pages `pages` of a block that begins at page `start` are mapped anew: their bits are clear. */
+  clear(start: number, pages: UvmPageMask): void {
+    const number = Math.floor(start / PAGES_PER_BLOCK);
+    const bits = this.regions.get(number);
+    if (bits === undefined) return;
+    const shift = start - number * PAGES_PER_BLOCK;
+    for (let i = 0; i < MASK_WORDS; i++) {
+      const low = shifted(pages, i, shift);
+      if (low === 0) continue;
+      bits[i] = (bits[i] ?? 0) & ~low;
+      bits[DIRTY + i] = (bits[DIRTY + i] ?? 0) & ~low;
+    }
+  }
+}
+
+/** Word `i` of `mask` moved up by `shift` pages. */
+function shifted(mask: UvmPageMask, i: number, shift: number): number {
+  const at = i - (shift >>> 5);
+  const bit = shift & 31;
+  const word = mask[at] ?? 0;
+  return bit === 0 ? word : (word << bit) | ((mask[at - 1] ?? 0) >>> (32 - bit));
+}
+
+/** Sets the bits of `mask`, moved up by `shift` pages, in the words from `first` on. @returns how many were not set. */
+function setBits(bits: Int32Array<ArrayBuffer>, first: number, shift: number, mask: UvmPageMask): number {
+  let fresh = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    const more = shifted(mask, i, shift) & ~(bits[first + i] ?? 0);
+    if (more === 0) continue;
+    bits[first + i] = (bits[first + i] ?? 0) | more;
+    fresh += hweight32(more);
+  }
+  return fresh;
 }

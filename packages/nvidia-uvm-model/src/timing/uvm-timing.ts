@@ -147,8 +147,8 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     return ns;
   }
 
-  cpuTouches(space: number, vpn: number, stores: boolean): void {
-    this.warmth(space).pages.touch(vpn, stores);
+  cpuTouches(space: number, start: number, touched: UvmPageMask, stored: UvmPageMask): void {
+    this.warmth(space).pages.touch(start, touched, stored);
   }
 
   cpuTouched(space: number, pages: number, stores: boolean): number {
