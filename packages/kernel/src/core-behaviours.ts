@@ -177,11 +177,6 @@ export const CORE_BEHAVIOURS = {
     'mm/swapfile.c folio_alloc_swap',
     'A huge page that is reclaimed goes to 512 slots in a row, also on a device that rotates; there it used to be split first.',
   ),
-  largeDeviceFolios: has(
-    '- - + +',
-    'mm/memremap.c memremap_pages',
-    'Device memory is aligned to 2 MiB, so that it can be handed out in large folios.',
-  ),
 } as const;
 
 /** Whether a machine behaves as each row of {@link CORE_BEHAVIOURS} says. */

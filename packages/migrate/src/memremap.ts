@@ -64,7 +64,7 @@ export function memremapPages(system: MemorySystem, request: MemremapRequest): D
 /** The lowest free range of `nr` frame numbers, and its place among the pagemaps, which are in ascending order. */
 function firstFit(system: MemorySystem, nr: number): { start: number; index: number } | undefined {
   // A range that may be made of large folios is aligned to them.
-  const order = system.kernel.does.largeDeviceFolios && nr >= HPAGE_PMD_NR ? HPAGE_PMD_ORDER : 0;
+  const order = nr >= HPAGE_PMD_NR ? HPAGE_PMD_ORDER : 0;
   let start = alignUp(system.config.systemFrames, order);
   for (const [index, pgmap] of system.pagemaps.entries()) {
     if (start + nr <= pgmap.start) return { start, index };

@@ -51,6 +51,19 @@ export class ConformReplay {
     } else this.runLine(line);
   }
 
+  /** Runs one line as {@link feed}, whatever is expected of it. @returns what the operation shows; undefined for a head. */
+  observe(text: string): Observation | undefined {
+    this.line++;
+    const line = parseCorpusLine(text, this.line);
+    if (line.kind === 'operation') {
+      this.ops++;
+      return this.runOperation(line);
+    }
+    this.endScript();
+    this.beginScript(line);
+    return undefined;
+  }
+
   /** Ends the last script. @throws HmmError `CORPUS` when lines are missing. */
   end(): ConformResult {
     this.endScript();

@@ -1,0 +1,4 @@
+export * from './prove.js';
+export * from './releases-page.js';
+export * from './self-tests.js';
+export * from './tables.js';
