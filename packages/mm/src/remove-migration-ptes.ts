@@ -1,4 +1,4 @@
-import type { Task } from '@hmm/kernel';
+import { HmmError, type Task } from '@hmm/kernel';
 import { PG_anon, PG_dirty, PG_mlocked, PG_zone_device_private, ZERO_PFN } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { mlockDrainLocal } from './mlock-folio.js';
@@ -64,7 +64,10 @@ function restoreAll(system: MemorySystem, where: RmapTree, src: number, dst: num
     }
     for (let at = vpn; at < end; at++) {
       const entry = tables.findPte(vma.mm.root, at);
-      if (entry < 0) continue;
+      if (entry < 0) {
+        checkNoHugeEntry(vma, at, src);
+        continue;
+      }
       accessPte(system, entry, false);
       const page = skipped + (at - vpn);
       if (tables.lanes[entry + 1] !== src + page || !isMigrationPte(tables.lanes[entry] ?? 0)) continue;
@@ -72,6 +75,19 @@ function restoreAll(system: MemorySystem, where: RmapTree, src: number, dst: num
     }
   }
   where.rwsem.unlockRead();
+}
+
+/**
+ * A huge entry of a folio that is large no more cannot be restored: the real kernel dies.
+ * @throws HmmError `HUGE_ENTRY_OF_PAGE`. @kernel mm/huge_memory.c remove_migration_pmd (its VM_BUG_ON)
+ */
+function checkNoHugeEntry(vma: Vma, vpn: number, src: number): void {
+  const { system } = vma.mm;
+  const pmd = findPmd(vma.mm, vpn);
+  if (pmd < 0 || !isMigrationPmdOf(system, pmd, src)) return;
+  throw new HmmError('HUGE_ENTRY_OF_PAGE', `a huge migration entry names frame ${src}, whose folio was split`, {
+    pfn: src,
+  });
 }
 
 /** @kernel mm/migrate.c remove_migration_pte */

@@ -1,4 +1,4 @@
-import { behaviour as has, type Behaviours } from '@hmm/kernel';
+import { behaviour as has, type Behaviours, defect as wrong } from '@hmm/kernel';
 
 /** What the releases of the test device's driver differ in; as `CORE_BEHAVIOURS` of `@hmm/kernel`. */
 export const TEST_DEVICE_BEHAVIOURS = {
@@ -22,6 +22,11 @@ export const TEST_DEVICE_BEHAVIOURS = {
     '- - + +',
     'lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy',
     'A migration home for which there is no memory ends with -ENOMEM and moves nothing of its batch; a page used to be left out.',
+  ),
+  releaseAfterSplitDies: wrong(
+    '- - - +',
+    'lib/test_hmm.c dmirror_device_remove_chunks',
+    'HMM_DMIRROR_RELEASE resets the machine while a page of the device is in use that came there in a large folio and was split off.',
   ),
   flagsIoctl: has(
     '- - + +',

@@ -1,4 +1,4 @@
-import { declareState, HPAGE_PMD_ORDER, ownState, SpinLock, type Task } from '@hmm/kernel';
+import { declareState, HPAGE_PMD_NR, HPAGE_PMD_ORDER, ownState, SpinLock, type Task } from '@hmm/kernel';
 import {
   allocHugePage,
   allocPage,
@@ -65,6 +65,7 @@ export class DmirrorDevice implements DevPagemapOps {
       freeFolios: { saved: STACK },
       calloc: { saved: STATISTICS },
       cfree: { saved: STATISTICS },
+      parts: 'count',
       mirrors: 'constant',
       mirrorsObject: 'constant',
       lock: 'constant',
@@ -95,6 +96,8 @@ export class DmirrorDevice implements DevPagemapOps {
   freePages = NO_PFN;
   /** Top of the stack of free large folios. */
   freeFolios = NO_PFN;
+  /** Pages in use that were parts of a large folio when they came here; the memory that backs one names the mirror negated. */
+  parts = 0;
   /** Pages handed out and pages given back, since the chunks were made. */
   calloc = 0;
   cfree = 0;
@@ -202,6 +205,11 @@ export class DmirrorDevice implements DevPagemapOps {
     return backing === NO_PFN ? NO_PFN : backing + (page - folio);
   }
 
+  /** Number of the mirror that the memory at `backing` was taken for. */
+  mirrorOf(backing: number): number {
+    return Math.abs(this.system.map.private[backing] ?? 0);
+  }
+
   /** Pages of the memory that backs `page`, or of a coherent page's folio, as an order: 0 or 9. */
   backingOrder(page: number): number {
     const { map } = this.system;
@@ -217,7 +225,10 @@ export class DmirrorDevice implements DevPagemapOps {
   folioFree(folio: number, order: number): void {
     const { map } = this.system;
     const backing = map.test(folio, PG_zone_device_private) ? (map.private[folio] ?? NO_PFN) : NO_PFN;
-    if (backing !== NO_PFN) folioPut(this.system, backing);
+    if (backing !== NO_PFN) {
+      if ((map.private[backing] ?? 0) < 0) this.parts--;
+      folioPut(this.system, backing);
+    }
     this.lock.lock();
     this.cfree += 1 << order;
     const removed = this.chunks.some(
@@ -235,13 +246,15 @@ export class DmirrorDevice implements DevPagemapOps {
     const { map } = this.system;
     const backing = map.private[head] ?? NO_PFN;
     if (tail === NO_PFN) {
+      map.private[backing] = -this.mirrorOf(backing);
+      this.parts += HPAGE_PMD_NR;
       map.clear(backing, PG_head);
       return;
     }
     const part = backing + (tail - head);
     map.flags[part] = (map.flags[backing] ?? 0) & ~PG_head;
     map.refcount[part] = 1;
-    map.private[part] = map.private[backing] ?? 0;
+    map.private[part] = -this.mirrorOf(backing);
     map.private[tail] = part;
   }
 

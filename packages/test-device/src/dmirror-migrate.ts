@@ -351,7 +351,7 @@ export function* dmirrorDevmemFault(mdevice: DmirrorDevice, vmf: VmFault): Task<
   const { map, kernel } = mdevice.system;
   kernel.sched.access(mdevice.mirrorsObject, false);
   const head = map.folio(vmf.page);
-  const dmirror = mdevice.mirrors[map.private[mdevice.backingPage(head)] ?? 0];
+  const dmirror = mdevice.mirrors[mdevice.mirrorOf(mdevice.backingPage(head))];
   if (dmirror === undefined) return VM_FAULT_SIGBUS;
   const select = selectDevice(dmirror.mdevice) | (vmf.huge ? MIGRATE_VMA_SELECT_COMPOUND : 0);
   const pages = vmf.huge ? HPAGE_PMD_NR : 1;

@@ -1,4 +1,4 @@
-import { HPAGE_PMD_NR, type Task } from '@hmm/kernel';
+import { HmmError, HPAGE_PMD_NR, type Task } from '@hmm/kernel';
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
@@ -47,9 +47,15 @@ export function* dmirrorDeviceEvictChunk(mdevice: DmirrorDevice, chunk: DmirrorC
 
 /**
  * Drops all memory of a device, after bringing every page home. Waits for pages that could not be moved.
+ * @throws HmmError `MACHINE_RESET` where the real driver kills the machine.
  * @kernel lib/test_hmm.c dmirror_device_remove_chunks
  */
 export function* dmirrorDeviceRemoveChunks(mdevice: DmirrorDevice): Task {
+  if (mdevice.parts > 0 && mdevice.does.releaseAfterSplitDies) {
+    throw new HmmError('MACHINE_RESET', 'device memory is dropped while parts of a split folio are in use', {
+      minor: mdevice.minor,
+    });
+  }
   for (const chunk of [...mdevice.chunks]) {
     chunk.remove = true;
     removeFreePages(mdevice, chunk);
@@ -59,6 +65,7 @@ export function* dmirrorDeviceRemoveChunks(mdevice: DmirrorDevice): Task {
   mdevice.chunks.length = 0;
   mdevice.freePages = NO_PFN;
   mdevice.freeFolios = NO_PFN;
+  mdevice.parts = 0;
   mdevice.calloc = 0;
   mdevice.cfree = 0;
 }

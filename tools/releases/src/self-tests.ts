@@ -177,6 +177,31 @@ export const SELF_TESTS: readonly SelfTest[] = [
       ],
     },
   },
+  {
+    name: 'a huge device folio that two processes map comes home as single pages',
+    behaviour: 'fallbackSplitsOwnPmd',
+    on: ['7.3'],
+    operations: [...HUGE, 'todev 0 0 0 512', 'fork', 'dflags 0 0 0 1', 'tosys 0 0 0 512'],
+    has: { error: 'HUGE_ENTRY_OF_PAGE' },
+    lacks: {
+      rc: 0,
+      cpages: 512,
+      faults: 0,
+      inv: [
+        ['MIGRATE', 0, 0, 0, 512],
+        ['CLEAR', 0, 0, 0, 512],
+        ['CLEAR', 0, 0, 0, 512],
+      ],
+    },
+  },
+  {
+    name: 'a device is released in which a huge folio was split',
+    behaviour: 'releaseAfterSplitDies',
+    on: ['7.3'],
+    operations: [...HUGE, 'todev 0 0 0 512', 'tosys 0 0 8 504', 'drelease 0 0 0 1'],
+    has: { error: 'MACHINE_RESET' },
+    lacks: cleared([0, 1, 2, 3, 4, 5, 6, 7]),
+  },
 ];
 
 /** The CLEARs that the release of a device shows, for these pages. */
