@@ -9,7 +9,7 @@ import {
 import { allocates, type ProgramFile, type Statement, withMemory } from '@hmm/workload';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { type RunRequest, runOnClient } from './client-run.js';
-import { runOptions, sharedOptions, type RunOptions } from './options.js';
+import { runOptions, sharedOptions, type RunOptions, releasedClient } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail, type Output } from './output.js';
 import { fileSetting, readProgram } from './program-input.js';
 import { failAll } from './run-command.js';
@@ -26,6 +26,7 @@ export function compareCommand(
       subcommand(parent, host, 'compare', [
         'compare first-example.hmm',
         'compare first-example.hmm --gpu p100-2016',
+        'compare pingpong.hmm --client test-device@6.12 --client test-device@7.3',
         `compare pingpong.hmm ${usual.map(({ name }) => `--client ${name}`).join(' ')} --json`,
       ]),
     )
@@ -61,15 +62,20 @@ export function compareClients(
 ): CompareReport | string {
   const names = options.client?.split(',') ?? factories.map(({ name }) => name);
   const clients: ClientReport[] = [];
+  const rules = new Map(factories.map((factory) => [factory.name, factory.rules]));
   for (const name of names) {
-    const factory = factories.find((f) => f.name === name);
-    if (factory === undefined)
+    const asked = releasedClient(name);
+    const found = factories.find((f) => f.name === asked.name);
+    if (found === undefined)
       return `there is no client ${name} (clients: ${factories.map((f) => f.name).join(', ')})`;
-    const result = runAdapted(request, factory, gpu, options.gpu !== undefined);
+    const factory = { ...found, name };
+    rules.set(name, found.rules);
+    const { release } = asked;
+    const settings = release === undefined ? request.settings : new Map([...request.settings, ['release', release]]);
+    const result = runAdapted({ ...request, settings }, factory, gpu, options.gpu !== undefined);
     if (typeof result === 'string') return result;
     clients.push(result);
   }
-  const rules = new Map(factories.map((factory) => [factory.name, factory.rules]));
   const differences = findDifferences(clients, rules, traitsOf(request.program));
   return { version: 1, program: request.program.name, gpu, clients, differences };
 }

@@ -16,6 +16,14 @@ export function jsonOption(command: Command): Command {
   return command.option('--json', 'print one JSON document instead of text', false);
 }
 
+/** A client and the release that it is to run on: `nouveau@6.12`. */
+export function releasedClient(text: string): { readonly name: string; readonly release: string | undefined } {
+  const at = text.indexOf('@');
+  return at < 0
+    ? { name: text, release: undefined }
+    : { name: text.slice(0, at), release: text.slice(at + 1) };
+}
+
 /** Adds `--release`. */
 export function releaseOption(command: Command): Command {
   return command.option('--release <release>', `Linux that is modelled: ${RELEASES.join(', ')}`, releaseName);
@@ -51,8 +59,11 @@ export function runOptions(command: Command): RunOptions {
     client?: string;
     release?: Release;
   }>();
-  const set = read.release === undefined ? read.set : new Map([...read.set, ['release', read.release]]);
-  return { json: read.json, seed: read.seed, set, gpu: read.gpu, client: read.client };
+  // One client may name its release; of several each has its own.
+  const one = read.client === undefined || read.client.includes(',') ? undefined : releasedClient(read.client);
+  const release = one?.release ?? read.release;
+  const set = release === undefined ? read.set : new Map([...read.set, ['release', release]]);
+  return { json: read.json, seed: read.seed, set, gpu: read.gpu, client: one?.name ?? read.client };
 }
 
 /** A whole number from 0 on. */
