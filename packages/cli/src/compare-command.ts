@@ -71,7 +71,8 @@ export function compareClients(
     const factory = { ...found, name };
     rules.set(name, found.rules);
     const { release } = asked;
-    const settings = release === undefined ? request.settings : new Map([...request.settings, ['release', release]]);
+    const settings =
+      release === undefined ? request.settings : new Map([...request.settings, ['release', release]]);
     const result = runAdapted({ ...request, settings }, factory, gpu, options.gpu !== undefined);
     if (typeof result === 'string') return result;
     clients.push(result);

@@ -17,7 +17,10 @@ export function jsonOption(command: Command): Command {
 }
 
 /** A client and the release that it is to run on: `nouveau@6.12`. */
-export function releasedClient(text: string): { readonly name: string; readonly release: string | undefined } {
+export function releasedClient(text: string): {
+  readonly name: string;
+  readonly release: string | undefined;
+} {
   const at = text.indexOf('@');
   return at < 0
     ? { name: text, release: undefined }
@@ -60,7 +63,8 @@ export function runOptions(command: Command): RunOptions {
     release?: Release;
   }>();
   // One client may name its release; of several each has its own.
-  const one = read.client === undefined || read.client.includes(',') ? undefined : releasedClient(read.client);
+  const one =
+    read.client === undefined || read.client.includes(',') ? undefined : releasedClient(read.client);
   const release = one?.release ?? read.release;
   const set = release === undefined ? read.set : new Map([...read.set, ['release', release]]);
   return { json: read.json, seed: read.seed, set, gpu: read.gpu, client: one?.name ?? read.client };

@@ -43,7 +43,7 @@ export const CORE_BEHAVIOURS = {
   mremapMovesSeveral: has(
     '- - + +',
     'mm/mremap.c remap_move',
-    'mremap to a fixed place moves a range that spans several VMAs and gaps, VMA by VMA; it used to be -EFAULT.',
+    'A range that mremap moves to a fixed place may span several VMAs and gaps, and moves VMA by VMA; it used to be -EFAULT.',
   ),
   mremapChecksSourceFirst: has(
     '- - + +',
@@ -58,7 +58,7 @@ export const CORE_BEHAVIOURS = {
   unmapDrainsLru: has(
     '+ + + -',
     'mm/memory.c zap_page_range_single_batched',
-    'munmap, exit and MADV_DONTNEED drain the batches of the LRU; now the batches live on, from one process to the next.',
+    'The batches of the LRU are drained by munmap, exit and MADV_DONTNEED; now they live on, from one process to the next.',
   ),
   reclaimsEmptyTables: has(
     '- - + +',

@@ -85,9 +85,13 @@ function checkNoHugeEntry(vma: Vma, vpn: number, src: number): void {
   const { system } = vma.mm;
   const pmd = findPmd(vma.mm, vpn);
   if (pmd < 0 || !isMigrationPmdOf(system, pmd, src)) return;
-  throw new HmmError('HUGE_ENTRY_OF_PAGE', `a huge migration entry names frame ${src}, whose folio was split`, {
-    pfn: src,
-  });
+  throw new HmmError(
+    'HUGE_ENTRY_OF_PAGE',
+    `a huge migration entry names frame ${src}, whose folio was split`,
+    {
+      pfn: src,
+    },
+  );
 }
 
 /** @kernel mm/migrate.c remove_migration_pte */

@@ -31,7 +31,9 @@ function main(argv: string[]): number {
   }
   if (values.json === true) process.stdout.write(`${JSON.stringify({ version: 1, proofs })}\n`);
   if (values.write === true) write(proofs, chosen);
-  return chosen.every((name) => proofs.some(({ behaviour, by }) => behaviour === name && by !== null)) ? 0 : 1;
+  return chosen.every((name) => proofs.some(({ behaviour, by }) => behaviour === name && by !== null))
+    ? 0
+    : 1;
 }
 
 /** Keeps the proofs of what was not looked at. */

@@ -28,7 +28,8 @@ export function prove(behaviour: string, files = Infinity): Proof[] {
   if (row === undefined) throw new HmmError('NO_BEHAVIOUR', `no behaviour is called ${behaviour}`);
   return RECORDINGS.map(([release, recordings]) => {
     const has = row.releases.includes(release);
-    const by = failingSelfTest(behaviour, release, has) ?? failingOperation(behaviour, release, recordings, files);
+    const by =
+      failingSelfTest(behaviour, release, has) ?? failingOperation(behaviour, release, recordings, files);
     return { behaviour, release, by: by ?? null };
   });
 }
@@ -78,7 +79,9 @@ const texts = new Map<GoldenFile, readonly string[]>();
 function linesOf(file: GoldenFile): readonly string[] {
   let lines = texts.get(file);
   if (lines === undefined) {
-    lines = goldenText(file).split('\n').filter((line) => line !== '');
+    lines = goldenText(file)
+      .split('\n')
+      .filter((line) => line !== '');
     texts.set(file, lines);
   }
   return lines;

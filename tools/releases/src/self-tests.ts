@@ -52,15 +52,7 @@ export const SELF_TESTS: readonly SelfTest[] = [
     name: 'a swapped page whose other user is gone is read',
     behaviour: 'swapinThroughCache',
     on: BOTH,
-    operations: [
-      ...START,
-      'cw 0 0 1 5',
-      'madvise 0 0 1 pageout',
-      'fork',
-      'wait',
-      'cr 0 0 1',
-      'snap 0 0 0 1',
-    ],
+    operations: [...START, 'cw 0 0 1 5', 'madvise 0 0 1 pageout', 'fork', 'wait', 'cr 0 0 1', 'snap 0 0 0 1'],
     has: { rc: 0, cpages: 1, faults: 0, v: [1] },
     lacks: { rc: 0, cpages: 1, faults: 0, v: [2] },
   },
@@ -215,7 +207,9 @@ export function observe(test: SelfTest, release: Release, flipped: readonly stri
   const lines = test.operations.map((text) =>
     text.startsWith('child: ') ? { p: 1, op: text.slice('child: '.length) } : { p: 0, op: text },
   );
-  replay.observe(JSON.stringify({ script: test.name, family: 'self-test', ops: lines.length, judged: false }));
+  replay.observe(
+    JSON.stringify({ script: test.name, family: 'self-test', ops: lines.length, judged: false }),
+  );
   let shown: object = {};
   try {
     for (const line of lines) shown = replay.observe(JSON.stringify(line)) ?? {};

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { allRows, holds, prove, type Proof, releasesPage, SELF_TESTS } from '@hmm/releases';
 import { describe, expect, test } from 'vitest';
 
-const text = (path: string): string => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
+const text = (path: string): string =>
+  readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
 const proofs = JSON.parse(text('proofs.json')) as Proof[];
 /** Rows that are turned round here, a replay each; `pnpm releases:prove` does all. */
 const SAMPLE = ['pagemapHugeZeroPlain', 'exclusiveRestoreClears', 'holesReadOnly', 'swapinThroughCache'];
