@@ -15,23 +15,27 @@ import type { FirmwareSource } from './nvkm-firmware.js';
 /** Which images a directory holds; undefined where there is no such directory. Reading it is the application's. */
 export type FirmwareDirectories = (path: string) => FirmwareSource | undefined;
 
+/** Each as recordings of the real driver show it: `tools/golden/nouveau-6.12`, by the number of the rule in its README. */
 const RULES: DriverRules = {
   gpuFault:
-    'maps the page where it is, in host memory, and moves nothing: only SVM_BIND migrates (nouveau_range_fault).',
-  firstTouch: 'faults the page in as the CPU would, in host memory (hmm_range_fault with REQ_FAULT).',
+    'maps the page where it is, in host memory, and moves nothing: only SVM_BIND migrates (nouveau_range_fault; recorded, rule 2). A store to a page in device memory that is read-only since a fork or an mprotect is mapped read-only and faults for ever (rule 7).',
+  firstTouch:
+    'faults the page in as the CPU would, in host memory (hmm_range_fault with REQ_FAULT; recorded).',
   cpuFault:
-    'a CPU fault on a device page brings that one page home, from 6.19 on the 2 MiB that it was moved with, and it stays there (nouveau_dmem_migrate_to_ram).',
+    'a CPU fault on a device page brings that one page home, from 6.19 on the 2 MiB that it was moved with, and it stays there (nouveau_dmem_migrate_to_ram; recorded, rule 11).',
   granularity:
-    'a fault brings one page, or what the CPU maps as one huge page; all faults in the ring are one work item with one replay; no prefetch (nouveau_svm_fault).',
+    'a fault brings one page, or what the CPU maps as one huge page; all faults in the ring are one work item with one replay; no prefetch. Faults 2 GiB apart are served in a wrong order (nouveau_svm_fault; recorded, rules 1 to 4).',
   sharing:
-    'host pages are mapped by both sides at once; nothing detects thrashing. A change of the address space unmaps the range from the GPU (nouveau_svmm_invalidate_range_start).',
+    'host pages are mapped by both sides at once; nothing detects thrashing. A change of the address space unmaps the range from the GPU, but for MIGRATE events of its own device: a second client keeps what the first has moved (nouveau_svmm_invalidate_range_start; recorded, rule 8).',
   oversubscription:
-    'never evicts: what does not fit stays in host memory, and SVM_BIND says nothing (nouveau_dmem_page_alloc_locked).',
+    'never evicts: what does not fit stays in host memory, and SVM_BIND says nothing (nouveau_dmem_page_alloc_locked; recorded, rule 10).',
   atomics:
-    'makes the page exclusive to the device, in host memory, until the CPU touches it (nouveau_atomic_range_fault).',
-  fork: 'pages in device memory are shared copy-on-write; a CPU fault of the child brings its page home (nouveau_dmem_migrate_to_ram).',
-  hints: 'SVM_BIND moves what it can to device memory, returns 0 whatever happened, and has no way back.',
-  badAddress: 'cancels the fault: the channel is killed, the process goes on (nouveau_svm_fault_cancel).',
+    'makes the page exclusive to the device, in host memory, until the CPU touches it. The first atomic on a page in device memory, on one only read so far or shared since a fork is tried for a second and kills the channel; so does one on a page of a large folio, at once (nouveau_atomic_range_fault; recorded, rule 6).',
+  fork: 'pages in device memory are shared copy-on-write; a CPU fault of the child brings its page home and clears the mirror of the parent; an SVM_BIND of the child maps its pages for the parent (nouveau_svmm_bind; recorded, rules 11 and 12).',
+  hints:
+    'SVM_BIND moves anonymous pages to device memory, returns 0 whatever happened, and has no way back. Of file and shared memory the GPU then uses device memory that is freed; from 6.19 on nothing is mapped after it, and what was mapped stays, on freed host pages (nouveau_dmem_migrate_chunk; recorded, rule 9).',
+  badAddress:
+    'cancels the fault: the channel is killed, the process goes on (nouveau_svm_fault_cancel; recorded, rule 4).',
 };
 
 const STEPS: DriverSteps = {
@@ -51,7 +55,7 @@ export function nouveauFactory(
 ): ClientFactory<NouveauClient> {
   return {
     name: 'nouveau',
-    title: 'nouveau SVM of Linux 6.12',
+    title: 'nouveau SVM',
     gpus: ['p100', ...GPU_PRESETS.map(({ name }) => name).filter((name) => name !== 'p100')],
     settings: {
       kernel: `release whose nouveau is modelled: ${RELEASES.join(', ')}`,

@@ -67,6 +67,7 @@ export class NvkmVmm implements NvifVmm {
 
   /** @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_pfn_unmap */
   pfnclr(start: number, end: number): number {
+    if (this.dead) return 0;
     const { nodes } = this;
     nodes.seek(start);
     if ((nodes.flags & NVKM_VMA_UNMANAGED) !== 0) return 0;

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumPath } from './chromium.js';
 import { builtPage, expectText, PageUnderTest, tabTo, writtenAddress } from './page-under-test.js';
 
-const NOUVEAU = 'nouveau SVM of Linux 6.12';
+const NOUVEAU = 'nouveau SVM';
 const NVIDIA = 'NVIDIA UVM 580.159.04';
 
 if (chromiumPath === undefined) {
