@@ -8,7 +8,8 @@ import { folioPut } from './page-alloc.js';
 /**
  * Reads or writes another process's bytes from byte `offset` of page `vpn` on, as a debugger does: `force` goes past the
  * VMA's permissions where memory is private. @returns bytes copied, which end at the first page that cannot be had.
- * @kernel mm/memory.c __access_remote_vm
+ * @kernel mm/memory.c __access_remote_vm (without: mappings without pages, which a driver's access function
+ * serves; growing stacks; killable waits)
  */
 export function* accessRemoteVm(
   mm: MmStruct,

@@ -20,7 +20,11 @@ import { VM_EXEC, VM_READ, VM_WRITE, type Vma } from './vma.js';
 export const SIGBUS = 7;
 export const SIGSEGV = 11;
 
-/** Whether a VMA forbids an access. @kernel arch/x86/mm/fault.c access_error */
+/**
+ * Whether a VMA forbids an access.
+ * @kernel arch/x86/mm/fault.c access_error (without: protection keys, SGX, shadow stacks, a read that faults
+ * on a present entry)
+ */
 function accessError(vma: Vma, write: boolean): boolean {
   return (vma.flags & (write ? VM_WRITE : VM_READ | VM_WRITE | VM_EXEC)) === 0;
 }
@@ -30,7 +34,8 @@ function accessError(vma: Vma, write: boolean): boolean {
  * @returns 0 to repeat the access, or the negated signal that it ends in: `-SIGSEGV`, or `-SIGBUS` (also where memory is
  * used up and the kernel would look for a process to kill).
  * @param before faults of this access before this one, as far as they are told apart.
- * @kernel arch/x86/mm/fault.c do_user_addr_fault
+ * @kernel arch/x86/mm/fault.c do_user_addr_fault (without: per-VMA locks, growing stacks, faults in kernel
+ * mode, retries with mmap_lock dropped, signal details)
  */
 export function* cpuFault(mm: MmStruct, vpn: number, write: boolean, before = 0): Task<number> {
   traceFault(mm, vpn, write);
@@ -50,7 +55,11 @@ export function* cpuFault(mm: MmStruct, vpn: number, write: boolean, before = 0)
   return ret;
 }
 
-/** Faults without memory that an access repeats; then the kernel would look for a process to kill. @kernel mm/oom_kill.c pagefault_out_of_memory */
+/**
+ * Faults without memory that an access repeats; then the kernel would look for a process to kill.
+ * @kernel mm/oom_kill.c pagefault_out_of_memory (without: memory control groups; no process is killed, the
+ * access ends in SIGBUS)
+ */
 const OOM_REPEATS = 2;
 
 /** What an access has in mind at a fault: how many there were. */

@@ -46,7 +46,11 @@ export class AnonVma {
   }
 }
 
-/** A new anon_vma; `parent` is the one it is derived from by fork. @kernel mm/rmap.c anon_vma_alloc */
+/**
+ * A new anon_vma; `parent` is the one it is derived from by fork.
+ * @kernel mm/rmap.c anon_vma_alloc (without: reference counts, for which the tree and the number of children
+ * stand)
+ */
 export function anonVmaAlloc(system: MemorySystem, parent: AnonVma | null): AnonVma {
   const id = system.mappingId(system.anonVmas);
   const anonVma = new AnonVma(system, id, parent);
@@ -55,20 +59,20 @@ export function anonVmaAlloc(system: MemorySystem, parent: AnonVma | null): Anon
   return anonVma;
 }
 
-/** Makes `vma` findable through `anonVma`. @kernel mm/rmap.c anon_vma_chain_link */
+/** Makes `vma` findable through `anonVma`. @kernel mm/rmap.c anon_vma_chain_link (all) */
 export function anonVmaChainLink(vma: Vma, anonVma: AnonVma): void {
   vma.anonVmaChain.push(anonVma);
   insertByPgoff(anonVma.tree, vma);
 }
 
-/** Takes the write side of an anon_vma's lock. @kernel include/linux/rmap.h anon_vma_lock_write */
+/** Takes the write side of an anon_vma's lock. @kernel include/linux/rmap.h anon_vma_lock_write (all) */
 export function* anonVmaLockWrite(anonVma: AnonVma): Task {
   if (!anonVma.rwsem.tryWriteFast()) yield* anonVma.rwsem.write();
 }
 
 /**
  * Gives `vma` an anon_vma if it has none: a neighbour's, if the two could be one VMA but for their permissions, else a
- * new one. The caller holds mmap_lock. @kernel mm/rmap.c __anon_vma_prepare
+ * new one. The caller holds mmap_lock. @kernel mm/rmap.c __anon_vma_prepare (without: allocations that fail)
  */
 export function* anonVmaPrepare(vma: Vma): Task {
   if (hasAnonVma(vma)) return;
@@ -90,7 +94,7 @@ function hasAnonVma(vma: Vma): boolean {
   return vma.anonVma !== null;
 }
 
-/** The anon_vma of a neighbour that `vma` may share. @kernel mm/vma.c find_mergeable_anon_vma */
+/** The anon_vma of a neighbour that `vma` may share. @kernel mm/vma.c find_mergeable_anon_vma (all) */
 function findMergeableAnonVma(vma: Vma): AnonVma | undefined {
   const next = vmaNext(vma);
   if (next !== undefined && anonVmaCompatible(vma, next)) return next.anonVma ?? undefined;
@@ -99,7 +103,10 @@ function findMergeableAnonVma(vma: Vma): AnonVma | undefined {
   return undefined;
 }
 
-/** @kernel mm/vma.c anon_vma_compatible */
+/**
+ * @kernel mm/vma.c anon_vma_compatible (without: NUMA policies; differences in VM_EXEC and soft-dirty, which
+ * the kernel lets pass)
+ */
 function anonVmaCompatible(a: Vma, b: Vma): boolean {
   const other = a.anonVma === null ? b : a;
   return (
@@ -113,7 +120,11 @@ function anonVmaCompatible(a: Vma, b: Vma): boolean {
   );
 }
 
-/** Makes `dst` findable wherever `src` is. @kernel mm/rmap.c anon_vma_clone */
+/**
+ * Makes `dst` findable wherever `src` is.
+ * @kernel mm/rmap.c anon_vma_clone (without: allocations that fail; one hold of the root's lock for several
+ * anon_vmas)
+ */
 export function* anonVmaClone(dst: Vma, src: Vma, forFork = false): Task {
   for (const anonVma of [...src.anonVmaChain].reverse()) {
     yield* anonVmaLockWrite(anonVma);
@@ -132,7 +143,10 @@ export function* anonVmaClone(dst: Vma, src: Vma, forFork = false): Task {
   if (dst.anonVma !== null) dst.anonVma.activeVmas++;
 }
 
-/** The child's VMA joins the parent's anon_vmas and gets an own one. @kernel mm/rmap.c anon_vma_fork */
+/**
+ * The child's VMA joins the parent's anon_vmas and gets an own one.
+ * @kernel mm/rmap.c anon_vma_fork (without: allocations that fail)
+ */
 export function* anonVmaFork(child: Vma, parent: Vma): Task {
   if (parent.anonVma === null) return;
   child.anonVma = null;
@@ -146,7 +160,10 @@ export function* anonVmaFork(child: Vma, parent: Vma): Task {
   own.rwsem.unlockWrite();
 }
 
-/** A VMA that goes away leaves its anon_vmas. @kernel mm/rmap.c unlink_anon_vmas */
+/**
+ * A VMA that goes away leaves its anon_vmas.
+ * @kernel mm/rmap.c unlink_anon_vmas (without: one hold of the root's lock for several anon_vmas)
+ */
 export function* unlinkAnonVmas(vma: Vma): Task {
   const { system } = vma.mm;
   if (vma.anonVma !== null) vma.anonVma.activeVmas--;
@@ -160,7 +177,10 @@ export function* unlinkAnonVmas(vma: Vma): Task {
   for (const anonVma of chain.reverse()) anonVmaFreeUnused(system, anonVma);
 }
 
-/** Frees an anon_vma that no VMA and no descendant needs. @kernel include/linux/rmap.h put_anon_vma */
+/**
+ * Frees an anon_vma that no VMA and no descendant needs.
+ * @kernel include/linux/rmap.h put_anon_vma (without: references that walks and migrations hold)
+ */
 function anonVmaFreeUnused(system: MemorySystem, anonVma: AnonVma): void {
   let at = anonVma;
   while (at.tree.length === 0 && at.children === 0 && system.anonVmas[at.id - 1] === at) {

@@ -37,7 +37,9 @@ import { VM_HUGETLB, VM_PFNMAP, VM_SHARED, type Vma } from './vma.js';
 
 /**
  * Copies what is mapped in `src` to fork's child. Only a VMA with an anon_vma has anything that faults would not bring
- * back. A private VMA is announced as PROTECTION_PAGE. @returns 0 or `-ENOMEM`. @kernel mm/memory.c copy_page_range
+ * back. A private VMA is announced as PROTECTION_PAGE. @returns 0 or `-ENOMEM`.
+ * @kernel mm/memory.c copy_page_range (without: huge PUDs, mixed maps, PFN tracking, userfaultfd's write
+ * protection, the sequence count against fast GUP)
  */
 export function* copyPageRange(dst: Vma, src: Vma): Task<number> {
   if (src.anonVma === null && (src.flags & VM_PFNMAP) === 0) return 0;
@@ -74,7 +76,9 @@ function* copyTables(dst: Vma, src: Vma): Task<number> {
 
 /**
  * The hot loop: `count` entries. The usual entry, a present anonymous small page that is not pinned, is copied here;
- * everything else in {@link copyPte}. @kernel mm/memory.c copy_pte_range
+ * everything else in {@link copyPte}.
+ * @kernel mm/memory.c copy_pte_range (without: breaks to let others run, retries with a page allocated
+ * before, userfaultfd's markers)
  */
 function copyPteRange(
   dst: Vma,
@@ -141,7 +145,10 @@ function copyPte(dst: Vma, src: Vma, to: number, from: number, vpn: number): num
     : copyNonpresentPte(dst, src, to, from);
 }
 
-/** @kernel mm/memory.c copy_present_ptes */
+/**
+ * @kernel mm/memory.c copy_present_ptes (without: batches of a large folio's entries, userfaultfd's write
+ * protection)
+ */
 function copyPresentPte(dst: Vma, src: Vma, to: number, from: number, vpn: number): number {
   const { system } = src.mm;
   const { map, tables } = system;
@@ -170,7 +177,11 @@ function copyPresentPte(dst: Vma, src: Vma, to: number, from: number, vpn: numbe
   return 0;
 }
 
-/** A pinned page stays the parent's own: the child gets a copy at once. @kernel mm/memory.c copy_present_page */
+/**
+ * A pinned page stays the parent's own: the child gets a copy at once.
+ * @kernel mm/memory.c copy_present_page (without: memory control groups, userfaultfd's write protection, a
+ * page allocated before)
+ */
 function copyPresentPage(dst: Vma, to: number, pfn: number, vpn: number): number {
   const { system } = dst.mm;
   const fresh = allocPage(system);
@@ -185,7 +196,10 @@ function copyPresentPage(dst: Vma, to: number, pfn: number, vpn: number): number
   return 0;
 }
 
-/** @kernel mm/memory.c copy_nonpresent_pte */
+/**
+ * @kernel mm/memory.c copy_nonpresent_pte (without: userfaultfd's markers, soft-dirty, continuations of swap
+ * counts, swapoff's list of mms)
+ */
 function copyNonpresentPte(dst: Vma, src: Vma, to: number, from: number): number {
   const { system } = src.mm;
   const { map, tables, swap } = system;

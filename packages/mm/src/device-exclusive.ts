@@ -12,7 +12,9 @@ import type { Vma } from './vma.js';
 
 /**
  * An access to a page that a device has for itself: the device is told (an event without owner), then the entry is an
- * ordinary one again. @returns 0, the access is repeated. @kernel mm/memory.c remove_device_exclusive_entry
+ * ordinary one again. @returns 0, the access is repeated.
+ * @kernel mm/memory.c remove_device_exclusive_entry (without: killable waits, retries with mmap_lock
+ * dropped)
  */
 export function* removeDeviceExclusiveEntry(vma: Vma, vpn: number, entry: number): Task<number> {
   const { mm } = vma;
@@ -37,7 +39,8 @@ export function* removeDeviceExclusiveEntry(vma: Vma, vpn: number, entry: number
 
 /**
  * Turns an exclusive entry into a present one that maps the page again; the entry's reference becomes the mapping's. The
- * caller holds the folio's lock. @kernel mm/memory.c restore_exclusive_pte
+ * caller holds the folio's lock.
+ * @kernel mm/memory.c restore_exclusive_pte (without: soft-dirty, userfaultfd's write protection)
  */
 export function restoreExclusivePte(vma: Vma, entry: number): void {
   const { system } = vma.mm;

@@ -11,7 +11,9 @@ import type { Vma } from './vma.js';
 /**
  * First access to a page of anonymous memory: the shared zero page for a read, a new zeroed page for a write (whose VMA
  * must have its anon_vma). Announces nothing, since nothing was mapped. Never sleeps.
- * @returns 0 or `VM_FAULT_*`. @kernel mm/memory.c do_anonymous_page
+ * @returns 0 or `VM_FAULT_*`.
+ * @kernel mm/memory.c do_anonymous_page (without: memory control groups, userfaultfd, folios between a page
+ * and 2 MiB)
  */
 export function doAnonymousPage(vma: Vma, vpn: number, entry: number, flags: number): number {
   const { mm } = vma;

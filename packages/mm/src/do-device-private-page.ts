@@ -7,7 +7,7 @@ import type { Vma } from './vma.js';
 
 /**
  * The CPU touched a page that is in device-private memory: its driver brings it home, and the access is repeated.
- * @returns `VM_FAULT_*` of the driver. @kernel mm/memory.c do_swap_page
+ * @returns `VM_FAULT_*` of the driver. @kernel mm/memory.c do_swap_page (without: per-VMA locks)
  */
 export function* doDevicePrivatePage(vma: Vma, vpn: number, page: number, flags: number): Task<number> {
   const { system } = vma.mm;

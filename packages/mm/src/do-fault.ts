@@ -18,7 +18,9 @@ const FAULT_AROUND_PAGES = 16;
 
 /**
  * First access to a page of a file: shared pages are mapped, a write to a private mapping gets a copy.
- * @returns 0 or `VM_FAULT_*`: SIGBUS beyond the end of the file. @kernel mm/memory.c do_fault
+ * @returns 0 or `VM_FAULT_*`: SIGBUS beyond the end of the file.
+ * @kernel mm/memory.c do_fault (without: per-VMA locks, mappings without a fault function, page tables
+ * allocated before)
  */
 export function* doFault(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
   const { file } = vma;
@@ -28,7 +30,10 @@ export function* doFault(vma: Vma, vpn: number, entry: number, flags: number): T
   return yield* doSharedFault(vma, file, vpn, entry);
 }
 
-/** The file's page for `vpn`, locked and referenced, or a `VM_FAULT_*` negated. @kernel mm/shmem.c shmem_fault */
+/**
+ * The file's page for `vpn`, locked and referenced, or a `VM_FAULT_*` negated.
+ * @kernel mm/shmem.c shmem_fault (without: waits for a hole that is being punched, userfaultfd, huge pages)
+ */
 function* filePage(vma: Vma, file: AddressSpace, vpn: number): Task<number> {
   const index = vma.pgoff + (vpn - vma.start);
   if (index >= file.size) return -VM_FAULT_SIGBUS;
@@ -36,7 +41,7 @@ function* filePage(vma: Vma, file: AddressSpace, vpn: number): Task<number> {
   return pfn === NO_PFN ? -VM_FAULT_OOM : pfn;
 }
 
-/** @kernel mm/memory.c do_read_fault */
+/** @kernel mm/memory.c do_read_fault (without: per-VMA locks, userfaultfd) */
 function* doReadFault(vma: Vma, file: AddressSpace, vpn: number, entry: number): Task<number> {
   const { system } = vma.mm;
   const { lanes } = system.tables;
@@ -47,7 +52,7 @@ function* doReadFault(vma: Vma, file: AddressSpace, vpn: number, entry: number):
   return finishFilePage(vma, vpn, entry, pfn, mkPte(vma));
 }
 
-/** @kernel mm/memory.c do_shared_fault */
+/** @kernel mm/memory.c do_shared_fault (without: page_mkwrite, throttling of writers, file times) */
 function* doSharedFault(vma: Vma, file: AddressSpace, vpn: number, entry: number): Task<number> {
   const { map } = vma.mm.system;
   const pfn = yield* filePage(vma, file, vpn);
@@ -56,7 +61,11 @@ function* doSharedFault(vma: Vma, file: AddressSpace, vpn: number, entry: number
   return finishFilePage(vma, vpn, entry, pfn, mkPteForWrite(vma));
 }
 
-/** Maps a file's page if nobody was faster, and unlocks it. @kernel mm/memory.c finish_fault */
+/**
+ * Maps a file's page if nobody was faster, and unlocks it.
+ * @kernel mm/memory.c finish_fault (without: large folios, PMD mappings of file pages, userfaultfd's write
+ * protection)
+ */
 function finishFilePage(vma: Vma, vpn: number, entry: number, pfn: number, pte: number): number {
   const { mm } = vma;
   const { system } = mm;
@@ -74,7 +83,10 @@ function finishFilePage(vma: Vma, vpn: number, entry: number, pfn: number, pte: 
   return 0;
 }
 
-/** A private mapping's write gets a copy of the file's page. @kernel mm/memory.c do_cow_fault */
+/**
+ * A private mapping's write gets a copy of the file's page.
+ * @kernel mm/memory.c do_cow_fault (without: memory control groups, DAX, hardware-poisoned pages)
+ */
 function* doCowFault(vma: Vma, file: AddressSpace, vpn: number, entry: number): Task<number> {
   const { mm } = vma;
   const { system } = mm;
@@ -104,7 +116,7 @@ function* doCowFault(vma: Vma, file: AddressSpace, vpn: number, entry: number): 
 
 /**
  * Maps what the cache has of the block around `vpn`: the aligned 16 entries of its page table, cut at the VMA.
- * @kernel mm/memory.c do_fault_around
+ * @kernel mm/memory.c do_fault_around (without: a window of another size, large folios)
  */
 function doFaultAround(vma: Vma, file: AddressSpace, vpn: number, entry: number): void {
   const { mm } = vma;

@@ -16,7 +16,9 @@ import { VM_LOCKED, VM_WRITE, type Vma } from './vma.js';
 
 /**
  * Brings a swapped page back. A page that is this mapping's own becomes writable even for a read; a write to a page that is
- * not goes on with {@link doWpPage}. Announces nothing itself. @kernel mm/memory.c do_swap_page
+ * not goes on with {@link doWpPage}. Announces nothing itself.
+ * @kernel mm/memory.c do_swap_page (without: swap-in of large folios, memory control groups, KSM,
+ * hardware-poisoned pages, swapoff, userfaultfd, delay accounting)
  */
 export function* doSwapPage(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
   const { mm } = vma;
@@ -84,7 +86,7 @@ function mapSwappedIn(
   return exclusive && (vma.flags & VM_WRITE) !== 0;
 }
 
-/** @kernel mm/memory.c should_try_to_free_swap */
+/** @kernel mm/memory.c should_try_to_free_swap (without: KSM, swap that is full by control group) */
 function shouldTryToFreeSwap(system: MemorySystem, vma: Vma, folio: number, write: boolean): boolean {
   const { map, swap } = system;
   if (!map.test(folio, PG_swapcache)) return false;

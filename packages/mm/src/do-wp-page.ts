@@ -27,7 +27,9 @@ import { VM_SHARED, type Vma } from './vma.js';
 
 /**
  * A write to (or, with `FAULT_FLAG_UNSHARE`, a pin of) a page that is mapped read-only: reuse it if it is this mapping's
- * alone, else copy it. @returns 0 or `VM_FAULT_*`. @kernel mm/memory.c do_wp_page
+ * alone, else copy it. @returns 0 or `VM_FAULT_*`.
+ * @kernel mm/memory.c do_wp_page (without: userfaultfd's write protection, soft-dirty, page_mkwrite and
+ * dirty accounting of files, KSM, DAX, PFN maps)
  */
 export function* doWpPage(vma: Vma, vpn: number, entry: number, flags: number): Task<number> {
   const { system } = vma.mm;
@@ -52,7 +54,10 @@ export function* doWpPage(vma: Vma, vpn: number, entry: number, flags: number): 
   return yield* wpPageCopy(vma, vpn, entry, unshare);
 }
 
-/** Whether the only reference left to an anonymous page is the mapping at hand's. @kernel mm/memory.c wp_can_reuse_anon_folio */
+/**
+ * Whether the only reference left to an anonymous page is the mapping at hand's.
+ * @kernel mm/memory.c wp_can_reuse_anon_folio (without: KSM)
+ */
 function wpCanReuseAnonFolio(system: MemorySystem, vma: Vma, pfn: number): boolean {
   const { map } = system;
   const folio = map.folio(pfn);
@@ -91,7 +96,8 @@ function wpCanReuseLargeAnonFolio(vma: Vma, folio: number): boolean {
 
 /**
  * Gives the mapping a copy of its page, announced as CLEAR of one page.
- * @kernel mm/memory.c wp_page_copy
+ * @kernel mm/memory.c wp_page_copy (without: memory control groups, DAX and PFN maps, userfaultfd,
+ * hardware-poisoned pages, delay accounting)
  */
 function* wpPageCopy(vma: Vma, vpn: number, entry: number, unshare: boolean): Task<number> {
   const { mm } = vma;
@@ -136,7 +142,11 @@ function* wpPageCopy(vma: Vma, vpn: number, entry: number, unshare: boolean): Ta
   return 0;
 }
 
-/** Whether an entry is what it was; another CPU's read may have set the young bit. @kernel arch/x86/include/asm/pgtable.h pte_same */
+/**
+ * Whether an entry is what it was; another CPU's read may have set the young bit.
+ * @kernel arch/x86/include/asm/pgtable.h pte_same (without: the young bit, in which the entries may differ
+ * here)
+ */
 function samePte(now: number, before: number): boolean {
   return (now | PTE_YOUNG) === (before | PTE_YOUNG);
 }

@@ -9,7 +9,7 @@ import { unmapPageRange } from './zap.js';
 
 /**
  * Drops a user of an address space; the last one tears it down: subscribers are told of the release, then everything is
- * unmapped. @kernel kernel/fork.c mmput
+ * unmapped. @kernel kernel/fork.c mmput (without: KSM, khugepaged, AIO, uprobes, the executable's file)
  */
 export function* mmput(mm: MmStruct): Task {
   mm.users--;

@@ -17,7 +17,10 @@ export function cacheEntry(system: MemorySystem, file: AddressSpace, index: numb
   return system.tables.findPte(file.root, index);
 }
 
-/** The frame that caches page `index`, 0 for none. @kernel include/linux/pagemap.h filemap_get_folio */
+/**
+ * The frame that caches page `index`, 0 for none.
+ * @kernel include/linux/pagemap.h filemap_get_folio (without: shadow entries of evicted pages)
+ */
 export function filemapGetFolio(system: MemorySystem, file: AddressSpace, index: number): number {
   const entry = cacheEntry(system, file, index);
   if (entry < 0) return 0;
@@ -27,7 +30,8 @@ export function filemapGetFolio(system: MemorySystem, file: AddressSpace, index:
 
 /**
  * Puts a new frame into the cache, which takes a reference on it. @returns false when page tables are used up.
- * @kernel mm/shmem.c shmem_add_to_page_cache
+ * @kernel mm/shmem.c shmem_add_to_page_cache (without: large folios, memory control groups, conflicts in the
+ * tree)
  */
 export function filemapAddFolio(
   system: MemorySystem,
@@ -47,7 +51,10 @@ export function filemapAddFolio(
   return true;
 }
 
-/** Takes a frame out of the cache and drops the cache's reference. @kernel mm/filemap.c filemap_remove_folio */
+/**
+ * Takes a frame out of the cache and drops the cache's reference.
+ * @kernel mm/filemap.c filemap_remove_folio (without: shadow entries, write-back, large folios)
+ */
 export function filemapRemoveFolio(system: MemorySystem, file: AddressSpace, pfn: number): void {
   const { map, tables } = system;
   const entry = cacheEntry(system, file, (map.index[pfn] ?? 0) >>> 0);

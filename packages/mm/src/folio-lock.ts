@@ -5,7 +5,11 @@ import type { MmStruct } from './mm-struct.js';
 import { findPmd } from './page-walk.js';
 import { isMigrationPte } from './pte.js';
 
-/** Locks a folio, waiting for who holds it. @kernel include/linux/pagemap.h folio_lock */
+/**
+ * Locks a folio, waiting for who holds it.
+ * @kernel include/linux/pagemap.h folio_lock (without: the order in which waiters get the lock, delay
+ * accounting)
+ */
 export function* folioLock(system: MemorySystem, folio: number): Task {
   const { map, kernel } = system;
   if (kernel.sched.exploring) yield SP_LOCK;
@@ -16,7 +20,7 @@ export function* folioLock(system: MemorySystem, folio: number): Task {
  * A fault met the migration entry of page `vpn`, or of the 2 MiB that it is in, for `pfn`: waits until the holder of the
  * folio's lock drops it, without taking a reference.
  * @returns 0: the access is to be repeated.
- * @kernel mm/migrate.c migration_entry_wait
+ * @kernel mm/migrate.c migration_entry_wait (without: delay accounting)
  */
 export function* migrationEntryWait(mm: MmStruct, vpn: number, pfn: number): Task<number> {
   const { map, kernel, tables } = mm.system;

@@ -12,7 +12,8 @@ import { VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK, type Vma } from './vma.js';
  * fork's copy of an address space: private memory is shared until one side writes, shared memory stays shared.
  * Subscriptions to notifiers are not inherited.
  * @returns the child's, or `-ENOMEM`; the parent is as before then, but for write permissions that come back by faults.
- * @kernel kernel/fork.c dup_mm
+ * @kernel kernel/fork.c dup_mm (without: high-water marks, the binary format, the context of the
+ * architecture)
  */
 export function* dupMm(parent: MmStruct): Task<MmStruct | number> {
   const child = mmAlloc(parent.system);
@@ -23,7 +24,10 @@ export function* dupMm(parent: MmStruct): Task<MmStruct | number> {
   return ret;
 }
 
-/** @kernel kernel/fork.c dup_mmap */
+/**
+ * @kernel kernel/fork.c dup_mmap (without: commit limits, NUMA policies, userfaultfd, KSM, khugepaged,
+ * uprobes, pending signals)
+ */
 function* dupMmap(child: MmStruct, parent: MmStruct): Task<number> {
   if (!parent.mmapLock.tryWriteFast()) yield* parent.mmapLock.write();
   const ret = yield* dupVmas(child, parent);

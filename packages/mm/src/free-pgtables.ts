@@ -5,7 +5,8 @@ import type { MmStruct } from './mm-struct.js';
 /**
  * Frees the page tables that served only the pages [start, end), which no VMA covers any more: those whose whole span
  * lies between `floor` (the end of the VMA before) and `ceiling` (the start of the VMA behind).
- * @kernel mm/memory.c free_pgtables
+ * @kernel mm/memory.c free_pgtables (without: freeing of tables after the TLB flush, runs of neighbouring
+ * VMAs)
  */
 export function freePgtables(mm: MmStruct, start: number, end: number, floor: number, ceiling: number): void {
   accessTables(mm, true);
@@ -19,7 +20,10 @@ interface Span {
   readonly ceiling: number;
 }
 
-/** Frees what it may below `table`, whose first entry is for page `base`. @kernel mm/memory.c free_pgd_range */
+/**
+ * Frees what it may below `table`, whose first entry is for page `base`.
+ * @kernel mm/memory.c free_pgd_range (without: freeing of tables after the TLB flush)
+ */
 function freeBelow(mm: MmStruct, table: number, level: number, base: number, span: Span): void {
   const { tables } = mm.system;
   const { lanes } = tables;

@@ -47,7 +47,8 @@ const UNSHARE = -2;
  *
  * @param pages gets the frames; undefined to fault in only.
  * @returns pages obtained, which may be fewer than asked for, or a negative errno when there was none.
- * @kernel mm/gup.c __get_user_pages
+ * @kernel mm/gup.c __get_user_pages (without: several pages of a large folio at a time, retries with
+ * mmap_lock dropped, signals, FOLL_NOWAIT, the gate page, userfaultfd)
  */
 export function* getUserPages(
   mm: MmStruct,
@@ -82,7 +83,10 @@ export function* getUserPages(
   return count;
 }
 
-/** @kernel mm/gup.c check_vma_flags */
+/**
+ * @kernel mm/gup.c check_vma_flags (without: secret memory, DAX, protection keys, FOLL_ANON, long-term pins
+ * of file mappings)
+ */
 function checkVmaFlags(vma: Vma, flags: number): number {
   if ((vma.flags & (VM_IO | VM_PFNMAP)) !== 0) return -EFAULT;
   const force = (flags & FOLL_FORCE) !== 0;
@@ -91,7 +95,7 @@ function checkVmaFlags(vma: Vma, flags: number): number {
   return force && (vma.flags & VM_SHARED) === 0 ? 0 : -EFAULT;
 }
 
-/** @kernel mm/gup.c faultin_page */
+/** @kernel mm/gup.c faultin_page (without: retries with mmap_lock dropped, FOLL_NOFAULT, FOLL_HWPOISON) */
 function* faultinPage(vma: Vma, vpn: number, flags: number, unshare: boolean): Task<number> {
   let fault = unshare ? FAULT_FLAG_UNSHARE : 0;
   if ((flags & FOLL_WRITE) !== 0) fault |= FAULT_FLAG_WRITE;
@@ -102,7 +106,10 @@ function* faultinPage(vma: Vma, vpn: number, flags: number, unshare: boolean): T
   return (ret & VM_FAULT_OOM) !== 0 ? -ENOMEM : -EFAULT;
 }
 
-/** The frame at `vpn` if it can be had as wanted, with the reference or pin taken. @kernel mm/gup.c follow_page_mask */
+/**
+ * The frame at `vpn` if it can be had as wanted, with the reference or pin taken.
+ * @kernel mm/gup.c follow_page_mask (without: huge PUDs, FOLL_DUMP)
+ */
 function* followPage(vma: Vma, vpn: number, flags: number): Task<number> {
   const { mm } = vma;
   const { tables } = mm.system;
@@ -122,7 +129,10 @@ function* followPage(vma: Vma, vpn: number, flags: number): Task<number> {
   return followPte(vma, (lanes[pmd + 1] ?? 0) + 2 * (vpn & 511), 0, flags);
 }
 
-/** `inside`: the page within a huge entry. @kernel mm/gup.c follow_page_pte, follow_huge_pmd */
+/**
+ * `inside`: the page within a huge entry.
+ * @kernel mm/gup.c follow_page_pte, follow_huge_pmd (without: PFN maps, DAX, FOLL_DUMP, P2PDMA pages)
+ */
 function followPte(vma: Vma, entry: number, inside: number, flags: number): number {
   const { system } = vma.mm;
   const { map, tables } = system;
@@ -149,7 +159,9 @@ function followPte(vma: Vma, entry: number, inside: number, flags: number): numb
   return pfn;
 }
 
-/** @kernel mm/gup.c can_follow_write_pte */
+/**
+ * @kernel mm/gup.c can_follow_write_pte (without: VM_MAYWRITE, soft-dirty, userfaultfd's write protection)
+ */
 function canFollowWrite(vma: Vma, pte: number, pfn: number, flags: number): boolean {
   if ((pte & PTE_WRITE) !== 0) return true;
   if ((flags & FOLL_FORCE) === 0 || (vma.flags & (VM_SHARED | VM_WRITE)) !== 0) return false;
@@ -157,7 +169,10 @@ function canFollowWrite(vma: Vma, pte: number, pfn: number, flags: number): bool
   return map.test(map.folio(pfn), PG_anon) && map.test(pfn, PG_anon_exclusive);
 }
 
-/** Whether a read-only pin needs the page to become this mapping's own first. @kernel mm/internal.h gup_must_unshare */
+/**
+ * Whether a read-only pin needs the page to become this mapping's own first.
+ * @kernel mm/internal.h gup_must_unshare (without: the fast path, which has no VMA; KSM)
+ */
 function gupMustUnshare(vma: Vma, pfn: number, flags: number): boolean {
   if ((flags & (FOLL_WRITE | FOLL_PIN)) !== FOLL_PIN) return false;
   const { map } = vma.mm.system;
@@ -166,7 +181,9 @@ function gupMustUnshare(vma: Vma, pfn: number, flags: number): boolean {
   return !map.test(pfn, PG_anon_exclusive);
 }
 
-/** @kernel mm/gup.c try_grab_folio */
+/**
+ * @kernel mm/gup.c try_grab_folio (without: 1024 references a pin of a small folio, P2PDMA pages, overflow)
+ */
 function grabFolio(system: MemorySystem, folio: number, flags: number): void {
   const { map } = system;
   if ((flags & (FOLL_GET | FOLL_PIN)) === 0 || map.test(folio, PG_reserved)) return;
@@ -176,7 +193,8 @@ function grabFolio(system: MemorySystem, folio: number, flags: number): void {
 
 /**
  * Pins pages from `start` on; with `FOLL_LONGTERM` coherent device memory is moved to system memory first. The caller holds
- * mmap_lock for reading. @returns pages pinned, or a negative errno. @kernel mm/gup.c pin_user_pages
+ * mmap_lock for reading. @returns pages pinned, or a negative errno.
+ * @kernel mm/gup.c pin_user_pages (without: the fast path, the allocation scope of long-term pins)
  */
 export function* pinUserPages(
   mm: MmStruct,
@@ -200,7 +218,9 @@ export function* pinUserPages(
 
 /**
  * Moves coherent device pages out of the way of a long-term pin. @returns 0: none had to move; 1: pins were dropped and
- * have to be taken again; or a negative errno. @kernel mm/gup.c check_and_migrate_movable_pages
+ * have to be taken again; or a negative errno.
+ * @kernel mm/gup.c check_and_migrate_movable_pages (without: movable zones and CMA, folios that are not on
+ * the LRU yet)
  */
 function* checkAndMigrateMovablePages(system: MemorySystem, pages: readonly number[]): Task<number> {
   const { map, migrateDeviceCoherentFolio } = system;
@@ -220,7 +240,7 @@ function* checkAndMigrateMovablePages(system: MemorySystem, pages: readonly numb
   return error < 0 ? error : 1;
 }
 
-/** Drops a pin. @kernel mm/gup.c unpin_user_page */
+/** Drops a pin. @kernel mm/gup.c unpin_user_page (without: 1024 references a pin of a small folio) */
 export function unpinUserPage(system: MemorySystem, pfn: number): void {
   const { map } = system;
   const folio = map.folio(pfn);

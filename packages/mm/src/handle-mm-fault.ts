@@ -39,7 +39,8 @@ import type { Vma } from './vma.js';
  *
  * @param flags `FAULT_FLAG_*`.
  * @returns 0, or `VM_FAULT_*` error bits: at once, or by a task.
- * @kernel mm/memory.c handle_mm_fault
+ * @kernel mm/memory.c handle_mm_fault (without: memory control groups, per-VMA locks, the test of flags,
+ * fault accounting)
  */
 export function handleMmFault(vma: Vma, vpn: number, flags: number): MaybeTask<number> {
   const fast = handleMmFaultFast(vma, vpn, flags);
@@ -52,7 +53,10 @@ export function handleMmFault(vma: Vma, vpn: number, flags: number): MaybeTask<n
   return pmdLevelFault(vma, vpn, pmd, flags);
 }
 
-/** A fault where no table of small entries is yet. @kernel mm/memory.c __handle_mm_fault */
+/**
+ * A fault where no table of small entries is yet.
+ * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd)
+ */
 function* pmdLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {
   const { tables } = vma.mm.system;
   if (tables.lanes[pmd] === 0) {
@@ -67,7 +71,10 @@ function* pmdLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): Task
   return typeof served === 'number' ? served : yield* served;
 }
 
-/** A fault where small entries are, or a table of them can be made. @kernel mm/memory.c __handle_mm_fault */
+/**
+ * A fault where small entries are, or a table of them can be made.
+ * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd)
+ */
 function pteLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): MaybeTask<number> {
   const { tables } = vma.mm.system;
   if (vma.mm.kernel.sched.exploring) accessTables(vma.mm, tables.findPte(vma.mm.root, vpn) < 0);
@@ -108,7 +115,11 @@ function presentPteFault(lanes: Int32Array, entry: number, pte: number, flags: n
   return true;
 }
 
-/** Hands the fault on to whom the entry says. @kernel mm/memory.c handle_pte_fault */
+/**
+ * Hands the fault on to whom the entry says.
+ * @kernel mm/memory.c handle_pte_fault (without: NUMA hints, userfaultfd's markers, flushes of spurious
+ * faults)
+ */
 function handlePteFault(vma: Vma, vpn: number, entry: number, flags: number): MaybeTask<number> {
   const { system } = vma.mm;
   const { lanes } = system.tables;
@@ -130,7 +141,10 @@ function* anonymousWrite(vma: Vma, vpn: number, entry: number, flags: number): T
   return doAnonymousPage(vma, vpn, entry, flags);
 }
 
-/** A fault on a huge entry that is not present. @kernel mm/memory.c __handle_mm_fault */
+/**
+ * A fault on a huge entry that is not present.
+ * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd)
+ */
 function* nonpresentHugeFault(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {
   const { mm } = vma;
   const { lanes } = mm.system.tables;
@@ -140,7 +154,7 @@ function* nonpresentHugeFault(vma: Vma, vpn: number, pmd: number, flags: number)
   return yield* migrationEntryWait(mm, vpn, folio);
 }
 
-/** @kernel mm/memory.c do_swap_page */
+/** @kernel mm/memory.c do_swap_page (without: userfaultfd's and guard markers) */
 function nonpresentFault(vma: Vma, vpn: number, entry: number, flags: number): MaybeTask<number> {
   const { lanes } = vma.mm.system.tables;
   const pte = lanes[entry] ?? 0;

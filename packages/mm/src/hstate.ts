@@ -52,19 +52,30 @@ export class Hstate {
     return this.freeList.length;
   }
 
-  /** A huge page, or {@link NO_PFN}: without a promise only what is not promised to others. @kernel mm/hugetlb.c dequeue_hugetlb_folio_vma */
+  /**
+   * A huge page, or {@link NO_PFN}: without a promise only what is not promised to others.
+   * @kernel mm/hugetlb.c dequeue_hugetlb_folio_vma (without: NUMA nodes and policies, cpusets, poisoned
+   * pages)
+   */
   take(promised: boolean): number {
     if (!promised && this.freeHugePages <= this.resvHugePages) return NO_PFN;
     if (promised) this.resvHugePages--;
     return this.freeList.pop() ?? NO_PFN;
   }
 
-  /** A huge page comes back. @kernel mm/hugetlb.c enqueue_hugetlb_folio */
+  /**
+   * A huge page comes back.
+   * @kernel mm/hugetlb.c enqueue_hugetlb_folio (without: a list for each NUMA node)
+   */
   put(head: number): void {
     this.freeList.push(head);
   }
 
-  /** Promises `count` huge pages to a mapping; undefined when there are not so many. @kernel mm/hugetlb.c hugetlb_reserve_pages */
+  /**
+   * Promises `count` huge pages to a mapping; undefined when there are not so many.
+   * @kernel mm/hugetlb.c hugetlb_reserve_pages (without: shared mappings, subpools, surplus pages, control
+   * groups)
+   */
   reserve(owner: MmStruct, count: number): HugetlbReservation | undefined {
     if (count > this.freeHugePages - this.resvHugePages) return undefined;
     const reservation = { owner, taken: new Uint8Array(count) };
@@ -73,7 +84,10 @@ export class Hstate {
     return reservation;
   }
 
-  /** Takes back what was promised of the huge pages [first, end) of a mapping. @kernel mm/hugetlb.c hugetlb_vm_op_close */
+  /**
+   * Takes back what was promised of the huge pages [first, end) of a mapping.
+   * @kernel mm/hugetlb.c hugetlb_vm_op_close (without: subpools, surplus pages, control groups)
+   */
   unreserve(reservation: HugetlbReservation, first: number, end: number): void {
     const { taken } = reservation;
     for (let page = first; page < end; page++) {

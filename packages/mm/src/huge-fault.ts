@@ -14,7 +14,11 @@ import { folioAddNewAnonRmapPmd, folioMoveAnonRmap } from './rmap.js';
 import { folioAddLruVma } from './swap.js';
 import { VM_HUGEPAGE, VM_NOHUGEPAGE, VM_SPECIAL, type Vma } from './vma.js';
 
-/** Whether a huge page may be mapped at `vpn`. @kernel mm/huge_memory.c __thp_vma_allowable_orders */
+/**
+ * Whether a huge page may be mapped at `vpn`.
+ * @kernel mm/huge_memory.c __thp_vma_allowable_orders (without: sizes other than 2 MiB, shmem and files, DAX,
+ * temporary stacks)
+ */
 export function thpVmaAllowable(vma: Vma, vpn: number): boolean {
   const { thp } = vma.mm.system.config;
   if (thp === 'never' || (thp === 'madvise' && (vma.flags & VM_HUGEPAGE) === 0)) return false;
@@ -30,7 +34,9 @@ export function thpVmaEligible(vma: Vma): boolean {
 
 /**
  * First access to a range of 2 MiB: the huge zero page for a read, a huge page for a write, if the VMA wants them.
- * `VM_FAULT_FALLBACK`: go on with small pages. @kernel mm/huge_memory.c do_huge_pmd_anonymous_page
+ * `VM_FAULT_FALLBACK`: go on with small pages.
+ * @kernel mm/huge_memory.c do_huge_pmd_anonymous_page (without: memory control groups, userfaultfd,
+ * khugepaged, the page table laid by, defragmentation settings)
  */
 export function* createHugePmd(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {
   if (!thpVmaAllowable(vma, vpn)) return VM_FAULT_FALLBACK;
@@ -57,7 +63,10 @@ export function* createHugePmd(vma: Vma, vpn: number, pmd: number, flags: number
   return 0;
 }
 
-/** A fault on a huge entry. `VM_FAULT_FALLBACK`: it was split, go on with small pages. @kernel mm/memory.c wp_huge_pmd */
+/**
+ * A fault on a huge entry. `VM_FAULT_FALLBACK`: it was split, go on with small pages.
+ * @kernel mm/memory.c wp_huge_pmd (without: userfaultfd's write protection, file and DAX mappings)
+ */
 export function* doHugePmdFault(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {
   const { system } = vma.mm;
   const { lanes } = system.tables;
@@ -101,7 +110,11 @@ function* replaceHugeZeroPage(vma: Vma, vpn: number, pmd: number): Task<boolean>
   return true;
 }
 
-/** Whether a huge page is this mapping's own, or has become it. @kernel mm/huge_memory.c do_huge_pmd_wp_page */
+/**
+ * Whether a huge page is this mapping's own, or has become it.
+ * @kernel mm/huge_memory.c do_huge_pmd_wp_page (without: soft-dirty, freeing of swap, drains of the LRU
+ * batches; a page in the swap cache is split at once)
+ */
 function canReuseHugePage(vma: Vma, head: number): boolean {
   const { system } = vma.mm;
   const { map } = system;

@@ -37,7 +37,10 @@ import { VM_HUGETLB, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
 /** Pages that a PMD maps. */
 const NR = 512;
 
-/** Whether the PMD entry at lane `pmd` maps a huge page. @kernel arch/x86/include/asm/pgtable.h pmd_trans_huge */
+/**
+ * Whether the PMD entry at lane `pmd` maps a huge page.
+ * @kernel arch/x86/include/asm/pgtable.h pmd_trans_huge (without: DAX's devmap bit)
+ */
 export function pmdTransHuge(system: MemorySystem, pmd: number): boolean {
   return ((system.tables.lanes[pmd] ?? 0) & (PTE_PRESENT | PTE_HUGE)) === (PTE_PRESENT | PTE_HUGE);
 }
@@ -45,7 +48,7 @@ export function pmdTransHuge(system: MemorySystem, pmd: number): boolean {
 /**
  * Maps the huge page at `vpn` by PTEs, be it present, in device memory or under migration. The PMD's range is announced
  * as CLEAR whether or not a huge page is there.
- * @kernel mm/huge_memory.c __split_huge_pmd
+ * @kernel mm/huge_memory.c __split_huge_pmd (without: DAX)
  */
 export function* splitHugePmd(vma: Vma, vpn: number): Task {
   const { mm } = vma;
@@ -56,12 +59,19 @@ export function* splitHugePmd(vma: Vma, vpn: number): Task {
   notifyEnd(range);
 }
 
-/** {@link splitHugePmd} where the region has a PMD table at all. @kernel mm/huge_memory.c split_huge_pmd_address */
+/**
+ * {@link splitHugePmd} where the region has a PMD table at all.
+ * @kernel mm/huge_memory.c split_huge_pmd_address (without: freezing, which is an operation of its own here)
+ */
 export function* splitHugePmdAddress(vma: Vma, vpn: number): Task {
   if (findPmd(vma.mm, vpn) >= 0) yield* splitHugePmd(vma, vpn);
 }
 
-/** {@link splitHugePmd} for a caller that has announced it. @kernel mm/huge_memory.c __split_huge_pmd_locked */
+/**
+ * {@link splitHugePmd} for a caller that has announced it.
+ * @kernel mm/huge_memory.c __split_huge_pmd_locked (without: file pages and DAX, soft-dirty, userfaultfd, the
+ * page table laid by, freezing)
+ */
 export function splitHugePmdLocked(vma: Vma, pmd: number): void {
   const { system } = vma.mm;
   const { map, tables } = system;
@@ -95,7 +105,10 @@ function fillTable(lanes: Int32Array, table: number, flags: number, pfn: number,
   }
 }
 
-/** Unmaps a whole huge page; those of hugetlb count as no resident memory. @kernel mm/huge_memory.c zap_huge_pmd */
+/**
+ * Unmaps a whole huge page; those of hugetlb count as no resident memory.
+ * @kernel mm/huge_memory.c zap_huge_pmd (without: file pages and DAX, the page table laid by)
+ */
 export function zapHugePmd(tlb: MmuGather, vma: Vma, pmd: number): void {
   const { mm } = vma;
   const { lanes } = mm.system.tables;
@@ -113,7 +126,10 @@ export function zapHugePmd(tlb: MmuGather, vma: Vma, pmd: number): void {
   tlb.removePage(head);
 }
 
-/** Gives a huge entry the VMA's protection. @kernel mm/huge_memory.c change_huge_pmd */
+/**
+ * Gives a huge entry the VMA's protection.
+ * @kernel mm/huge_memory.c change_huge_pmd (without: NUMA hints, soft-dirty, userfaultfd's write protection)
+ */
 export function changeHugePmd(vma: Vma, pmd: number): void {
   const { system } = vma.mm;
   const { map, tables } = system;
@@ -128,7 +144,8 @@ export function changeHugePmd(vma: Vma, pmd: number): void {
 
 /**
  * fork's copy of a huge entry: read-only in both. A pinned one is split in the parent instead, and copied page by page.
- * @returns 0 or `-ENOMEM`. @kernel mm/huge_memory.c copy_huge_pmd
+ * @returns 0 or `-ENOMEM`.
+ * @kernel mm/huge_memory.c copy_huge_pmd (without: DAX, userfaultfd, the page table laid by)
  */
 export function* copyHugePmd(dst: Vma, src: Vma, pmd: number, vpn: number): Task<number> {
   const { system } = src.mm;
@@ -197,7 +214,11 @@ function mappingsIn(mm: MmStruct, folio: number): number {
   return count;
 }
 
-/** Whether more than one process probably maps a folio. @kernel include/linux/mm.h folio_likely_mapped_shared */
+/**
+ * Whether more than one process probably maps a folio.
+ * @kernel include/linux/mm.h folio_likely_mapped_shared (without: small and hugetlb folios, which have an
+ * exact count)
+ */
 function folioLikelyMappedShared(system: MemorySystem, folio: number): boolean {
   const mapcount = folioMapcount(system, folio);
   if (mapcount <= 1) return false;

@@ -21,7 +21,9 @@ export function pmdIsNonPresent(system: MemorySystem, pmd: number): boolean {
 
 /**
  * Fills a page table with what the entry at lane `pmd` stands for: 512 private entries, with a reference and a mapping
- * each; or 512 migration entries, which have neither. @kernel mm/huge_memory.c __split_huge_pmd_locked
+ * each; or 512 migration entries, which have neither.
+ * @kernel mm/huge_memory.c __split_huge_pmd_locked (without: soft-dirty and userfaultfd of entries that are
+ * not present)
  */
 export function splitNonPresentHugePmd(vma: Vma, pmd: number, table: number): void {
   const { system } = vma.mm;
@@ -40,7 +42,10 @@ export function splitNonPresentHugePmd(vma: Vma, pmd: number, table: number): vo
   folioRemoveRmapPmd(head, vma);
 }
 
-/** Removes the entry at lane `pmd`; a private folio is let go of at once. @kernel mm/huge_memory.c zap_huge_pmd */
+/**
+ * Removes the entry at lane `pmd`; a private folio is let go of at once.
+ * @kernel mm/huge_memory.c zap_huge_pmd (without: file pages and DAX, the page table laid by)
+ */
 export function zapNonPresentHugePmd(vma: Vma, pmd: number): void {
   const { mm } = vma;
   const { lanes } = mm.system.tables;

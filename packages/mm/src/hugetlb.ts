@@ -54,7 +54,11 @@ export class HugetlbVmOps implements VmOperations {
     return new HugetlbVmOps(undefined, true);
   }
 
-  /** For a mapping of `pages` pages, promised unless `noreserve`; `-ENOMEM` when the pool cannot. @kernel fs/hugetlbfs/inode.c hugetlbfs_file_mmap */
+  /**
+   * For a mapping of `pages` pages, promised unless `noreserve`; `-ENOMEM` when the pool cannot.
+   * @kernel fs/hugetlbfs/inode.c hugetlbfs_file_mmap (without: files, seals, NUMA policies, page sizes other
+   * than 2 MiB)
+   */
   static create(mm: MmStruct, pages: number, noreserve: boolean): HugetlbVmOps | number {
     if (noreserve) return new HugetlbVmOps(undefined);
     const reservation = mm.system.hugetlb.reserve(mm, pages / HPAGE_PMD_NR);
@@ -77,7 +81,10 @@ export class HugetlbVmOps implements VmOperations {
     vma.mm.system.hugetlb.unreserve(this.reservation, indexOf(vma, start), indexOf(vma, end));
   }
 
-  /** What was promised goes along. @kernel mm/hugetlb.c clear_vma_resv_huge_pages */
+  /**
+   * What was promised goes along.
+   * @kernel mm/hugetlb.c clear_vma_resv_huge_pages (without: reference counts of the reservation)
+   */
   moved(): HugetlbVmOps {
     return new HugetlbVmOps(undefined);
   }
@@ -93,7 +100,11 @@ export class HugetlbVmOps implements VmOperations {
     return this.reservation?.owner === vma.mm;
   }
 
-  /** A zeroed huge page for the mapping's page at `vpn`, or {@link NO_PFN}. @kernel mm/hugetlb.c alloc_hugetlb_folio */
+  /**
+   * A zeroed huge page for the mapping's page at `vpn`, or {@link NO_PFN}.
+   * @kernel mm/hugetlb.c alloc_hugetlb_folio (without: NUMA nodes, control groups, subpools, surplus pages,
+   * shared mappings)
+   */
   alloc(vma: Vma, vpn: number): number {
     const { system } = vma.mm;
     if (system.kernel.shouldFail('alloc_huge_page')) return NO_PFN;
@@ -118,7 +129,11 @@ function opsOf(vma: Vma): HugetlbVmOps | undefined {
   return vma.ops instanceof HugetlbVmOps ? vma.ops : undefined;
 }
 
-/** A CPU access to memory of huge pages. @returns 0 or `VM_FAULT_*`. @kernel mm/hugetlb.c hugetlb_fault */
+/**
+ * A CPU access to memory of huge pages. @returns 0 or `VM_FAULT_*`.
+ * @kernel mm/hugetlb.c hugetlb_fault (without: shared page tables, the table of fault mutexes, migration and
+ * poison entries, userfaultfd)
+ */
 export function* hugetlbFault(vma: Vma, vpn: number, flags: number): Task<number> {
   const { system, root } = vma.mm;
   const { lanes } = system.tables;
@@ -135,7 +150,11 @@ export function* hugetlbFault(vma: Vma, vpn: number, flags: number): Task<number
   return 0;
 }
 
-/** The first access; also a read gets a page of its own. @kernel mm/hugetlb.c hugetlb_no_page */
+/**
+ * The first access; also a read gets a page of its own.
+ * @kernel mm/hugetlb.c hugetlb_no_page (without: shared mappings and their page cache, userfaultfd, poisoned
+ * pages)
+ */
 function* hugetlbNoPage(vma: Vma, start: number, pmd: number, flags: number): Task<number> {
   const { system } = vma.mm;
   const { lanes } = system.tables;
@@ -150,7 +169,10 @@ function* hugetlbNoPage(vma: Vma, start: number, pmd: number, flags: number): Ta
   return (flags & FAULT_FLAG_WRITE) === 0 ? 0 : yield* hugetlbWp(vma, start, pmd, flags);
 }
 
-/** A write to (or the pin of) a page that is mapped read-only: its own already, or to be copied. @kernel mm/hugetlb.c hugetlb_wp */
+/**
+ * A write to (or the pin of) a page that is mapped read-only: its own already, or to be copied.
+ * @kernel mm/hugetlb.c hugetlb_wp (without: shared mappings, userfaultfd)
+ */
 function* hugetlbWp(vma: Vma, start: number, pmd: number, flags: number): Task<number> {
   const { system } = vma.mm;
   const { map, tables } = system;
@@ -196,7 +218,10 @@ function* replaceHugePage(vma: Vma, start: number, old: number, fresh: number, w
   folioPut(system, same ? old : fresh);
 }
 
-/** With the pool empty, who made the mapping takes the page from the others: their next access is SIGBUS. @kernel mm/hugetlb.c unmap_ref_private */
+/**
+ * With the pool empty, who made the mapping takes the page from the others: their next access is SIGBUS.
+ * @kernel mm/hugetlb.c unmap_ref_private (without: VMAs of the file that do not map the page)
+ */
 function* unmapRefPrivate(vma: Vma, head: number): Task {
   yield* rmapWalk(vma.mm.system, head, function* (other, start): Task<boolean> {
     const pmd = findPmd(other.mm, start);
@@ -209,7 +234,7 @@ function* unmapRefPrivate(vma: Vma, head: number): Task {
   });
 }
 
-/** @kernel mm/hugetlb.c unmap_hugepage_range */
+/** @kernel mm/hugetlb.c unmap_hugepage_range (without: shared page tables) */
 function* unmapHugepageRange(vma: Vma, start: number): Task {
   const { mm } = vma;
   const end = start + HPAGE_PMD_NR;
@@ -220,7 +245,12 @@ function* unmapHugepageRange(vma: Vma, start: number): Task {
   tlb.finish();
 }
 
-/** fork's copy: read-only in both, announced as CLEAR; a pinned page is copied at once. @returns 0 or `-ENOMEM`. @kernel mm/hugetlb.c copy_hugetlb_page_range */
+/**
+ * fork's copy: read-only in both, announced as CLEAR; a pinned page is copied at once. @returns 0 or
+ * `-ENOMEM`.
+ * @kernel mm/hugetlb.c copy_hugetlb_page_range (without: shared mappings and page tables, migration, poison
+ * and userfaultfd's entries)
+ */
 export function* copyHugetlbPageRange(dst: Vma, src: Vma): Task<number> {
   const { mm, start, end } = src;
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
@@ -259,7 +289,11 @@ function copyHugePage(dst: Vma, src: Vma, at: number): number {
   return 0;
 }
 
-/** Gives huge pages the VMA's protection; a write finds out later whose the page is. @kernel mm/hugetlb.c hugetlb_change_protection */
+/**
+ * Gives huge pages the VMA's protection; a write finds out later whose the page is.
+ * @kernel mm/hugetlb.c hugetlb_change_protection (without: shared page tables, migration and poison entries,
+ * userfaultfd)
+ */
 export function* hugetlbChangeProtection(vma: Vma, start: number, end: number): Task {
   const { mm } = vma;
   const { system } = mm;

@@ -43,7 +43,9 @@ const NR = HPAGE_PMD_NR;
 /**
  * Makes huge pages of the small ones in [start, end) (MADV_COLLAPSE). The caller holds mmap_lock for reading, which is
  * dropped meanwhile. @returns 0 when every whole 2 MiB is a huge page now; `-EINVAL` (before 7.3 also for a range that ends before
- * its first whole 2 MiB begins), `-EAGAIN` (a page is in use) or `-ENOMEM`. @kernel mm/khugepaged.c madvise_collapse
+ * its first whole 2 MiB begins), `-EAGAIN` (a page is in use) or `-ENOMEM`.
+ * @kernel mm/khugepaged.c madvise_collapse (without: shmem and files, memory control groups, drains of other
+ * CPUs' batches)
  */
 export function* madviseCollapse(vma: Vma, start: number, end: number): Task<number> {
   const { mm } = vma;
@@ -67,7 +69,9 @@ export function* madviseCollapse(vma: Vma, start: number, end: number): Task<num
 
 /**
  * Looks whether the 2 MiB at `start` can become a huge page, before what is swapped out or with a device is brought back, and
- * makes them one. @kernel mm/khugepaged.c hpage_collapse_scan_pmd
+ * makes them one.
+ * @kernel mm/khugepaged.c hpage_collapse_scan_pmd (without: the daemon's limits and its NUMA node,
+ * userfaultfd)
  */
 function* collapseScanPmd(mm: MmStruct, start: number): Task<number> {
   const { system } = mm;
@@ -86,7 +90,11 @@ function* collapseScanPmd(mm: MmStruct, start: number): Task<number> {
   return ret;
 }
 
-/** Brings swapped pages, and pages that devices have, back first; false when one cannot come. @kernel mm/khugepaged.c __collapse_huge_page_swapin */
+/**
+ * Brings swapped pages, and pages that devices have, back first; false when one cannot come.
+ * @kernel mm/khugepaged.c __collapse_huge_page_swapin (without: the daemon's limits, mmap_lock that a fault
+ * has dropped)
+ */
 function* collapseSwapin(mm: MmStruct, start: number): Task<boolean> {
   const { tables } = mm.system;
   let swappedIn = false;
@@ -106,7 +114,9 @@ function* collapseSwapin(mm: MmStruct, start: number): Task<boolean> {
 
 /**
  * Replaces the page table of the 2 MiB at `start` by one huge page, announced as CLEAR. The caller holds mmap_lock for
- * writing. @returns 0 or a negative errno: nothing has changed then. @kernel mm/khugepaged.c collapse_huge_page
+ * writing. @returns 0 or a negative errno: nothing has changed then.
+ * @kernel mm/khugepaged.c collapse_huge_page (without: memory control groups, the test of the VMA before the
+ * allocation, fast GUP)
  */
 export function* collapseHugePage(mm: MmStruct, start: number): Task<number> {
   const { system } = mm;
@@ -137,7 +147,8 @@ export function* collapseHugePage(mm: MmStruct, start: number): Task<number> {
 /**
  * Whether all that the table maps can be copied: anonymous pages that only mappings hold, before 6.18 one of them writable. What
  * is not present is passed over where it is going to be brought in (`swapin`). @returns 0, `-EINVAL` or `-EAGAIN`.
- * @kernel mm/khugepaged.c __collapse_huge_page_isolate
+ * @kernel mm/khugepaged.c __collapse_huge_page_isolate (without: isolation and locks page by page, the
+ * daemon's limits, userfaultfd, KSM)
  */
 function collapsible(system: MemorySystem, table: number, swapin: boolean): number {
   const { map, tables } = system;
@@ -160,7 +171,7 @@ function collapsible(system: MemorySystem, table: number, swapin: boolean): numb
   return writable ? 0 : -EINVAL;
 }
 
-/** @kernel mm/khugepaged.c __collapse_huge_page_copy */
+/** @kernel mm/khugepaged.c __collapse_huge_page_copy (without: poisoned memory and the way back from it) */
 function copyAndFree(vma: Vma, table: number, head: number): void {
   const { mm } = vma;
   const { system } = mm;

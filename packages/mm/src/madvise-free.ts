@@ -13,7 +13,7 @@ import type { Vma } from './vma.js';
 
 /**
  * Lets reclaim drop the pages of [start, end): they stay readable until it does, and a write keeps a page.
- * @kernel mm/madvise.c madvise_free_single_vma
+ * @kernel mm/madvise.c madvise_free_single_vma (without: the TLB flush)
  */
 export function* madviseFree(vma: Vma, start: number, end: number): Task {
   const { mm } = vma;
@@ -30,7 +30,10 @@ export function* madviseFree(vma: Vma, start: number, end: number): Task {
   notifyEnd(range);
 }
 
-/** @kernel mm/madvise.c madvise_free_pte_range */
+/**
+ * @kernel mm/madvise.c madvise_free_pte_range (without: markers of userfaultfd and poison, folios between a
+ * page and 2 MiB, breaks to let others run)
+ */
 function* freePteRange(vma: Vma, first: number, count: number): Task {
   const { mm } = vma;
   const { system } = mm;

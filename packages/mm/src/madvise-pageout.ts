@@ -22,7 +22,7 @@ import type { Vma } from './vma.js';
 /**
  * Reclaims the pages of [start, end) at once (`pageout`), or makes them the next to be reclaimed. Only folios that nobody
  * else maps. A large folio of which only a part is meant is split first.
- * @kernel mm/madvise.c madvise_pageout
+ * @kernel mm/madvise.c madvise_pageout (without: the test whether the caller may write a file)
  */
 export function* madviseColdOrPageout(vma: Vma, start: number, end: number, pageout: boolean): Task {
   const { mm } = vma;
@@ -40,7 +40,11 @@ export function* madviseColdOrPageout(vma: Vma, start: number, end: number, page
   }
 }
 
-/** The huge page of a PMD entry, isolated, or deactivated; split where only a part of it is meant. @kernel mm/madvise.c madvise_cold_or_pageout_pte_range */
+/**
+ * The huge page of a PMD entry, isolated, or deactivated; split where only a part of it is meant.
+ * @kernel mm/madvise.c madvise_cold_or_pageout_pte_range (without: folios between a page and 2 MiB, idle
+ * marks, pending signals)
+ */
 function* hugeCandidate(vma: Vma, pmd: number, count: number, pageout: boolean, into: number[]): Task {
   const { system } = vma.mm;
   const { lanes } = system.tables;
@@ -50,7 +54,11 @@ function* hugeCandidate(vma: Vma, pmd: number, count: number, pageout: boolean, 
   else takeCandidate(system, pmd, folio, pageout, into);
 }
 
-/** The folios of one page table that qualify, isolated; or, without `pageout`, deactivated. @kernel mm/madvise.c madvise_cold_or_pageout_pte_range */
+/**
+ * The folios of one page table that qualify, isolated; or, without `pageout`, deactivated.
+ * @kernel mm/madvise.c madvise_cold_or_pageout_pte_range (without: folios between a page and 2 MiB, idle
+ * marks, pending signals)
+ */
 function* candidates(vma: Vma, first: number, count: number, pageout: boolean, into: number[]): Task {
   const { system } = vma.mm;
   const { map, tables } = system;

@@ -9,7 +9,9 @@ import { VM_IO, VM_PFNMAP } from './vma.js';
 /**
  * Faults in the pages [start, start + pages) as if read or written.
  * @returns 0; `-ENOMEM` for a hole or when memory is used up; `-EINVAL` where the VMA does not allow it; `-EFAULT` where an
- * access would raise a signal. @kernel mm/madvise.c madvise_populate
+ * access would raise a signal.
+ * @kernel mm/madvise.c madvise_populate (without: hardware poison as an errno of its own, retries with
+ * mmap_lock dropped)
  */
 export function* madvisePopulate(mm: MmStruct, start: number, pages: number, write: boolean): Task<number> {
   if (pages === 0) return 0;

@@ -42,7 +42,11 @@ export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
 export const MADV_COLLAPSE = 25;
 
-/** Advice that works on what is mapped, and needs mmap_lock only for reading. @kernel mm/madvise.c madvise_need_mmap_write */
+/**
+ * Advice that works on what is mapped, and needs mmap_lock only for reading.
+ * @kernel mm/madvise.c madvise_need_mmap_write (without: advice that the model does not have, such as
+ * MADV_DONTNEED_LOCKED)
+ */
 const READ_LOCKED: readonly number[] = [
   MADV_REMOVE,
   MADV_WILLNEED,
@@ -65,7 +69,9 @@ const WRITE_LOCKED: readonly number[] = [
 /**
  * Gives advice about the pages [start, start + pages).
  * @returns 0; `-EINVAL` for advice that is unknown or does not fit a VMA (VMAs before it are done); `-ENOMEM` when part of
- * the range is in no VMA (all VMAs are done). @kernel mm/madvise.c do_madvise
+ * the range is in no VMA (all VMAs are done).
+ * @kernel mm/madvise.c do_madvise (without: reading ahead, advice about dumps, KSM, VMA names and failing
+ * memory, tagged addresses)
  */
 export function* sysMadvise(mm: MmStruct, start: number, pages: number, advice: number): Task<number> {
   if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE)
@@ -86,7 +92,7 @@ export function* sysMadvise(mm: MmStruct, start: number, pages: number, advice: 
   return ret;
 }
 
-/** @kernel mm/madvise.c madvise_walk_vmas */
+/** @kernel mm/madvise.c madvise_walk_vmas (all) */
 function* madviseWalkVmas(tlb: MmuGather, start: number, end: number, advice: number): Task<number> {
   const { mm } = tlb;
   let unmapped = 0;
@@ -138,7 +144,10 @@ function* madviseVmaBehavior(
   }
 }
 
-/** Of huge pages that were set aside, whole ones are let go. @kernel mm/madvise.c madvise_dontneed_free_valid_vma */
+/**
+ * Of huge pages that were set aside, whole ones are let go.
+ * @kernel mm/madvise.c madvise_dontneed_free_valid_vma (without: userfaultfd, MADV_DONTNEED_LOCKED)
+ */
 function* madviseDontneed(tlb: MmuGather, vma: Vma, start: number, end: number): Task<number> {
   if ((vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
   const hugetlb = (vma.flags & VM_HUGETLB) !== 0;
@@ -149,7 +158,11 @@ function* madviseDontneed(tlb: MmuGather, vma: Vma, start: number, end: number):
   return 0;
 }
 
-/** Frees the file's pages behind a shared writable mapping. @kernel mm/madvise.c madvise_remove */
+/**
+ * Frees the file's pages behind a shared writable mapping.
+ * @kernel mm/madvise.c madvise_remove (without: userfaultfd, mmap_lock dropped meanwhile, errors of the file
+ * system)
+ */
 function* madviseRemove(vma: Vma, start: number, end: number): Task<number> {
   if ((vma.flags & VM_LOCKED) !== 0 || vma.file === null) return -EINVAL;
   if ((vma.flags & (VM_SHARED | VM_WRITE)) !== (VM_SHARED | VM_WRITE)) return -EINVAL;

@@ -157,7 +157,7 @@ export class MemMap {
     return ((this.flags[head] ?? 0) & PG_head) !== 0 ? head : pfn;
   }
 
-  /** Takes one reference on a folio. @kernel include/linux/mm.h folio_get */
+  /** Takes one reference on a folio. @kernel include/linux/mm.h folio_get (all) */
   get(pfn: number): void {
     // Taking and dropping references commute: whoever looks at the number reports a write.
     this.kernel.sched.access(this.objects + pfn, false);
@@ -193,7 +193,7 @@ export class MemMap {
     this.mapcount[pfn] = before + 1;
   }
 
-  /** Locks a folio if it is free. @kernel include/linux/pagemap.h folio_trylock */
+  /** Locks a folio if it is free. @kernel include/linux/pagemap.h folio_trylock (all) */
   tryLock(pfn: number): boolean {
     const { sched } = this.kernel;
     if (sched.exploring && this.refcount[pfn] === 0)
@@ -206,7 +206,10 @@ export class MemMap {
     return true;
   }
 
-  /** Unlocks a folio and wakes who waits for it. @kernel mm/filemap.c folio_unlock */
+  /**
+   * Unlocks a folio and wakes who waits for it.
+   * @kernel mm/filemap.c folio_unlock (without: the order in which waiters are woken)
+   */
   unlock(pfn: number): void {
     const { sched } = this.kernel;
     const flags = this.flags[pfn] ?? 0;

@@ -111,7 +111,9 @@ export class MemorySystem {
   readonly swap: SwapDevice;
   /**
    * Moves a coherent device page, on which the caller has a reference, to system memory; 0 or a negative errno. Set by who
-   * provides device memory. @kernel mm/migrate_device.c migrate_device_coherent_folio
+   * provides device memory.
+   * @kernel mm/migrate_device.c migrate_device_coherent_folio (without: the work, which the provider of
+   * device memory puts in)
    */
   migrateDeviceCoherentFolio: ((folio: number) => Task<number>) | undefined = undefined;
   /** First of the ids under which page-table entries, folios' state and pages' contents are observed. */

@@ -21,7 +21,8 @@ export function pagePgmap(system: MemorySystem, pfn: number): DevPagemap {
 /**
  * A device page without references goes back to its owner. Its swapbacked, dirty, referenced and active flags stay:
  * nothing clears them until the frame's chunk is made anew.
- * @kernel mm/memremap.c free_zone_device_folio
+ * @kernel mm/memremap.c free_zone_device_folio (without: memory control groups, DAX, generic and P2PDMA
+ * pages)
  */
 export function freeZoneDeviceFolio(system: MemorySystem, pfn: number): void {
   const { map } = system;

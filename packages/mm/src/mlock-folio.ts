@@ -16,34 +16,40 @@ const MUNLOCK = 0;
 const MLOCK_LRU = 1;
 const MLOCK_NEW = 2;
 
-/** A folio gets a mapping in `vma`. @kernel mm/internal.h mlock_vma_folio */
+/** A folio gets a mapping in `vma`. @kernel mm/internal.h mlock_vma_folio (all) */
 export function mlockVmaFolio(vma: Vma, folio: number): void {
   if ((vma.flags & (VM_LOCKED | VM_SPECIAL)) === VM_LOCKED) mlockFolio(vma.mm.system, folio);
 }
 
-/** A folio loses a mapping in `vma`. @kernel mm/internal.h munlock_vma_folio */
+/** A folio loses a mapping in `vma`. @kernel mm/internal.h munlock_vma_folio (all) */
 export function munlockVmaFolio(vma: Vma, folio: number): void {
   if ((vma.flags & VM_LOCKED) !== 0) munlockFolio(vma.mm.system, folio);
 }
 
-/** Mlocks a folio that is on the LRU or on its way there. @kernel mm/mlock.c mlock_folio */
+/**
+ * Mlocks a folio that is on the LRU or on its way there.
+ * @kernel mm/mlock.c mlock_folio (without: a batch for each CPU)
+ */
 export function mlockFolio(system: MemorySystem, folio: number): void {
   system.map.set(folio, PG_mlocked);
   push(system, folio, MLOCK_LRU);
 }
 
-/** Mlocks a folio that was just made, in place of adding it to the LRU. @kernel mm/mlock.c mlock_new_folio */
+/**
+ * Mlocks a folio that was just made, in place of adding it to the LRU.
+ * @kernel mm/mlock.c mlock_new_folio (without: a batch for each CPU)
+ */
 export function mlockNewFolio(system: MemorySystem, folio: number): void {
   system.map.set(folio, PG_mlocked);
   push(system, folio, MLOCK_NEW);
 }
 
-/** @kernel mm/mlock.c munlock_folio */
+/** @kernel mm/mlock.c munlock_folio (without: a batch for each CPU) */
 export function munlockFolio(system: MemorySystem, folio: number): void {
   push(system, folio, MUNLOCK);
 }
 
-/** Carries out what waits. @kernel mm/mlock.c mlock_drain_local */
+/** Carries out what waits. @kernel mm/mlock.c mlock_drain_local (without: a batch for each CPU) */
 export function mlockDrainLocal(system: MemorySystem): void {
   for (const entry of takeAll(system.lru.mlock)) {
     const folio = entry >>> 2;
@@ -65,7 +71,7 @@ function push(system: MemorySystem, folio: number, kind: number): void {
   if (lru.mlock.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) mlockDrainLocal(system);
 }
 
-/** @kernel mm/mlock.c __mlock_folio */
+/** @kernel mm/mlock.c __mlock_folio (without: the LRU lists themselves) */
 function mlockOnLru(system: MemorySystem, folio: number): void {
   const { map } = system;
   const flags = map.flags[folio] ?? 0;
@@ -82,7 +88,7 @@ function mlockOnLru(system: MemorySystem, folio: number): void {
   map.mlockCount[folio] = 1;
 }
 
-/** @kernel mm/mlock.c __mlock_new_folio */
+/** @kernel mm/mlock.c __mlock_new_folio (without: the LRU lists themselves) */
 function mlockNew(system: MemorySystem, folio: number): void {
   const { map } = system;
   const flags = map.flags[folio] ?? 0;
@@ -92,7 +98,7 @@ function mlockNew(system: MemorySystem, folio: number): void {
   map.mlockCount[folio] = mlocked ? 1 : 0;
 }
 
-/** @kernel mm/mlock.c __munlock_folio */
+/** @kernel mm/mlock.c __munlock_folio (without: the LRU lists themselves) */
 function munlock(system: MemorySystem, folio: number): void {
   const { map } = system;
   const flags = map.flags[folio] ?? 0;

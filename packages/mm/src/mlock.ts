@@ -24,7 +24,8 @@ import {
 /**
  * Locks the pages [start, start + pages) into memory and faults them in.
  * @returns 0; `-ENOMEM` where a page is in no VMA (VMAs before it are locked, nothing is faulted in) or cannot be
- * accessed; `-EAGAIN` when memory is used up. @kernel mm/mlock.c do_mlock
+ * accessed; `-EAGAIN` when memory is used up.
+ * @kernel mm/mlock.c do_mlock (without: RLIMIT_MEMLOCK, MLOCK_ONFAULT, killable waits)
  */
 export function* sysMlock(mm: MmStruct, start: number, pages: number): Task<number> {
   const ret = yield* applyVmaLockFlags(mm, start, pages, VM_LOCKED);
@@ -34,12 +35,15 @@ export function* sysMlock(mm: MmStruct, start: number, pages: number): Task<numb
   return populated === -ENOMEM ? -EAGAIN : populated;
 }
 
-/** Unlocks the pages [start, start + pages). @returns 0, or `-ENOMEM` for a hole. @kernel mm/mlock.c munlock */
+/**
+ * Unlocks the pages [start, start + pages). @returns 0, or `-ENOMEM` for a hole.
+ * @kernel mm/mlock.c munlock (without: tagged addresses, killable waits)
+ */
 export function* sysMunlock(mm: MmStruct, start: number, pages: number): Task<number> {
   return yield* applyVmaLockFlags(mm, start, pages, 0);
 }
 
-/** @kernel mm/mlock.c apply_vma_lock_flags */
+/** @kernel mm/mlock.c apply_vma_lock_flags (all) */
 function* applyVmaLockFlags(mm: MmStruct, start: number, pages: number, locked: number): Task<number> {
   if (pages === 0) return 0;
   if (wraps(start, pages)) return -EINVAL;
@@ -61,7 +65,7 @@ function* lockRange(mm: MmStruct, start: number, end: number, locked: number): T
   return -ENOMEM;
 }
 
-/** @kernel mm/mlock.c mlock_fixup */
+/** @kernel mm/mlock.c mlock_fixup (without: MLOCK_ONFAULT, DAX, secret memory, the gate VMA) */
 function* mlockFixup(vma: Vma, start: number, end: number, locked: number): Task<Vma | number> {
   const old = vma.flags;
   const flags = (old & ~VM_LOCKED) | locked;
@@ -73,7 +77,9 @@ function* mlockFixup(vma: Vma, start: number, end: number, locked: number): Task
   return part;
 }
 
-/** @kernel mm/mlock.c mlock_vma_pages_range */
+/**
+ * @kernel mm/mlock.c mlock_vma_pages_range (without: the mark that keeps other faults from locking meanwhile)
+ */
 function mlockVmaPagesRange(vma: Vma, start: number, end: number, flags: number): void {
   const { mm } = vma;
   const { system } = mm;
@@ -95,7 +101,7 @@ function mlockHugePmd(vma: Vma, head: number, count: number): void {
   else if (count === 512) mlockFolio(vma.mm.system, head);
 }
 
-/** @kernel mm/mlock.c mlock_pte_range */
+/** @kernel mm/mlock.c mlock_pte_range (without: folios between a page and 2 MiB) */
 function mlockPteRange(vma: Vma, first: number, count: number): void {
   const { system } = vma.mm;
   const { map, tables } = system;
@@ -127,7 +133,8 @@ function wholeFolioMapped(lanes: Int32Array, entry: number, folio: number, end: 
 
 /**
  * Faults in what VMAs have in [start, end). @returns 0, or the error of the first VMA that could not be; with
- * `ignoreErrors` the VMAs behind it are faulted in all the same. @kernel mm/gup.c __mm_populate
+ * `ignoreErrors` the VMAs behind it are faulted in all the same.
+ * @kernel mm/gup.c __mm_populate (without: retries with mmap_lock dropped)
  */
 export function* mmPopulate(mm: MmStruct, start: number, end: number, ignoreErrors: boolean): Task<number> {
   if (!mm.mmapLock.tryReadFast()) yield* mm.mmapLock.read();
@@ -148,7 +155,7 @@ export function* mmPopulate(mm: MmStruct, start: number, end: number, ignoreErro
 
 /**
  * Faults in a part of one VMA; private writable memory as if written to. @returns pages, or a negative errno.
- * @kernel mm/gup.c populate_vma_page_range
+ * @kernel mm/gup.c populate_vma_page_range (without: MLOCK_ONFAULT, retries with mmap_lock dropped)
  */
 export function* populateVmaPageRange(vma: Vma, start: number, end: number): Task<number> {
   let flags = FOLL_TOUCH;

@@ -4,7 +4,8 @@ import { MmStruct } from './mm-struct.js';
 
 /**
  * A new, empty address space with one user. @returns null when page tables are used up (or `alloc_mm` is made to fail).
- * @kernel kernel/fork.c mm_alloc
+ * @kernel kernel/fork.c mm_alloc (without: all that is not memory: limits, CPU masks, the context of the
+ * architecture)
  */
 export function mmAlloc(system: MemorySystem): MmStruct | null {
   if (system.kernel.shouldFail('alloc_mm')) return null;

@@ -75,7 +75,11 @@ export class MmStruct implements NotifierMm {
     this.mmapLock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'mmap_lock');
   }
 
-  /** Drops a reference to the structure; with the last one it goes. @kernel include/linux/sched/mm.h mmdrop */
+  /**
+   * Drops a reference to the structure; with the last one it goes.
+   * @kernel include/linux/sched/mm.h mmdrop (without: CPUs that still have it loaded, the context of the
+   * architecture)
+   */
   drop(): void {
     this.count--;
     if (this.count > 0) return;

@@ -55,7 +55,11 @@ export interface MapSource {
   readonly align?: number;
 }
 
-/** The VM_READ, VM_WRITE and VM_EXEC that `prot` asks for. @kernel include/linux/mman.h calc_vm_prot_bits */
+/**
+ * The VM_READ, VM_WRITE and VM_EXEC that `prot` asks for.
+ * @kernel include/linux/mman.h calc_vm_prot_bits (without: protection keys and other bits of the
+ * architecture)
+ */
 export function calcVmProtBits(prot: number): number {
   return prot & (VM_READ | VM_WRITE | VM_EXEC);
 }
@@ -63,7 +67,8 @@ export function calcVmProtBits(prot: number): number {
 /**
  * Maps `pages` pages at page `addr` (a hint unless `MAP_FIXED` or `MAP_FIXED_NOREPLACE`).
  * @returns the first page's number, or `-EINVAL` (nothing to map, neither shared nor private), `-ENOMEM` (no room, or beyond
- * the address space), `-EEXIST` (`MAP_FIXED_NOREPLACE` over a mapping). @kernel mm/util.c vm_mmap_pgoff
+ * the address space), `-EEXIST` (`MAP_FIXED_NOREPLACE` over a mapping).
+ * @kernel mm/util.c vm_mmap_pgoff (without: security hooks, userfaultfd, killable waits)
  */
 export function* sysMmap(
   mm: MmStruct,
@@ -80,7 +85,11 @@ export function* sysMmap(
   return ret;
 }
 
-/** {@link sysMmap} for a caller that holds mmap_lock for writing. @kernel mm/mmap.c do_mmap */
+/**
+ * {@link sysMmap} for a caller that holds mmap_lock for writing.
+ * @kernel mm/mmap.c do_mmap (without: limits, personality, protection keys, seals and modes of files, growing
+ * mappings, droppable memory)
+ */
 export function* doMmap(
   mm: MmStruct,
   addr: number,
@@ -94,7 +103,11 @@ export function* doMmap(
   return yield* mmapAligned(mm, addr, pages, prot, flags, source);
 }
 
-/** A mapping of huge pages is whole ones, aligned to them. @kernel mm/mmap.c ksys_mmap_pgoff (partly: private anonymous mappings) */
+/**
+ * A mapping of huge pages is whole ones, aligned to them.
+ * @kernel mm/mmap.c ksys_mmap_pgoff (without: shared and file mappings of huge pages, page sizes other than 2
+ * MiB)
+ */
 function* mmapHugetlb(mm: MmStruct, addr: number, wanted: number, prot: number, flags: number): Task<number> {
   const kind = flags & (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS);
   if (kind !== (MAP_PRIVATE | MAP_ANONYMOUS)) return -EINVAL;
@@ -134,12 +147,16 @@ function* mmapAligned(
   return yield* mmapRegion(mm, start, pages, vmFlags, source);
 }
 
-/** @kernel mm/mmap.c accountable_mapping */
+/** @kernel mm/mmap.c accountable_mapping (without: hugetlb files, overcommit modes) */
 function accountable(flags: number, vmFlags: number): boolean {
   return (flags & MAP_NORESERVE) === 0 && (vmFlags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
 }
 
-/** Where a mapping goes; a place that is chosen is a multiple of `align` pages. @kernel mm/mmap.c __get_unmapped_area */
+/**
+ * Where a mapping goes; a place that is chosen is a multiple of `align` pages.
+ * @kernel mm/mmap.c __get_unmapped_area (without: files and drivers that choose, alignment for transparent
+ * huge pages, mmap_min_addr, security hooks)
+ */
 export function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags: number, align = 1): number {
   if (pages > taskSize(mm)) return -ENOMEM;
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
@@ -154,7 +171,11 @@ export function getUnmappedArea(mm: MmStruct, addr: number, pages: number, flags
   return topDownGap(mm, pages, align);
 }
 
-/** The highest gap that is large enough. @kernel mm/mmap.c arch_get_unmapped_area_topdown */
+/**
+ * The highest gap that is large enough.
+ * @kernel mm/mmap.c arch_get_unmapped_area_topdown (without: stack guard gaps, the search upwards, addresses
+ * above 47 bits, randomisation)
+ */
 function topDownGap(mm: MmStruct, pages: number, align: number): number {
   const LOWEST = 16;
   const below = (end: number): number => end - pages - ((end - pages) % align);
@@ -169,7 +190,11 @@ function topDownGap(mm: MmStruct, pages: number, align: number): number {
   return start >= LOWEST ? start : -ENOMEM;
 }
 
-/** Makes the VMA, or lets a neighbour grow over the range. @kernel mm/mmap.c mmap_region */
+/**
+ * Makes the VMA, or lets a neighbour grow over the range.
+ * @kernel mm/mmap.c mmap_region (without: commit limits, the limit of VMAs, a file's own mmap function,
+ * soft-dirty, uprobes, khugepaged)
+ */
 function* mmapRegion(
   mm: MmStruct,
   start: number,

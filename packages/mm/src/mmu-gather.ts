@@ -24,18 +24,25 @@ export class MmuGather {
     this.reclaimsTables = reclaimsTables;
   }
 
-  /** Takes over the reference that a mapping of `pfn` had. @kernel include/asm-generic/tlb.h __tlb_remove_page */
+  /**
+   * Takes over the reference that a mapping of `pfn` had.
+   * @kernel include/asm-generic/tlb.h __tlb_remove_page (without: delayed rmap, lengths of large folios,
+   * batches a page long)
+   */
   removePage(pfn: number): void {
     this.pages.push(pfn);
     if (this.pages.length === MAX_GATHER_PAGES) this.flush();
   }
 
-  /** Frees what was gathered. @kernel mm/mmu_gather.c tlb_finish_mmu */
+  /**
+   * Frees what was gathered.
+   * @kernel mm/mmu_gather.c tlb_finish_mmu (without: the TLB flush, other gathers of the same mm)
+   */
   finish(): void {
     if (this.pages.length > 0) this.flush();
   }
 
-  /** @kernel mm/swap_state.c free_pages_and_swap_cache */
+  /** @kernel mm/swap_state.c free_pages_and_swap_cache (without: lengths of large folios) */
   private flush(): void {
     const { system } = this.mm;
     const { pages } = this;

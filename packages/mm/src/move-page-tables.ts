@@ -9,7 +9,9 @@ import { VM_HUGETLB, type Vma } from './vma.js';
 /**
  * Moves the entries of `pages` pages at `from` to `to`, as they are; the old range is announced as UNMAP, of huge pages that
  * were set aside as CLEAR. rmap finds them at the new place since the new VMA is in the old one's trees.
- * @returns false when page tables are used up: a part has been moved then. @kernel mm/mremap.c move_page_tables, mm/hugetlb.c move_hugetlb_page_tables
+ * @returns false when page tables are used up: a part has been moved then.
+ * @kernel mm/mremap.c move_page_tables (without: huge PUDs, tables that are moved whole, breaks to let
+ * others run), mm/hugetlb.c move_hugetlb_page_tables
  */
 export function* movePageTables(
   vma: Vma,
@@ -56,7 +58,7 @@ function* moveExtent(vma: Vma, at: number, newVma: Vma, there: number, extent: n
   return true;
 }
 
-/** @kernel mm/mremap.c move_ptes */
+/** @kernel mm/mremap.c move_ptes (without: rmap locks, TLB flushes, soft-dirty, userfaultfd) */
 function moveEntry(vma: Vma, from: number, to: number): void {
   const { system } = vma.mm;
   const { lanes } = system.tables;

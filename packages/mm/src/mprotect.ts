@@ -32,7 +32,9 @@ const ACCESS = VM_READ | VM_WRITE | VM_EXEC;
 /**
  * Sets the protection of the pages [start, start + pages).
  * @returns 0; `-EINVAL` for unknown bits; `-ENOMEM` where a page is in no VMA: what lies before it has been changed;
- * `-EACCES` where a driver's mapping refuses. @kernel mm/mprotect.c do_mprotect_pkey
+ * `-EACCES` where a driver's mapping refuses.
+ * @kernel mm/mprotect.c do_mprotect_pkey (without: protection keys, growing mappings, personality,
+ * VM_MAYWRITE and its kin, security hooks)
  */
 export function* sysMprotect(mm: MmStruct, start: number, pages: number, prot: number): Task<number> {
   if (pages === 0) return 0;
@@ -58,7 +60,10 @@ function* mprotectRange(mm: MmStruct, start: number, end: number, prot: number):
   return -ENOMEM;
 }
 
-/** Changes one part of a VMA. @returns the VMA that it is in now. @kernel mm/mprotect.c mprotect_fixup */
+/**
+ * Changes one part of a VMA. @returns the VMA that it is in now.
+ * @kernel mm/mprotect.c mprotect_fixup (without: sealed mappings, commit limits, PFN permissions, soft-dirty)
+ */
 function* mprotectFixup(vma: Vma, start: number, end: number, wanted: number): Task<Vma | number> {
   const old = vma.flags;
   if (wanted === old) return vma;
@@ -77,7 +82,8 @@ function* mprotectFixup(vma: Vma, start: number, end: number, wanted: number): T
 
 /**
  * Gives the entries of [start, end) the VMA's protection, announced once as PROTECTION_VMA from the first populated PUD
- * on. @kernel mm/mprotect.c change_protection
+ * on.
+ * @kernel mm/mprotect.c change_protection (without: NUMA hints, userfaultfd's write protection, huge PUDs)
  */
 function* changeProtection(vma: Vma, start: number, end: number): Task {
   if ((vma.flags & VM_HUGETLB) !== 0) {
@@ -107,7 +113,7 @@ function* changeProtection(vma: Vma, start: number, end: number): Task {
   notifyEnd(range);
 }
 
-/** @kernel mm/mprotect.c change_pte_range */
+/** @kernel mm/mprotect.c change_pte_range (without: NUMA hints, userfaultfd, soft-dirty, markers) */
 function changePteRange(vma: Vma, first: number, count: number): void {
   const { system } = vma.mm;
   const { lanes } = system.tables;

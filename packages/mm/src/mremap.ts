@@ -27,7 +27,8 @@ interface Move {
 /**
  * Moves and resizes a mapping. @returns its new first page, or a negative errno: `-EFAULT` (no VMA, or the range leaves it),
  * `-EINVAL` (bad flags, overlap, nothing wanted), `-ENOMEM` (no room). With `MREMAP_FIXED` the target is unmapped even
- * if the move then fails. @kernel mm/mremap.c mremap
+ * if the move then fails.
+ * @kernel mm/mremap.c mremap (without: userfaultfd, sealed mappings, limits, tagged addresses)
  */
 export function* sysMremap(
   mm: MmStruct,
@@ -75,7 +76,10 @@ function* mremapLocked(mm: MmStruct, wanted: Move): Task<number> {
   return newAddr < 0 ? newAddr : yield* moveVma(vma, { ...move, newAddr });
 }
 
-/** Whole huge pages, which cannot become more. @kernel mm/mremap.c mremap (partly: of hugetlb) */
+/**
+ * Whole huge pages, which cannot become more.
+ * @kernel mm/mremap.c mremap (without: userfaultfd, sealed mappings, limits, tagged addresses)
+ */
 function hugetlbMove(move: Move): Move | number {
   const fixed = (move.flags & MREMAP_FIXED) !== 0;
   if (move.addr % HPAGE_PMD_NR !== 0 || (fixed && move.newAddr % HPAGE_PMD_NR !== 0)) return -EINVAL;
@@ -84,7 +88,7 @@ function hugetlbMove(move: Move): Move | number {
   return newPages > oldPages ? -EINVAL : { ...move, oldPages, newPages };
 }
 
-/** @kernel mm/mremap.c mremap_to */
+/** @kernel mm/mremap.c mremap_to (without: sealed mappings, the limit of VMAs, userfaultfd) */
 function* mremapTo(mm: MmStruct, move: Move): Task<number> {
   const { addr, newAddr, newPages, flags } = move;
   const fixed = (flags & MREMAP_FIXED) !== 0;
@@ -146,7 +150,11 @@ function overlaps({ addr, oldPages, newAddr, newPages }: Move): boolean {
   return addr + oldPages > newAddr && newAddr + newPages > addr;
 }
 
-/** The VMA, if it can be moved or resized so. @kernel mm/mremap.c vma_to_resize */
+/**
+ * The VMA, if it can be moved or resized so.
+ * @kernel mm/mremap.c vma_to_resize (without: limits of locked and of all memory, commit limits, sealed
+ * mappings)
+ */
 function vmaToResize(mm: MmStruct, { addr, oldPages, newPages, flags }: Move): Vma | number {
   const vma = vmaLookup(mm, addr);
   if (vma === undefined) return -EFAULT;
@@ -159,7 +167,10 @@ function vmaToResize(mm: MmStruct, { addr, oldPages, newPages, flags }: Move): V
   return newPages > taskSize(mm) ? -EAGAIN : vma;
 }
 
-/** Lets a VMA grow by `delta` pages, if nothing is behind it. @kernel mm/vma.c vma_merge_extend */
+/**
+ * Lets a VMA grow by `delta` pages, if nothing is behind it.
+ * @kernel mm/vma.c vma_merge_extend (without: commit limits, userfaultfd)
+ */
 function* expandInPlace(vma: Vma, delta: number): Task<boolean> {
   const { mm, end, flags, file, ops, anonVma } = vma;
   if ((vmaNext(vma)?.start ?? Infinity) < end + delta || end + delta > taskSize(mm)) return false;
@@ -178,7 +189,10 @@ function* expandInPlace(vma: Vma, delta: number): Task<boolean> {
   return true;
 }
 
-/** @kernel mm/mremap.c move_vma */
+/**
+ * @kernel mm/mremap.c move_vma (without: the limit of VMAs, commit limits, KSM, userfaultfd, drivers' own
+ * mremap function)
+ */
 function* moveVma(source: Vma, move: Move): Task<number> {
   const { mm } = source;
   const { addr, oldPages, newPages, newAddr, flags } = move;
@@ -221,7 +235,10 @@ function* unmapSource(vma: Vma, addr: number, pages: number, account: number): T
   if (upper !== undefined) upper.flags |= account;
 }
 
-/** The VMA for the new place: part of a neighbour if that fits, else a copy. @kernel mm/vma.c copy_vma */
+/**
+ * The VMA for the new place: part of a neighbour if that fits, else a copy.
+ * @kernel mm/vma.c copy_vma (without: NUMA policies, userfaultfd, allocations that fail)
+ */
 function* copyVma(source: Vma, start: number, pages: number, offset: number): Task<Vma> {
   const { mm, flags, file, ops, anonVma } = source;
   const pgoff = source.isAnonymous() && anonVma === null ? start : offset;

@@ -14,7 +14,8 @@ import { unmapPageRange } from './zap.js';
 
 /**
  * Unmaps the pages [start, start + pages). Holes are fine.
- * @returns 0 or `-EINVAL` (no pages, or beyond the address space). @kernel mm/mmap.c munmap
+ * @returns 0 or `-EINVAL` (no pages, or beyond the address space).
+ * @kernel mm/mmap.c munmap (without: userfaultfd, tagged addresses, killable waits)
  */
 export function* sysMunmap(mm: MmStruct, start: number, pages: number): Task<number> {
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
@@ -30,7 +31,10 @@ export function* sysMunmap(mm: MmStruct, start: number, pages: number): Task<num
   return 0;
 }
 
-/** {@link sysMunmap} for a caller that holds mmap_lock for writing. @kernel mm/vma.c do_vmi_munmap */
+/**
+ * {@link sysMunmap} for a caller that holds mmap_lock for writing.
+ * @kernel mm/vma.c do_vmi_munmap (without: sealed mappings, userfaultfd)
+ */
 export function* doMunmap(mm: MmStruct, start: number, pages: number): Task<number> {
   const detached = yield* detachVmas(mm, start, pages);
   if (typeof detached === 'number') return detached;
@@ -50,7 +54,7 @@ interface DetachedVmas {
 
 /**
  * Splits off and takes out of the set the VMAs in a range. @returns 0 when there are none, or a negative errno.
- * @kernel mm/vma.c vms_gather_munmap_vmas
+ * @kernel mm/vma.c vms_gather_munmap_vmas (without: sealed mappings, the limit of VMAs, userfaultfd)
  */
 function* detachVmas(mm: MmStruct, start: number, pages: number): Task<DetachedVmas | number> {
   if (badRange(mm, start, pages)) return -EINVAL;
@@ -74,7 +78,7 @@ function* detachVmas(mm: MmStruct, start: number, pages: number): Task<DetachedV
   return { mm, vmas, start, end, previous: mm.vmas[from - 1], next: mm.vmas[from] };
 }
 
-/** @kernel mm/vma.c vms_complete_munmap_vmas */
+/** @kernel mm/vma.c vms_complete_munmap_vmas (without: accounting by kind of mapping) */
 function* completeMunmap({ mm, vmas, start, end, previous, next }: DetachedVmas): Task {
   yield* unmapRegion(mm, vmas, start, end, previous, next);
   for (const vma of vmas) closeVma(vma);
@@ -82,7 +86,7 @@ function* completeMunmap({ mm, vmas, start, end, previous, next }: DetachedVmas)
 
 /**
  * Zaps VMAs that are out of the set already and frees their page tables. One UNMAP covers all of [start, end).
- * @kernel mm/vma.c vms_clear_ptes
+ * @kernel mm/vma.c vms_clear_ptes (without: hooks of the architecture)
  */
 function* unmapRegion(
   mm: MmStruct,
@@ -101,7 +105,10 @@ function* unmapRegion(
   tlb.finish();
 }
 
-/** Takes VMAs out of rmap and frees their page tables. @kernel mm/memory.c free_pgtables */
+/**
+ * Takes VMAs out of rmap and frees their page tables.
+ * @kernel mm/memory.c free_pgtables (without: runs of neighbouring VMAs)
+ */
 export function* freeVmaTables(mm: MmStruct, vmas: readonly Vma[], floor: number, ceiling: number): Task {
   for (const vma of vmas) yield* unlinkVma(vma);
   // A table that several of them share goes with the last one.
@@ -109,7 +116,10 @@ export function* freeVmaTables(mm: MmStruct, vmas: readonly Vma[], floor: number
     freePgtables(mm, vma.start, vma.end, floor, vmas[i + 1]?.start ?? ceiling);
 }
 
-/** What is left to do for a VMA without mappings. @kernel mm/vma.c remove_vma */
+/**
+ * What is left to do for a VMA without mappings.
+ * @kernel mm/vma.c remove_vma (without: NUMA policies, drops of the file that come later)
+ */
 export function closeVma(vma: Vma): void {
   if ((vma.flags & VM_LOCKED) !== 0) vma.mm.lockedVm -= vma.end - vma.start;
   vma.ops?.close?.(vma, vma.start, vma.end);

@@ -15,7 +15,7 @@ import type { MmStruct } from './mm-struct.js';
  * ```ts
  * const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, vpn + 1) : undefined;
  * ```
- * @kernel include/linux/mmu_notifier.h mmu_notifier_invalidate_range_start
+ * @kernel include/linux/mmu_notifier.h mmu_notifier_invalidate_range_start (without: lockdep's map)
  */
 export function* notifyStart(
   mm: MmStruct,
@@ -29,7 +29,11 @@ export function* notifyStart(
   return range;
 }
 
-/** Ends an invalidation. @kernel include/linux/mmu_notifier.h mmu_notifier_invalidate_range_end */
+/**
+ * Ends an invalidation.
+ * @kernel include/linux/mmu_notifier.h mmu_notifier_invalidate_range_end (without: lockdep's map, callers
+ * that may not sleep)
+ */
 export function notifyEnd(range: MmuNotifierRange | undefined): void {
   if (range !== undefined) mmuNotifierInvalidateRangeEnd(range);
 }

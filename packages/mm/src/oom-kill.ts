@@ -15,7 +15,9 @@ import { unmapPageRange } from './zap.js';
 /**
  * Takes the private memory of a process that is being killed, without waiting for anybody: subscribers that would have
  * to sleep are passed by, with the memory that they mirror.
- * @returns whether all of it could be had. @kernel mm/oom_kill.c oom_reap_task_mm
+ * @returns whether all of it could be had.
+ * @kernel mm/oom_kill.c oom_reap_task_mm (without: the choice of a process, retries, MMF_OOM_SKIP; passes
+ * locked mappings by, which the kernel reaps, and reaps hugetlb and PFN mappings, which it passes by)
  */
 export function* oomReapTaskMm(mm: MmStruct): Task<boolean> {
   if (!mm.mmapLock.tryRead()) return false;

@@ -161,7 +161,8 @@ export class PageAllocator {
 /**
  * A frame with one reference and no state; its contents are whatever was there before.
  * @returns its number, {@link NO_PFN} when memory is used up (or `alloc_page` is made to fail).
- * @kernel mm/page_alloc.c __alloc_pages_noprof
+ * @kernel mm/page_alloc.c __alloc_pages_noprof (without: zones, NUMA nodes, watermarks, reclaim, compaction,
+ * kinds of blocks, memory control groups, per-CPU lists)
  */
 export function allocPage(system: MemorySystem): number {
   const { kernel, map } = system;
@@ -173,7 +174,10 @@ export function allocPage(system: MemorySystem): number {
   return pfn;
 }
 
-/** As {@link allocPage}, with every byte 0. @kernel mm/memory.c folio_prealloc */
+/**
+ * As {@link allocPage}, with every byte 0.
+ * @kernel mm/memory.c folio_prealloc (without: memory control groups)
+ */
 export function allocZeroedPage(system: MemorySystem): number {
   const pfn = allocPage(system);
   if (pfn !== NO_PFN) system.data.fillPage(pfn, 0);
@@ -192,7 +196,10 @@ export function allocHugePage(system: MemorySystem): number {
   return head;
 }
 
-/** Makes 512 frames a folio of zeroed pages with one reference. @kernel mm/page_alloc.c prep_compound_page */
+/**
+ * Makes 512 frames a folio of zeroed pages with one reference.
+ * @kernel mm/page_alloc.c prep_compound_page (without: orders other than 9, the list of deferred splits)
+ */
 export function prepHugePage({ map, data }: MemorySystem, head: number, hugetlb: boolean): void {
   map.flags.fill(0, head, head + BLOCK);
   map.flags[head] = hugetlb ? PG_head | PG_hugetlb : PG_head;
@@ -200,12 +207,15 @@ export function prepHugePage({ map, data }: MemorySystem, head: number, hugetlb:
   for (let pfn = head; pfn < head + BLOCK; pfn++) data.fillPage(pfn, 0);
 }
 
-/** Takes one reference on the folio of `pfn`. @kernel include/linux/mm.h folio_get */
+/** Takes one reference on the folio of `pfn`. @kernel include/linux/mm.h folio_get (all) */
 export function folioGet(system: MemorySystem, pfn: number): void {
   system.map.get(system.map.folio(pfn));
 }
 
-/** Drops one reference on the folio of `pfn`; the last one frees it. @kernel include/linux/mm.h folio_put */
+/**
+ * Drops one reference on the folio of `pfn`; the last one frees it.
+ * @kernel include/linux/mm.h folio_put (all)
+ */
 export function folioPut(system: MemorySystem, pfn: number): void {
   const { map } = system;
   const folio = map.folio(pfn);

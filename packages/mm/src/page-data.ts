@@ -117,7 +117,7 @@ export class PageData {
     this.fill[pfn] = value;
   }
 
-  /** Copies a whole frame. @kernel include/linux/highmem.h copy_highpage */
+  /** Copies a whole frame. @kernel include/linux/highmem.h copy_highpage (all) */
   copyPage(to: number, from: number): void {
     const source = this.slot[from] ?? 0;
     if (source <= 0) {

@@ -3,7 +3,8 @@ import type { MmStruct } from './mm-struct.js';
 
 /**
  * The first page at or after `vpn` whose PMD entry is something, `end` when there is none before it. Ranges without page
- * tables are passed over by what their missing table covers. @kernel mm/pagewalk.c walk_pgd_range
+ * tables are passed over by what their missing table covers.
+ * @kernel mm/pagewalk.c walk_pgd_range (without: callbacks of a walk, for which loops stand)
  */
 export function nextPmd(mm: MmStruct, vpn: number, end: number): number {
   return nextPopulated(mm, vpn, end, LEVEL_PMD);
@@ -34,7 +35,7 @@ function nextPopulated(mm: MmStruct, vpn: number, end: number, lowest: number): 
   return end;
 }
 
-/** The lane of the PMD entry for `vpn`, -1 where no PMD table is. @kernel mm/rmap.c mm_find_pmd */
+/** The lane of the PMD entry for `vpn`, -1 where no PMD table is. @kernel mm/rmap.c mm_find_pmd (all) */
 export function findPmd(mm: MmStruct, vpn: number): number {
   return mm.system.tables.find(mm.root, vpn, LEVEL_PMD);
 }

@@ -18,7 +18,11 @@ export const PM_SWAP = 4;
 export const PM_FILE = 2;
 export const PM_MMAP_EXCLUSIVE = 1;
 
-/** The `PM_*` bits of page `vpn`. @kernel fs/proc/task_mmu.c pagemap_pmd_range */
+/**
+ * The `PM_*` bits of page `vpn`.
+ * @kernel fs/proc/task_mmu.c pagemap_pmd_range (without: frame numbers, soft-dirty, userfaultfd's write
+ * protection)
+ */
 export function pagemapEntry(mm: MmStruct, vpn: number): number {
   const { lanes } = mm.system.tables;
   const pmd = findPmd(mm, vpn);
@@ -32,7 +36,10 @@ export function pagemapEntry(mm: MmStruct, vpn: number): number {
   return pteToPagemapEntry(mm, lanes[entry] ?? 0, lanes[entry + 1] ?? 0);
 }
 
-/** @kernel fs/proc/task_mmu.c pte_to_pagemap_entry */
+/**
+ * @kernel fs/proc/task_mmu.c pte_to_pagemap_entry (without: frame numbers and swap offsets, soft-dirty,
+ * userfaultfd, markers)
+ */
 function pteToPagemapEntry(mm: MmStruct, pte: number, pfn: number): number {
   const { map } = mm.system;
   if (pte === 0) return 0;

@@ -15,7 +15,7 @@ export function mkPte(vma: Vma): number {
   return (flags & ACCESS) === 0 ? PTE_PRESENT | PTE_YOUNG | PTE_PROTNONE : PTE_PRESENT | PTE_YOUNG;
 }
 
-/** `flags` made writable if the VMA is. @kernel include/linux/mm.h maybe_mkwrite */
+/** `flags` made writable if the VMA is. @kernel include/linux/mm.h maybe_mkwrite (without: shadow stacks) */
 export function maybeMkwrite(flags: number, vma: Vma): number {
   return (vma.flags & VM_WRITE) !== 0 ? flags | PTE_WRITE : flags;
 }
@@ -25,7 +25,11 @@ export function mkPteForWrite(vma: Vma): number {
   return maybeMkwrite(mkPte(vma) | PTE_DIRTY, vma);
 }
 
-/** Whether a write would only find the page to be its own. @kernel mm/mprotect.c can_change_pte_writable */
+/**
+ * Whether a write would only find the page to be its own.
+ * @kernel mm/mprotect.c can_change_pte_writable (without: NUMA hints, soft-dirty, userfaultfd, shared
+ * mappings that track writes)
+ */
 export function canChangePteWritable(vma: Vma, pte: number, pfn: number): boolean {
   if ((vma.flags & (VM_WRITE | VM_SHARED)) !== VM_WRITE || (pte & PTE_SPECIAL) !== 0) return false;
   const { map } = vma.mm.system;

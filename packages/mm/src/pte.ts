@@ -52,11 +52,17 @@ export const PTE_TYPE_HWPOISON = 5 << 12;
 /** A marker (uffd-wp, error) without a page. */
 export const PTE_TYPE_MARKER = 6 << 12;
 
-/** Whether nothing is there. @kernel arch/x86/include/asm/pgtable.h pte_none */
+/**
+ * Whether nothing is there.
+ * @kernel arch/x86/include/asm/pgtable.h pte_none (without: bits that an erratum sets)
+ */
 export const pteNone = (flags: number): boolean => flags === 0;
-/** Whether the CPU maps a page here. @kernel arch/x86/include/asm/pgtable.h pte_present */
+/** Whether the CPU maps a page here. @kernel arch/x86/include/asm/pgtable.h pte_present (all) */
 export const ptePresent = (flags: number): boolean => (flags & PTE_PRESENT) !== 0;
-/** Whether a write succeeds without a fault. @kernel arch/x86/include/asm/pgtable.h pte_write */
+/**
+ * Whether a write succeeds without a fault.
+ * @kernel arch/x86/include/asm/pgtable.h pte_write (without: shadow stacks)
+ */
 export const pteWrite = (flags: number): boolean => (flags & PTE_WRITE) !== 0;
 /** Whether it links to a lower table. */
 export const isTable = (flags: number): boolean => flags === ENTRY_TABLE;
@@ -64,11 +70,11 @@ export const isTable = (flags: number): boolean => flags === ENTRY_TABLE;
 export const isHuge = (flags: number): boolean => (flags & PTE_HUGE) !== 0;
 /** Whether it is an entry in a swap slot. */
 export const isSwapPte = (flags: number): boolean => (flags & PTE_TYPE_MASK) === PTE_TYPE_SWAP;
-/** Whether it is a migration entry. @kernel include/linux/swapops.h is_migration_entry */
+/** Whether it is a migration entry. @kernel include/linux/swapops.h is_migration_entry (all) */
 export const isMigrationPte = (flags: number): boolean => (flags & PTE_TYPE_MASK) === PTE_TYPE_MIGRATION;
-/** Whether it is a device-private entry. @kernel include/linux/swapops.h is_device_private_entry */
+/** Whether it is a device-private entry. @kernel include/linux/swapops.h is_device_private_entry (all) */
 export const isDevicePrivatePte = (flags: number): boolean =>
   (flags & PTE_TYPE_MASK) === PTE_TYPE_DEVICE_PRIVATE;
-/** Whether it is a device-exclusive entry. @kernel include/linux/swapops.h is_device_exclusive_entry */
+/** Whether it is a device-exclusive entry. @kernel include/linux/swapops.h is_device_exclusive_entry (all) */
 export const isDeviceExclusivePte = (flags: number): boolean =>
   (flags & PTE_TYPE_MASK) === PTE_TYPE_DEVICE_EXCLUSIVE;

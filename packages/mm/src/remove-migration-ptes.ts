@@ -27,7 +27,7 @@ export const RMP_USE_SHARED_ZEROPAGE = 1;
 
 /**
  * Replaces all migration entries of the folio `src` by mappings of `dst`, a folio of the same size (or `src` itself).
- * Nothing is announced. @kernel mm/migrate.c remove_migration_ptes
+ * Nothing is announced. @kernel mm/migrate.c remove_migration_ptes (without: KSM)
  */
 export function* removeMigrationPtes(system: MemorySystem, src: number, dst: number, flags = 0): Task {
   const where = rmapTreeOf(system, dst);
@@ -120,7 +120,7 @@ function isMigrationPmdOf(system: MemorySystem, pmd: number, src: number): boole
   return isHuge(flags) && isMigrationPte(flags) && lanes[pmd + 1] === src;
 }
 
-/** @kernel mm/huge_memory.c remove_migration_pmd */
+/** @kernel mm/huge_memory.c remove_migration_pmd (without: file pages) */
 function removeMigrationPmd(vma: Vma, pmd: number, folio: number): void {
   const { system } = vma.mm;
   const { map } = system;
@@ -142,7 +142,10 @@ function restoredFlags(vma: Vma, old: number, folioFlags: number, pageFlags: num
   return (mkPte(vma) & ~PTE_YOUNG) | kept | (old & PTE_YOUNG) | dirty;
 }
 
-/** @kernel mm/migrate.c try_to_map_unused_to_zeropage */
+/**
+ * @kernel mm/migrate.c try_to_map_unused_to_zeropage (without: userfaultfd, processes that forbid the zero
+ * page)
+ */
 function mapUnusedToZeropage(vma: Vma, entry: number, pfn: number): boolean {
   const { mm } = vma;
   const { system } = mm;

@@ -14,7 +14,10 @@ export interface RmapTree {
 /** Visits one VMA that may map a folio, `vpn` being the folio's first page in it. False ends the walk. */
 export type RmapOne = (vma: Vma, vpn: number) => Task<boolean>;
 
-/** Where a folio's mappings are found; undefined for a folio without identity. @kernel mm/util.c folio_anon_vma */
+/**
+ * Where a folio's mappings are found; undefined for a folio without identity.
+ * @kernel mm/util.c folio_anon_vma (without: KSM)
+ */
 export function rmapTreeOf(system: MemorySystem, folio: number): RmapTree | undefined {
   const { map } = system;
   const id = map.mapping[folio] ?? 0;
@@ -22,7 +25,10 @@ export function rmapTreeOf(system: MemorySystem, folio: number): RmapTree | unde
   return (map.test(folio, PG_anon) ? system.anonVmas : system.addressSpaces)[id - 1] ?? undefined;
 }
 
-/** Pages of a folio: 1 or 512. @kernel include/linux/mm.h folio_nr_pages */
+/**
+ * Pages of a folio: 1 or 512.
+ * @kernel include/linux/mm.h folio_nr_pages (without: orders other than 0 and 9)
+ */
 export function folioNrPages(system: MemorySystem, folio: number): number {
   return system.map.test(folio, PG_head) ? 512 : 1;
 }
@@ -41,7 +47,8 @@ const WIDE = 2 ** 31;
 
 /**
  * The first page of `vma` that the folio covers, -1 when it covers none. A folio's index is known modulo 2^32: in a VMA of
- * 8 TiB and more the page tables tell which of the possible places is meant. @kernel mm/internal.h vma_address
+ * 8 TiB and more the page tables tell which of the possible places is meant.
+ * @kernel mm/internal.h vma_address (all)
  */
 export function vmaAddress(vma: Vma, folio: number, index: number, nr: number): number {
   if (vma.end - vma.start > WIDE) return wideAddress(vma, folio, index, nr);
@@ -66,7 +73,8 @@ function wideAddress(vma: Vma, folio: number, index: number, nr: number): number
 
 /**
  * Visits every VMA that covers the folio's offset, in the order of its tree, whether or not it maps the folio, until
- * `rmapOne` says that it is enough. Sleeps for the tree's lock. @kernel mm/rmap.c rmap_walk
+ * `rmapOne` says that it is enough. Sleeps for the tree's lock.
+ * @kernel mm/rmap.c rmap_walk (without: KSM, walks that only try the lock)
  */
 export function* rmapWalk(system: MemorySystem, folio: number, rmapOne: RmapOne): Task {
   const where = rmapTreeOf(system, folio);

@@ -14,24 +14,27 @@ import type { Vma } from './vma.js';
  * @packageDocumentation
  */
 
-/** Mappings of a folio, by PTEs and PMDs. @kernel include/linux/mm.h folio_mapcount */
+/** Mappings of a folio, by PTEs and PMDs. @kernel include/linux/mm.h folio_mapcount (all) */
 export function folioMapcount(system: MemorySystem, folio: number): number {
   const { map } = system;
   if (map.test(folio, PG_head)) return map.private[folio + 2] ?? 0;
   return map.mapcount[folio] ?? 0;
 }
 
-/** Whether a folio is mapped at all. @kernel include/linux/mm.h folio_mapped */
+/** Whether a folio is mapped at all. @kernel include/linux/mm.h folio_mapped (all) */
 export function folioMapped(system: MemorySystem, folio: number): boolean {
   return folioMapcount(system, folio) > 0;
 }
 
-/** PMD mappings of a large folio. @kernel include/linux/mm.h folio_entire_mapcount */
+/** PMD mappings of a large folio. @kernel include/linux/mm.h folio_entire_mapcount (all) */
 export function folioEntireMapcount(system: MemorySystem, folio: number): number {
   return system.map.private[folio + 1] ?? 0;
 }
 
-/** Mappings of one page, PMD mappings of its folio included. @kernel fs/proc/internal.h folio_precise_page_mapcount */
+/**
+ * Mappings of one page, PMD mappings of its folio included.
+ * @kernel fs/proc/internal.h folio_precise_page_mapcount (all)
+ */
 export function pageMapcount(system: MemorySystem, pfn: number): number {
   const { map } = system;
   const folio = map.folio(pfn);
@@ -39,14 +42,14 @@ export function pageMapcount(system: MemorySystem, pfn: number): number {
   return map.test(folio, PG_head) ? own + folioEntireMapcount(system, folio) : own;
 }
 
-/** Page offset of `vpn` in what `vma` maps. @kernel include/linux/pagemap.h linear_page_index */
+/** Page offset of `vpn` in what `vma` maps. @kernel include/linux/pagemap.h linear_page_index (all) */
 export function linearPageIndex(vma: Vma, vpn: number): number {
   return vpn - vma.start + vma.pgoff;
 }
 
 /**
  * Gives a page its anon_vma: the VMA's own one if the page is this VMA's alone, else the topmost ancestor.
- * @kernel mm/rmap.c __folio_set_anon
+ * @kernel mm/rmap.c __folio_set_anon (all)
  */
 export function folioSetAnon(folio: number, vma: Vma, vpn: number, exclusive: boolean): void {
   const { map } = vma.mm.system;
@@ -64,7 +67,10 @@ function anonVmaOf(vma: Vma): AnonVma {
   return vma.anonVma;
 }
 
-/** Maps a new small folio for the first time. @kernel mm/rmap.c folio_add_new_anon_rmap */
+/**
+ * Maps a new small folio for the first time.
+ * @kernel mm/rmap.c folio_add_new_anon_rmap (without: large folios mapped by PTEs)
+ */
 export function folioAddNewAnonRmap(folio: number, vma: Vma, vpn: number, exclusive: boolean): void {
   const { map } = vma.mm.system;
   folioSetAnon(folio, vma, vpn, exclusive);
@@ -72,7 +78,10 @@ export function folioAddNewAnonRmap(folio: number, vma: Vma, vpn: number, exclus
   map.mapcount[folio] = 1;
 }
 
-/** Maps a new large folio by a PMD. @kernel mm/rmap.c folio_add_new_anon_rmap */
+/**
+ * Maps a new large folio by a PMD.
+ * @kernel mm/rmap.c folio_add_new_anon_rmap (without: large folios mapped by PTEs)
+ */
 export function folioAddNewAnonRmapPmd(folio: number, vma: Vma, vpn: number): void {
   const { map } = vma.mm.system;
   folioSetAnon(folio, vma, vpn, true);
@@ -88,7 +97,10 @@ export function folioAddAnonRmapPte(pfn: number, vma: Vma, exclusive: boolean): 
   addPte(system, pfn, vma);
 }
 
-/** Adds a PMD mapping of a large anonymous folio that has its identity. @kernel mm/rmap.c folio_add_anon_rmap_pmd */
+/**
+ * Adds a PMD mapping of a large anonymous folio that has its identity.
+ * @kernel mm/rmap.c folio_add_anon_rmap_pmd (without: a PMD mapping that is mlocked)
+ */
 export function folioAddAnonRmapPmd(system: MemorySystem, folio: number, exclusive: boolean): void {
   if (exclusive) system.map.set(folio, PG_anon_exclusive);
   folioDupRmapPmd(system, folio);
@@ -108,7 +120,10 @@ function addPte(system: MemorySystem, pfn: number, vma: Vma): void {
   else mlockVmaFolio(vma, folio);
 }
 
-/** Counts one more PTE mapping of a page for fork's child. @kernel include/linux/rmap.h folio_dup_file_rmap_pte */
+/**
+ * Counts one more PTE mapping of a page for fork's child.
+ * @kernel include/linux/rmap.h folio_dup_file_rmap_pte (all)
+ */
 export function folioDupRmapPte(system: MemorySystem, pfn: number): void {
   const { map } = system;
   map.addMapping(pfn);
@@ -140,7 +155,10 @@ export function folioRemoveRmapPte(pfn: number, vma: Vma): void {
   munlockVmaFolio(vma, folio);
 }
 
-/** Drops a PMD mapping of a large folio (not its reference). @kernel mm/rmap.c folio_remove_rmap_pmd */
+/**
+ * Drops a PMD mapping of a large folio (not its reference).
+ * @kernel mm/rmap.c folio_remove_rmap_pmd (without: deferred splits)
+ */
 export function folioRemoveRmapPmd(folio: number, vma: Vma): void {
   const { map } = vma.mm.system;
   map.private[folio + 1] = (map.private[folio + 1] ?? 0) - 1;
@@ -148,14 +166,15 @@ export function folioRemoveRmapPmd(folio: number, vma: Vma): void {
   munlockVmaFolio(vma, folio);
 }
 
-/** A page that only `vma` maps becomes that VMA's own. @kernel mm/rmap.c folio_move_anon_rmap */
+/** A page that only `vma` maps becomes that VMA's own. @kernel mm/rmap.c folio_move_anon_rmap (all) */
 export function folioMoveAnonRmap(folio: number, vma: Vma): void {
   vma.mm.system.map.mapping[folio] = anonVmaOf(vma).id;
 }
 
 /**
  * Takes the exclusive mark off an anonymous page, so that it can be shared.
- * @returns false when it may be pinned and must stay exclusive. @kernel include/linux/rmap.h folio_try_share_anon_rmap_pte
+ * @returns false when it may be pinned and must stay exclusive.
+ * @kernel include/linux/rmap.h folio_try_share_anon_rmap_pte (without: barriers against fast GUP)
  */
 export function folioTryShareAnonRmapPte(system: MemorySystem, pfn: number): boolean {
   const { map } = system;
@@ -164,7 +183,11 @@ export function folioTryShareAnonRmapPte(system: MemorySystem, pfn: number): boo
   return true;
 }
 
-/** Whether a folio may be pinned. @kernel include/linux/mm.h folio_maybe_dma_pinned */
+/**
+ * Whether a folio may be pinned.
+ * @kernel include/linux/mm.h folio_maybe_dma_pinned (without: false answers for small folios with 1024
+ * references)
+ */
 export function folioMaybeDmaPinned(system: MemorySystem, folio: number): boolean {
   return (system.map.pincount[folio] ?? 0) > 0;
 }

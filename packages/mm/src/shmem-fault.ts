@@ -13,7 +13,9 @@ import { deleteFromSwapCache } from './swapfile.js';
 
 /**
  * The page of a file at `index`, locked and with a reference for the caller: from the cache, from swap, or new and zeroed.
- * @returns its frame, {@link NO_PFN} when memory is used up. @kernel mm/shmem.c shmem_get_folio_gfp
+ * @returns its frame, {@link NO_PFN} when memory is used up.
+ * @kernel mm/shmem.c shmem_get_folio_gfp (without: huge pages, quotas, memory control groups, userfaultfd,
+ * reads that allocate nothing)
  */
 export function* shmemGetFolio(system: MemorySystem, file: AddressSpace, index: number): Task<number> {
   const { map, tables } = system;
@@ -33,7 +35,7 @@ export function* shmemGetFolio(system: MemorySystem, file: AddressSpace, index: 
   }
 }
 
-/** @kernel mm/shmem.c shmem_alloc_and_add_folio */
+/** @kernel mm/shmem.c shmem_alloc_and_add_folio (without: huge pages, quotas, memory control groups) */
 function shmemAllocAndAdd(system: MemorySystem, file: AddressSpace, index: number): number {
   const pfn = allocZeroedPage(system);
   if (pfn === NO_PFN) return NO_PFN;
@@ -48,7 +50,11 @@ function shmemAllocAndAdd(system: MemorySystem, file: AddressSpace, index: numbe
   return pfn;
 }
 
-/** Reads a page back from its slot, which is freed: the page is the only copy, and dirty. @kernel mm/shmem.c shmem_swapin_folio */
+/**
+ * Reads a page back from its slot, which is freed: the page is the only copy, and dirty.
+ * @kernel mm/shmem.c shmem_swapin_folio (without: large folios, swapoff, memory control groups, poisoned
+ * pages)
+ */
 function* shmemSwapin(system: MemorySystem, file: AddressSpace, index: number, slot: number): Task<number> {
   const { map, tables, swap } = system;
   const pfn = readSwapCacheAsync(system, slot);

@@ -6,7 +6,7 @@ import { PTE_PRESENT } from './pte.js';
 
 /**
  * A new file of `pages` pages, all holes, with one user. @returns null when page tables are used up.
- * @kernel mm/shmem.c shmem_file_setup
+ * @kernel mm/shmem.c shmem_file_setup (without: names, seals, limits of the file system, commit accounting)
  */
 export function shmemFileSetup(system: MemorySystem, pages: number): AddressSpace | null {
   const root = system.tables.alloc();
@@ -17,12 +17,15 @@ export function shmemFileSetup(system: MemorySystem, pages: number): AddressSpac
   return file;
 }
 
-/** The file behind a shared anonymous mapping. @kernel mm/shmem.c shmem_zero_setup */
+/** The file behind a shared anonymous mapping. @kernel mm/shmem.c shmem_zero_setup (without: khugepaged) */
 export function shmemZeroSetup(system: MemorySystem, pages: number): AddressSpace | null {
   return shmemFileSetup(system, pages);
 }
 
-/** Drops one user of a file; the last one frees its pages and slots. @kernel mm/shmem.c shmem_evict_inode */
+/**
+ * Drops one user of a file; the last one frees its pages and slots.
+ * @kernel mm/shmem.c shmem_evict_inode (without: the list of inodes with swap, quotas, extended attributes)
+ */
 export function addressSpacePut(system: MemorySystem, file: AddressSpace): void {
   file.users--;
   if (file.users > 0) return;

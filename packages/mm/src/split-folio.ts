@@ -37,7 +37,10 @@ const SPLIT_IN_WALK = { inside: splitHugePmdLocked };
 /** Pages of a large folio. */
 const NR = 512;
 
-/** What the parts of a split folio take over from its head. @kernel mm/huge_memory.c __split_huge_page_tail */
+/**
+ * What the parts of a split folio take over from its head.
+ * @kernel mm/huge_memory.c __split_huge_page_tail (without: flags of file pages, young and idle marks)
+ */
 const TAIL_FLAGS =
   PG_referenced |
   PG_swapbacked |
@@ -100,7 +103,10 @@ export function folioSplitUnmapped(system: MemorySystem, folio: number, extra: n
   return 0;
 }
 
-/** @kernel mm/huge_memory.c __split_huge_page */
+/**
+ * @kernel mm/huge_memory.c __split_huge_page (without: file pages, other orders, memory control groups, parts
+ * beyond the end of a file)
+ */
 function splitParts(system: MemorySystem, head: number): void {
   const { map } = system;
   const flags = map.flags[head] ?? 0;
@@ -126,7 +132,7 @@ function tellOwner(system: MemorySystem, head: number): void {
   ops.folioSplit(head, NO_PFN);
 }
 
-/** @kernel mm/huge_memory.c remap_page */
+/** @kernel mm/huge_memory.c remap_page (without: file pages) */
 function* remap(system: MemorySystem, folio: number, flags: number): Task {
   if (!tryRemoveMigrationPtes(system, folio, folio, flags))
     yield* removeMigrationPtes(system, folio, folio, flags);
@@ -147,7 +153,7 @@ export function* splitFolioOfPmd(vma: Vma, pmd: number): Task<number> {
 
 /**
  * MADV_FREE of the part [start, end) of a huge page: lazily freed as a whole, or split if only a part is meant.
- * @kernel mm/huge_memory.c madvise_free_huge_pmd
+ * @kernel mm/huge_memory.c madvise_free_huge_pmd (without: the test for pins, the TLB flush)
  */
 export function* madviseFreeHugePmd(vma: Vma, start: number, end: number, pmd: number): Task {
   const { system } = vma.mm;
@@ -164,7 +170,11 @@ export function* madviseFreeHugePmd(vma: Vma, start: number, end: number, pmd: n
   folioMarkLazyfree(system, folio);
 }
 
-/** Entries from `entry` on that map a folio's consecutive pages. @kernel mm/internal.h folio_pte_batch */
+/**
+ * Entries from `entry` on that map a folio's consecutive pages.
+ * @kernel mm/internal.h folio_pte_batch (without: entries that differ in other bits, where the kernel ends
+ * the batch)
+ */
 export function folioPteBatch(lanes: Int32Array, entry: number, pfn: number, end: number): number {
   let at = entry;
   while (at < end && ((lanes[at] ?? 0) & PTE_PRESENT) !== 0 && lanes[at + 1] === pfn + (at - entry) / 2)

@@ -19,7 +19,8 @@ import type { Vma } from './vma.js';
  * for each VMA visited. What the kernel does step by step (a slot, the swap cache, the mappings, the writing, the freeing)
  * is one step here, since nobody else maps the folio or holds a reference on it.
  * @returns false, and nothing done, when there are no 512 free slots in a row, or somebody does.
- * @kernel mm/vmscan.c shrink_folio_list
+ * @kernel mm/vmscan.c shrink_folio_list (without: the single steps of a huge folio: slots, swap cache, write
+ * and freeing are one)
  */
 export function* swapOutHuge(system: MemorySystem, folio: number): Task<boolean> {
   const { map, swap } = system;
@@ -44,7 +45,7 @@ export function* swapOutHuge(system: MemorySystem, folio: number): Task<boolean>
   return true;
 }
 
-/** @kernel mm/rmap.c try_to_unmap_one */
+/** @kernel mm/rmap.c try_to_unmap_one (without: mlocked mappings of a huge folio) */
 function* unmapHuge(vma: Vma, folio: number, vpn: number, slot: number): Task {
   const { mm } = vma;
   const { system } = mm;

@@ -14,7 +14,8 @@ const INITIAL_HITS = 4;
 
 /**
  * Gives a folio a swap slot and puts it into the swap cache; it is dirty then, since the slot is empty.
- * @returns false when no slot is left (or `swap_slot` is made to fail). @kernel mm/swap_state.c add_to_swap
+ * @returns false when no slot is left (or `swap_slot` is made to fail).
+ * @kernel mm/swap_state.c add_to_swap (without: allocations that fail, memory control groups)
  */
 export function addToSwap(system: MemorySystem, folio: number): boolean {
   if (system.kernel.shouldFail('swap_slot')) return false;
@@ -25,7 +26,10 @@ export function addToSwap(system: MemorySystem, folio: number): boolean {
   return true;
 }
 
-/** A new page with the contents of `slot`, outside the swap cache, with one reference. @kernel mm/memory.c alloc_swap_folio */
+/**
+ * A new page with the contents of `slot`, outside the swap cache, with one reference.
+ * @kernel mm/memory.c alloc_swap_folio (without: large folios, NUMA nodes, memory control groups)
+ */
 export function readSlot(system: MemorySystem, slot: number): number {
   const pfn = allocPage(system);
   if (pfn === NO_PFN) return NO_PFN;
@@ -36,7 +40,8 @@ export function readSlot(system: MemorySystem, slot: number): number {
 
 /**
  * The page of `slot` in the swap cache, read in if it is not there, with a reference for the caller.
- * @kernel mm/swap_state.c __read_swap_cache_async
+ * @kernel mm/swap_state.c __read_swap_cache_async (without: readers that race, NUMA nodes, memory control
+ * groups, shadow entries)
  */
 export function readSwapCacheAsync(system: MemorySystem, slot: number): number {
   const cached = system.swap.cache[slot] ?? 0;
@@ -65,7 +70,10 @@ function readaheadOf(vma: Vma): SwapReadahead {
   return vma.swapReadahead ?? { vpn: 0, window: 0, hits: INITIAL_HITS };
 }
 
-/** The cached page of `slot` with a reference, {@link NO_PFN} for none; notes the hit. @kernel mm/swap_state.c swap_cache_get_folio */
+/**
+ * The cached page of `slot` with a reference, {@link NO_PFN} for none; notes the hit.
+ * @kernel mm/swap_state.c swap_cache_get_folio (without: the read-ahead of rotating disks)
+ */
 export function swapCacheGetFolio(vma: Vma, vpn: number, slot: number): number {
   const { map, swap } = vma.mm.system;
   const folio = swap.cache[slot] ?? 0;
@@ -80,7 +88,8 @@ export function swapCacheGetFolio(vma: Vma, vpn: number, slot: number): number {
 
 /**
  * Reads a swapped page and its neighbours within a window into the swap cache.
- * @returns the page wanted, with a reference. @kernel mm/swap_state.c swap_vma_readahead
+ * @returns the page wanted, with a reference.
+ * @kernel mm/swap_state.c swap_vma_readahead (without: block plugs, waits for the device)
  */
 export function swapVmaReadahead(vma: Vma, vpn: number, entry: number, slot: number): number {
   const { system } = vma.mm;
@@ -108,7 +117,7 @@ function readAhead(system: MemorySystem, slot: number, neighbour: boolean): void
   folioPut(system, pfn);
 }
 
-/** @kernel mm/swap_state.c __swapin_nr_pages */
+/** @kernel mm/swap_state.c __swapin_nr_pages (all) */
 function swapinNrPages(previous: number, vpn: number, hits: number, previousWindow: number): number {
   let pages = hits + 2;
   if (pages === 2) {
@@ -117,7 +126,7 @@ function swapinNrPages(previous: number, vpn: number, hits: number, previousWind
   return Math.max(Math.min(pages, MAX_WINDOW), Math.floor(previousWindow / 2));
 }
 
-/** @kernel mm/swap_state.c swap_vma_ra_win */
+/** @kernel mm/swap_state.c swap_vma_ra_win (without: a page_cluster other than 3) */
 function readaheadRange(vma: Vma, previous: number, vpn: number, window: number): readonly [number, number] {
   let first = vpn - Math.floor((window - 1) / 2);
   if (vpn === previous + 1) first = vpn;

@@ -17,7 +17,10 @@ import { accessFolio, accessLruAdd, accessLruDrain } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { VM_LOCKED, VM_SPECIAL, type Vma } from './vma.js';
 
-/** Puts a folio that is on no list into the batch of new ones. @kernel mm/swap.c folio_add_lru */
+/**
+ * Puts a folio that is on no list into the batch of new ones.
+ * @kernel mm/swap.c folio_add_lru (without: a batch for each CPU, LRU generations)
+ */
 export function folioAddLru(system: MemorySystem, folio: number): void {
   const { map, lru } = system;
   map.get(folio);
@@ -27,13 +30,20 @@ export function folioAddLru(system: MemorySystem, folio: number): void {
   if (lru.add.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushAdd(system);
 }
 
-/** Makes a new page of `vma` known to the LRU, or to the mlocked ones. @kernel mm/swap.c folio_add_lru_vma */
+/**
+ * Makes a new page of `vma` known to the LRU, or to the mlocked ones.
+ * @kernel mm/swap.c folio_add_lru_vma (all)
+ */
 export function folioAddLruVma(vma: Vma, folio: number): void {
   if ((vma.flags & (VM_LOCKED | VM_SPECIAL)) === VM_LOCKED) mlockNewFolio(vma.mm.system, folio);
   else folioAddLru(vma.mm.system, folio);
 }
 
-/** Drains every batch of folios. @kernel mm/swap.c lru_add_drain */
+/**
+ * Drains every batch of folios.
+ * @kernel mm/swap.c lru_add_drain (without: the batches of deactivation and of rotation, one set for each
+ * CPU)
+ */
 export function lruAddDrain(system: MemorySystem): void {
   const { lru } = system;
   accessLruDrain(system);
@@ -60,7 +70,7 @@ export function* lruAddDrainTask(system: MemorySystem): Task {
 
 /**
  * Notes that a folio is used: the first time it becomes referenced, the second time active.
- * @kernel mm/swap.c folio_mark_accessed
+ * @kernel mm/swap.c folio_mark_accessed (without: LRU generations, idle marks, the working set's history)
  */
 export function folioMarkAccessed(system: MemorySystem, folio: number): void {
   const { map } = system;
@@ -86,7 +96,7 @@ function folioActivate(system: MemorySystem, folio: number): void {
 
 /**
  * Makes an anonymous folio one that reclaim may drop, once its batch is flushed.
- * @kernel mm/swap.c folio_mark_lazyfree
+ * @kernel mm/swap.c folio_mark_lazyfree (without: LRU generations)
  */
 export function folioMarkLazyfree(system: MemorySystem, folio: number): void {
   const { map, lru } = system;
@@ -100,7 +110,7 @@ export function folioMarkLazyfree(system: MemorySystem, folio: number): void {
   if (lru.lazyfree.length >= FOLIO_BATCH_SIZE || map.test(folio, PG_head)) flushLazyfree(system);
 }
 
-/** @kernel mm/swap.c lru_add */
+/** @kernel mm/swap.c lru_add (without: the LRU lists themselves, LRU generations) */
 function flushAdd(system: MemorySystem): void {
   const folios = takeAll(system.lru.add);
   addToLru(system, folios);
@@ -120,7 +130,7 @@ function addToLru(system: MemorySystem, folios: readonly number[]): void {
   }
 }
 
-/** @kernel mm/swap.c lru_lazyfree */
+/** @kernel mm/swap.c lru_lazyfree (without: the LRU lists themselves, LRU generations) */
 function flushLazyfree(system: MemorySystem): void {
   const { map } = system;
   for (const folio of takeAll(system.lru.lazyfree)) {
@@ -133,7 +143,7 @@ function flushLazyfree(system: MemorySystem): void {
   }
 }
 
-/** @kernel mm/swap.c lru_activate */
+/** @kernel mm/swap.c lru_activate (without: the LRU lists themselves) */
 function flushActivate(system: MemorySystem): void {
   const { map } = system;
   for (const folio of takeAll(system.lru.activate)) {

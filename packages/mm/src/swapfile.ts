@@ -59,7 +59,9 @@ export class SwapDevice {
 
   /**
    * A free slot that nothing names yet, or {@link NO_SLOT}: from the cluster of the last one, else from the first that has
-   * a free one. Clusters that were taken whole come last. @kernel mm/swapfile.c cluster_alloc_swap_entry
+   * a free one. Clusters that were taken whole come last.
+   * @kernel mm/swapfile.c cluster_alloc_swap_entry (without: several devices and priorities, per-CPU
+   * clusters, lists of full and of fragmented clusters, discards)
    */
   alloc(): number {
     if (this.used === this.slots) return NO_SLOT;
@@ -79,7 +81,11 @@ export class SwapDevice {
     return NO_SLOT;
   }
 
-  /** The first of 512 free slots for a huge page, or {@link NO_SLOT}. @kernel mm/swapfile.c cluster_alloc_swap_entry */
+  /**
+   * The first of 512 free slots for a huge page, or {@link NO_SLOT}.
+   * @kernel mm/swapfile.c cluster_alloc_swap_entry (without: several devices and priorities, per-CPU
+   * clusters, lists of full and of fragmented clusters, discards)
+   */
   allocHuge(): number {
     for (let cluster = 0; cluster < this.huge.length; cluster++) {
       const first = cluster * CLUSTER;
@@ -112,12 +118,18 @@ export class SwapDevice {
     return first < 0 || first >= end;
   }
 
-  /** One more entry names `slot`. @kernel mm/swapfile.c swap_duplicate */
+  /**
+   * One more entry names `slot`.
+   * @kernel mm/swapfile.c swap_duplicate (without: continuations of the count)
+   */
   duplicate(slot: number): void {
     this.counts[slot] = (this.counts[slot] ?? 0) + 1;
   }
 
-  /** One entry less names `slot`; unused, uncached slots become free. @kernel mm/swapfile.c swap_free_nr */
+  /**
+   * One entry less names `slot`; unused, uncached slots become free.
+   * @kernel mm/swapfile.c swap_free_nr (without: continuations of the count, caches of free slots)
+   */
   drop(slot: number): void {
     const left = (this.counts[slot] ?? 0) - 1;
     if (left < 0) throw new HmmError('SWAP_UNDERFLOW', `swap slot ${slot} has no entry to drop`, { slot });
@@ -125,7 +137,10 @@ export class SwapDevice {
     this.releaseUnused(slot);
   }
 
-  /** Frees `slot` when neither an entry nor the swap cache uses it. @kernel mm/swapfile.c swap_entry_range_free */
+  /**
+   * Frees `slot` when neither an entry nor the swap cache uses it.
+   * @kernel mm/swapfile.c swap_entry_range_free (without: discards, memory control groups, zswap)
+   */
   releaseUnused(slot: number): void {
     if (this.counts[slot] !== 0 || this.cache[slot] !== 0) return;
     this.data.release(slot);
@@ -136,7 +151,10 @@ export class SwapDevice {
   }
 }
 
-/** Puts a folio into the swap cache under `slot`. @kernel mm/swap_state.c add_to_swap_cache */
+/**
+ * Puts a folio into the swap cache under `slot`.
+ * @kernel mm/swap_state.c add_to_swap_cache (without: shadow entries, large folios)
+ */
 export function addToSwapCache(system: MemorySystem, folio: number, slot: number): void {
   const { map, swap } = system;
   swap.cache[slot] = folio;
@@ -145,7 +163,10 @@ export function addToSwapCache(system: MemorySystem, folio: number, slot: number
   map.get(folio);
 }
 
-/** Takes a folio out of the swap cache, dropping the cache's reference. @kernel mm/swap_state.c delete_from_swap_cache */
+/**
+ * Takes a folio out of the swap cache, dropping the cache's reference.
+ * @kernel mm/swap_state.c delete_from_swap_cache (without: shadow entries, large folios)
+ */
 export function deleteFromSwapCache(system: MemorySystem, folio: number): void {
   const { map, swap } = system;
   const slot = map.private[folio] ?? 0;
@@ -158,7 +179,8 @@ export function deleteFromSwapCache(system: MemorySystem, folio: number): void {
 
 /**
  * Frees the swap slot of a folio in the swap cache if no entry names it; the folio's copy is the only one then, so it
- * becomes dirty. @returns whether the folio has left the swap cache. @kernel mm/swapfile.c folio_free_swap
+ * becomes dirty. @returns whether the folio has left the swap cache.
+ * @kernel mm/swapfile.c folio_free_swap (without: hibernation, large folios)
  */
 export function folioFreeSwap(system: MemorySystem, folio: number): boolean {
   const { map, swap } = system;
@@ -170,7 +192,10 @@ export function folioFreeSwap(system: MemorySystem, folio: number): boolean {
   return true;
 }
 
-/** Frees the swap slot of a folio that nothing maps any more. @kernel mm/swap_state.c free_swap_cache */
+/**
+ * Frees the swap slot of a folio that nothing maps any more.
+ * @kernel mm/swap_state.c free_swap_cache (all)
+ */
 export function freeSwapCache(system: MemorySystem, folio: number): void {
   const { map } = system;
   if (!map.test(folio, PG_swapcache) || folioMapped(system, folio) || !map.tryLock(folio)) return;
@@ -182,7 +207,7 @@ export function freeSwapCache(system: MemorySystem, folio: number): void {
 
 /**
  * A page-table entry that named `slot` goes away; with the last one goes a cached page that nothing maps.
- * @kernel mm/swapfile.c free_swap_and_cache_nr
+ * @kernel mm/swapfile.c free_swap_and_cache_nr (without: ranges of several slots)
  */
 export function freeSwapAndCache(system: MemorySystem, slot: number): void {
   const { swap } = system;

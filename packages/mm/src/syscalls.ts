@@ -29,7 +29,7 @@ const addressOf = (page: number): bigint => (page < 0 ? BigInt(page) : BigInt(pa
 
 /**
  * mmap(2). @returns the address, or a negative errno. `source.pgoff` is taken from `offset`.
- * @kernel mm/mmap.c ksys_mmap_pgoff
+ * @kernel mm/mmap.c ksys_mmap_pgoff (without: file descriptors, audit)
  */
 // eslint-disable-next-line max-params -- the six arguments of mmap(2)
 export function* syscallMmap(
@@ -53,13 +53,13 @@ export function* syscallMmap(
   return addressOf(yield* sysMmap(mm, pages(addr), pages(aligned), prot, flags, mapped));
 }
 
-/** munmap(2). @kernel mm/mmap.c munmap */
+/** munmap(2). @kernel mm/mmap.c munmap (without: tagged addresses) */
 export function* syscallMunmap(mm: MmStruct, addr: bigint, length: bigint): Task<number> {
   if (offsetInPage(addr) !== 0n) return -EINVAL;
   return yield* sysMunmap(mm, pages(addr), pages(pageAlign(length)));
 }
 
-/** mprotect(2). @kernel mm/mprotect.c mprotect */
+/** mprotect(2). @kernel mm/mprotect.c mprotect (all) */
 export function* syscallMprotect(mm: MmStruct, addr: bigint, length: bigint, prot: number): Task<number> {
   if (offsetInPage(addr) !== 0n) return -EINVAL;
   if (length === 0n) return 0;
@@ -68,7 +68,7 @@ export function* syscallMprotect(mm: MmStruct, addr: bigint, length: bigint, pro
   return yield* sysMprotect(mm, pages(addr), pages(aligned), prot);
 }
 
-/** madvise(2). @kernel mm/madvise.c madvise */
+/** madvise(2). @kernel mm/madvise.c madvise (all) */
 export function* syscallMadvise(mm: MmStruct, addr: bigint, length: bigint, advice: number): Task<number> {
   if (offsetInPage(addr) !== 0n) return -EINVAL;
   const aligned = pageAlign(length);
@@ -76,19 +76,22 @@ export function* syscallMadvise(mm: MmStruct, addr: bigint, length: bigint, advi
   return yield* sysMadvise(mm, pages(addr), pages(aligned), advice);
 }
 
-/** mlock(2): whole pages around the range. @kernel mm/mlock.c mlock */
+/** mlock(2): whole pages around the range. @kernel mm/mlock.c mlock (all) */
 export function* syscallMlock(mm: MmStruct, addr: bigint, length: bigint): Task<number> {
   const aligned = pageAlign((length + offsetInPage(addr)) % WORD);
   return yield* sysMlock(mm, pages(addr), pages(aligned));
 }
 
-/** munlock(2). @kernel mm/mlock.c munlock */
+/** munlock(2). @kernel mm/mlock.c munlock (without: tagged addresses) */
 export function* syscallMunlock(mm: MmStruct, addr: bigint, length: bigint): Task<number> {
   const aligned = pageAlign((length + offsetInPage(addr)) % WORD);
   return yield* sysMunlock(mm, pages(addr), pages(aligned));
 }
 
-/** mremap(2). @returns the new address, or a negative errno. @kernel mm/mremap.c mremap */
+/**
+ * mremap(2). @returns the new address, or a negative errno.
+ * @kernel mm/mremap.c mremap (without: tagged addresses)
+ */
 export function* syscallMremap(
   mm: MmStruct,
   addr: bigint,

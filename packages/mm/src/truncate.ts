@@ -10,7 +10,9 @@ import { zapPageRangeSingle } from './zap.js';
 
 /**
  * Frees the pages [from, to) of a file: their mappings go (announced as CLEAR for each VMA), then the pages and slots. They
- * read as zero afterwards. @kernel mm/shmem.c shmem_truncate_range
+ * read as zero afterwards.
+ * @kernel mm/shmem.c shmem_truncate_range (without: parts of pages, huge pages, quotas, pages that appear
+ * meanwhile)
  */
 export function* truncateRange(system: MemorySystem, file: AddressSpace, from: number, to: number): Task {
   yield* unmapMappingRange(file, from, to, false);
@@ -29,7 +31,9 @@ export function* truncateRange(system: MemorySystem, file: AddressSpace, from: n
   }
 }
 
-/** @kernel mm/truncate.c truncate_inode_folio */
+/**
+ * @kernel mm/truncate.c truncate_inode_folio (without: mappings made meanwhile, a file system's private data)
+ */
 function* truncateFolio(system: MemorySystem, file: AddressSpace, pfn: number): Task {
   folioGet(system, pfn);
   if (system.kernel.sched.exploring || !system.map.tryLock(pfn)) yield* folioLock(system, pfn);
@@ -41,7 +45,7 @@ function* truncateFolio(system: MemorySystem, file: AddressSpace, pfn: number): 
 
 /**
  * Unmaps the pages [from, to) of a file wherever they are mapped. `evenCows`: private copies as well.
- * @kernel mm/memory.c unmap_mapping_pages
+ * @kernel mm/memory.c unmap_mapping_pages (all)
  */
 export function* unmapMappingRange(file: AddressSpace, from: number, to: number, evenCows: boolean): Task {
   if (!file.rwsem.tryReadFast()) yield* file.rwsem.read();
@@ -55,7 +59,7 @@ export function* unmapMappingRange(file: AddressSpace, from: number, to: number,
 
 /**
  * Sets a file's size, pages. Shrinking unmaps what lies beyond, private copies as well; accesses there are SIGBUS then.
- * @kernel mm/shmem.c shmem_setattr
+ * @kernel mm/shmem.c shmem_setattr (without: attributes other than the size, sizes in bytes, seals, quotas)
  */
 export function* fileTruncate(system: MemorySystem, file: AddressSpace, pages: number): Task {
   const old = file.size;

@@ -30,7 +30,7 @@ const KEPT = PTE_WRITE | PTE_SOFT_DIRTY | PTE_UFFD_WP;
 
 /**
  * The flags of the migration entry that replaces an entry with `flags`: writable, readable-exclusive or readable, and
- * what else has to come back. @kernel include/linux/swapops.h make_writable_migration_entry and its kin
+ * what else has to come back. @kernel include/linux/swapops.h make_writable_migration_entry (all) and its kin
  */
 export function migrationEntryFlags(flags: number, exclusive: boolean): number {
   const present = (flags & PTE_PRESENT) !== 0 ? flags & (PTE_YOUNG | PTE_DIRTY) : 0;
@@ -48,7 +48,7 @@ export interface PmdSplit {
  * Replaces every mapping of a locked folio by a migration entry, announcing each VMA visited as CLEAR. Stops as soon as
  * the folio is mapped nowhere; mappings that cannot be replaced (a pinned exclusive page's) stay.
  * `split`, where given, breaks the huge mappings of a large folio.
- * @kernel mm/rmap.c try_to_migrate
+ * @kernel mm/rmap.c try_to_migrate (without: KSM, TLB flushes in batches)
  */
 export function* tryToMigrate(system: MemorySystem, folio: number, split?: PmdSplit): Task {
   yield* rmapWalk(system, folio, function* (vma, vpn): Task<boolean> {
@@ -60,7 +60,7 @@ export function* tryToMigrate(system: MemorySystem, folio: number, split?: PmdSp
 
 /**
  * Replaces the huge entry at lane `pmd`, present or private, by a migration entry. False when the folio may not be shared.
- * @kernel mm/huge_memory.c set_pmd_migration_entry
+ * @kernel mm/huge_memory.c set_pmd_migration_entry (without: file pages, userfaultfd's write protection)
  */
 export function setPmdMigrationEntry(vma: Vma, pmd: number): boolean {
   const { system } = vma.mm;
@@ -78,7 +78,10 @@ export function setPmdMigrationEntry(vma: Vma, pmd: number): boolean {
   return true;
 }
 
-/** @kernel mm/rmap.c try_to_migrate_one */
+/**
+ * @kernel mm/rmap.c try_to_migrate_one (without: hugetlb, KSM, poisoned pages, TLB flushes in batches, hooks
+ * of the architecture)
+ */
 function* tryToMigrateOne(vma: Vma, folio: number, vpn: number, split?: PmdSplit): Task<boolean> {
   const { mm } = vma;
   const { system } = mm;
@@ -102,7 +105,7 @@ function* tryToMigrateOne(vma: Vma, folio: number, vpn: number, split?: PmdSplit
   return ok;
 }
 
-/** Whether the PMD of page `vpn` maps all of `folio`. @kernel mm/page_vma_mapped.c check_pmd */
+/** Whether the PMD of page `vpn` maps all of `folio`. @kernel mm/page_vma_mapped.c check_pmd (all) */
 function mapsWhole(mm: MmStruct, vpn: number, folio: number): boolean {
   const { system } = mm;
   const { lanes } = system.tables;

@@ -14,7 +14,7 @@ import { VM_LOCKED, type Vma } from './vma.js';
 /**
  * Removes the mappings of a locked small folio for reclaim, announcing each VMA visited as CLEAR: anonymous pages leave
  * their swap slot behind (or nothing, when they are lazily freed), file pages nothing. Mappings that must stay do.
- * @kernel mm/rmap.c try_to_unmap
+ * @kernel mm/rmap.c try_to_unmap (without: flags of callers other than reclaim)
  */
 export function* tryToUnmap(system: MemorySystem, folio: number): Task {
   yield* rmapWalk(system, folio, function* (vma, vpn): Task<boolean> {
@@ -24,7 +24,10 @@ export function* tryToUnmap(system: MemorySystem, folio: number): Task {
   });
 }
 
-/** @kernel mm/rmap.c try_to_unmap_one */
+/**
+ * @kernel mm/rmap.c try_to_unmap_one (without: hugetlb, KSM, poisoned pages, userfaultfd, TLB flushes in
+ * batches, swap counts that overflow)
+ */
 function* tryToUnmapOne(vma: Vma, folio: number, vpn: number): Task<boolean> {
   const { mm } = vma;
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, vpn + 1) : undefined;

@@ -9,7 +9,7 @@ import { VM_MIXEDMAP, type Vma } from './vma.js';
  * Maps a driver's own page at `vpn`, with the VMA's protection. The mapping takes a reference of its own. The caller holds
  * mmap_lock for writing.
  * @returns 0, `-EINVAL` (no VM_MIXEDMAP, an anonymous page), `-EBUSY` (something is mapped there) or `-ENOMEM`.
- * @kernel mm/memory.c vm_insert_page
+ * @kernel mm/memory.c vm_insert_page (without: setting of VM_MIXEDMAP, pages outside the VMA)
  */
 export function vmInsertPage(vma: Vma, vpn: number, pfn: number): number {
   const { mm } = vma;

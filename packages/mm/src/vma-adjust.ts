@@ -6,7 +6,10 @@ import { vmaSetRemove } from './vma-set.js';
 import { insertByPgoff, removeFrom } from './vma-tree.js';
 import type { Vma } from './vma.js';
 
-/** A change of VMA bounds that is under way. @kernel mm/vma.c vma_prepare */
+/**
+ * A change of VMA bounds that is under way.
+ * @kernel mm/vma.c vma_prepare (without: per-VMA locks, uprobes)
+ */
 export interface VmaAdjustment {
   /** The VMA whose bounds change. */
   readonly vma: Vma;
@@ -18,7 +21,10 @@ export interface VmaAdjustment {
 
 const trees = (vma: Vma): readonly AnonVma[] => vma.anonVmaChain;
 
-/** Takes the rmap locks and the VMAs whose bounds change out of their trees. @kernel mm/vma.c vma_prepare */
+/**
+ * Takes the rmap locks and the VMAs whose bounds change out of their trees.
+ * @kernel mm/vma.c vma_prepare (without: per-VMA locks, uprobes)
+ */
 export function* vmaPrepare(change: VmaAdjustment): Task {
   const { vma, adjacent, insert } = change;
   const { file } = vma;
@@ -35,7 +41,8 @@ export function* vmaPrepare(change: VmaAdjustment): Task {
 
 /**
  * Puts the VMAs back with their new bounds. The order is visible in rmap walks: into the file's tree the neighbour goes
- * first, into an anon_vma's the VMA itself. @kernel mm/vma.c vma_complete
+ * first, into an anon_vma's the VMA itself.
+ * @kernel mm/vma.c vma_complete (without: uprobes, KSM, NUMA policies, the number of VMAs)
  */
 export function vmaComplete(change: VmaAdjustment): void {
   const { vma, adjacent } = change;
@@ -51,14 +58,20 @@ export function vmaComplete(change: VmaAdjustment): void {
   anonVma?.rwsem.unlockWrite();
 }
 
-/** `dst` inherits the anon_vma of a VMA that it takes pages over from. @kernel mm/vma.c dup_anon_vma */
+/**
+ * `dst` inherits the anon_vma of a VMA that it takes pages over from.
+ * @kernel mm/vma.c dup_anon_vma (without: allocations that fail)
+ */
 export function* dupAnonVma(dst: Vma, src: Vma): Task {
   if (src.anonVma === null || dst.anonVma !== null) return;
   dst.anonVma = src.anonVma;
   yield* anonVmaClone(dst, src);
 }
 
-/** Splits the huge PMD that a VMA's new boundary falls into. @kernel mm/huge_memory.c split_huge_pmd_if_needed */
+/**
+ * Splits the huge PMD that a VMA's new boundary falls into.
+ * @kernel mm/huge_memory.c split_huge_pmd_if_needed (all)
+ */
 export function* splitHugePmdIfNeeded(vma: Vma, boundary: number): Task {
   const start = boundary - (boundary % 512);
   if (start === boundary || start < vma.start || start + 512 > vma.end) return;
@@ -67,7 +80,8 @@ export function* splitHugePmdIfNeeded(vma: Vma, boundary: number): Task {
 
 /**
  * Splits `vma` at page `at`. `below`: the new VMA is the lower part, else the upper one; `vma` keeps the other.
- * @returns 0, or what the mapping's owner refuses with. @kernel mm/vma.c __split_vma
+ * @returns 0, or what the mapping's owner refuses with.
+ * @kernel mm/vma.c __split_vma (without: NUMA policies, per-VMA locks, allocations that fail)
  */
 export function* splitVma(vma: Vma, at: number, below: boolean): Task<number> {
   const refusal = vma.ops?.maySplit?.(vma, at) ?? 0;
@@ -88,14 +102,20 @@ export function* splitVma(vma: Vma, at: number, below: boolean): Task<number> {
   return 0;
 }
 
-/** A VMA that a merge swallowed leaves its trees and the set. @kernel mm/vma.c vma_complete */
+/**
+ * A VMA that a merge swallowed leaves its trees and the set.
+ * @kernel mm/vma.c vma_complete (without: uprobes, KSM, NUMA policies, the number of VMAs)
+ */
 export function* removeSwallowed(vma: Vma): Task {
   yield* unlinkVma(vma);
   if (vma.file !== null) vma.file.users--;
   vmaSetRemove(vma);
 }
 
-/** Takes a VMA out of all rmap trees. @kernel mm/vma.c unlink_file_vma */
+/**
+ * Takes a VMA out of all rmap trees.
+ * @kernel mm/vma.c unlink_file_vma (without: the count of writable mappings of a file)
+ */
 export function* unlinkVma(vma: Vma): Task {
   yield* unlinkAnonVmas(vma);
   const { file } = vma;
@@ -105,7 +125,10 @@ export function* unlinkVma(vma: Vma): Task {
   file.rwsem.unlockWrite();
 }
 
-/** Makes a new VMA of a file findable. @kernel mm/vma.c vma_link_file */
+/**
+ * Makes a new VMA of a file findable.
+ * @kernel mm/vma.c vma_link_file (without: the count of writable mappings of a file)
+ */
 export function* vmaLinkFile(vma: Vma): Task {
   const { file } = vma;
   if (file === null) return;

@@ -28,7 +28,10 @@ export interface VmaMergeStruct {
   readonly copiedFrom?: Vma;
 }
 
-/** @kernel mm/vma.c is_mergeable_vma */
+/**
+ * @kernel mm/vma.c is_mergeable_vma (without: soft-dirty, which the kernel lets differ; userfaultfd, VMA
+ * names, NUMA policies)
+ */
 function isMergeableVma(neighbour: Vma, vmg: VmaMergeStruct): boolean {
   return (
     neighbour.flags === vmg.flags &&
@@ -40,7 +43,7 @@ function isMergeableVma(neighbour: Vma, vmg: VmaMergeStruct): boolean {
 
 /**
  * Whether `target` may grow over pages whose anon_vma is `vmg.anonVma`: theirs must be one, or one of the two has none yet
- * and the other's does not come from fork. @kernel mm/vma.c is_mergeable_anon_vma
+ * and the other's does not come from fork. @kernel mm/vma.c is_mergeable_anon_vma (all)
  */
 function isMergeableAnonVma(target: Vma, vmg: VmaMergeStruct): boolean {
   if (target.anonVma === vmg.anonVma) return true;
@@ -53,12 +56,15 @@ function isMergeableAnonVma(target: Vma, vmg: VmaMergeStruct): boolean {
 /** @kernel mm/vma.c vma_is_fork_child */
 const isForkChild = (vma: Vma | undefined): boolean => vma !== undefined && vma.anonVmaChain.length > 1;
 
-/** Whether the two outer ones of a merge of three may be one. @kernel mm/vma.c are_anon_vmas_compatible */
+/**
+ * Whether the two outer ones of a merge of three may be one.
+ * @kernel mm/vma.c are_anon_vmas_compatible (all)
+ */
 function areAnonVmasCompatible(left: Vma, right: Vma): boolean {
   return left.anonVma === right.anonVma || left.anonVma === null || right.anonVma === null;
 }
 
-/** @kernel mm/vma.c can_vma_merge_left */
+/** @kernel mm/vma.c can_vma_merge_left (without: NUMA policies) */
 function canMergeLeft(previous: Vma | undefined, vmg: VmaMergeStruct): previous is Vma {
   return (
     previous !== undefined &&
@@ -69,7 +75,7 @@ function canMergeLeft(previous: Vma | undefined, vmg: VmaMergeStruct): previous 
   );
 }
 
-/** @kernel mm/vma.c can_vma_merge_right */
+/** @kernel mm/vma.c can_vma_merge_right (without: NUMA policies) */
 function canMergeRight(next: Vma | undefined, vmg: VmaMergeStruct, left: Vma | undefined): next is Vma {
   return (
     next !== undefined &&
@@ -84,7 +90,7 @@ function canMergeRight(next: Vma | undefined, vmg: VmaMergeStruct, left: Vma | u
 /**
  * The part [start, end) of `vma` gets `flags`: merges it into neighbours that then look the same, else splits it off.
  * @returns the VMA that the range is in now (whose flags the caller sets), or a negative errno.
- * @kernel mm/vma.c vma_modify
+ * @kernel mm/vma.c vma_modify (without: NUMA policies, VMA names, userfaultfd)
  */
 export function* vmaModify(vma: Vma, start: number, end: number, flags: number): Task<Vma | number> {
   const merged = yield* vmaMergeExistingRange(vma, start, end, flags);
@@ -100,7 +106,7 @@ export function* vmaModify(vma: Vma, start: number, end: number, flags: number):
   return vma;
 }
 
-/** @kernel mm/vma.c vma_merge_existing_range */
+/** @kernel mm/vma.c vma_merge_existing_range (without: allocations that fail, khugepaged) */
 function* vmaMergeExistingRange(vma: Vma, start: number, end: number, flags: number): Task<Vma | undefined> {
   const leftSide = vma.start === start;
   const rightSide = vma.end === end;
@@ -175,7 +181,10 @@ function* mergeRight(vma: Vma, next: Vma, start: number): Task<Vma> {
   return next;
 }
 
-/** Changes bounds under the rmap locks; a huge PMD of `inside` that `boundary` falls into is split. @kernel mm/vma.c commit_merge */
+/**
+ * Changes bounds under the rmap locks; a huge PMD of `inside` that `boundary` falls into is split.
+ * @kernel mm/vma.c commit_merge (without: allocations that fail)
+ */
 function* setBounds(
   vma: Vma,
   adjacent: Vma | undefined,
@@ -192,7 +201,8 @@ function* setBounds(
 
 /**
  * A new range, which no VMA covers, becomes part of its neighbours if it can.
- * @returns the VMA that holds it now; undefined when a new one is needed. @kernel mm/vma.c vma_merge_new_range
+ * @returns the VMA that holds it now; undefined when a new one is needed.
+ * @kernel mm/vma.c vma_merge_new_range (without: allocations that fail, khugepaged)
  */
 export function* vmaMergeNewRange(mm: MmStruct, vmg: VmaMergeStruct): Task<Vma | undefined> {
   if ((vmg.flags & VM_SPECIAL) !== 0) return undefined;

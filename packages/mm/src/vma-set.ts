@@ -15,12 +15,12 @@ export function vmaIndex(mm: MmStruct, vpn: number): number {
   return low;
 }
 
-/** The first VMA that ends after page `vpn`. @kernel mm/mmap.c find_vma */
+/** The first VMA that ends after page `vpn`. @kernel mm/mmap.c find_vma (all) */
 export function findVma(mm: MmStruct, vpn: number): Vma | undefined {
   return mm.vmas[vmaIndex(mm, vpn)];
 }
 
-/** The VMA that page `vpn` is in. @kernel include/linux/mm.h vma_lookup */
+/** The VMA that page `vpn` is in. @kernel include/linux/mm.h vma_lookup (all) */
 export function vmaLookup(mm: MmStruct, vpn: number): Vma | undefined {
   const recent = mm.recentVma;
   if (recent !== undefined && recent.start <= vpn && vpn < recent.end) return recent;
@@ -30,7 +30,7 @@ export function vmaLookup(mm: MmStruct, vpn: number): Vma | undefined {
   return vma;
 }
 
-/** The first VMA that overlaps the pages [start, end). @kernel mm/mmap.c find_vma_intersection */
+/** The first VMA that overlaps the pages [start, end). @kernel mm/mmap.c find_vma_intersection (all) */
 export function findVmaIntersection(mm: MmStruct, start: number, end: number): Vma | undefined {
   const vma = findVma(mm, start);
   return vma !== undefined && vma.start < end ? vma : undefined;

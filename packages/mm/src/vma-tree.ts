@@ -6,14 +6,22 @@ import type { Vma } from './vma.js';
  * @kernel mm/interval_tree.c
  */
 
-/** Inserts behind all VMAs with the same first offset. @kernel mm/interval_tree.c vma_interval_tree_insert */
+/**
+ * Inserts behind all VMAs with the same first offset.
+ * @kernel mm/interval_tree.c vma_interval_tree_insert (without: the tree: a sorted array is visited in the
+ * same order)
+ */
 export function insertByPgoff(tree: Vma[], vma: Vma): void {
   let at = tree.length;
   while (at > 0 && (tree[at - 1]?.pgoff ?? 0) > vma.pgoff) at--;
   tree.splice(at, 0, vma);
 }
 
-/** Inserts directly behind `previous`, which has the same first offset. @kernel mm/interval_tree.c vma_interval_tree_insert_after */
+/**
+ * Inserts directly behind `previous`, which has the same first offset.
+ * @kernel mm/interval_tree.c vma_interval_tree_insert_after (without: the tree: a sorted array is visited in
+ * the same order)
+ */
 export function insertAfter(tree: Vma[], vma: Vma, previous: Vma): void {
   tree.splice(tree.indexOf(previous) + 1, 0, vma);
 }

@@ -111,12 +111,15 @@ export class Vma {
     this.start = start;
   }
 
-  /** Whether it maps private memory whose pages are copied on write. @kernel include/linux/mm.h is_cow_mapping */
+  /**
+   * Whether it maps private memory whose pages are copied on write.
+   * @kernel include/linux/mm.h is_cow_mapping (without: VM_MAYWRITE)
+   */
   isCow(): boolean {
     return (this.flags & VM_SHARED) === 0;
   }
 
-  /** Whether it is anonymous private memory. @kernel include/linux/mm.h vma_is_anonymous */
+  /** Whether it is anonymous private memory. @kernel include/linux/mm.h vma_is_anonymous (all) */
   isAnonymous(): boolean {
     return this.file === null && this.ops === null;
   }

@@ -30,7 +30,7 @@ const ACTIVATE = 2;
 
 /**
  * Takes a folio off the LRU list. @returns false when it is on none. The caller owns one reference then.
- * @kernel mm/vmscan.c folio_isolate_lru
+ * @kernel mm/vmscan.c folio_isolate_lru (without: the LRU lists themselves)
  */
 export function folioIsolateLru(system: MemorySystem, folio: number): boolean {
   const { map } = system;
@@ -41,7 +41,7 @@ export function folioIsolateLru(system: MemorySystem, folio: number): boolean {
   return true;
 }
 
-/** Puts an isolated folio back, through the batch of new ones. @kernel mm/vmscan.c folio_putback_lru */
+/** Puts an isolated folio back, through the batch of new ones. @kernel mm/vmscan.c folio_putback_lru (all) */
 export function folioPutbackLru(system: MemorySystem, folio: number): void {
   folioAddLru(system, folio);
   folioPut(system, folio);
@@ -49,7 +49,7 @@ export function folioPutbackLru(system: MemorySystem, folio: number): void {
 
 /**
  * Reclaims isolated folios, in the order given, whether or not they are in use. What cannot be reclaimed goes back to the
- * LRU. @kernel mm/vmscan.c reclaim_pages
+ * LRU. @kernel mm/vmscan.c reclaim_pages (without: NUMA nodes)
  */
 export function* reclaimPages(system: MemorySystem, folios: readonly number[]): Task {
   const { map } = system;
@@ -73,7 +73,10 @@ export function* reclaimPages(system: MemorySystem, folios: readonly number[]): 
   for (const folio of kept) folioPutbackLru(system, folio);
 }
 
-/** @kernel mm/vmscan.c shrink_folio_list */
+/**
+ * @kernel mm/vmscan.c shrink_folio_list (without: write-back that goes on, demotion to other nodes, aging by
+ * references, files on disks, control groups)
+ */
 function* shrinkFolio(system: MemorySystem, folio: number, queue: number[]): Task<number> {
   const { map } = system;
   accessFolio(system, folio, true);
@@ -100,7 +103,10 @@ function* shrinkFolio(system: MemorySystem, folio: number, queue: number[]): Tas
   return freeReclaimed(system, folio);
 }
 
-/** Writes a dirty folio to its slot, synchronously. @kernel mm/vmscan.c pageout */
+/**
+ * Writes a dirty folio to its slot, synchronously.
+ * @kernel mm/vmscan.c pageout (without: files on disks, writes that end later)
+ */
 function pageout(system: MemorySystem, folio: number): number {
   const { map, swap, data } = system;
   if (map.test(folio, PG_anon) && !map.test(folio, PG_swapbacked)) return KEEP;
@@ -120,7 +126,10 @@ function pageout(system: MemorySystem, folio: number): number {
   return FREED;
 }
 
-/** A page of a file moves from the page cache to a slot. @kernel mm/shmem.c shmem_writepage */
+/**
+ * A page of a file moves from the page cache to a slot.
+ * @kernel mm/shmem.c shmem_writepage (without: huge pages, quotas, allocations that fail)
+ */
 function shmemWritepage(system: MemorySystem, folio: number): boolean {
   const { map, tables, swap } = system;
   const file = system.addressSpaces[(map.mapping[folio] ?? 0) - 1];
@@ -137,7 +146,10 @@ function shmemWritepage(system: MemorySystem, folio: number): boolean {
   return true;
 }
 
-/** Frees a clean folio that nothing maps, if the isolation holds its last reference. @kernel mm/vmscan.c __remove_mapping */
+/**
+ * Frees a clean folio that nothing maps, if the isolation holds its last reference.
+ * @kernel mm/vmscan.c __remove_mapping (without: shadow entries, control groups, large folios)
+ */
 function freeReclaimed(system: MemorySystem, folio: number): number {
   const { map } = system;
   const cached = !map.test(folio, PG_anon) || map.test(folio, PG_swapbacked);

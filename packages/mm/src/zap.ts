@@ -26,7 +26,7 @@ import type { Vma } from './vma.js';
 
 /**
  * Removes all that is mapped in the pages [start, end) of `vma`. Present pages are freed by the gather; other entries
- * let go of theirs at once. @kernel mm/memory.c unmap_page_range
+ * let go of theirs at once. @kernel mm/memory.c unmap_page_range (without: huge PUDs)
  */
 export function* unmapPageRange(tlb: MmuGather, vma: Vma, start: number, end: number): Task {
   const { mm } = vma;
@@ -71,7 +71,11 @@ function* zapPtesStepwise(tlb: MmuGather, vma: Vma, first: number, count: number
   }
 }
 
-/** Zaps `count` entries from `first` (a lane index) on. @kernel mm/memory.c zap_pte_range */
+/**
+ * Zaps `count` entries from `first` (a lane index) on.
+ * @kernel mm/memory.c zap_pte_range (without: TLB flushes on the way, userfaultfd, markers, breaks to let
+ * others run)
+ */
 function zapPteRange(tlb: MmuGather, vma: Vma, first: number, count: number): void {
   const { system } = vma.mm;
   const { lanes } = system.tables;
@@ -88,13 +92,19 @@ function zapPteRange(tlb: MmuGather, vma: Vma, first: number, count: number): vo
   }
 }
 
-/** Whether an entry is of a page that is not the file's any more. @kernel mm/memory.c should_zap_folio */
+/**
+ * Whether an entry is of a page that is not the file's any more.
+ * @kernel mm/memory.c should_zap_folio (all)
+ */
 function isPrivateCopy(system: MemorySystem, flags: number, payload: number): boolean {
   if ((flags & PTE_TYPE_MASK) === PTE_TYPE_SWAP) return true;
   return (flags & PTE_SPECIAL) === 0 && system.map.test(system.map.folio(payload), PG_anon);
 }
 
-/** @kernel mm/memory.c zap_present_folio_ptes */
+/**
+ * @kernel mm/memory.c zap_present_folio_ptes (without: batches of a large folio's entries, delayed rmap,
+ * userfaultfd)
+ */
 function zapPresentPte(tlb: MmuGather, vma: Vma, flags: number, pfn: number): void {
   if ((flags & PTE_SPECIAL) !== 0) return;
   const { mm } = vma;
@@ -110,7 +120,11 @@ function zapPresentPte(tlb: MmuGather, vma: Vma, flags: number, pfn: number): vo
   tlb.removePage(pfn);
 }
 
-/** An entry that is not present: its part of the loop. @kernel mm/memory.c zap_pte_range */
+/**
+ * An entry that is not present: its part of the loop.
+ * @kernel mm/memory.c zap_pte_range (without: TLB flushes on the way, userfaultfd, markers, breaks to let
+ * others run)
+ */
 function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
   const { mm } = vma;
   const { system } = mm;
@@ -141,7 +155,7 @@ function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
 /**
  * Removes the mappings of a part of one VMA, announced as CLEAR: MADV_DONTNEED, truncation. Without `evenCows` private
  * copies of a file's pages stay.
- * @kernel mm/memory.c zap_page_range_single
+ * @kernel mm/memory.c zap_page_range_single (without: hugetlb's own way)
  */
 export function* zapPageRangeSingle(vma: Vma, start: number, end: number, evenCows = true): Task {
   const tlb = new MmuGather(vma.mm, evenCows);

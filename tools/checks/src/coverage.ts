@@ -1,4 +1,4 @@
-import { filesNamed, type SourceTag, type SymbolFile } from './symbols.js';
+import { filesNamed, functionsIn, type SourceTag, type SymbolFile } from './symbols.js';
 
 /** Why functions are left out: `mm/hmm.c hmm_vma_walk_hugetlb_entry: reason`; the pattern may hold `*`. */
 export interface Omission {
@@ -10,10 +10,11 @@ export interface Omission {
 /** What is modelled of one source file of the real system. */
 export interface FileCoverage {
   readonly file: SymbolFile;
-  /** Functions that a doc tag names. */
-  readonly modelled: readonly string[];
+  /** Functions that are modelled whole. */
+  readonly whole: readonly string[];
   /** Function → what is left out of it. */
-  readonly partly: ReadonlyMap<string, string>;
+  readonly reserved: ReadonlyMap<string, string>;
+  /** Functions that no doc tag names. */
   readonly missing: readonly string[];
 }
 
@@ -33,28 +34,38 @@ export function parseOmissions(text: string, file: string): Omission[] {
 
 /** Counts, for every listed file that some tag names, what is modelled of it. */
 export function coverage(tags: readonly SourceTag[], files: readonly SymbolFile[]): FileCoverage[] {
-  const named = new Map<SymbolFile, Map<string, string | undefined>>();
+  const named = new Map<SymbolFile, Map<string, Set<string>>>();
   for (const tag of tags) {
     for (const file of filesNamed(tag.path, files)) {
-      const symbols = named.get(file) ?? new Map<string, string | undefined>();
-      for (const symbol of tag.symbols) {
-        const name = file.functions.has(`sys_${symbol}`) ? `sys_${symbol}` : symbol;
-        if (file.functions.has(name)) symbols.set(name, tag.partly);
+      const functions = named.get(file) ?? new Map<string, Set<string>>();
+      for (const name of functionsIn(tag, file)) {
+        const notes = functions.get(name) ?? new Set();
+        functions.set(name, notes.add(tag.without ?? 'not said'));
       }
-      named.set(file, symbols);
+      named.set(file, functions);
     }
   }
   return [...named]
-    .filter(([, symbols]) => symbols.size > 0)
-    .map(([file, symbols]) => ({
-      file,
-      modelled: [...symbols.keys()].filter((name) => symbols.get(name) === undefined).sort(),
-      partly: new Map(
-        [...symbols].flatMap(([name, partly]) => (partly === undefined ? [] : [[name, partly] as const])),
-      ),
-      missing: [...file.functions].filter((name) => !symbols.has(name)).sort(),
-    }))
+    .filter(([, functions]) => functions.size > 0)
+    .map(([file, functions]) => fileCoverage(file, functions))
     .sort((a, b) => (a.file.path < b.file.path ? -1 : 1));
+}
+
+/** A function that several tags name lacks what each of them leaves out. */
+function fileCoverage(file: SymbolFile, functions: ReadonlyMap<string, ReadonlySet<string>>): FileCoverage {
+  const whole: string[] = [];
+  const reserved = new Map<string, string>();
+  for (const name of [...functions.keys()].sort()) {
+    const without = [...(functions.get(name) ?? [])].filter((note) => note !== '').join('; ');
+    if (without === '') whole.push(name);
+    else reserved.set(name, without);
+  }
+  return {
+    file,
+    whole,
+    reserved,
+    missing: [...file.functions].filter((name) => !functions.has(name)).sort(),
+  };
 }
 
 /** The coverage table as Markdown. */
@@ -62,16 +73,19 @@ export function coverageMarkdown(covered: readonly FileCoverage[], omissions: re
   const lines = [
     '# What is modelled',
     '',
-    'Written by `pnpm symbols --write` from the doc tags of the sources; do not edit. Counted are functions. A function',
-    'that is not modelled by name may still have its effect in one that is. Files of which nothing is modelled are left out.',
+    'Written by `pnpm symbols --write` from the doc tags of the sources; do not edit. Counted are functions: those that the',
+    'model does whole, those of which it leaves something out (named below), and those that it does not have by name: they',
+    'may still have their effect in one that it has. Files of which nothing is modelled are left out. What no function of the',
+    'model has at all, and what is therefore not said of each: memory control groups, statistics and vmstat counters, tracing',
+    'but for the tracepoints of the model, KASAN and other debugging, and architectures other than x86-64.',
     '',
-    '| source file | modelled | partly | not |',
+    '| source file | whole | with reservations | not |',
     '| --- | --: | --: | --: |',
   ];
-  for (const { file, modelled, partly, missing } of covered) {
-    lines.push(`| \`${file.path}\` | ${modelled.length} | ${partly.size} | ${missing.length} |`);
+  for (const { file, whole, reserved, missing } of covered) {
+    lines.push(`| \`${file.path}\` | ${whole.length} | ${reserved.size} | ${missing.length} |`);
   }
-  for (const file of covered.filter(isListed)) lines.push(...fileSection(file, omissions));
+  for (const file of covered) lines.push(...fileSection(file, omissions));
   return `${lines.join('\n')}\n`;
 }
 
@@ -80,15 +94,15 @@ function isListed({ file, missing }: FileCoverage): boolean {
   return missing.length <= file.functions.size * (1 - LISTED_FROM);
 }
 
-function fileSection(
-  { file, modelled, partly, missing }: FileCoverage,
-  omissions: readonly Omission[],
-): string[] {
+function fileSection(covered: FileCoverage, omissions: readonly Omission[]): string[] {
+  const { file, whole, reserved } = covered;
+  const missing = isListed(covered) ? covered.missing : [];
   const lines = ['', `## ${file.path}`, ''];
-  if (modelled.length > 0) lines.push(`Modelled: ${modelled.map(code).join(', ')}.`);
-  if (partly.size === 0 && missing.length === 0) return lines;
-  lines.push('', '| function | | why |', '| --- | --- | --- |');
-  for (const [name, what] of partly) lines.push(`| ${code(name)} | partly | ${what} |`);
+  if (whole.length > 0) lines.push(`Modelled whole: ${whole.map(code).join(', ')}.`);
+  if (reserved.size === 0 && missing.length === 0) return lines;
+  if (whole.length > 0) lines.push('');
+  lines.push('| function | | what is left out, or why |', '| --- | --- | --- |');
+  for (const [name, what] of reserved) lines.push(`| ${code(name)} | without | ${what} |`);
   for (const name of missing)
     lines.push(`| ${code(name)} | not | ${reasonFor(file.path, name, omissions)} |`);
   return lines;

@@ -15,8 +15,8 @@ export interface SourceTag {
   readonly path: string;
   /** None: the file as a whole. */
   readonly symbols: readonly string[];
-  /** What is left out, from `(partly: …)`. */
-  readonly partly: string | undefined;
+  /** What the model leaves out, from `(without: …)`; empty for `(all)`, undefined where the tag does not say. */
+  readonly without: string | undefined;
 }
 
 /** The systems that tags speak of: `@kernel`, `@nouveau`, `@uvm`. */
@@ -24,7 +24,7 @@ export type TagSystem = 'kernel' | 'nouveau' | 'uvm';
 
 const TAG = /@(kernel|nouveau|uvm)[ \t]+(\S+)((?:(?!@(?:kernel|nouveau|uvm)\s)[^\n])*)/g;
 const NAME = /^(?:(?:struct|enum|union) )?([A-Za-z_]\w*)(?:\(\))?(?=[\s,;.:)]|$)/;
-const PARTLY = /\(partly: ([^)]*)\)/;
+const WITHOUT = /\((?:all|without: ([^)]*))\)/;
 
 /** Reads a list of names. @throws Error naming the line that is not `path: functions | others`. */
 export function parseSymbolList(text: string, file: string): SymbolFile[] {
@@ -55,10 +55,16 @@ export function sourceTags(source: string, file: string): SourceTag[] {
       system: system === 'uvm' || system === 'nouveau' ? system : 'kernel',
       path: path.replace(/[,;:]$/, ''),
       symbols: symbolsOf(rest.replace(/\*\/.*$/, '')),
-      partly: PARTLY.exec(comment.split(/\n[\s*]*@/)[0]?.replace(/\n\s*\* ?/g, ' ') ?? '')?.[1],
+      without: reservation(comment.split(/\n[\s*]*@/)[0]?.replace(/\n\s*\* ?/g, ' ') ?? ''),
     });
   }
   return tags;
+}
+
+/** What is left out according to the text behind a tag. */
+function reservation(text: string): string | undefined {
+  const note = WITHOUT.exec(text);
+  return note === null ? undefined : (note[1] ?? '').trim();
 }
 
 /** The names that follow a path: `a, b, c`, up to where prose begins. */
@@ -93,6 +99,26 @@ export function tagComplaint(tag: SourceTag, files: readonly SymbolFile[]): stri
   const unknown = tag.symbols.filter((symbol) => !named.some((file) => hasName(file, symbol)));
   if (unknown.length === 0) return undefined;
   return `${tag.where}: @${tag.system}: ${tag.path} has no ${unknown.map((name) => name + elsewhere(name, files)).join(', ')}`;
+}
+
+/** The functions that a tag names, as the lists spell them. */
+export function functionsNamed(tag: SourceTag, files: readonly SymbolFile[]): string[] {
+  return filesNamed(tag.path, files).flatMap((file) => functionsIn(tag, file));
+}
+
+/** The functions of one file that a tag names; a system call may be named without its `sys_`. */
+export function functionsIn({ symbols }: SourceTag, { functions }: SymbolFile): string[] {
+  return symbols
+    .map((symbol) => (functions.has(`sys_${symbol}`) ? `sys_${symbol}` : symbol))
+    .filter((name) => functions.has(name));
+}
+
+/** The complaint about a tag that names a function and does not say what of it is left out, or undefined. */
+export function silenceComplaint(tag: SourceTag, files: readonly SymbolFile[]): string | undefined {
+  if (tag.without !== undefined) return undefined;
+  const names = functionsNamed(tag, files);
+  if (names.length === 0) return undefined;
+  return `${tag.where}: @${tag.system}: ${names.join(', ')}: say (all) or (without: …)`;
 }
 
 /** Whether a file has a name; a system call may be named without its `sys_`. */

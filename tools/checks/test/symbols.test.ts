@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { coverage, coverageMarkdown, parseOmissions } from '../src/coverage.js';
-import { parseSymbolList, sourceTags, tagComplaint } from '../src/symbols.js';
+import { parseSymbolList, silenceComplaint, sourceTags, tagComplaint } from '../src/symbols.js';
 
 const files = parseSymbolList(
   'mm/hmm.c: hmm_range_fault hmm_vma_walk_pmd hmm_vma_walk_pud | hmm_vma_walk\ndrivers/gpu/nvkm/vmm.c: nvkm_vmm_new |\nmm/mmap.c: sys_munmap |\n',
@@ -34,32 +34,66 @@ describe('a tag in a doc comment', () => {
   });
 
   it('carries its line, and what is left out', () => {
-    const source = '\n/**\n * Walks.\n * @kernel mm/hmm.c hmm_vma_walk_pmd (partly: no\n * devmap)\n */';
+    const source = '\n/**\n * Walks.\n * @kernel mm/hmm.c hmm_vma_walk_pmd (without:\n * devmap)\n */';
     expect(sourceTags(source, 'a.ts')).toEqual([
       {
         where: 'a.ts:4',
         system: 'kernel',
         path: 'mm/hmm.c',
         symbols: ['hmm_vma_walk_pmd'],
-        partly: 'no devmap',
+        without: 'devmap',
       },
     ]);
   });
 });
 
+describe('a tag that names a function', () => {
+  const silence = (comment: string): string | undefined => {
+    const [tag] = sourceTags(`/** ${comment} */`, 'a.ts');
+    return tag === undefined ? 'no tag' : silenceComplaint(tag, files);
+  };
+
+  it('says what is left out', () => {
+    expect(silence('@kernel mm/hmm.c hmm_range_fault (all)')).toBeUndefined();
+    expect(silence('@kernel mm/hmm.c hmm_range_fault, hmm_vma_walk_pmd (without: devmap)')).toBeUndefined();
+    expect(silence('@kernel mm/hmm.c hmm_range_fault')).toBe(
+      'a.ts:1: @kernel: hmm_range_fault: say (all) or (without: …)',
+    );
+    expect(silence('@kernel mm/mmap.c munmap, with a clause')).toContain('sys_munmap: say');
+  });
+
+  it('need not where it names a type, or a file as a whole', () => {
+    expect(silence('@kernel mm/hmm.c hmm_vma_walk')).toBeUndefined();
+    expect(silence('@kernel mm/hmm.c')).toBeUndefined();
+  });
+});
+
 describe('the coverage table', () => {
   const tags = sourceTags(
-    '/** @kernel mm/hmm.c hmm_range_fault */ /** @kernel mm/hmm.c hmm_vma_walk_pmd (partly: no devmap) */',
+    '/** @kernel mm/hmm.c hmm_range_fault (all) */ /** @kernel mm/hmm.c hmm_vma_walk_pmd (without: devmap) */',
     'a.ts',
   );
 
-  it('counts what is modelled, partly and not, with the reason', () => {
+  it('counts what is modelled whole, with reservations and not, with the reasons', () => {
     const omissions = parseOmissions('mm/hmm.c hmm_*_pud: no huge PUDs\n', 'reasons.txt');
     const table = coverageMarkdown(coverage(tags, files), omissions);
     expect(table).toContain('| `mm/hmm.c` | 1 | 1 | 1 |');
-    expect(table).toContain('| `hmm_vma_walk_pmd` | partly | no devmap |');
+    expect(table).toContain('Modelled whole: `hmm_range_fault`.');
+    expect(table).toContain('| `hmm_vma_walk_pmd` | without | devmap |');
     expect(table).toContain('| `hmm_vma_walk_pud` | not | no huge PUDs |');
     expect(table).not.toContain('nvkm');
+  });
+
+  it('joins what the tags of one function leave out', () => {
+    const parts = sourceTags(
+      ['(all)', '(without: devmap)', '(without: PUDs)']
+        .map((n) => `/** @kernel mm/hmm.c hmm_range_fault ${n} */`)
+        .join(' '),
+      'a.ts',
+    );
+    expect(coverageMarkdown(coverage(parts, files), [])).toContain(
+      '| `hmm_range_fault` | without | devmap; PUDs |',
+    );
   });
 
   it('is made from lists that are well formed', () => {
