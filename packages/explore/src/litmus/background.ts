@@ -45,7 +45,7 @@ export function kswapd(world: World): WorldThread {
   };
 }
 
-/** @kernel mm/vmscan.c shrink_inactive_list (partly: one page at a time) */
+/** @kernel mm/vmscan.c shrink_inactive_list (without: lists, batches, control groups: one page at a time) */
 function* shrinkInactiveList(system: MemorySystem, frames: readonly number[]): Task {
   yield* lruAddDrainTask(system);
   for (const pfn of frames) {
