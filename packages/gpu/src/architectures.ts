@@ -42,7 +42,10 @@ export const KEPLER: GpuCapability = {
   cpuAccessesVidmem: false,
 };
 
-/** @uvm uvm_maxwell.c uvm_hal_maxwell_arch_init_properties */
+/**
+ * @uvm uvm_maxwell.c uvm_hal_maxwell_arch_init_properties (without: properties that nothing in the model asks
+ * for)
+ */
 export const MAXWELL: GpuCapability = {
   ...KEPLER,
   vaBits: read(40),
@@ -52,7 +55,10 @@ export const MAXWELL: GpuCapability = {
   threads: threadsOf(24, 2048),
 };
 
-/** @uvm uvm_pascal.c uvm_hal_pascal_arch_init_properties */
+/**
+ * @uvm uvm_pascal.c uvm_hal_pascal_arch_init_properties (without: properties that nothing in the model asks
+ * for)
+ */
 export const PASCAL: GpuCapability = {
   ...MAXWELL,
   vaBits: read(49),
@@ -67,7 +73,10 @@ export const PASCAL: GpuCapability = {
   threads: threadsOf(56, 2048),
 };
 
-/** @uvm uvm_volta.c uvm_hal_volta_arch_init_properties */
+/**
+ * @uvm uvm_volta.c uvm_hal_volta_arch_init_properties (without: properties that nothing in the model asks
+ * for)
+ */
 export const VOLTA: GpuCapability = {
   ...PASCAL,
   nonReplayableFaults: true,
@@ -82,7 +91,10 @@ export const VOLTA: GpuCapability = {
   threads: threadsOf(80, 2048),
 };
 
-/** @uvm uvm_turing.c uvm_hal_turing_arch_init_properties */
+/**
+ * @uvm uvm_turing.c uvm_hal_turing_arch_init_properties (without: properties that nothing in the model asks
+ * for)
+ */
 export const TURING: GpuCapability = {
   ...VOLTA,
   interrupt: 'pulse',
@@ -92,7 +104,10 @@ export const TURING: GpuCapability = {
   threads: threadsOf(40, 1024),
 };
 
-/** @uvm uvm_ampere.c uvm_hal_ampere_arch_init_properties */
+/**
+ * @uvm uvm_ampere.c uvm_hal_ampere_arch_init_properties (without: properties that nothing in the model asks
+ * for)
+ */
 export const AMPERE: GpuCapability = {
   ...TURING,
   pageSizes: sizes(4 * KIB, 64 * KIB, 2 * MIB, 512 * MIB),
@@ -101,7 +116,9 @@ export const AMPERE: GpuCapability = {
   threads: threadsOf(108, 2048),
 };
 
-/** @uvm uvm_ada.c uvm_hal_ada_arch_init_properties */
+/**
+ * @uvm uvm_ada.c uvm_hal_ada_arch_init_properties (without: properties that nothing in the model asks for)
+ */
 export const ADA: GpuCapability = {
   ...AMPERE,
   gsp: 'required',
@@ -110,7 +127,10 @@ export const ADA: GpuCapability = {
   threads: threadsOf(128, 1536),
 };
 
-/** @uvm uvm_hopper.c uvm_hal_hopper_arch_init_properties */
+/**
+ * @uvm uvm_hopper.c uvm_hal_hopper_arch_init_properties (without: properties that nothing in the model asks
+ * for)
+ */
 export const HOPPER: GpuCapability = {
   ...AMPERE,
   vaBits: read(57),
@@ -122,7 +142,11 @@ export const HOPPER: GpuCapability = {
   threads: threadsOf(132, 2048),
 };
 
-/** GB10x. @uvm uvm_blackwell.c uvm_hal_blackwell_arch_init_properties */
+/**
+ * GB10x.
+ * @uvm uvm_blackwell.c uvm_hal_blackwell_arch_init_properties (without: properties that nothing in the model
+ * asks for)
+ */
 export const BLACKWELL: GpuCapability = {
   ...HOPPER,
   pageSizes: sizes(4 * KIB, 64 * KIB, 2 * MIB, 512 * MIB, 256 * GIB),

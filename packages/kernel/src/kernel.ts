@@ -81,7 +81,11 @@ export class Kernel {
     return first;
   }
 
-  /** Whether the fallible step `site` is made to fail this time. @kernel lib/fault-inject.c should_fail */
+  /**
+   * Whether the fallible step `site` is made to fail this time.
+   * @kernel lib/fault-inject.c should_fail (without: settings by debugfs, tasks and stack traces that are
+   * meant, probabilities)
+   */
   shouldFail(site: string): boolean {
     return this.injector !== undefined && this.injector.shouldFail(site);
   }

@@ -4,7 +4,7 @@ import type { MigrateVma } from './migrate-vma.js';
 
 /**
  * The pages [start, end) where nothing is: a slot for each, or, where huge pages are asked for, one for each whole 2 MiB.
- * @kernel mm/migrate_device.c migrate_vma_collect_hole
+ * @kernel mm/migrate_device.c migrate_vma_collect_hole (all)
  */
 export function collectHole(args: MigrateVma, start: number, end: number): void {
   const { vma } = args;
@@ -34,7 +34,7 @@ export function collectHole(args: MigrateVma, start: number, end: number): void 
   args.cpages += pages;
 }
 
-/** Pages that are not migrated. @kernel mm/migrate_device.c migrate_vma_collect_skip */
+/** Pages that are not migrated. @kernel mm/migrate_device.c migrate_vma_collect_skip (all) */
 export function collectSkip(args: MigrateVma, pages: number): void {
   const from = args.npages;
   args.src.fill(0, from, from + pages);

@@ -41,7 +41,8 @@ import type { MigrateVma } from './migrate-vma.js';
 
 /**
  * Announces the range as MIGRATE and takes every page of it that is selected and can be locked at once: its mapping here
- * becomes a migration entry. @kernel mm/migrate_device.c migrate_vma_collect
+ * becomes a migration entry.
+ * @kernel mm/migrate_device.c migrate_vma_collect (without: the walk's callbacks, for which a loop stands)
  */
 export function* migrateVmaCollect(args: MigrateVma): Task {
   const { mm } = args.vma;
@@ -102,7 +103,8 @@ function* collectRange(args: MigrateVma): Task {
 
 /**
  * `count` entries of a page table. @returns how many were looked at: it stops before a large folio that has to be split.
- * @kernel mm/migrate_device.c migrate_vma_collect_pmd
+ * @kernel mm/migrate_device.c migrate_vma_collect_pmd (without: TLB flushes, soft-dirty and userfaultfd of
+ * private entries)
  */
 function collectPtes(args: MigrateVma, fault: FaultHold, first: number, count: number): number {
   for (let i = 0; i < count; i++) if (!collectPte(args, fault, first + 2 * i)) return i;

@@ -56,7 +56,7 @@ interface Target {
  * or 0 where it could not be made exclusive (a file's, the tail of a large folio, locked by somebody else …).
  * @param owner of the device, for the notifiers; 0 for none.
  * @returns how many pages were looked at, or a negative errno when not even the first could be had.
- * @kernel mm/rmap.c make_device_exclusive_range
+ * @kernel mm/rmap.c make_device_exclusive_range (without: waits that a signal ends)
  */
 export function* makeDeviceExclusiveRange(
   mm: MmStruct,
@@ -90,7 +90,7 @@ export function* makeDeviceExclusiveRange(
   return got;
 }
 
-/** @kernel mm/rmap.c folio_make_device_exclusive */
+/** @kernel mm/rmap.c folio_make_device_exclusive (all) */
 function* folioMakeDeviceExclusive(folio: number, mm: MmStruct, vpn: number, owner: number): Task<boolean> {
   const { system } = mm;
   const fit = system.map.test(folio, PG_anon) && !system.map.test(folio, PG_hugetlb);
@@ -103,7 +103,11 @@ function* folioMakeDeviceExclusive(folio: number, mm: MmStruct, vpn: number, own
   return target.valid && !folioMapped(system, folio);
 }
 
-/** All of the folio's entries in one VMA. @kernel mm/rmap.c page_make_device_exclusive_one */
+/**
+ * All of the folio's entries in one VMA.
+ * @kernel mm/rmap.c page_make_device_exclusive_one (without: TLB flushes, soft-dirty, userfaultfd's write
+ * protection, caches of other architectures)
+ */
 function* pageMakeDeviceExclusiveOne(vma: Vma, folio: number, vpn: number, target: Target): Task<boolean> {
   const { mm } = vma;
   const { system } = mm;

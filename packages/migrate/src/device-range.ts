@@ -18,7 +18,7 @@ import { migrateDeviceUnmap } from './unmap.js';
  * Collects the device frames [start, start + npages) wherever they are mapped, without a VMA and without `mmap_lock`. Free
  * and locked frames are left out, so that a caller that wants them all calls again until none is in use. A large folio has
  * one slot, with COMPOUND.
- * @returns 0. @kernel mm/migrate_device.c migrate_device_range
+ * @returns 0. @kernel mm/migrate_device.c migrate_device_range (all)
  */
 export function* migrateDeviceRange(
   system: MemorySystem,
@@ -42,7 +42,10 @@ export function* migrateDeviceRange(
   return 0;
 }
 
-/** As `migrateVmaPages` for slots of {@link migrateDeviceRange}. @kernel mm/migrate_device.c migrate_device_pages */
+/**
+ * As `migrateVmaPages` for slots of {@link migrateDeviceRange}.
+ * @kernel mm/migrate_device.c migrate_device_pages (all)
+ */
 export function* migrateDevicePages(
   system: MemorySystem,
   src: Int32Array,
@@ -53,7 +56,7 @@ export function* migrateDevicePages(
   if (system.kernel.sched.exploring) yield SP_PREEMPT;
 }
 
-/** As `migrateVmaFinalize`. @kernel mm/migrate_device.c migrate_device_finalize */
+/** As `migrateVmaFinalize`. @kernel mm/migrate_device.c migrate_device_finalize (all) */
 export function* migrateDeviceFinalize(
   system: MemorySystem,
   src: Int32Array,
@@ -65,7 +68,8 @@ export function* migrateDeviceFinalize(
 
 /**
  * Moves one coherent device page to system memory; the caller holds a reference, which the move takes over.
- * @returns 0, or `-EBUSY` when it has to stay. @kernel mm/migrate_device.c migrate_device_coherent_folio
+ * @returns 0, or `-EBUSY` when it has to stay.
+ * @kernel mm/migrate_device.c migrate_device_coherent_folio (all)
  */
 export function* migrateDeviceCoherentFolio(system: MemorySystem, pfn: number): Task<number> {
   const src = new Int32Array([migratePfn(pfn) | MIGRATE_PFN_MIGRATE]);

@@ -11,7 +11,9 @@ import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
 
 /**
  * Ends a migration slot by slot: of the source and the destination page the one that is to stay is mapped wherever the
- * source page was, and both are unlocked and let go of; `held` is the folio that a CPU fault unlocks itself. @kernel mm/migrate_device.c migrate_device_finalize
+ * source page was, and both are unlocked and let go of; `held` is the folio that a CPU fault unlocks itself.
+ * @kernel mm/migrate_device.c migrate_device_finalize (without: flags of a folio that move with its LRU
+ * generation)
  */
 export function* migrateDeviceFinalizeSlots(
   system: MemorySystem,

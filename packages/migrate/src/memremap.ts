@@ -35,7 +35,8 @@ export interface MemremapRequest {
  * Takes a range of free frame numbers above system memory for a device, and makes its pages: unused, without any flag
  * from an earlier life.
  * @returns the range, `-EINVAL` (unknown type, no owner) or `-ENOMEM` (no frame numbers are left).
- * @kernel mm/memremap.c memremap_pages
+ * @kernel mm/memremap.c memremap_pages (without: types other than private and coherent, several ranges,
+ * alternate allocators, page maps of the CPU, memory hotplug)
  */
 export function memremapPages(system: MemorySystem, request: MemremapRequest): DevPagemap | number {
   const { type, nr, owner, ops } = request;
@@ -75,7 +76,7 @@ function firstFit(system: MemorySystem, nr: number): { start: number; index: num
 
 /**
  * Gives a device's range back, after waiting until all its pages are unused: whoever wants this to end evicts them first.
- * @kernel mm/memremap.c memunmap_pages
+ * @kernel mm/memremap.c memunmap_pages (without: several ranges, memory hotplug, the time limit of the wait)
  */
 export function* memunmapPages(system: MemorySystem, pgmap: DevPagemap): Task {
   const at = system.pagemaps.indexOf(pgmap);
@@ -113,7 +114,8 @@ const FORGOTTEN = PG_locked | PG_writeback | PG_referenced | PG_uptodate | PG_di
 /**
  * Makes a free device page ready as the destination of a migration: one reference, locked.
  * @throws HmmError `PAGE_IN_USE` when it is not free.
- * @kernel mm/memremap.c zone_device_page_init
+ * @kernel mm/memremap.c zone_device_page_init (without: the reference on the pagemap, for which its number
+ * of live pages stands)
  */
 export function zoneDevicePageInit(system: MemorySystem, pfn: number): void {
   const { map } = system;

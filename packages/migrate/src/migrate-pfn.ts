@@ -25,12 +25,15 @@ export const MIGRATE_VMA_SELECT_DEVICE_COHERENT = 1 << 2;
 /** Migrate 2 MiB that a PMD maps, or where nothing is, as one. From 6.19 on. */
 export const MIGRATE_VMA_SELECT_COMPOUND = 1 << 3;
 
-/** The slot of frame `pfn`. @kernel include/linux/migrate.h migrate_pfn */
+/** The slot of frame `pfn`. @kernel include/linux/migrate.h migrate_pfn (all) */
 export function migratePfn(pfn: number): number {
   return (pfn << MIGRATE_PFN_SHIFT) | MIGRATE_PFN_VALID;
 }
 
-/** The frame that a slot names, 0 when it names none. @kernel include/linux/migrate.h migrate_pfn_to_page */
+/**
+ * The frame that a slot names, 0 when it names none.
+ * @kernel include/linux/migrate.h migrate_pfn_to_page (all)
+ */
 export function migratePfnToPage(slot: number): number {
   return (slot & MIGRATE_PFN_VALID) !== 0 ? slot >>> MIGRATE_PFN_SHIFT : 0;
 }

@@ -33,7 +33,7 @@ export interface MigrateVma {
  * at least for reading. Afterwards each source slot with MIGRATE is a locked page of stable content (with VALID), or a
  * hole to be populated (without).
  * @returns 0, also when nothing can be migrated; `-EINVAL` for arguments that cannot be.
- * @kernel mm/migrate_device.c migrate_vma_setup
+ * @kernel mm/migrate_device.c migrate_vma_setup (without: DAX, addresses that are not aligned)
  */
 export function* migrateVmaSetup(args: MigrateVma): Task<number> {
   if (!argumentsValid(args)) return -EINVAL;
@@ -62,7 +62,7 @@ function argumentsValid(args: MigrateVma): boolean {
  * Moves identity and state from each source page to the destination page that the driver has given and copied, and
  * populates holes. A slot that could not be moved loses MIGRATE. The driver may enter the others in its tables
  * afterwards, before {@link migrateVmaFinalize}.
- * @kernel mm/migrate_device.c migrate_vma_pages
+ * @kernel mm/migrate_device.c migrate_vma_pages (all)
  */
 export function* migrateVmaPages(args: MigrateVma): Task {
   const { system, kernel } = args.vma.mm;
@@ -73,7 +73,7 @@ export function* migrateVmaPages(args: MigrateVma): Task {
 /**
  * Maps what each slot ended up with: the destination page, or the source page again; the other is freed. All locks and
  * references of the migration are dropped.
- * @kernel mm/migrate_device.c migrate_vma_finalize
+ * @kernel mm/migrate_device.c migrate_vma_finalize (all)
  */
 export function migrateVmaFinalize(args: MigrateVma): Task {
   const { system } = args.vma.mm;

@@ -43,7 +43,8 @@ import { splitSlot } from './split-slot.js';
  * Moves each source page to its destination, slot by slot; a slot that cannot be moved loses MIGRATE. Holes are
  * populated if `migrate` names the VMA; the first of them announces the rest of the range as MIGRATE. 2 MiB for which the
  * driver gives single pages are split; single pages for which it gives 2 MiB stay.
- * @kernel mm/migrate_device.c __migrate_device_pages
+ * @kernel mm/migrate_device.c __migrate_device_pages (without: coherent memory of file pages, folios between
+ * a page and 2 MiB)
  */
 export function* migrateDevicePageSlots(
   system: MemorySystem,
@@ -109,7 +110,8 @@ function moveFolio(system: MemorySystem, newpage: number, page: number, extra: n
 
 /**
  * Gives a page's identity and state to another, if nobody but the caller (and `extra` others) holds a reference on it.
- * @kernel mm/migrate.c folio_migrate_mapping, folio_migrate_flags
+ * @kernel mm/migrate.c folio_migrate_mapping, folio_migrate_flags (without: file pages and the swap cache,
+ * which stay; memory control groups, NUMA hints, KSM, LRU generations)
  */
 function folioMigrateMapping(system: MemorySystem, newpage: number, page: number, extra: number): boolean {
   const { map } = system;
@@ -126,7 +128,9 @@ function folioMigrateMapping(system: MemorySystem, newpage: number, page: number
 
 /**
  * Maps a new page where nothing was, or the zero page. False when something else is there by now, or when memory for the
- * page table is used up. @kernel mm/migrate_device.c migrate_vma_insert_page
+ * page table is used up.
+ * @kernel mm/migrate_device.c migrate_vma_insert_page (without: memory control groups, userfaultfd, cache
+ * flushes, soft-dirty)
  */
 function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
   const { mm } = vma;

@@ -22,7 +22,8 @@ import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
  * Takes the collected pages off the LRU and unmaps them where they are still mapped. A page that something else holds a
  * reference on is put back as it was and its slot cleared.
  * @param faultPage the page that a CPU fault holds a reference on, or 0.
- * @returns the slots that can be migrated, holes included. @kernel mm/migrate_device.c migrate_device_unmap
+ * @returns the slots that can be migrated, holes included.
+ * @kernel mm/migrate_device.c migrate_device_unmap (without: drains of the LRU batches of other CPUs)
  */
 export function* migrateDeviceUnmap(
   system: MemorySystem,
@@ -80,7 +81,7 @@ function* restorePages(system: MemorySystem, src: Int32Array, npages: number, he
   }
 }
 
-/** @kernel mm/vmscan.c folio_isolate_lru */
+/** @kernel mm/vmscan.c folio_isolate_lru (without: the LRU lists themselves) */
 function isolateLru(system: MemorySystem, page: number): boolean {
   const { map } = system;
   accessFolio(system, page, true);
@@ -93,7 +94,7 @@ function isolateLru(system: MemorySystem, page: number): boolean {
 /**
  * Whether nothing but the migration, the page and swap caches and the fault holds a reference. A device page is let
  * pass with one more, which the exact test of `migrateVmaPages` then finds.
- * @kernel mm/migrate_device.c migrate_vma_check_page
+ * @kernel mm/migrate_device.c migrate_vma_check_page (without: private data of file pages)
  */
 function checkPage(system: MemorySystem, page: number, faultPage: number): boolean {
   const { map } = system;

@@ -55,7 +55,7 @@ export interface HmmRange {
 
 /**
  * Log2 of the pages of the CPU mapping that covers the slot with these flags. The mapping may start before the slot.
- * @kernel include/linux/hmm.h hmm_pfn_to_map_order
+ * @kernel include/linux/hmm.h hmm_pfn_to_map_order (all)
  */
 export function hmmPfnToMapOrder(flags: number): number {
   return (flags >>> HMM_PFN_ORDER_SHIFT) & 31;

@@ -70,7 +70,8 @@ export interface HmmVmaWalk {
  * Walks the CPU's tables over [from, range.end) and stores what it finds, up to the first page that needs a fault or
  * a wait. Never sleeps.
  * @returns a `WALK_*`, or `-EFAULT` / `-EPERM`.
- * @kernel mm/pagewalk.c walk_page_range, with the callbacks of mm/hmm.c
+ * @kernel mm/pagewalk.c walk_page_range (without: other users' callbacks, locks of page tables), with the
+ * callbacks of mm/hmm.c
  */
 export function hmmWalk(walk: HmmVmaWalk): number {
   const { range, mm } = walk;
@@ -92,7 +93,7 @@ export function hmmWalk(walk: HmmVmaWalk): number {
   return WALK_DONE;
 }
 
-/** @kernel mm/hmm.c hmm_vma_walk_test and the upper levels of mm/pagewalk.c */
+/** @kernel mm/hmm.c hmm_vma_walk_test (all) and the upper levels of mm/pagewalk.c */
 function walkVma(walk: HmmVmaWalk, vma: Vma, start: number, end: number): number {
   const { range, mm } = walk;
   if ((vma.flags & (VM_IO | VM_PFNMAP)) !== 0 || (vma.flags & VM_READ) === 0) {
@@ -124,7 +125,11 @@ function walkVma(walk: HmmVmaWalk, vma: Vma, start: number, end: number): number
   return WALK_DONE;
 }
 
-/** A hole or a huge entry above the PTE level. @kernel mm/hmm.c hmm_vma_walk_pmd, hmm_vma_walk_hole */
+/**
+ * A hole or a huge entry above the PTE level.
+ * @kernel mm/hmm.c hmm_vma_walk_pmd, hmm_vma_walk_hole (without: DAX, bad entries, entries of a huge page
+ * that change while they are read)
+ */
 function walkUpper(
   walk: HmmVmaWalk,
   vma: Vma,
@@ -192,12 +197,19 @@ function storeBlock(range: HmmRange, start: number, end: number, flags: number, 
   }
 }
 
-/** A hole in memory of huge pages tells their size. @kernel mm/hmm.c hmm_vma_walk_hugetlb_entry */
+/**
+ * A hole in memory of huge pages tells their size.
+ * @kernel mm/hmm.c hmm_vma_walk_hugetlb_entry (without: hugetlb's own locks, page sizes other than 2 MiB)
+ */
 function holeFlags(vma: Vma, level: number): number {
   return (vma.flags & VM_HUGETLB) !== 0 && level === LEVEL_PMD ? 9 << HMM_PFN_ORDER_SHIFT : 0;
 }
 
-/** The hot loop: the entries of one page table from `entry` on. @kernel mm/hmm.c hmm_vma_walk_pmd */
+/**
+ * The hot loop: the entries of one page table from `entry` on.
+ * @kernel mm/hmm.c hmm_vma_walk_pmd (without: DAX, bad entries, entries of a huge page that change while they
+ * are read)
+ */
 function walkPtes(
   walk: HmmVmaWalk,
   vma: Vma,
@@ -235,7 +247,10 @@ function walkPtes(
   return WALK_DONE;
 }
 
-/** Every entry that is not a plain present one with the permissions asked for. @kernel mm/hmm.c hmm_vma_handle_pte */
+/**
+ * Every entry that is not a plain present one with the permissions asked for.
+ * @kernel mm/hmm.c hmm_vma_handle_pte (without: DAX, userfaultfd's write protection)
+ */
 function handlePte(walk: HmmVmaWalk, vma: Vma, flags: number, pfn: number, at: number, end: number): number {
   const { range } = walk;
   if ((flags & PTE_PRESENT) !== 0) return handlePresent(walk, vma, flags, pfn, at, end);
@@ -279,7 +294,7 @@ function handlePresent(
   return WALK_DONE;
 }
 
-/** @kernel mm/hmm.c hmm_vma_fault, up to the faults themselves */
+/** @kernel mm/hmm.c hmm_vma_fault (all), up to the faults themselves */
 function fault(walk: HmmVmaWalk, vma: Vma, from: number, to: number, need: number): number {
   walk.from = from;
   if ((need & NEED_WRITE_FAULT) !== 0 && (vma.flags & VM_WRITE) === 0) return -EPERM;
@@ -302,14 +317,14 @@ function store(range: HmmRange, at: number, flags: number, pfn: number): void {
   pfns[slot + 1] = pfn;
 }
 
-/** @kernel mm/hmm.c hmm_pfns_fill */
+/** @kernel mm/hmm.c hmm_pfns_fill (all) */
 function fill(range: HmmRange, from: number, to: number, flags: number): void {
   for (let at = from; at < to; at++) store(range, at, flags, 0);
 }
 
 /**
  * What the pages [from, to) together need, given what the CPU's entry allows.
- * @kernel mm/hmm.c hmm_range_need_fault, hmm_pte_need_fault
+ * @kernel mm/hmm.c hmm_range_need_fault, hmm_pte_need_fault (all)
  */
 function rangeNeedFault(range: HmmRange, from: number, to: number, cpu: number): number {
   // Without a default and without a mask nobody asks for anything.

@@ -23,7 +23,7 @@ import { WALK_DONE, WALK_FAULT, hmmWalk, type HmmVmaWalk } from './hmm-walk.js';
  *
  * @returns 0; `-EBUSY`: the sequence moved, begin again; `-EPERM`: a write was asked for in a VMA that cannot be
  * written; `-EFAULT`: a page cannot be had. A plain number when no fault had to sleep, else a task.
- * @kernel mm/hmm.c hmm_range_fault
+ * @kernel mm/hmm.c hmm_range_fault (all)
  */
 export function hmmRangeFault(mm: MmStruct, range: HmmRange): MaybeTask<number> {
   const walk: HmmVmaWalk = {
@@ -94,7 +94,10 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
   }
 }
 
-/** Faults every page of the block that the walk stopped at, needed or not. @kernel mm/hmm.c hmm_vma_fault */
+/**
+ * Faults every page of the block that the walk stopped at, needed or not.
+ * @kernel mm/hmm.c hmm_vma_fault (all)
+ */
 function* hmmVmaFault(walk: HmmVmaWalk): Task<number> {
   const { vma } = walk;
   if (vma === undefined) return -EFAULT;

@@ -28,7 +28,10 @@ export function mmputFast(mm: MmStruct): boolean {
   return true;
 }
 
-/** @kernel mm/mmap.c exit_mmap */
+/**
+ * @kernel mm/mmap.c exit_mmap (without: the reaper's MMF_OOM_SKIP, commit accounting, hooks of the
+ * architecture)
+ */
 function* exitMmap(mm: MmStruct): Task {
   yield* mmuNotifierRelease(mm);
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();

@@ -79,7 +79,8 @@ function restoreAll(system: MemorySystem, where: RmapTree, src: number, dst: num
 
 /**
  * A huge entry of a folio that is large no more cannot be restored: the real kernel dies.
- * @throws HmmError `HUGE_ENTRY_OF_PAGE`. @kernel mm/huge_memory.c remove_migration_pmd (its VM_BUG_ON)
+ * @throws HmmError `HUGE_ENTRY_OF_PAGE`.
+ * @kernel mm/huge_memory.c remove_migration_pmd (without: file pages) (its VM_BUG_ON)
  */
 function checkNoHugeEntry(vma: Vma, vpn: number, src: number): void {
   const { system } = vma.mm;
@@ -94,7 +95,7 @@ function checkNoHugeEntry(vma: Vma, vpn: number, src: number): void {
   );
 }
 
-/** @kernel mm/migrate.c remove_migration_pte */
+/** @kernel mm/migrate.c remove_migration_pte (without: hugetlb, KSM, hooks of the architecture) */
 function removeMigrationPte(vma: Vma, entry: number, pfn: number, flags: number): void {
   const { mm } = vma;
   const { system } = mm;

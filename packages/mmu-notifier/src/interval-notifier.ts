@@ -91,7 +91,7 @@ export class MmuIntervalNotifier {
 /**
  * Subscribes `ops` to the pages [start, start + pages) of `mm`. Sleeps for `mmap_lock` at the first use of an mm.
  * @returns the notifier, or `-EOVERFLOW` (no pages, or beyond {@link MAX_PAGE}), `-EINVAL` (the mm has no users).
- * @kernel mm/mmu_notifier.c mmu_interval_notifier_insert
+ * @kernel mm/mmu_notifier.c mmu_interval_notifier_insert (without: allocations that fail)
  */
 export function* mmuIntervalNotifierInsert(
   mm: NotifierMm,
@@ -121,7 +121,7 @@ export function mmuIntervalNotifierTryInsert(
 
 /**
  * As {@link mmuIntervalNotifierInsert} for a caller that holds `mmap_lock` for writing.
- * @kernel mm/mmu_notifier.c mmu_interval_notifier_insert_locked
+ * @kernel mm/mmu_notifier.c mmu_interval_notifier_insert_locked (without: allocations that fail)
  */
 export function mmuIntervalNotifierInsertLocked(
   mm: NotifierMm,
@@ -183,7 +183,7 @@ export function dropFromTree(sub: MmuIntervalNotifier): void {
 /**
  * Ends a subscription. When it returns, the callback is not running and will not run. Sleeps while an invalidation
  * runs; must not be called from a callback nor under the lock that the callback takes.
- * @kernel mm/mmu_notifier.c mmu_interval_notifier_remove
+ * @kernel mm/mmu_notifier.c mmu_interval_notifier_remove (all)
  */
 export function* mmuIntervalNotifierRemove(sub: MmuIntervalNotifier): Task {
   const subs = sub.subscriptions;
@@ -231,7 +231,7 @@ export function mmuIntervalNotifierTryRemove(sub: MmuIntervalNotifier): boolean 
 
 /**
  * Stores the number of the running invalidation in the notifier. Called by the callback, under the driver's lock.
- * @kernel include/linux/mmu_notifier.h mmu_interval_set_seq
+ * @kernel include/linux/mmu_notifier.h mmu_interval_set_seq (all)
  */
 export function mmuIntervalSetSeq(sub: MmuIntervalNotifier, curSeq: number): void {
   sub.invalidateSeq = curSeq;
@@ -257,7 +257,8 @@ export function mmuIntervalTryReadBegin(sub: MmuIntervalNotifier): number {
  * Begins a read of the range's page tables: waits until no invalidation of it runs. What it returns may be stale
  * already; there is no loop in here, the caller owns the time limit.
  * @returns the sequence number for {@link mmuIntervalReadRetry}.
- * @kernel mm/mmu_notifier.c mmu_interval_read_begin
+ * @kernel mm/mmu_notifier.c mmu_interval_read_begin (without: sequences of 64 bits: they have 32 unless told
+ * otherwise)
  */
 export function* mmuIntervalReadBegin(sub: MmuIntervalNotifier): Task<number> {
   const subs = sub.subscriptions;
@@ -280,7 +281,7 @@ export function* mmuIntervalReadBegin(sub: MmuIntervalNotifier): Task<number> {
 /**
  * Whether what was read since {@link mmuIntervalReadBegin} returned `seq` may be stale. Only means something under
  * the lock that the callback takes.
- * @kernel include/linux/mmu_notifier.h mmu_interval_read_retry
+ * @kernel include/linux/mmu_notifier.h mmu_interval_read_retry (all)
  */
 export function mmuIntervalReadRetry(sub: MmuIntervalNotifier, seq: number): boolean {
   sub.subscriptions.kernel.sched.access(sub.seqObject, false);
@@ -289,7 +290,7 @@ export function mmuIntervalReadRetry(sub: MmuIntervalNotifier, seq: number): boo
 
 /**
  * As {@link mmuIntervalReadRetry} without the lock: a hint that may wrongly say "still valid".
- * @kernel include/linux/mmu_notifier.h mmu_interval_check_retry
+ * @kernel include/linux/mmu_notifier.h mmu_interval_check_retry (all)
  */
 export function mmuIntervalCheckRetry(sub: MmuIntervalNotifier, seq: number): boolean {
   sub.subscriptions.kernel.sched.access(sub.seqObject, false);

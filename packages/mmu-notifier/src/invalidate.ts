@@ -21,7 +21,7 @@ import {
  * const started = mmuNotifierInvalidateRangeStart(range);
  * if (typeof started !== 'number') yield* started;
  * ```
- * @kernel mm/mmu_notifier.c __mmu_notifier_invalidate_range_start
+ * @kernel mm/mmu_notifier.c __mmu_notifier_invalidate_range_start (all)
  */
 export function mmuNotifierInvalidateRangeStart(range: MmuNotifierRange): MaybeTask<number> {
   const subs = range.mm.notifierSubscriptions;
@@ -41,7 +41,7 @@ export function mmuNotifierInvalidateRangeStart(range: MmuNotifierRange): MaybeT
 
 /**
  * Ends an invalidation whose start returned 0. Never sleeps.
- * @kernel mm/mmu_notifier.c __mmu_notifier_invalidate_range_end
+ * @kernel mm/mmu_notifier.c __mmu_notifier_invalidate_range_end (all)
  */
 export function mmuNotifierInvalidateRangeEnd(range: MmuNotifierRange): void {
   const subs = range.mm.notifierSubscriptions;
@@ -56,7 +56,7 @@ export function mmuNotifierInvalidateRangeEnd(range: MmuNotifierRange): void {
 /**
  * Counts the invalidation and makes the sequence odd if a notifier overlaps.
  * @returns the slots of the notifiers that overlap, undefined when none does.
- * @kernel mm/mmu_notifier.c mn_itree_inv_start_range
+ * @kernel mm/mmu_notifier.c mn_itree_inv_start_range (all)
  */
 export function itreeInvStart(subs: MmuNotifierSubscriptions, range: MmuNotifierRange): number[] | undefined {
   let hit: number[] | undefined;
@@ -76,7 +76,7 @@ export function itreeInvStart(subs: MmuNotifierSubscriptions, range: MmuNotifier
 /**
  * Uncounts the invalidation; at the last one the sequence becomes even, deferred changes of the tree are made and
  * who waits goes on.
- * @kernel mm/mmu_notifier.c mn_itree_inv_end
+ * @kernel mm/mmu_notifier.c mn_itree_inv_end (all)
  */
 export function itreeInvEnd(subs: MmuNotifierSubscriptions, range: MmuNotifierRange): void {
   const { sched } = subs.kernel;
@@ -189,7 +189,7 @@ function* startStepwise(subs: MmuNotifierSubscriptions, range: MmuNotifierRange)
 /**
  * Tells hardware that shares the CPU's page table to forget the pages [start, end). Called where the CPU's own TLB
  * is flushed, under the page-table lock.
- * @kernel mm/mmu_notifier.c __mmu_notifier_arch_invalidate_secondary_tlbs
+ * @kernel mm/mmu_notifier.c __mmu_notifier_arch_invalidate_secondary_tlbs (all)
  */
 export function mmuNotifierArchInvalidateSecondaryTlbs(
   subs: MmuNotifierSubscriptions | undefined,

@@ -48,7 +48,7 @@ export class MmuNotifier {
 /**
  * Registers `sub` with `mm` (or only makes the mm ready for interval notifiers when undefined), taking `mmap_lock`.
  * @returns 0 or `-EINVAL` (the mm has no users).
- * @kernel mm/mmu_notifier.c mmu_notifier_register
+ * @kernel mm/mmu_notifier.c mmu_notifier_register (all)
  */
 export function* mmuNotifierRegister(sub: MmuNotifier | undefined, mm: NotifierMm): Task<number> {
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
@@ -59,7 +59,8 @@ export function* mmuNotifierRegister(sub: MmuNotifier | undefined, mm: NotifierM
 
 /**
  * As {@link mmuNotifierRegister} for a caller that holds `mmap_lock` for writing, which keeps every invalidation out.
- * @kernel mm/mmu_notifier.c __mmu_notifier_register
+ * @kernel mm/mmu_notifier.c __mmu_notifier_register (without: allocations that fail, mm_take_all_locks, for
+ * which mmap_lock stands)
  */
 export function mmuNotifierRegisterLocked(sub: MmuNotifier | undefined, mm: NotifierMm): number {
   if (mm.users <= 0) return -EINVAL;
@@ -79,7 +80,8 @@ export function mmuNotifierRegisterLocked(sub: MmuNotifier | undefined, mm: Noti
 /**
  * Ends a subscription made by {@link mmuNotifierRegister}, after telling it of the release if that has not been
  * done. When it returns, none of its operations is running.
- * @kernel mm/mmu_notifier.c mmu_notifier_unregister
+ * @kernel mm/mmu_notifier.c mmu_notifier_unregister (without: SRCU's grace periods, for which a count of
+ * walkers stands)
  */
 export function* mmuNotifierUnregister(sub: MmuNotifier, mm: NotifierMm): Task {
   const subs = mm.notifierSubscriptions;
@@ -98,7 +100,7 @@ export function* mmuNotifierUnregister(sub: MmuNotifier, mm: NotifierMm): Task {
 /**
  * The one notifier with `ops` of this mm, made at the first call; each call takes a hold on it.
  * @returns the notifier, or a negative errno of the registration.
- * @kernel include/linux/mmu_notifier.h mmu_notifier_get
+ * @kernel include/linux/mmu_notifier.h mmu_notifier_get (without: allocations that fail)
  */
 export function* mmuNotifierGet(ops: MmuNotifierOps, mm: NotifierMm): Task<MmuNotifier | number> {
   if (!mm.mmapLock.tryWriteFast()) yield* mm.mmapLock.write();
@@ -119,7 +121,8 @@ export function* mmuNotifierGet(ops: MmuNotifierOps, mm: NotifierMm): Task<MmuNo
 /**
  * Drops a hold of {@link mmuNotifierGet}. At the last one the notifier leaves the list at once, and is freed
  * when nobody walks over it any more; {@link mmuNotifierSynchronize} waits for that.
- * @kernel mm/mmu_notifier.c mmu_notifier_put
+ * @kernel mm/mmu_notifier.c mmu_notifier_put (without: SRCU's grace periods, for which a count of walkers
+ * stands)
  */
 export function mmuNotifierPut(sub: MmuNotifier): void {
   const { mm } = sub;
@@ -137,7 +140,7 @@ export function mmuNotifierPut(sub: MmuNotifier): void {
 
 /**
  * Waits until every notifier given up by {@link mmuNotifierPut} has been freed.
- * @kernel mm/mmu_notifier.c mmu_notifier_synchronize
+ * @kernel mm/mmu_notifier.c mmu_notifier_synchronize (without: other mms: it waits for the walkers of one)
  */
 export function* mmuNotifierSynchronize(mm: NotifierMm): Task {
   const subs = mm.notifierSubscriptions;
@@ -146,7 +149,8 @@ export function* mmuNotifierSynchronize(mm: NotifierMm): Task {
 
 /**
  * Calls the plain notifiers of a starting invalidation. All are called, even after one has refused.
- * @kernel mm/mmu_notifier.c mn_hlist_invalidate_range_start
+ * @kernel mm/mmu_notifier.c mn_hlist_invalidate_range_start (without: a warning for callbacks that refuse,
+ * which is an error here)
  */
 export function hlistInvalidateStart(
   subs: MmuNotifierSubscriptions,
@@ -222,7 +226,7 @@ function freeDying(subs: MmuNotifierSubscriptions): void {
 
 /**
  * Whether hardware behind a plain notifier used any of the pages [start, end), clearing that mark.
- * @kernel mm/mmu_notifier.c __mmu_notifier_clear_flush_young
+ * @kernel mm/mmu_notifier.c __mmu_notifier_clear_flush_young (without: the SRCU read side)
  */
 export function mmuNotifierClearFlushYoung(mm: NotifierMm, start: number, end: number): boolean {
   let young = false;
@@ -234,7 +238,7 @@ export function mmuNotifierClearFlushYoung(mm: NotifierMm, start: number, end: n
 
 /**
  * Whether hardware behind a plain notifier used the page.
- * @kernel mm/mmu_notifier.c __mmu_notifier_test_young
+ * @kernel mm/mmu_notifier.c __mmu_notifier_test_young (without: the SRCU read side)
  */
 export function mmuNotifierTestYoung(mm: NotifierMm, page: number): boolean {
   for (const sub of mm.notifierSubscriptions?.notifiers ?? []) {

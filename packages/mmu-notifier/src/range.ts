@@ -44,7 +44,7 @@ export class MmuNotifierRange {
 
 /**
  * A blockable range over the pages [start, end) of `mm`.
- * @kernel include/linux/mmu_notifier.h mmu_notifier_range_init
+ * @kernel include/linux/mmu_notifier.h mmu_notifier_range_init (all)
  */
 export function mmuNotifierRangeInit(
   event: MmuNotifierEvent,
@@ -57,7 +57,7 @@ export function mmuNotifierRangeInit(
 
 /**
  * As {@link mmuNotifierRangeInit} for MIGRATE and EXCLUSIVE, which carry the owner of the device memory.
- * @kernel include/linux/mmu_notifier.h mmu_notifier_range_init_owner
+ * @kernel include/linux/mmu_notifier.h mmu_notifier_range_init_owner (all)
  */
 export function mmuNotifierRangeInitOwner(
   event: MmuNotifierEvent,
@@ -71,7 +71,7 @@ export function mmuNotifierRangeInitOwner(
 
 /**
  * Whether callbacks of this range may sleep.
- * @kernel include/linux/mmu_notifier.h mmu_notifier_range_blockable
+ * @kernel include/linux/mmu_notifier.h mmu_notifier_range_blockable (all)
  */
 export function mmuNotifierRangeBlockable(range: MmuNotifierRange): boolean {
   return (range.flags & MMU_NOTIFIER_RANGE_BLOCKABLE) !== 0;

@@ -10,7 +10,7 @@ import { TP_RELEASE } from './tracepoints.js';
 /**
  * Tells every subscriber that the address space goes away, before its pages are freed. Interval notifiers get RELEASE
  * over everything and stay subscribed: their owner still has to remove them. Plain notifiers leave the list.
- * @kernel mm/mmu_notifier.c __mmu_notifier_release
+ * @kernel mm/mmu_notifier.c __mmu_notifier_release (without: a wait for walks of other CPUs over the list)
  */
 export function* mmuNotifierRelease(mm: NotifierMm): Task {
   const subs = mm.notifierSubscriptions;
@@ -24,7 +24,7 @@ export function* mmuNotifierRelease(mm: NotifierMm): Task {
   srcuReadUnlock(subs);
 }
 
-/** @kernel mm/mmu_notifier.c mn_itree_release */
+/** @kernel mm/mmu_notifier.c mn_itree_release (all) */
 function* itreeRelease(subs: MmuNotifierSubscriptions, mm: NotifierMm): Task {
   const range = mmuNotifierRangeInit(MMU_NOTIFY_RELEASE, mm, 0, MAX_PAGE + 1);
   const hit = itreeInvStart(subs, range) ?? [];
@@ -41,7 +41,7 @@ function* itreeRelease(subs: MmuNotifierSubscriptions, mm: NotifierMm): Task {
 /**
  * Forgets the subscriptions of an mm whose structure is freed.
  * @throws HmmError `STILL_SUBSCRIBED` when an owner has not removed its notifier.
- * @kernel mm/mmu_notifier.c __mmu_notifier_subscriptions_destroy
+ * @kernel mm/mmu_notifier.c __mmu_notifier_subscriptions_destroy (all)
  */
 export function mmuNotifierSubscriptionsDestroy(mm: NotifierMm): void {
   const subs = mm.notifierSubscriptions;

@@ -147,7 +147,7 @@ export class MmuNotifierSubscriptions {
 
 /**
  * Whether anybody is subscribed to `mm`; where not, an invalidation need not be announced.
- * @kernel include/linux/mmu_notifier.h mm_has_notifiers
+ * @kernel include/linux/mmu_notifier.h mm_has_notifiers (all)
  */
 export function mmHasNotifiers(mm: NotifierMm): boolean {
   return mm.notifierSubscriptions !== undefined;

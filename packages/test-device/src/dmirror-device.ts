@@ -133,7 +133,9 @@ export class DmirrorDevice implements DevPagemapOps {
 
   /**
    * Adds a chunk, whose pages, or whose folios, go on their stack in ascending order. Coherent memory has one range of
-   * addresses, and so one chunk. @kernel lib/test_hmm.c dmirror_allocate_chunk
+   * addresses, and so one chunk.
+   * @kernel lib/test_hmm.c dmirror_allocate_chunk (without: the search for free physical addresses, growth
+   * of the array of chunks)
    */
   private allocateChunk(order: number): boolean {
     const { system } = this;
@@ -172,7 +174,7 @@ export class DmirrorDevice implements DevPagemapOps {
 
   /**
    * A device folio of 2^`order` pages (0 or 9) ready as the destination of a migration, with the memory that backs it.
-   * @returns {@link NO_PFN} when memory is used up. @kernel lib/test_hmm.c dmirror_devmem_alloc_page
+   * @returns {@link NO_PFN} when memory is used up. @kernel lib/test_hmm.c dmirror_devmem_alloc_page (all)
    */
   allocDevmemPage(order = 0): number {
     const { system } = this;
@@ -221,7 +223,7 @@ export class DmirrorDevice implements DevPagemapOps {
     this.folioFree(page, 0);
   }
 
-  /** @kernel lib/test_hmm.c dmirror_devmem_free */
+  /** @kernel lib/test_hmm.c dmirror_devmem_free (all) */
   folioFree(folio: number, order: number): void {
     const { map } = this.system;
     const backing = map.test(folio, PG_zone_device_private) ? (map.private[folio] ?? NO_PFN) : NO_PFN;
@@ -258,7 +260,7 @@ export class DmirrorDevice implements DevPagemapOps {
     map.private[tail] = part;
   }
 
-  /** @kernel lib/test_hmm.c dmirror_devmem_fault */
+  /** @kernel lib/test_hmm.c dmirror_devmem_fault (all) */
   migrateToRam(vmf: VmFault): Task<number> {
     return dmirrorDevmemFault(this, vmf);
   }

@@ -13,7 +13,7 @@ const PAGE_SIZE = 4096;
  * Makes the pages of `cmd` exclusive to the device, batch by batch, and reads them.
  * @returns 0, `-EINVAL`, or the error of a page that cannot be had (before 6.15 always `-EBUSY`); the pages before it stay
  * exclusive.
- * @kernel lib/test_hmm.c dmirror_exclusive
+ * @kernel lib/test_hmm.c dmirror_exclusive (all)
  */
 export function* dmirrorExclusive(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   const { mm } = dmirror;
@@ -67,7 +67,7 @@ function* exclusivePages(dmirror: Dmirror, start: number, end: number): Task<num
   return 0;
 }
 
-/** @kernel lib/test_hmm.c dmirror_atomic_map */
+/** @kernel lib/test_hmm.c dmirror_atomic_map (all) */
 function* atomicMap(dmirror: Dmirror, start: number, pages: readonly number[]): Task<number> {
   let mapped = 0;
   if (!dmirror.mutex.tryFast()) yield* dmirror.mutex.lock();
@@ -79,7 +79,10 @@ function* atomicMap(dmirror: Dmirror, start: number, pages: readonly number[]): 
   return mapped;
 }
 
-/** `-EPERM` if the device's table says that a page of the range is exclusive. @kernel lib/test_hmm.c dmirror_check_atomic */
+/**
+ * `-EPERM` if the device's table says that a page of the range is exclusive.
+ * @kernel lib/test_hmm.c dmirror_check_atomic (all)
+ */
 export function* dmirrorCheckAtomic(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   const start = cmd.addr / PAGE_SIZE;
   let ret = 0;

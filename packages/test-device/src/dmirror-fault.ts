@@ -25,10 +25,13 @@ import type { DmirrorDevice } from './dmirror-device.js';
 import type { Dmirror } from './dmirror.js';
 import type { HmmDmirrorCmd } from './uapi.js';
 
-/** Pages of one batch of a fault, a migration or a snapshot, before the driver knew huge pages. @kernel lib/test_hmm.c dmirror_fault */
+/**
+ * Pages of one batch of a fault, a migration or a snapshot, before the driver knew huge pages.
+ * @kernel lib/test_hmm.c dmirror_fault (all)
+ */
 export const DMIRROR_BATCH = 64;
 
-/** Pages of one batch of a fault or a snapshot. @kernel lib/test_hmm.c dmirror_fault */
+/** Pages of one batch of a fault or a snapshot. @kernel lib/test_hmm.c dmirror_fault (all) */
 export function faultBatch({ does }: DmirrorDevice): number {
   return does.faultsInBatchesOf32 ? DMIRROR_BATCH / 2 : DMIRROR_BATCH;
 }
@@ -55,7 +58,11 @@ function dataFrame(dmirror: Dmirror, pfn: number): number {
   return pfn;
 }
 
-/** Reads through the device's table; `-ENOENT` at the first page that is not in it. @kernel lib/test_hmm.c dmirror_do_read */
+/**
+ * Reads through the device's table; `-ENOENT` at the first page that is not in it.
+ * @kernel lib/test_hmm.c dmirror_do_read (without: data of private pages, on which the real machine crashes
+ * and the model throws)
+ */
 export function dmirrorDoRead(dmirror: Dmirror, start: number, end: number, bounce: DmirrorBounce): number {
   const { system } = dmirror.mm;
   for (let vpn = start; vpn < end; vpn++) {
@@ -69,7 +76,11 @@ export function dmirrorDoRead(dmirror: Dmirror, start: number, end: number, boun
   return 0;
 }
 
-/** As {@link dmirrorDoRead}, for writing: the entry must say that the device may. @kernel lib/test_hmm.c dmirror_do_write */
+/**
+ * As {@link dmirrorDoRead}, for writing: the entry must say that the device may.
+ * @kernel lib/test_hmm.c dmirror_do_write (without: data of private pages, on which the real machine crashes
+ * and the model throws)
+ */
 function dmirrorDoWrite(dmirror: Dmirror, start: number, end: number, bounce: DmirrorBounce): number {
   const { system } = dmirror.mm;
   for (let vpn = start; vpn < end; vpn++) {
@@ -83,7 +94,10 @@ function dmirrorDoWrite(dmirror: Dmirror, start: number, end: number, bounce: Dm
   return 0;
 }
 
-/** Enters what a range fault has found in the device's table. The caller holds the mutex. @kernel lib/test_hmm.c dmirror_do_fault */
+/**
+ * Enters what a range fault has found in the device's table. The caller holds the mutex.
+ * @kernel lib/test_hmm.c dmirror_do_fault (all)
+ */
 function dmirrorDoFault(dmirror: Dmirror, range: HmmRange): number {
   const { hmmPfns, start } = range;
   for (let vpn = range.start; vpn < range.end; vpn++) {
@@ -100,7 +114,8 @@ function dmirrorDoFault(dmirror: Dmirror, range: HmmRange): number {
  * Reads the CPU's tables under the retry protocol. On success the mutex is held, nothing has changed since, and the caller
  * drops it.
  * @param words what the caller has in mind, where a retry is to be a `Sched.place`.
- * @returns 0, or a negative errno; `-EBUSY` after a second of retries. @kernel lib/test_hmm.c dmirror_range_fault
+ * @returns 0, or a negative errno; `-EBUSY` after a second of retries.
+ * @kernel lib/test_hmm.c dmirror_range_fault (all)
  */
 export function* dmirrorRangeFault(
   dmirror: Dmirror,
@@ -148,7 +163,10 @@ function* dmirrorRangeFaultUnlocked(
 /** One of the two ways to fault a range: {@link dmirrorRangeFault}, {@link dmirrorRangeFaultUnlocked}. */
 type RangeFault = (dmirror: Dmirror, range: HmmRange, words: () => readonly number[]) => Task<number>;
 
-/** Faults the pages [start, end) into the device's table, in batches. @kernel lib/test_hmm.c dmirror_fault */
+/**
+ * Faults the pages [start, end) into the device's table, in batches.
+ * @kernel lib/test_hmm.c dmirror_fault (all)
+ */
 function* dmirrorFault(
   dmirror: Dmirror,
   rangeFault: RangeFault,
@@ -182,17 +200,26 @@ function* dmirrorFault(
   return ret;
 }
 
-/** The device reads the pages of `cmd` into its buffer, faulting where it must. @kernel lib/test_hmm.c dmirror_read */
+/**
+ * The device reads the pages of `cmd` into its buffer, faulting where it must.
+ * @kernel lib/test_hmm.c dmirror_read (without: the copy to the user's buffer)
+ */
 export function* dmirrorRead(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   return yield* transfer(dmirror, cmd, dmirrorDoRead, dmirrorRangeFault);
 }
 
-/** As {@link dmirrorRead}, by `hmm_range_fault_unlocked_timeout`. @kernel lib/test_hmm.c dmirror_read */
+/**
+ * As {@link dmirrorRead}, by `hmm_range_fault_unlocked_timeout`.
+ * @kernel lib/test_hmm.c dmirror_read (without: the copy to the user's buffer)
+ */
 export function* dmirrorReadUnlocked(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   return yield* transfer(dmirror, cmd, dmirrorDoRead, dmirrorRangeFaultUnlocked);
 }
 
-/** The device writes the buffer of `cmd` to its pages. @kernel lib/test_hmm.c dmirror_write */
+/**
+ * The device writes the buffer of `cmd` to its pages.
+ * @kernel lib/test_hmm.c dmirror_write (without: the copy from the user's buffer)
+ */
 export function* dmirrorWrite(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   return yield* transfer(dmirror, cmd, dmirrorDoWrite, dmirrorRangeFault);
 }

@@ -63,7 +63,7 @@ function migrationOf(
   };
 }
 
-/** What selects this device's own pages. @kernel lib/test_hmm.c dmirror_select_device */
+/** What selects this device's own pages. @kernel lib/test_hmm.c dmirror_select_device (all) */
 function selectDevice(mdevice: DmirrorDevice): number {
   return mdevice.isPrivate ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_DEVICE_COHERENT;
 }
@@ -71,7 +71,10 @@ function selectDevice(mdevice: DmirrorDevice): number {
 /** A batch of a migration: what is done between the locks is the direction's own. 0 or a negative errno. */
 type Batch = (dmirror: Dmirror, args: MigrateVma) => Task<number>;
 
-/** Pages of a batch of a migration, and what asks for whole large folios. @kernel lib/test_hmm.c dmirror_migrate_to_device */
+/**
+ * Pages of a batch of a migration, and what asks for whole large folios.
+ * @kernel lib/test_hmm.c dmirror_migrate_to_device (all)
+ */
 function migrationBatch({ does }: DmirrorDevice): { readonly pages: number; readonly select: number } {
   return does.migratesHugePages
     ? { pages: HPAGE_PMD_NR, select: MIGRATE_VMA_SELECT_COMPOUND }
@@ -119,7 +122,7 @@ function* migrateRange(dmirror: Dmirror, cmd: HmmDmirrorCmd, flags: number, batc
 /**
  * Migrates a range to the device, then reads it back through the device's table.
  * @returns 0, `-EINVAL`, or `-ENOENT` when a page of the range is not in the table afterwards.
- * @kernel lib/test_hmm.c dmirror_migrate_to_device
+ * @kernel lib/test_hmm.c dmirror_migrate_to_device (all)
  */
 export function* dmirrorMigrateToDevice(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   const { corrected } = dmirror.mdevice.options;
@@ -151,7 +154,7 @@ const MIGRATED: readonly number[] = [1];
 const MAPPED: readonly number[] = [2];
 const MAPPING = 3;
 
-/** @kernel lib/test_hmm.c dmirror_migrate_alloc_and_copy */
+/** @kernel lib/test_hmm.c dmirror_migrate_alloc_and_copy (all) */
 function migrateAllocAndCopy(dmirror: Dmirror, args: MigrateVma): void {
   const { mdevice } = dmirror;
   const { map } = mdevice.system;
@@ -202,7 +205,7 @@ function fillDevicePages(
 
 /**
  * Enters the migrated pages in the device's table, without asking whether they are still what is mapped.
- * @kernel lib/test_hmm.c dmirror_migrate_finalize_and_map
+ * @kernel lib/test_hmm.c dmirror_migrate_finalize_and_map (all)
  */
 function* migrateFinalizeAndMap(dmirror: Dmirror, args: MigrateVma): Task {
   if (!dmirror.mutex.tryFast()) yield* dmirror.mutex.lock();
@@ -251,7 +254,8 @@ function* mapWhatIsThere(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task {
 
 /**
  * Migrates a range back to system memory; `cpages` counts the pages moved.
- * @returns 0, also when nothing was there to move, or `-EINVAL`. @kernel lib/test_hmm.c dmirror_migrate_to_system
+ * @returns 0, also when nothing was there to move, or `-EINVAL`.
+ * @kernel lib/test_hmm.c dmirror_migrate_to_system (all)
  */
 export function* dmirrorMigrateToSystem(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   return yield* migrateRange(
@@ -276,7 +280,7 @@ export function* dmirrorMigrateToSystem(dmirror: Dmirror, cmd: HmmDmirrorCmd): T
 /**
  * Copies device pages to new pages of system memory and erases them from the device's table.
  * @returns false when memory is used up and the migration is to end there.
- * @kernel lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy
+ * @kernel lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy (all)
  */
 function devmemFaultAllocAndCopy(dmirror: Dmirror, args: MigrateVma): boolean {
   const { system, does } = dmirror.mdevice;
@@ -345,7 +349,7 @@ function copyFromDevice(dmirror: Dmirror, vpn: number, target: number, page: num
 /**
  * The CPU touched a private page: it comes home, with all of its folio if a PMD maps that, and leaves the table of the
  * mirror that brought it here.
- * @returns 0, or VM_FAULT_SIGBUS, or VM_FAULT_OOM. @kernel lib/test_hmm.c dmirror_devmem_fault
+ * @returns 0, or VM_FAULT_SIGBUS, or VM_FAULT_OOM. @kernel lib/test_hmm.c dmirror_devmem_fault (all)
  */
 export function* dmirrorDevmemFault(mdevice: DmirrorDevice, vmf: VmFault): Task<number> {
   const { map, kernel } = mdevice.system;

@@ -22,7 +22,7 @@ const OPERATIONS: VmOperations = {
 /**
  * Maps a device file: `pages` new pages of zeroes, all of them mapped at once.
  * @param flags `MAP_*` of mmap. @returns the first page's number, or a negative errno.
- * @kernel lib/test_hmm.c dmirror_fops_mmap
+ * @kernel lib/test_hmm.c dmirror_fops_mmap (all)
  */
 export function* dmirrorFopsMmap(
   mm: MmStruct,

@@ -21,7 +21,10 @@ export function inUse({ system }: DmirrorDevice, { pagemap }: DmirrorChunk): boo
   return pagemap.live > 0;
 }
 
-/** Brings all pages of a chunk home, wherever they are mapped. @kernel lib/test_hmm.c dmirror_device_evict_chunk */
+/**
+ * Brings all pages of a chunk home, wherever they are mapped.
+ * @kernel lib/test_hmm.c dmirror_device_evict_chunk (without: allocations that wait for memory)
+ */
 export function* dmirrorDeviceEvictChunk(mdevice: DmirrorDevice, chunk: DmirrorChunk): Task {
   const { system } = mdevice;
   const { start, nr } = chunk.pagemap;
@@ -48,7 +51,7 @@ export function* dmirrorDeviceEvictChunk(mdevice: DmirrorDevice, chunk: DmirrorC
 /**
  * Drops all memory of a device, after bringing every page home. Waits for pages that could not be moved.
  * @throws HmmError `MACHINE_RESET` where the real driver kills the machine.
- * @kernel lib/test_hmm.c dmirror_device_remove_chunks
+ * @kernel lib/test_hmm.c dmirror_device_remove_chunks (without: release of the physical addresses)
  */
 export function* dmirrorDeviceRemoveChunks(mdevice: DmirrorDevice): Task {
   if (mdevice.parts > 0 && mdevice.does.releaseAfterSplitDies) {
@@ -72,7 +75,7 @@ export function* dmirrorDeviceRemoveChunks(mdevice: DmirrorDevice): Task {
 
 /**
  * Takes a chunk's pages off the stack. Only the top moves past them: what lies under another chunk's page stays, which
- * does no harm as all chunks go together. @kernel lib/test_hmm.c dmirror_remove_free_pages
+ * does no harm as all chunks go together. @kernel lib/test_hmm.c dmirror_remove_free_pages (all)
  */
 function removeFreePages(mdevice: DmirrorDevice, chunk: DmirrorChunk): void {
   mdevice.freePages = passOver(mdevice, chunk, mdevice.freePages);

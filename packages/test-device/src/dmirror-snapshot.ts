@@ -38,7 +38,7 @@ class SnapshotOps implements MmuIntervalNotifierOps {
     this.dmirror = dmirror;
   }
 
-  /** @kernel lib/test_hmm.c dmirror_snapshot_invalidate */
+  /** @kernel lib/test_hmm.c dmirror_snapshot_invalidate (without: ranges that are not blockable) */
   invalidate(sub: MmuIntervalNotifier, _range: unknown, curSeq: number): Task<boolean> | boolean {
     const { mutex } = this.dmirror;
     if (!mutex.tryFast()) return this.lockAndSet(sub, curSeq);
@@ -58,7 +58,7 @@ class SnapshotOps implements MmuIntervalNotifierOps {
 
 /**
  * What the CPU maps in the range, one byte a page, without faulting.
- * @kernel lib/test_hmm.c dmirror_snapshot
+ * @kernel lib/test_hmm.c dmirror_snapshot (without: the copy to the user's buffer)
  */
 export function* dmirrorSnapshot(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<number> {
   const { mm } = dmirror;
@@ -77,7 +77,7 @@ export function* dmirrorSnapshot(dmirror: Dmirror, cmd: HmmDmirrorCmd): Task<num
   return ret;
 }
 
-/** One batch, under a subscription of its own. @kernel lib/test_hmm.c dmirror_range_snapshot */
+/** One batch, under a subscription of its own. @kernel lib/test_hmm.c dmirror_range_snapshot (all) */
 function* rangeSnapshot(dmirror: Dmirror, start: number, end: number, perm: Uint8Array): Task<number> {
   const notifier = yield* mmuIntervalNotifierInsert(dmirror.mm, start, end - start, new SnapshotOps(dmirror));
   if (typeof notifier === 'number') return notifier;
@@ -102,7 +102,7 @@ function* rangeSnapshot(dmirror: Dmirror, start: number, end: number, perm: Uint
   return ret;
 }
 
-/** The status byte of one page. @kernel lib/test_hmm.c dmirror_mkentry */
+/** The status byte of one page. @kernel lib/test_hmm.c dmirror_mkentry (all) */
 function mkentry(dmirror: Dmirror, flags: number, pfn: number): number {
   if ((flags & HMM_PFN_ERROR) !== 0) return HMM_DMIRROR_PROT_ERROR;
   if ((flags & HMM_PFN_VALID) === 0) return HMM_DMIRROR_PROT_NONE;

@@ -52,7 +52,7 @@ export class Dmirror implements MmuIntervalNotifierOps {
     this.mutex = new Mutex(mm.kernel.sched, mm.kernel.allocIds(1), 'dmirror.mutex');
   }
 
-  /** @kernel lib/test_hmm.c dmirror_interval_invalidate */
+  /** @kernel lib/test_hmm.c dmirror_interval_invalidate (all) */
   invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
     const { mdevice } = this;
     // The device takes care of its own migrations itself. It does not, when another thread is between reading the
@@ -77,7 +77,10 @@ export class Dmirror implements MmuIntervalNotifierOps {
     return true;
   }
 
-  /** Erases the range and, as the real driver does, one page more. @kernel lib/test_hmm.c dmirror_do_update */
+  /**
+   * Erases the range and, as the real driver does, one page more.
+   * @kernel lib/test_hmm.c dmirror_do_update (all)
+   */
   private doUpdate(start: number, end: number): void {
     this.pt.erase(start, end);
   }
@@ -85,7 +88,7 @@ export class Dmirror implements MmuIntervalNotifierOps {
 
 /**
  * Opens a device for a process.
- * @returns the mirror, or a negative errno. @kernel lib/test_hmm.c dmirror_fops_open
+ * @returns the mirror, or a negative errno. @kernel lib/test_hmm.c dmirror_fops_open (all)
  */
 export function* dmirrorFopsOpen(
   mdevice: DmirrorDevice,
@@ -108,7 +111,7 @@ export function* dmirrorFopsOpen(
 
 /**
  * Closes a mirror: nothing of the process is mirrored any more, and all pages of the device come home, since they name
- * the mirror. @kernel lib/test_hmm.c dmirror_fops_release
+ * the mirror. @kernel lib/test_hmm.c dmirror_fops_release (all)
  */
 export function* dmirrorFopsRelease(dmirror: Dmirror): Task {
   const { mdevice, notifier } = dmirror;

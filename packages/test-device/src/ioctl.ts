@@ -29,7 +29,8 @@ const PAGES_LOST = ADDRESS_END / PAGE_SIZE;
  * An ioctl on an open test device. `cpages` and `faults` of `cmd` change only if it succeeds.
  * @param request one of `HMM_DMIRROR_*`.
  * @returns 0 or a negative errno; `-EINVAL` for an unknown request, an unaligned address, no pages, or a range that
- * wraps, be it only to 0. @kernel lib/test_hmm.c dmirror_fops_unlocked_ioctl
+ * wraps, be it only to 0.
+ * @kernel lib/test_hmm.c dmirror_fops_unlocked_ioctl (without: copies from and to the user)
  */
 export function* dmirrorIoctl(dmirror: Dmirror, request: number, cmd: HmmDmirrorCmd): Task<number> {
   const { addr, ptr } = cmd;

@@ -13,7 +13,7 @@ export interface TestDeviceOptions extends Partial<DmirrorOptions> {
 /**
  * The loaded driver: devices 0 and 1 have private memory, 2 and 3 coherent memory. Devices and their memory live as long
  * as this, whatever becomes of the processes that used them.
- * @kernel lib/test_hmm.c hmm_dmirror_init
+ * @kernel lib/test_hmm.c hmm_dmirror_init (without: device numbers, module parameters for coherent memory)
  */
 export class TestDevice {
   /** What of it is state. */
