@@ -2,7 +2,7 @@ import { compileLitmus, runLitmus } from '@hmm/explore';
 import { HmmError } from '@hmm/kernel';
 import { litmusDevices } from '@hmm/test-device';
 import { formatSourceError, parseProgram } from '@hmm/workload';
-import { hugeScenarios } from './huge-scenarios.js';
+import { scenarios } from './scenarios.js';
 
 // What is bundled with the sources of a planted bug, and loaded by a worker of its own.
 
@@ -31,7 +31,7 @@ export default function runPlanted({ name, text }: PlantedTest): PlantedResult {
 }
 
 function scenarioBroken(name: string): string | undefined {
-  const scenario = hugeScenarios.get(name);
+  const scenario = scenarios.get(name);
   if (scenario === undefined) throw new HmmError('NO_TEST', `there is no test ${name}`, { name });
   return scenario();
 }

@@ -5,7 +5,7 @@ import { HmmError } from '@hmm/kernel';
 import { Tinypool } from 'tinypool';
 import { Bundles } from './bundle.js';
 import type { Mutant } from './catalogue.js';
-import { hugeScenarios } from './huge-scenarios.js';
+import { scenarios } from './scenarios.js';
 import type { PlantedResult, PlantedTest } from './planted.js';
 
 /** What became of one mutant; the form of `hmm mutants --json`. */
@@ -98,7 +98,7 @@ export class MutantRunner {
   /** Runs a test, on the sources as they are or with `mutant`. @throws HmmError `NO_TEST`, `PATCH_STALE` */
   async runTest(name: string, mutant?: Mutant): Promise<PlantedResult> {
     const text = this.library.get(name);
-    if (text === undefined && !hugeScenarios.has(name)) {
+    if (text === undefined && !scenarios.has(name)) {
       const words = `${mutant?.id ?? 'somebody'} names the test ${name}, which is not there`;
       throw new HmmError('NO_TEST', words, { name });
     }
