@@ -27,7 +27,8 @@ export interface Mutant {
 /** The folder of the catalogue, one file a bug. */
 export const PATCHES = new URL('../patches/', import.meta.url);
 
-const NUMBER = /^B(\d+)([a-z]?)$/;
+/** `B` is a bug of HMM and its drivers, `OB` one of on-demand paging. */
+const NUMBER = /^(O?)B(\d+)([a-z]?)$/;
 
 /**
  * Reads the catalogue, in its order.
@@ -40,10 +41,10 @@ export function readCatalogue(folder: string): readonly Mutant[] {
     .sort((a, b) => order(a.id) - order(b.id));
 }
 
-/** B26, B26b, B26c, B27. */
+/** B26, B26b, B26c, B27, and behind them all OB1. */
 function order(id: string): number {
-  const [, number = '0', letter = ''] = NUMBER.exec(id) ?? [];
-  return Number(number) * 32 + (letter === '' ? 0 : letter.charCodeAt(0) - 96);
+  const [, odp = '', number = '0', letter = ''] = NUMBER.exec(id) ?? [];
+  return (odp === '' ? 0 : 2 ** 20) + Number(number) * 32 + (letter === '' ? 0 : letter.charCodeAt(0) - 96);
 }
 
 /**
