@@ -11,7 +11,7 @@ export interface RxeOptions {
   readonly neverDirty: boolean;
   /** The address of a work request is taken for the address of the memory, whatever the region was registered with (OO9). */
   readonly iovaIsVa: boolean;
-  /** Advice for a region that is not on demand is served as if it were (OO10): refused here, as its list is not there. */
+  /** Advice for a region that is not on demand is served as if it were (OO10): memory-unsafe, which ends the run with `UNSAFE`. */
   readonly adviseAnyRegion: boolean;
   /** The common layer's. */
   readonly odp: OdpSwitches;

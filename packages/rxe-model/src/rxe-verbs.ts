@@ -1,4 +1,4 @@
-import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, type Task } from '@hmm/kernel';
+import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, HmmError, type Task } from '@hmm/kernel';
 import {
   type AdviseSegment,
   IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
@@ -138,7 +138,11 @@ function* prefetch(
   const mr = rxe.mrs.get(key);
   // The look-up asks for LOCAL_WRITE, whatever the advice.
   if (mr?.pd !== pd || (mr.access & IB_ACCESS_LOCAL_WRITE) === 0) return -EINVAL;
-  if (!isOdp(mr)) return -EINVAL;
+  if (!isOdp(mr)) {
+    if (rxe.options.adviseAnyRegion)
+      throw new HmmError('UNSAFE', 'advice takes the pages of a pinned region for a list of frames', { key });
+    return -EINVAL;
+  }
   const { umem } = mr;
   const write = advice === IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE;
   if (write && !umem.writable) return -EPERM;

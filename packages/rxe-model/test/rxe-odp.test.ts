@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { decodeMapValue, TP_UMEM_ODP_MAP } from '@hmm/ib-core';
-import { Kernel, type Task } from '@hmm/kernel';
+import { decodeMapValue, IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH, TP_UMEM_ODP_MAP } from '@hmm/ib-core';
+import { errnoName, HmmError, Kernel, type Task } from '@hmm/kernel';
 import {
   cpuReadByte,
   cpuWriteByte,
@@ -25,6 +25,8 @@ import {
   IB_ACCESS_REMOTE_WRITE,
   IB_WC_REM_ACCESS_ERR,
   IB_WC_SUCCESS,
+  postSend,
+  QueuePair,
 } from '@hmm/rdma-nic';
 import { RXE_7_3, RXE_INTENDED, RxeClient, type RxeOptions } from '@hmm/rxe-model';
 
@@ -41,7 +43,9 @@ function machine(pages: number, options: RxeOptions = RXE_INTENDED) {
   const run = <T>(task: Task<T>): T => kernel.sched.runSync(task);
   const memory = new MemorySystem(kernel, { frames: 8192, systemFrames: 8192, maxTables: 128 });
   const mm = mmCreate(memory);
-  const opened = run(new RxeClient(memory, options).openProcess(mm));
+  const client = new RxeClient(memory, options);
+  const { driver } = client;
+  const opened = run(client.openProcess(mm));
   if (!opened.ok) throw new Error(opened.reason);
   const { verbs } = opened.process;
   const vpn = run(sysMmap(mm, 0, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS));
@@ -58,7 +62,7 @@ function machine(pages: number, options: RxeOptions = RXE_INTENDED) {
     kernel.trace.clear();
     return found;
   };
-  return { kernel, run, mm, verbs, vpn, piece, faults };
+  return { kernel, run, mm, driver, verbs, vpn, piece, faults };
 }
 
 test('a page stored before registration is there, one stored after it is faulted in for reading', () => {
@@ -152,4 +156,37 @@ test('dontneed takes the entry away: the next read faults and gets zeroes', () =
   run(sysMadvise(mm, vpn, 1, MADV_DONTNEED));
   expect(run(verbs.read(piece(0))).values).toEqual([0]);
   expect(faults()).toEqual(['0r']);
+});
+
+test.each([
+  ['refused, as it is meant', RXE_INTENDED, 'EINVAL'],
+  ['memory-unsafe in 7.3', RXE_7_3, 'UNSAFE'],
+])('advice for a pinned region is %s', (_title, options, outcome) => {
+  const { run, verbs, vpn, piece } = machine(1, options);
+  run(verbs.register(0, vpn, 1, ALL & ~IB_ACCESS_ON_DEMAND));
+  let seen = '';
+  try {
+    seen = errnoName(run(verbs.advise(piece(0), IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH)).rc);
+  } catch (error) {
+    seen = error instanceof HmmError ? error.code : 'other';
+  }
+  expect(seen).toBe(outcome);
+});
+
+test('a region whose addresses are not those of its memory works as it is meant, and not in 7.3', () => {
+  for (const [options, status] of [
+    [RXE_INTENDED, IB_WC_SUCCESS],
+    [RXE_7_3, IB_WC_REM_ACCESS_ERR],
+  ] as const) {
+    const { run, mm, driver, vpn } = machine(1, options);
+    run(cpuWriteByte(mm, vpn, 0, 5));
+    const mr = run(driver.regUserMr(mm, 1, { va: vpn * 4096, iova: 0x10000, length: 4096, access: ALL }));
+    if (typeof mr === 'number') throw new Error(`errno ${mr}`);
+    const buffer = driver.regBuffer(1, 15, new Uint8Array(8));
+    const peer = new QueuePair(driver, 1);
+    peer.connect(new QueuePair(driver, 1));
+    const local = { key: buffer.key, addr: 0, length: 8 };
+    const remote = { key: mr.key, addr: 0x10000, length: 8 };
+    expect(run(postSend(peer, { opcode: 'RDMA_READ', local, remote })).status).toBe(status);
+  }
 });
