@@ -164,7 +164,7 @@ test.each([
 ])('advice for a pinned region is %s', (_title, options, outcome) => {
   const { run, verbs, vpn, piece } = machine(1, options);
   run(verbs.register(0, vpn, 1, ALL & ~IB_ACCESS_ON_DEMAND));
-  let seen = '';
+  let seen: string;
   try {
     seen = errnoName(run(verbs.advise(piece(0), IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH)).rc);
   } catch (error) {
