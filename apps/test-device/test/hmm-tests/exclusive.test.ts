@@ -17,12 +17,12 @@ import {
   VARIANTS,
 } from './harness.js';
 
-describe.each(VARIANTS)('hmm.$variant', ({ device }) => {
+describe.each(VARIANTS)('Linux $release: hmm.$variant', ({ release, device }) => {
   let p: TestProcess;
   let fd: Dmirror;
   let ptr: number;
   beforeEach(() => {
-    p = new TestMachine().process;
+    p = new TestMachine(release).process;
     fd = p.open(device);
     ptr = p.map(NPAGES);
     p.fill(ptr, NPAGES, same);

@@ -1,4 +1,4 @@
-import { Kernel, type Task } from '@hmm/kernel';
+import { Kernel, type Task, type Release } from '@hmm/kernel';
 import {
   addressSpacePut,
   cpuRead,
@@ -35,10 +35,15 @@ export const TWOMEG = 512;
 export const NTIMES = 10;
 
 /** The two kinds of device memory, each with the devices of the `hmm` and the `hmm2` fixture. */
-export const VARIANTS = [
+export const KINDS = [
   { variant: 'hmm_device_private', coherent: false, device: 0, device0: 0, device1: 1 },
   { variant: 'hmm_device_coherent', coherent: true, device: 2, device0: 2, device1: 3 },
 ] as const;
+
+/** Both kinds of memory on each release that was recorded. */
+export const VARIANTS = (['6.12', '7.3'] as const).flatMap((release) =>
+  KINDS.map((kind) => ({ ...kind, release })),
+);
 
 /** What an ioctl gave: `cpages` and `faults` keep their old values (-1) on an error, as in the kernel. */
 export interface CmdResult {
@@ -184,16 +189,23 @@ export class TestProcess {
 
 /** A machine with the driver loaded, and the process that runs the test. */
 export class TestMachine {
-  readonly kernel = new Kernel();
-  readonly system = new MemorySystem(this.kernel, {
-    frames: 65_536 + 4 * 16_384,
-    systemFrames: 65_536,
-    maxTables: 1024,
-    swapSlots: 256,
-    nrHugepages: 2,
-  });
-  readonly driver = new TestDevice(this.system, { chunkPages: 8192, maxTables: 512 });
-  readonly process = new TestProcess(this, mmCreate(this.system));
+  readonly kernel: Kernel;
+  readonly system: MemorySystem;
+  readonly driver: TestDevice;
+  readonly process: TestProcess;
+
+  constructor(release: Release = '6.12') {
+    this.kernel = new Kernel({ release });
+    this.system = new MemorySystem(this.kernel, {
+      frames: 65_536 + 8 * 16_384,
+      systemFrames: 65_536,
+      maxTables: 1024,
+      swapSlots: 256,
+      nrHugepages: 2,
+    });
+    this.driver = new TestDevice(this.system, { chunkPages: 8192, maxTables: 512 });
+    this.process = new TestProcess(this, mmCreate(this.system));
+  }
 
   /** A file of `pages` pages whose words are their index. */
   file(pages: number, value: Word = same): AddressSpace {

@@ -1,4 +1,4 @@
-import { EINVAL, ENOENT } from '@hmm/kernel';
+import { EINVAL, ENOENT, type Release } from '@hmm/kernel';
 import {
   FOLL_GET,
   FOLL_LONGTERM,
@@ -34,10 +34,11 @@ import {
 
 let machine: TestMachine;
 let p: TestProcess;
-beforeEach(() => {
-  machine = new TestMachine();
+
+function setUp(release: Release): void {
+  machine = new TestMachine(release);
   p = machine.process;
-});
+}
 
 /** Migrates to the device; every page must go, and come back with the data as it is. */
 const toDevice = (process: TestProcess, fd: Dmirror, ptr: number, pages: number): void => {
@@ -54,9 +55,10 @@ const snapshot = (fd: Dmirror, ptr: number, pages: number): number[] => {
   return [...m];
 };
 
-describe.each(VARIANTS)('hmm.$variant', ({ coherent, device }) => {
+describe.each(VARIANTS)('Linux $release: hmm.$variant', ({ release, coherent, device }) => {
   let fd: Dmirror;
   beforeEach(() => {
+    setUp(release);
     fd = p.open(device);
   });
 
@@ -137,7 +139,11 @@ describe.each(VARIANTS)('hmm.$variant', ({ coherent, device }) => {
   });
 });
 
-describe.each(VARIANTS)('hmm2.$variant', ({ coherent, device0, device1 }) => {
+describe.each(VARIANTS)('Linux $release: hmm2.$variant', ({ release, coherent, device0, device1 }) => {
+  beforeEach(() => {
+    setUp(release);
+  });
+
   test('migrate_mixed', () => {
     const [fd0, fd1] = [p.open(device0), p.open(device1)];
     const ptr = p.map(6, PROT_NONE);

@@ -32,12 +32,12 @@ import {
   VARIANTS,
 } from './harness.js';
 
-describe.each(VARIANTS)('hmm.$variant', ({ device }) => {
+describe.each(VARIANTS)('Linux $release: hmm.$variant', ({ release, device }) => {
   let machine: TestMachine;
   let p: TestProcess;
   let fd: Dmirror;
   beforeEach(() => {
-    machine = new TestMachine();
+    machine = new TestMachine(release);
     p = machine.process;
     fd = p.open(device);
   });
@@ -210,9 +210,9 @@ describe.each(VARIANTS)('hmm.$variant', ({ device }) => {
   });
 });
 
-describe.each(VARIANTS)('hmm2.$variant', ({ coherent, device0, device1 }) => {
+describe.each(VARIANTS)('Linux $release: hmm2.$variant', ({ release, coherent, device0, device1 }) => {
   test('double_map', () => {
-    const machine = new TestMachine();
+    const machine = new TestMachine(release);
     const p = machine.process;
     const [fd0, fd1] = [p.open(device0), p.open(device1)];
     const ptr = p.map(6);

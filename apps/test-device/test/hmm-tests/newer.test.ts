@@ -21,6 +21,7 @@ import {
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   firstDifference,
+  KINDS,
   mirrorOf,
   negative,
   NPAGES,
@@ -29,13 +30,12 @@ import {
   TestMachine,
   type TestProcess,
   TWOMEG,
-  VARIANTS,
   type Word,
 } from './harness.js';
 
 // Tests that the kernel got after 6.12, as far as 6.12 can run them: it splits huge pages where newer kernels migrate
 // them whole, so that the data are the same and the order of a mapping is not.
-describe.each(VARIANTS)('hmm.$variant', ({ coherent, device }) => {
+describe.each(KINDS)('hmm.$variant', ({ coherent, device }) => {
   let p: TestProcess;
   let fd: Dmirror;
   beforeEach(() => {
