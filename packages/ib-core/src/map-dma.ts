@@ -16,7 +16,7 @@ import { mmgetNotZero, mmput } from '@hmm/mm';
 import { TP_UMEM_ODP_RETRY, traceMap } from './tracepoints.js';
 import { type IbUmemOdp, slotOf } from './umem-odp.js';
 
-/** The pages are to be readable. @kernel include/rdma/ib_umem_odp.h HMM_PFN_VALID as an access mask */
+/** The pages are to be readable. @kernel include/linux/hmm.h HMM_PFN_VALID */
 export const ODP_READ = HMM_PFN_VALID;
 /** The pages are to be writable too. */
 export const ODP_WRITE = HMM_PFN_REQ_WRITE;

@@ -70,7 +70,7 @@ export class Mlx5Device implements NicPort, NicMemory, IbDevice {
   readonly packets = PACKETS;
   readonly statuses = STATUSES;
   readonly dma = DIRECT_DMA;
-  /** Keys that faults may name. @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h odp_mkeys */
+  /** Keys that faults may name. @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h mlx5_ib_dev */
   readonly odpMkeys = new Map<number, Mlx5Mr>();
   /** All keys that the adapter knows. */
   readonly mkeys = new Map<number, Mlx5Mr>();

@@ -1,6 +1,6 @@
 import { type IbUmemOdp, type PinnedUmem, type RdmaMr } from '@hmm/ib-core';
 
-/** Counters of a region, as `rdma stat` shows them. @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h mlx5_ib_odp_stats */
+/** Counters of a region, as `rdma stat` shows them. @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h mlx5_ib_mr */
 export interface OdpStats {
   /** Pages of the ranges that were served. */
   faults: number;
@@ -29,7 +29,7 @@ export class Mlx5Mr implements RdmaMr {
   readonly mtt: Int32Array;
   /** The parent of a child. */
   readonly parent: Mlx5Mr | undefined;
-  /** Children of a parent, by index. @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h implicit_children */
+  /** Children of a parent, by index. @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h mlx5_ib_mr */
   readonly implicitChildren = new Map<number, Mlx5Mr>();
   /** What a parent's slots name in the adapter: the child of an index; the null key where there is none. */
   readonly ksm = new Map<number, Mlx5Mr>();

@@ -27,9 +27,9 @@ import {
 
 /** Nothing is faulted in: what is present is taken over. @kernel drivers/infiniband/hw/mlx5/odp.c MLX5_PF_FLAGS_SNAPSHOT */
 export const MLX5_PF_FLAGS_SNAPSHOT = 1;
-/** For reading, whatever the region may. @kernel MLX5_PF_FLAGS_DOWNGRADE */
+/** For reading, whatever the region may. @kernel drivers/infiniband/hw/mlx5/odp.c MLX5_PF_FLAGS_DOWNGRADE */
 export const MLX5_PF_FLAGS_DOWNGRADE = 2;
-/** The key goes live. @kernel MLX5_PF_FLAGS_ENABLE */
+/** The key goes live. @kernel drivers/infiniband/hw/mlx5/odp.c MLX5_PF_FLAGS_ENABLE */
 export const MLX5_PF_FLAGS_ENABLE = 4;
 
 /** What a region is told when its pages change. */

@@ -24,7 +24,7 @@ function block(): Block {
 /**
  * The nodes of an address space: ranges of pages side by side, without a gap, each with `NVKM_VMA_*`. A cursor points at one;
  * every operation works at the cursor or moves it. Kept in sorted blocks, so that a node is found by bisection and little moves
- * when one is added. The kernel has a tree and a list. @kernel nvkm/subdev/mmu/vmm.c nvkm_vma
+ * when one is added. The kernel has a tree and a list. @kernel nvkm/subdev/mmu.h nvkm_vma
  */
 export class NvkmVmaList {
   /** Page behind the last node. */

@@ -16,7 +16,7 @@ const VMM_LIMIT = 2 ** 37;
 
 /**
  * An address space of gp100 as nvkm keeps it for its client: nodes that say which ranges are mapped, and page tables.
- * @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm
+ * @kernel nvkm/subdev/mmu.h nvkm_vmm
  */
 export class NvkmVmm implements NvifVmm {
   /** What the hardware walks. */

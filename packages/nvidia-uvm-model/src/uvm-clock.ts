@@ -13,7 +13,7 @@ export interface UvmMoments {
  * here; what its work costs is told to {@link UvmWork} and decides nothing.
  */
 export interface UvmClock {
-  /** Now, ns: what pins, lapses and the tools' records go by. @kernel ktime_get */
+  /** Now, ns: what pins, lapses and the tools' records go by. The kernel's is ktime_get. */
   time(): number;
   /**
    * Sets the moments of a service of GPU faults in VA space `space` that has just begun, for a batch that was fetched with `entries` faults. The

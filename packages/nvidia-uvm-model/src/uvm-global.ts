@@ -4,7 +4,7 @@ import { DRIVER_POLICY, type UvmPerfPolicy } from './uvm-perf-policy.js';
 import type { UvmPrefetchParams } from './uvm-perf-prefetch.js';
 import type { UvmThrashingParams } from './uvm-perf-thrashing.js';
 
-/** What a loaded driver goes by and never changes: module parameters, release, replaced decisions. @uvm uvm_global.h uvm_global_t */
+/** What a loaded driver goes by and never changes: module parameters, release, replaced decisions. @uvm uvm_forward_decl.h uvm_global_t */
 export class UvmGlobal {
   readonly params: UvmModuleParams;
   readonly policy: UvmPerfPolicy;

@@ -18,7 +18,7 @@ import type { UvmWork } from './uvm-work.js';
 /**
  * A GPU that the driver has registered: its memory, its fault buffers and access counters with their locks, and the VA spaces behind its
  * instance pointers.
- * @uvm uvm_gpu.h uvm_parent_gpu_t
+ * @uvm uvm_forward_decl.h uvm_parent_gpu_t
  */
 export class UvmParentGpu {
   /** Its processor id. */

@@ -76,7 +76,7 @@ function* rxeOdpMrInitUser(
 
 /**
  * The memory of a list of 513 … 1024 frames, which comes from the cache of packets; undefined for another.
- * @kernel drivers/infiniband/core/umem_odp.c ib_init_umem_odp, kvcalloc
+ * @kernel drivers/infiniband/core/umem_odp.c ib_init_umem_odp
  */
 function takeList(rxe: RxeDevice, umem: RxeMr['umem']): Uint8Array | undefined {
   if ('kind' in umem) return undefined;
