@@ -56,7 +56,7 @@ export function postReceive(qp: QueuePair, buffer: Segment): void {
 }
 
 /** How far a request has come: packets that are done, or its end. */
-export type Progress = { readonly done: number } | Completion;
+type Progress = { readonly done: number } | Completion;
 
 /**
  * Repeats `attempt` while the responder is not ready, after the time that it asks for.
