@@ -55,8 +55,6 @@ export function postReceive(qp: QueuePair, buffer: Segment): void {
   qp.receiveQueue.push(buffer);
 }
 
-/** How far a request has come: packets that are done, or its end. */
-type Progress = { readonly done: number } | Completion;
 
 /**
  * Repeats `attempt` while the responder is not ready, after the time that it asks for.
