@@ -88,7 +88,8 @@ class ClusterQueue {
 }
 
 function beginWithin(tpcs: readonly Tpc[], { path, when }: Delivery): number {
-  const { startPerTpc, replay, replayPerSm } = path.begin;
+  const { apartPerTpc, startPerTpc, replay, replayPerSm } = path.begin;
+  if (tpcs.length <= path.computeClusters.value) return tpcs.length * apartPerTpc.value;
   if (when === 'start') return tpcs.length * startPerTpc.value;
   const sms = tpcs.reduce((sum, tpc) => sum + tpc.length, 0);
   return replay.value + sms * replayPerSm.value;

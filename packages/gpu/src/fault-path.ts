@@ -15,6 +15,8 @@ export interface FaultPath {
   readonly tpcs: Figure;
   /** SMs that one cluster has more of than the others; they get thread blocks first. */
   readonly firstSms: Figure;
+  /** TPCs of a cluster up to which each has a compute cluster to itself and waits less for the others. */
+  readonly computeClusters: Figure;
   readonly begin: BeginWindow;
   /** By how much the rank of a TPC in its cluster, 0 to 1 at first, may change from one replay to the next. */
   readonly rankDrift: Figure;
@@ -36,6 +38,8 @@ export interface FaultPath {
 export interface BeginWindow {
   /** When a kernel starts, for each TPC that has some. */
   readonly startPerTpc: Figure;
+  /** The same where each TPC has a compute cluster to itself. */
+  readonly apartPerTpc: Figure;
   /** After a replay: so many, … */
   readonly replay: Figure;
   /** … and for each SM so many more. */
@@ -73,8 +77,10 @@ const SLICE_HASH = [3, 2, 1, 2, 1, 3, 1, 3, 2, 1, 3];
 function recorded(say: (value: number, note?: string) => Figure): Omit<FaultPath, keyof Shape> {
   return {
     faultNs: say(20.8, '256 faults take 5.2 to 5.3 us'),
+    computeClusters: say(3),
     begin: {
       startPerTpc: say(6),
+      apartPerTpc: say(5),
       replay: say(25),
       replayPerSm: say(5),
     },

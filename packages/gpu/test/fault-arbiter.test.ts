@@ -79,6 +79,18 @@ describe('the way of faults to the buffer', () => {
     expect(moved(path.rankDrift.value)).toBeLessThan(moved(10) / 2);
   });
 
+  it('up to three TPCs have a compute cluster each and begin within 15 faults of a replay; four do not', () => {
+    const lastBegin = (tpcs: number, seed: number): number => {
+      const cluster = Array.from({ length: tpcs }, (_, t) => [stalled(t, 128)]);
+      const threads: number[] = [];
+      deliverFaults([cluster], { path, when: 'replay', prng: new Prng(seed) }, (thread) => threads.push(thread));
+      return Math.max(...cluster.map((_, t) => threads.findIndex((thread) => Math.floor(thread / 128) === t)));
+    };
+    const seeds = Array.from({ length: 100 }, (_, seed) => seed + 1);
+    expect(Math.max(...seeds.map((seed) => lastBegin(3, seed)))).toBeLessThanOrEqual(16);
+    expect(Math.max(...seeds.map((seed) => lastBegin(4, seed)))).toBeGreaterThan(16);
+  });
+
   it('an SM without faults delivers none', () => {
     expect(delivered([[[new SmFaults(path, 128, 14, 'read')]], []])).toEqual([]);
   });
