@@ -83,8 +83,12 @@ describe('the way of faults to the buffer', () => {
     const lastBegin = (tpcs: number, seed: number): number => {
       const cluster = Array.from({ length: tpcs }, (_, t) => [stalled(t, 128)]);
       const threads: number[] = [];
-      deliverFaults([cluster], { path, when: 'replay', prng: new Prng(seed) }, (thread) => threads.push(thread));
-      return Math.max(...cluster.map((_, t) => threads.findIndex((thread) => Math.floor(thread / 128) === t)));
+      deliverFaults([cluster], { path, when: 'replay', prng: new Prng(seed) }, (thread) =>
+        threads.push(thread),
+      );
+      return Math.max(
+        ...cluster.map((_, t) => threads.findIndex((thread) => Math.floor(thread / 128) === t)),
+      );
     };
     const seeds = Array.from({ length: 100 }, (_, seed) => seed + 1);
     expect(Math.max(...seeds.map((seed) => lastBegin(3, seed)))).toBeLessThanOrEqual(16);

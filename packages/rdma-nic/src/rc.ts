@@ -55,7 +55,6 @@ export function postReceive(qp: QueuePair, buffer: Segment): void {
   qp.receiveQueue.push(buffer);
 }
 
-
 /**
  * Repeats `attempt` while the responder is not ready, after the time that it asks for.
  * @param attempt runs the request from packet `from` on; a reply of `rnr` says where it stopped.
