@@ -1,4 +1,5 @@
 import {
+  calibrateCommand,
   compareCommand,
   conformCommand,
   demoCommand,
@@ -43,8 +44,9 @@ await main({
     exportCommand(clients),
     importCommand(),
     recordCommand(),
-    sweepCommand(new URL('sweep-worker.js', import.meta.url)),
+    sweepCommand(new URL('sweep-worker.js', import.meta.url), clients),
     validateCommand(captures),
+    calibrateCommand(captures),
     conformCommand(testDeviceCorpora, nouveauCorpora, rxeCorpora),
     litmusCommand({ create: litmusDevices, from: '@hmm/test-device', name: 'litmusDevices' }),
     mutantsCommand,

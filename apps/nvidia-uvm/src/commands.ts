@@ -1,4 +1,4 @@
-import { type CommandBuilder, runCommand, validateCommand } from '@hmm/cli';
+import { calibrateCommand, type CommandBuilder, runCommand, validateCommand } from '@hmm/cli';
 import { uvmFactory } from '@hmm/nvidia-uvm-model';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
 
@@ -6,4 +6,5 @@ import * as captures from '@hmm/nvidia-uvm-model/validate';
 export const UVM_COMMANDS: readonly CommandBuilder[] = [
   runCommand([uvmFactory()]),
   validateCommand(captures),
+  calibrateCommand(captures),
 ];

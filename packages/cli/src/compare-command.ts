@@ -9,6 +9,7 @@ import {
 import { allocates, type ProgramFile, type Statement, withMemory } from '@hmm/workload';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { type RunRequest, runOnClient } from './client-run.js';
+import { factoriesWithCosts } from './costs.js';
 import { runOptions, sharedOptions, type RunOptions, releasedClient } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail, type Output } from './output.js';
 import { fileSetting, readProgram } from './program-input.js';
@@ -41,7 +42,12 @@ export function compareCommand(
       }
       const gpu = options.gpu ?? fileSetting(read.request.program, 'gpu') ?? defaultGpu;
       const client = options.client ?? usual.map(({ name }) => name).join(',');
-      const report = compareClients(read.request, factories, { ...options, client }, gpu);
+      const costed = await factoriesWithCosts(factories, options.costs);
+      if (!costed.ok) {
+        done(fail(host.output, costed.message));
+        return;
+      }
+      const report = compareClients(read.request, costed.factory, { ...options, client }, gpu);
       done(typeof report === 'string' ? fail(host.output, report) : show(report, options.json, host.output));
     });
   };

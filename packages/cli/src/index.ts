@@ -13,6 +13,12 @@ export {
   validateCommand,
   type ValidationReport,
 } from './validate-command.js';
+export {
+  calibrateCommand,
+  type CalibrationReport,
+  type CaptureCalibrator,
+  formatCalibration,
+} from './calibrate-command.js';
 export { demoCommand, type DemoRecording, type ReplayedScenario } from './demo-command.js';
 export { litmusCommand, type LitmusDevices } from './litmus-command.js';
 export { gpusCommand, type GpusReport, type GpuReport } from './gpus-command.js';

@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly set: ReadonlyMap<string, string>;
   readonly gpu: string | undefined;
   readonly client: string | undefined;
+  /** File of `--costs`. */
+  readonly costs?: string | undefined;
 }
 
 /** Adds `--json`. */
@@ -27,6 +29,11 @@ export function releasedClient(text: string): {
     : { name: text.slice(0, at), release: text.slice(at + 1) };
 }
 
+/** Adds `--costs`. */
+export function costsOption(command: Command): Command {
+  return command.option('--costs <file>', 'costs of the driver on your machine, as calibrate writes them');
+}
+
 /** Adds `--release`. */
 export function releaseOption(command: Command): Command {
   return command.option('--release <release>', `Linux that is modelled: ${RELEASES.join(', ')}`, releaseName);
@@ -40,7 +47,7 @@ export function releaseName(text: string): Release {
 
 /** Adds the options that {@link runOptions} reads. */
 export function sharedOptions(command: Command): Command {
-  return releaseOption(jsonOption(command))
+  return costsOption(releaseOption(jsonOption(command)))
     .option('--seed <n>', 'seed of everything that happens by chance', wholeNumber, 1)
     .option(
       '--set <key=value>',
@@ -60,6 +67,7 @@ export function runOptions(command: Command): RunOptions {
     set: Map<string, string>;
     gpu?: string;
     client?: string;
+    costs?: string;
     release?: Release;
   }>();
   // One client may name its release; of several each has its own.
@@ -67,7 +75,7 @@ export function runOptions(command: Command): RunOptions {
     read.client === undefined || read.client.includes(',') ? undefined : releasedClient(read.client);
   const release = one?.release ?? read.release;
   const set = release === undefined ? read.set : new Map([...read.set, ['release', release]]);
-  return { json: read.json, seed: read.seed, set, gpu: read.gpu, client: one?.name ?? read.client };
+  return { json: read.json, seed: read.seed, set, gpu: read.gpu, client: one?.name ?? read.client, costs: read.costs };
 }
 
 /** A whole number from 0 on. */

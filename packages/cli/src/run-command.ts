@@ -5,6 +5,7 @@ import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { simulatedAdvice } from './advice.js';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
+import { factoryWithCosts } from './costs.js';
 import { type DiagnosedRequest, diagnosedRun, residencyGrid } from './diagnosed-run.js';
 import { type FailCondition, heldConditions, parseFailOn } from './fail-on.js';
 import { type RunOptions, runOptions, sharedOptions, wholeNumber } from './options.js';
@@ -136,7 +137,9 @@ export async function makeSubjectRequest(
   if (typeof chosen === 'string') return { ok: false, messages: [chosen] };
   const gpu = chooseGpu(chosen, options.gpu ?? subjectSetting(subject, 'gpu'));
   if (!gpu.ok) return { ok: false, messages: [gpu.message] };
-  const request = { subject, factory: chosen, gpu: gpu.gpu, memory, seed: options.seed };
+  const costed = await factoryWithCosts(chosen, options.costs);
+  if (!costed.ok) return { ok: false, messages: [costed.message] };
+  const request = { subject, factory: costed.factory, gpu: gpu.gpu, memory, seed: options.seed };
   const name = subject.kind === 'play' ? subject.play.name : subject.request.program.name;
   const notes = subject.kind === 'play' ? subject.play.notes : [];
   return { ok: true, request: { ...request, hints: [], keepEvents: false }, name, notes };

@@ -1,16 +1,9 @@
 import { formatTable, wrapText } from '@hmm/report';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
+import { type CaptureReader, readCaptures } from './capture-input.js';
 import { readInput } from './input.js';
-import { jsonOption } from './options.js';
+import { costsOption, jsonOption } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
-
-/** What a text is wrong about. */
-interface TextError {
-  readonly ok: false;
-  readonly line: number;
-  readonly column?: number;
-  readonly message: string;
-}
 
 /** An event as a report shows it. */
 interface EventReport {
@@ -45,22 +38,35 @@ export interface ValidationReport {
 }
 
 /** How a driver model replays captures of the real driver: the functions of its `validate` entry. */
-export interface CaptureValidator<Run, Scenario extends { readonly name: string }, Times> {
-  readonly parseCapture: (text: string) => { readonly ok: true; readonly runs: readonly Run[] } | TextError;
-  readonly scenariosOf: (runs: readonly Run[]) => readonly Scenario[];
-  readonly parseTimes: (text: string) => { readonly ok: true; readonly times: Times } | TextError;
+export interface CaptureValidator<
+  Run,
+  Scenario extends { readonly name: string },
+  Times,
+  Figures = never,
+> extends CaptureReader<Run, Scenario, Times> {
+  /** Reads a cost file, where the model takes one. */
+  readonly parseCosts?: (
+    text: string,
+  ) => { readonly ok: true; readonly figures: Figures } | { readonly ok: false; readonly message: string };
   readonly validateScenarios: (
     scenarios: readonly Scenario[],
     options: {
       readonly times?: Times;
+      readonly figures?: Figures;
       readonly progress?: (name: string, done: number, of: number) => void;
     },
   ) => ValidationReport;
 }
 
+interface ValidateOptions {
+  readonly times?: string;
+  readonly only?: string;
+  readonly costs?: string;
+}
+
 /** `validate CAPTURE…`: recordings of the real driver replayed on the model. */
-export function validateCommand<Run, Scenario extends { readonly name: string }, Times>(
-  validator: CaptureValidator<Run, Scenario, Times>,
+export function validateCommand<Run, Scenario extends { readonly name: string }, Times, Figures = never>(
+  validator: CaptureValidator<Run, Scenario, Times, Figures>,
 ): CommandBuilder {
   return (parent, host, done) => {
     const cmd = jsonOption(
@@ -74,8 +80,9 @@ export function validateCommand<Run, Scenario extends { readonly name: string },
       .argument('<capture...>', 'captures (JSON lines, gzip or plain)')
       .option('--times <file>', 'step durations of more runs, to compare times with their median')
       .option('--only <text>', 'only scenarios whose name contains this');
+    if (validator.parseCosts !== undefined) costsOption(cmd);
     cmd.action(async (files: string[]) => {
-      const options = cmd.opts<{ json: boolean; times?: string; only?: string }>();
+      const options = cmd.opts<ValidateOptions & { json: boolean }>();
       const result = await validate(validator, files, options, host);
       if (typeof result === 'string') {
         done(fail(host.output, result));
@@ -87,50 +94,31 @@ export function validateCommand<Run, Scenario extends { readonly name: string },
   };
 }
 
-async function validate<Run, Scenario extends { readonly name: string }, Times>(
-  validator: CaptureValidator<Run, Scenario, Times>,
+async function validate<Run, Scenario extends { readonly name: string }, Times, Figures>(
+  validator: CaptureValidator<Run, Scenario, Times, Figures>,
   files: readonly string[],
-  options: { readonly times?: string; readonly only?: string },
-  host: CommandHost,
+  options: ValidateOptions,
+  { output }: CommandHost,
 ): Promise<ValidationReport | string> {
-  const runs: Run[] = [];
-  for (const file of files) {
-    const parsed = await readAs(file, validator.parseCapture);
-    if (!parsed.ok) return parsed.message;
-    runs.push(...parsed.runs);
+  const timesFiles = options.times === undefined ? [] : [options.times];
+  const read = await readCaptures(validator, files, timesFiles, options.only);
+  if (!read.ok) return read.message;
+  const [times] = read.times;
+  let figures: Figures | undefined;
+  if (options.costs !== undefined && validator.parseCosts !== undefined) {
+    const input = await readInput(options.costs);
+    if (!input.ok) return input.message;
+    const costs = validator.parseCosts(input.text);
+    if (!costs.ok) return `${options.costs}: ${costs.message}`;
+    ({ figures } = costs);
   }
-  let times: Times | undefined;
-  if (options.times !== undefined) {
-    const parsed = await readAs(options.times, validator.parseTimes);
-    if (!parsed.ok) return parsed.message;
-    times = parsed.times;
-  }
-  const scenarios = validator.scenariosOf(runs).filter(({ name }) => name.includes(options.only ?? ''));
-  if (scenarios.length === 0) return `${files.join(', ')}: no scenario ${named(options.only)}`;
-  const { output } = host;
-  return validator.validateScenarios(scenarios, {
+  return validator.validateScenarios(read.scenarios, {
     ...(times === undefined ? {} : { times }),
+    ...(figures === undefined ? {} : { figures }),
     progress: (name, at, of) => {
       output.progress(at === of ? '' : `${at} of ${of}: ${name}`);
     },
   });
-}
-
-function named(only: string | undefined): string {
-  return only === undefined ? 'is in there' : `has ${only} in its name`;
-}
-
-/** Reads and parses a file; an error's message begins with file, line and column. */
-async function readAs<T extends { readonly ok: true }>(
-  file: string,
-  parse: (text: string) => T | TextError,
-): Promise<T | { readonly ok: false; readonly message: string }> {
-  const input = await readInput(file);
-  if (!input.ok) return input;
-  const parsed = parse(input.text);
-  if (parsed.ok) return parsed;
-  const column = parsed.column === undefined ? '' : `:${parsed.column}`;
-  return { ok: false, message: `${file}:${parsed.line}${column}: ${parsed.message}` };
 }
 
 /** A validation for people. */

@@ -85,7 +85,7 @@ test('merge joins the parts; cells that none of them has are told, and are a fai
     say: (line) => said.push(line),
     progress: () => undefined,
   };
-  const commands = [sweepCommand(new URL('file:///none.js'))];
+  const commands = [sweepCommand(new URL('file:///none.js'), [])];
   const app = { name: 'hmm', version: '1', description: '', examples: [], commands };
   const merge = (): Promise<number> =>
     runApplication(app, ['sweep', 'merge', first, second, '--json'], output);

@@ -15,6 +15,10 @@ export interface ClientHost {
 export type ClientResult<C extends DeviceClient = DeviceClient> =
   { readonly ok: true; readonly client: C } | { readonly ok: false; readonly message: string };
 
+/** A factory, or what is wrong with the text that it was to be made by: one line. */
+export type FactoryResult<C extends DeviceClient = DeviceClient> =
+  { readonly ok: true; readonly factory: ClientFactory<C> } | { readonly ok: false; readonly message: string };
+
 /** How an application makes a client of a driver. A driver may name its own class of client. */
 export interface ClientFactory<C extends DeviceClient = DeviceClient> {
   /** For `--client`. */
@@ -37,6 +41,8 @@ export interface ClientFactory<C extends DeviceClient = DeviceClient> {
   release?(settings: ReadonlyMap<string, string>): Release | undefined;
   /** Names of the behaviours that the driver's releases differ in, beside the core's. */
   readonly behaviours?: readonly string[];
+  /** The same driver with the costs of a cost file's text, where its times can come from one; they decide nothing. */
+  withCosts?(text: string): FactoryResult<C>;
   /** Makes one on `gpu`, with `settings` by name. */
   create(host: ClientHost, gpu: string, settings: ReadonlyMap<string, string>): ClientResult<C>;
 }

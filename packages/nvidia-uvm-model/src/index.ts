@@ -2,6 +2,7 @@ export * from './uvm-capability.js';
 export * from './uvm-client.js';
 export * from './uvm-clock.js';
 export * from './uvm-work.js';
+export * from './timing/uvm-cost-file.js';
 export * from './timing/uvm-figures.js';
 export * from './timing/uvm-no-time.js';
 export * from './timing/uvm-timing.js';

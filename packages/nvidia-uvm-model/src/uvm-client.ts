@@ -9,6 +9,8 @@ import type {
 import { Gpu, type GpuPreset } from '@hmm/gpu';
 import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
+import type { UvmFigures } from './timing/uvm-figures.js';
+import { UvmTiming } from './timing/uvm-timing.js';
 import { uvmCapability } from './uvm-capability.js';
 import { UVM_RELEASE_DISCARD } from './uvm-discard.js';
 import { UvmDriver } from './uvm-driver.js';
@@ -34,6 +36,8 @@ export interface UvmClientOptions {
   readonly release?: number;
   /** Seed of what hardware does by chance. */
   readonly seed?: number;
+  /** What the driver's work costs; the recorded machine's figures when left out. */
+  readonly figures?: UvmFigures;
 }
 
 const ADVICE: readonly AdviceKind[] = [
@@ -69,7 +73,8 @@ export class UvmClient implements DeviceClient {
       maxTables: memory.config.maxTables,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
     });
-    this.driver = new UvmDriver(kernel, gpu, { ...options, params });
+    const timing = new UvmTiming(kernel.sched, preset.serviceScale.value, options.figures);
+    this.driver = new UvmDriver(kernel, gpu, { ...options, params, timing });
     if (preset.label !== '') this.driver.log.push(`nvidia-uvm: ${preset.title}: ${preset.label}`);
   }
 

@@ -2,6 +2,8 @@ import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
 import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
 import { PAGE_SIZE } from '@hmm/kernel';
 import { UVM_RELEASE } from './uvm-capability.js';
+import { parseUvmCosts } from './timing/uvm-cost-file.js';
+import type { UvmFigures } from './timing/uvm-figures.js';
 import { UvmClient } from './uvm-client.js';
 import { UVM_NAMING } from './uvm-naming.js';
 import { uvmPrefetchTree } from './uvm-prefetch-explained.js';
@@ -47,6 +49,11 @@ const STEPS: DriverSteps = {
 
 /** How an application makes this client. Each module parameter is a setting under its own name. */
 export function uvmFactory(): ClientFactory<UvmClient> {
+  return factoryWith(undefined);
+}
+
+/** The factory with `figures` for what the driver's work costs; the recorded machine's without. */
+function factoryWith(figures: UvmFigures | undefined): ClientFactory<UvmClient> {
   const settings: Record<string, string> = {
     vram: 'device memory, MiB',
     release: `driver release branch whose rules apply where they differ; ${UVM_RELEASE}`,
@@ -61,6 +68,10 @@ export function uvmFactory(): ClientFactory<UvmClient> {
     steps: STEPS,
     naming: UVM_NAMING,
     prefetchTree: uvmPrefetchTree,
+    withCosts(text) {
+      const costs = parseUvmCosts(text);
+      return costs.ok ? { ok: true, factory: factoryWith(costs.figures) } : costs;
+    },
     create({ kernel, memory, seed }, gpu, chosen) {
       const preset = findGpuPreset(gpu);
       if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
@@ -72,6 +83,7 @@ export function uvmFactory(): ClientFactory<UvmClient> {
         seed,
         release,
         ...(memoryPages === undefined ? {} : { memoryPages }),
+        ...(figures === undefined ? {} : { figures }),
       });
       client.driver.log.push(...notes);
       return { ok: true, client };

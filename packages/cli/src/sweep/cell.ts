@@ -20,9 +20,9 @@ export async function runCell(factories: readonly ClientFactory[], { cell }: Swe
 }
 
 async function runValues(factories: readonly ClientFactory[], cell: SweepCell): Promise<SweepResult> {
-  const { what = '', client, gpu, seed, memory, ...rest } = cell.values;
+  const { what = '', client, gpu, seed, memory, costs, ...rest } = cell.values;
   const settings = new Map(Object.entries(rest));
-  const options = { json: false, seed: Number(seed ?? 1), set: settings, client, gpu };
+  const options = { json: false, seed: Number(seed ?? 1), set: settings, client, gpu, costs };
   const kind: PlayMemory | undefined = memory === 'managed' || memory === 'malloc' ? memory : undefined;
   const read = await makeSubjectRequest(what, factories, options, kind === undefined ? {} : { memory: kind });
   if (!read.ok) return failed(cell, read.messages.join('; '));

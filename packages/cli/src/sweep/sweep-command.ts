@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import type { ClientFactory } from '@hmm/device';
 import { formatTime } from '@hmm/report';
 import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError } from 'commander';
 import { Tinypool } from 'tinypool';
 import { type CommandBuilder, type CommandHost, subcommand } from '../cli.js';
+import { factoriesWithCosts } from '../costs.js';
 import { addSetting, jsonOption, wholeNumber } from '../options.js';
 import { EXIT_FAILED, EXIT_OK, fail, type Output } from '../output.js';
 import { failed, type SweepJob } from './cell.js';
@@ -27,6 +29,8 @@ interface SweepOptions {
   readonly shard: { readonly part: number; readonly parts: number };
   readonly threads: number;
   readonly retry: boolean;
+  /** File of costs of all cells. */
+  readonly costs?: string;
   readonly json: boolean;
   readonly svg?: string;
   readonly figure: string;
@@ -35,8 +39,9 @@ interface SweepOptions {
 /**
  * `sweep WHAT… --over key=values`: a run for each cell of a grid, on all cores; `sweep merge FILES…`: results of shards as one.
  * @param worker the application's module whose default export runs a `SweepJob`.
+ * @param factories the drivers that it runs them on.
  */
-export function sweepCommand(worker: URL): CommandBuilder {
+export function sweepCommand(worker: URL, factories: readonly ClientFactory[]): CommandBuilder {
   return (parent, host, done) => {
     const cmd = resultOptions(
       subcommand(parent, host, 'sweep', [
@@ -47,11 +52,12 @@ export function sweepCommand(worker: URL): CommandBuilder {
       .description('run a program, a trace or a workload for each cell of a grid, on all cores')
       .option(
         '--over <key=values>',
-        'what varies: client, gpu, seed, memory, a parameter or a setting',
+        'what varies: client, gpu, seed, memory, costs, a parameter or a setting',
         addAxis,
         [],
       )
       .option('--set <key=value>', 'a parameter or a setting of all cells', addSetting, new Map())
+      .option('--costs <file>', 'costs of the driver in all cells, as calibrate writes them')
       .option('--results <path>', 'file that cells are added to; a sweep goes on where it was', 'sweep.jsonl')
       .option('--shard <part/parts>', 'only this part of the cells, as for a job array', shardOption, {
         part: 1,
@@ -61,7 +67,9 @@ export function sweepCommand(worker: URL): CommandBuilder {
       .option('--retry', 'run cells that failed once more', false)
       .argument('<what...>', 'programs, traces, workloads');
     cmd.action(async (what: string[]) => {
-      done(await sweep(what, cmd.opts<SweepOptions>(), worker, host));
+      const options = cmd.opts<SweepOptions>();
+      const costs = await factoriesWithCosts(factories, options.costs);
+      done(costs.ok ? await sweep(what, options, worker, host) : fail(host.output, costs.message));
     });
     addMerge(cmd, host, done);
   };
@@ -114,6 +122,7 @@ async function sweep(
   { output }: CommandHost,
 ): Promise<number> {
   const fixed = [...options.set].map(([name, value]) => ({ name, values: [value] }));
+  if (options.costs !== undefined) fixed.push({ name: 'costs', values: [options.costs] });
   const axes = [{ name: 'what', values: what }, ...fixed, ...options.over];
   const size = gridSize(axes);
   if (typeof size === 'string') return fail(output, size);

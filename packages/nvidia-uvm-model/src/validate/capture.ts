@@ -31,6 +31,8 @@ export interface CaptureRun {
   readonly run: number;
   readonly scenario: string;
   readonly bytes: number;
+  /** The machine it was recorded on, where the head says. */
+  readonly machine?: string | undefined;
   /** Steps as they were asked for, `cw:seq gr:rand:3 …`. */
   readonly asked: readonly string[];
   readonly steps: readonly CaptureStep[];
@@ -50,6 +52,7 @@ interface OpenRun {
   run: number;
   scenario: string;
   bytes: number;
+  machine: string | undefined;
   asked: string[];
   steps: CaptureStep[];
   events: CaptureEvent[];
@@ -97,6 +100,7 @@ function head(fields: Fields, line: number): OpenRun {
     run: numberOf(fields, 'run'),
     scenario: textOf(fields, 'scenario'),
     bytes: numberOf(fields, 'bytes'),
+    machine: 'machine' in fields ? textOf(fields, 'machine') : undefined,
     asked,
     steps: [],
     events: [],

@@ -1,3 +1,4 @@
+export * from './calibrate.js';
 export * from './capture.js';
 export * from './duel.js';
 export * from './events.js';
@@ -7,3 +8,4 @@ export * from './report.js';
 export * from './scenario.js';
 export * from './times.js';
 export * from './totals.js';
+export { parseUvmCosts as parseCosts } from '../timing/uvm-cost-file.js';
