@@ -29,7 +29,10 @@ export async function factoriesWithCosts(
     return { ok: false, message: `--costs ${file}: no driver here takes costs from a file` };
   const made: ClientFactory[] = [];
   for (const factory of factories) {
-    const one = factory.withCosts === undefined ? { ok: true as const, factory } : await factoryWithCosts(factory, file);
+    const one =
+      factory.withCosts === undefined
+        ? { ok: true as const, factory }
+        : await factoryWithCosts(factory, file);
     if (!one.ok) return one;
     made.push(one.factory);
   }

@@ -75,7 +75,14 @@ export function runOptions(command: Command): RunOptions {
     read.client === undefined || read.client.includes(',') ? undefined : releasedClient(read.client);
   const release = one?.release ?? read.release;
   const set = release === undefined ? read.set : new Map([...read.set, ['release', release]]);
-  return { json: read.json, seed: read.seed, set, gpu: read.gpu, client: one?.name ?? read.client, costs: read.costs };
+  return {
+    json: read.json,
+    seed: read.seed,
+    set,
+    gpu: read.gpu,
+    client: one?.name ?? read.client,
+    costs: read.costs,
+  };
 }
 
 /** A whole number from 0 on. */

@@ -17,7 +17,8 @@ export type ClientResult<C extends DeviceClient = DeviceClient> =
 
 /** A factory, or what is wrong with the text that it was to be made by: one line. */
 export type FactoryResult<C extends DeviceClient = DeviceClient> =
-  { readonly ok: true; readonly factory: ClientFactory<C> } | { readonly ok: false; readonly message: string };
+  | { readonly ok: true; readonly factory: ClientFactory<C> }
+  | { readonly ok: false; readonly message: string };
 
 /** How an application makes a client of a driver. A driver may name its own class of client. */
 export interface ClientFactory<C extends DeviceClient = DeviceClient> {
