@@ -91,3 +91,16 @@ describe('a driver that nobody here knows, with its factory registered and nothi
     expect(readFileSync(chrome, 'utf8').match(/"GPU fault"/g)).toHaveLength(4);
   });
 });
+
+describe('costs from a file', () => {
+  const costs = join(folder, 'costs.json');
+  writeFileSync(costs, '{}');
+
+  test('are refused in a line where the driver takes none', async () => {
+    for (const command of ['run', 'compare']) {
+      const { code, data, said } = await hmm(command, PROGRAM, '--costs', costs);
+      expect({ code, data }).toEqual({ code: 2, data: '' });
+      expect(said).toMatch(/^error: --costs \S+costs.json: .*takes? (no )?costs from a file\n$/);
+    }
+  });
+});

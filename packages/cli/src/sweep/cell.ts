@@ -1,5 +1,6 @@
 import type { ClientFactory } from '@hmm/device';
 import type { PlayMemory } from '@hmm/machine';
+import { factoriesWithCosts } from '../costs.js';
 import { diagnosedRun } from '../diagnosed-run.js';
 import { makeSubjectRequest } from '../run-command.js';
 import type { SweepCell } from './grid.js';
@@ -22,9 +23,16 @@ export async function runCell(factories: readonly ClientFactory[], { cell }: Swe
 async function runValues(factories: readonly ClientFactory[], cell: SweepCell): Promise<SweepResult> {
   const { what = '', client, gpu, seed, memory, costs, ...rest } = cell.values;
   const settings = new Map(Object.entries(rest));
-  const options = { json: false, seed: Number(seed ?? 1), set: settings, client, gpu, costs };
+  const options = { json: false, seed: Number(seed ?? 1), set: settings, client, gpu };
   const kind: PlayMemory | undefined = memory === 'managed' || memory === 'malloc' ? memory : undefined;
-  const read = await makeSubjectRequest(what, factories, options, kind === undefined ? {} : { memory: kind });
+  const costed = await factoriesWithCosts(factories, costs);
+  if (!costed.ok) return failed(cell, costed.message);
+  const read = await makeSubjectRequest(
+    what,
+    costed.factory,
+    options,
+    kind === undefined ? {} : { memory: kind },
+  );
   if (!read.ok) return failed(cell, read.messages.join('; '));
   const run = diagnosedRun(read.request);
   if (!run.ok) return failed(cell, run.message);
