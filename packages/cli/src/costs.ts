@@ -25,7 +25,7 @@ export async function factoriesWithCosts(
   file: string | undefined,
 ): Promise<CostsResult<readonly ClientFactory[]>> {
   if (file === undefined) return { ok: true, factory: factories };
-  if (factories.every(({ withCosts }) => withCosts === undefined))
+  if (factories.every((factory) => factory.withCosts === undefined))
     return { ok: false, message: `--costs ${file}: no driver here takes costs from a file` };
   const made: ClientFactory[] = [];
   for (const factory of factories) {

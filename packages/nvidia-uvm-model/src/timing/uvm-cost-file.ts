@@ -71,7 +71,9 @@ function figuresOf(entries: Fields, machine: string): UvmCostsResult {
       return wrong(`the value of ${key} has to be a number from 0 on`);
     if (DIVISORS.has(name) && value === 0) return wrong(`the value of ${key} has to be above 0`);
     if (unit !== shipped.unit)
-      return wrong(`${key} is in "${shipped.unit}", not in ${JSON.stringify(unit) ?? 'no unit'}`);
+      return wrong(
+        `${key} is in "${shipped.unit}", not in ${unit === undefined ? 'no unit' : JSON.stringify(unit)}`,
+      );
     if (typeof error === 'number')
       figures[name] = {
         ...shipped,
