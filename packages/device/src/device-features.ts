@@ -20,7 +20,7 @@ export type Capability =
 export interface DeviceFeatures {
   /** Any memory of the process (malloc, stack, files) is reachable without an allocation call. */
   readonly systemMemory: boolean;
-  /** Why system memory is out of reach, as a clause: "HMM needs compute capability 7.5". Nothing where it is not, or nobody knows. */
+  /** Why system memory is out of reach, as a clause: "HMM needs compute capability 7.5". Absent where it is in reach, and where nothing is known of it. */
   readonly systemMemoryRefusal?: string;
   /** Why the device cannot even read memory that the process may not write, as a clause. Nothing where it can. */
   readonly readOnlyRefusal?: string;

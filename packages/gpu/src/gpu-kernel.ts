@@ -148,7 +148,7 @@ export abstract class GpuKernel {
     this.deliver(vpn, access, this.faultType(vpn, access), utlb, this.gpu.kernel.sched.now);
   }
 
-  /** `utlb` counts on past the last unit, but `times` units from it do not go past one. */
+  /** The number `utlb` may be larger than the number of units: it wraps round. A run of `times` units that begins at it does not wrap. */
   private deliver(vpn: number, access: number, type: number, utlb: number, time: number, times = 1): void {
     const { faultBuffer } = this.gpu;
     const first = utlb % UTLBS;

@@ -31,7 +31,8 @@ const IDLE_PAGES = 16;
  * @returns the units of the range, with `umemMutex` held; or a negative errno with it free: `-EFAULT` (outside, or a page
  * cannot be had), `-EPERM` (a write where the VMA forbids it), `-EINVAL` (the process is gone, or a unit is not mapped
  * whole), `-EBUSY` (a second of retries).
- * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_map_dma_and_lock
+ * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_map_dma_and_lock (without: DMA mappings that fail,
+ * reference counts of the task)
  */
 export function* ibUmemOdpMapDmaAndLock(
   umem: IbUmemOdp,

@@ -23,7 +23,7 @@ const RESULT_BIAS = 4096;
 
 /**
  * The pages of a byte range were asked for: page and length are the pages that it touches.
- * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_map_dma_and_lock, its return
+ * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_map_dma_and_lock (all), its return
  */
 export const TP_UMEM_ODP_MAP = defineTracepoint('ib_umem_odp:map_dma_and_lock', {
   value: '(result + 4096) * 4 + 2 for a fault + 1 for writing',
@@ -32,7 +32,10 @@ export const TP_UMEM_ODP_MAP = defineTracepoint('ib_umem_odp:map_dma_and_lock', 
   text: textOfMap,
   lane: TABLE,
 });
-/** Pages lost their mapping, or would have if they had one. @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_unmap_dma_pages */
+/**
+ * Pages lost their mapping, or would have if they had one.
+ * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_unmap_dma_pages (all)
+ */
 export const TP_UMEM_ODP_UNMAP = defineTracepoint('ib_umem_odp:unmap_dma_pages', {
   value: 'mm id',
   means: EVENT_MAPPED,

@@ -93,12 +93,12 @@ export class IbUmemOdp {
     this.listObject = kernel.allocIds(1);
   }
 
-  /** First byte of the range, rounded to units. @kernel include/rdma/ib_umem_odp.h ib_umem_start */
+  /** First byte of the range, rounded to units. @kernel include/rdma/ib_umem_odp.h ib_umem_start (all) */
   get start(): number {
     return this.address - (this.address % 2 ** this.pageShift);
   }
 
-  /** Byte behind the range, rounded to units. @kernel include/rdma/ib_umem_odp.h ib_umem_end */
+  /** Byte behind the range, rounded to units. @kernel include/rdma/ib_umem_odp.h ib_umem_end (all) */
   get end(): number {
     const unit = 2 ** this.pageShift;
     return Math.ceil((this.address + this.length) / unit) * unit;
@@ -114,7 +114,7 @@ export class IbUmemOdp {
     return this.map.nrEntries;
   }
 
-  /** Units of the rounded range. @kernel include/rdma/ib_umem_odp.h ib_umem_odp_num_pages */
+  /** Units of the rounded range. @kernel include/rdma/ib_umem_odp.h ib_umem_odp_num_pages (all) */
   get numPages(): number {
     return (this.end - this.start) / 2 ** this.pageShift;
   }
@@ -131,7 +131,8 @@ const EMPTY_MAP: HmmDmaMap = { pfnList: new Int32Array(0), dmaList: undefined, n
  * Makes a region over [addr, addr + size) and subscribes to it; the notifier goes in last, and from then on callbacks
  * may come although the driver has not finished.
  * @returns the region, or `-EINVAL`, `-EOVERFLOW`, `-EOPNOTSUPP`, `-ENOMEM`.
- * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_get
+ * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_get (without: allocations that fail, the process's
+ * PID)
  */
 export function* ibUmemOdpGet(
   device: IbDevice,
@@ -149,7 +150,10 @@ export function* ibUmemOdpGet(
   return ret === 0 ? umem : ret;
 }
 
-/** List and notifier. @kernel drivers/infiniband/core/umem_odp.c ib_init_umem_odp */
+/**
+ * List and notifier.
+ * @kernel drivers/infiniband/core/umem_odp.c ib_init_umem_odp (without: allocations that fail)
+ */
 function* initUmem(umem: IbUmemOdp, ops: MmuIntervalNotifierOps): Task<number> {
   const { end, start, owningMm: mm } = umem;
   if (!Number.isSafeInteger(end)) return -EOVERFLOW;
@@ -166,7 +170,8 @@ function* initUmem(umem: IbUmemOdp, ops: MmuIntervalNotifierOps): Task<number> {
 
 /**
  * The parent of an implicit region, which has children where it has been used.
- * @returns the region, or `-EINVAL` for a promise of huge pages. @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_alloc_implicit
+ * @returns the region, or `-EINVAL` for a promise of huge pages.
+ * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_alloc_implicit (without: allocations that fail)
  */
 export function ibUmemOdpAllocImplicit(device: IbDevice, mm: MmStruct, access: number): IbUmemOdp | number {
   if ((access & IB_ACCESS_HUGETLB) !== 0) return -EINVAL;
@@ -177,7 +182,7 @@ export function ibUmemOdpAllocImplicit(device: IbDevice, mm: MmStruct, access: n
 /**
  * A child of an implicit region, over [addr, addr + size).
  * @returns the region, `-EFAULT` (the process is gone), or as {@link ibUmemOdpGet}.
- * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_alloc_child
+ * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_alloc_child (without: allocations that fail)
  */
 export function* ibUmemOdpAllocChild(
   root: IbUmemOdp,
@@ -199,7 +204,7 @@ export function* ibUmemOdpAllocChild(
 
 /**
  * Ends a region: unmaps all of it, and waits for callbacks that run. The driver has made the device unable to reach it.
- * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_release
+ * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_release (all)
  */
 export function* ibUmemOdpRelease(umem: IbUmemOdp): Task {
   if (umem.isImplicitOdp) return;

@@ -26,7 +26,11 @@ export interface PinnedPages {
 /** Where a region that is not on demand is. @kernel include/rdma/ib_umem.h ib_umem */
 export type PinnedUmem = PinnedBuffer | PinnedPages;
 
-/** Pins the pages of a range for good. @returns them, `-EFAULT` or `-ENOMEM`. @kernel drivers/infiniband/core/umem.c ib_umem_get */
+/**
+ * Pins the pages of a range for good. @returns them, `-EFAULT` or `-ENOMEM`.
+ * @kernel drivers/infiniband/core/umem.c ib_umem_get (without: RLIMIT_MEMLOCK, scatter lists and their DMA
+ * mapping, cgroups)
+ */
 export function* ibUmemGet(
   mm: MmStruct,
   va: number,
@@ -45,7 +49,10 @@ export function* ibUmemGet(
   return got === -ENOMEM ? -ENOMEM : -EFAULT;
 }
 
-/** Drops the pins. @kernel drivers/infiniband/core/umem.c ib_umem_release */
+/**
+ * Drops the pins.
+ * @kernel drivers/infiniband/core/umem.c ib_umem_release (without: the DMA mapping, pages that become dirty)
+ */
 export function ibUmemRelease(system: MemorySystem, umem: PinnedUmem): void {
   if (umem.kind === 'pages') for (const pfn of umem.frames) unpinUserPage(system, pfn);
 }

@@ -9,7 +9,7 @@ const MAPPED = HMM_PFN_VALID | HMM_PFN_DMA_MAPPED;
 /**
  * Takes the bytes [virt, bound), cut to the region, out of it. A page that the CPU might write, and the device might have
  * written, is dirty from then on. The caller holds the mutex.
- * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_unmap_dma_pages
+ * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_unmap_dma_pages (all)
  */
 export function ibUmemOdpUnmapDmaPages(umem: IbUmemOdp, virt: number, bound: number): void {
   const { map, owningMm: mm, device, pageShift } = umem;

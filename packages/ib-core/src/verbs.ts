@@ -40,7 +40,9 @@ export interface AdviseSegment {
 /**
  * What the core asks of every registration: known bits, a local write with each remote one, an address that agrees with its
  * memory within a page, and a length.
- * @returns 0, `-EINVAL` or `-EOVERFLOW`. @kernel drivers/infiniband/core/uverbs_cmd.c ib_uverbs_reg_mr, include/rdma/ib_verbs.h ib_check_mr_access
+ * @returns 0, `-EINVAL` or `-EOVERFLOW`.
+ * @kernel drivers/infiniband/core/uverbs_cmd.c ib_uverbs_reg_mr (without: handles of user objects,
+ * protection domains, dma-buf), include/rdma/ib_verbs.h ib_check_mr_access
  */
 export function ibAccessCheck({ va, length, access, iova = va }: RegisterRequest): number {
   if ((access & ~(IB_ACCESS_SUPPORTED | IB_ACCESS_OPTIONAL)) !== 0) return -EINVAL;

@@ -46,7 +46,7 @@ export class Kernel {
   readonly trace = new Trace();
   /** Failure injection; nothing fails without one. */
   injector: FaultInjector | undefined;
-  /** The release that the machine follows, for who shows it; what differs is asked for by name. */
+  /** The release that the machine follows, to be shown; behaviours that differ between releases are asked for by name. */
   readonly release: Release;
   /** What the core of this machine does. */
   readonly does: CoreBehaviours;

@@ -95,7 +95,7 @@ export class PageTablePool {
     }),
   );
 
-  /** The entries: two lanes each. Grown never: sized for the worst case, charged by the platform as touched. */
+  /** The entries: two lanes each. The array never grows: it has room for all tables from the start, and the platform takes memory only for what was touched. */
   readonly lanes: Int32Array;
   /** Levels of every tree in the pool: 4 or 5. */
   readonly levels: 4 | 5;

@@ -48,7 +48,7 @@ export interface RestObserver {
  */
 export class Sched {
   /**
-   * All agents that there ever were, by id, for who wants their names. Those that are done have let go of their code, and
+   * All agents that there ever were, by id, so that their names can be looked up. Those that are done have let go of their code, and
    * nothing that runs often goes through this list.
    */
   readonly agents: Agent[] = [];

@@ -25,7 +25,7 @@ export class StateHash {
   private readonly states = new DeclaredStates();
   private readonly except: ReadonlySet<object>;
 
-  /** @param except objects not to enter. @param naming the names of frames, for who folds their columns otherwise. */
+  /** @param except objects not to enter. @param naming the names of frames, for a caller that folds their columns in another way. */
   constructor(except: readonly object[] = [], naming?: FrameNaming) {
     this.except = new Set(except);
     this.naming = naming;

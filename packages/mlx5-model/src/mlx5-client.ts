@@ -99,7 +99,7 @@ const STEPS: DriverSteps = {
 
 /** An mlx5 client. */
 export class Mlx5Client extends RdmaClient<Mlx5Mr> {
-  /** The adapter, for who wants to look inside. */
+  /** The adapter, for callers that look inside. */
   readonly device: Mlx5Driver;
 
   constructor(system: MemorySystem, adapter = 'connectx-6', options: Mlx5Options = MLX5_TRANSPORT) {

@@ -27,7 +27,11 @@ import {
 /** Pages that a region has to stay below without the extended offset. */
 const MAX_PAGES = 65_536;
 
-/** Registers a region of `mm`. @returns it, or a negative errno. @kernel drivers/infiniband/hw/mlx5/mr.c mlx5_ib_reg_user_mr */
+/**
+ * Registers a region of `mm`. @returns it, or a negative errno.
+ * @kernel drivers/infiniband/hw/mlx5/mr.c mlx5_ib_reg_user_mr (without: caches of memory keys, relaxed
+ * ordering, counters of pages)
+ */
 export function* mlx5IbRegUserMr(
   device: Mlx5Device,
   mm: MmStruct,
@@ -44,7 +48,10 @@ export function* mlx5IbRegUserMr(
   return yield* createUserOdpMr(device, mm, pd, request);
 }
 
-/** @kernel drivers/infiniband/hw/mlx5/mr.c create_user_odp_mr */
+/**
+ * @kernel drivers/infiniband/hw/mlx5/mr.c create_user_odp_mr (without: the test of the adapter's
+ * capabilities)
+ */
 function* createUserOdpMr(
   device: Mlx5Device,
   mm: MmStruct,
@@ -67,7 +74,7 @@ function* createUserOdpMr(
   return ret;
 }
 
-/** @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_alloc_implicit_mr */
+/** @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_alloc_implicit_mr (without: allocations that fail) */
 function registerImplicit(
   device: Mlx5Device,
   mm: MmStruct,
@@ -114,7 +121,9 @@ function fresh(device: Mlx5Device): { readonly key: number; readonly object: num
 
 /**
  * Ends a region: new faults do not find it, those that run are waited for, then the key is taken from the adapter, and of an
- * implicit one each child goes the same way. @kernel drivers/infiniband/hw/mlx5/mr.c mlx5_ib_dereg_mr
+ * implicit one each child goes the same way.
+ * @kernel drivers/infiniband/hw/mlx5/mr.c mlx5_ib_dereg_mr (without: signature and integrity regions, the
+ * cache of memory keys)
  */
 export function* mlx5IbDeregMr(device: Mlx5Device, mr: Mlx5Mr): Task {
   device.odpMkeys.delete(mr.key);
@@ -140,7 +149,7 @@ export function* mlx5IbDeregMr(device: Mlx5Device, mr: Mlx5Mr): Task {
 /**
  * Advice about pieces of regions, done before it returns. @returns 0, `-ENOENT` (no such key on demand), `-EPERM` (another
  * protection domain, or writing through a region that may not), `-EFAULT`, `-EOPNOTSUPP`.
- * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_advise_mr_prefetch
+ * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_advise_mr_prefetch (without: allocations that fail)
  */
 export function* mlx5IbAdviseMr(
   device: Mlx5Device,

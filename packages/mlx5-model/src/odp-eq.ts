@@ -65,7 +65,8 @@ export interface Served {
 /**
  * The event queue of page faults and the works that serve them: up to so many at once, in no order; two events on one page are
  * both served. Each runs in the task whose request waits for it.
- * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_eq_pf_process
+ * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_eq_pf_process (without: the event queue's own entries and
+ * arming, memory pools of faults)
  */
 export class Mlx5FaultQueue {
   private readonly device: Mlx5Device;
@@ -130,7 +131,7 @@ export class Mlx5FaultQueue {
   }
 }
 
-/** Serves one event. @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_pfault */
+/** Serves one event. @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_pfault (all) */
 export function* mlx5IbPfault(device: Mlx5Device, event: Mlx5PageFault): Task<Served> {
   switch (event.subtype) {
     case 'wqe':
@@ -142,7 +143,10 @@ export function* mlx5IbPfault(device: Mlx5Device, event: Mlx5PageFault): Task<Se
   }
 }
 
-/** @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_mr_wqe_pfault_handler, pagefault_data_segments */
+/**
+ * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_mr_wqe_pfault_handler, pagefault_data_segments (without:
+ * the reading of work queue entries, shared receive queues)
+ */
 function* wqePfault(device: Mlx5Device, { segments, bytesCommitted }: WqeEvent): Task<Served> {
   let committed = bytesCommitted;
   let total = 0;
@@ -164,7 +168,10 @@ function* wqePfault(device: Mlx5Device, { segments, bytesCommitted }: WqeEvent):
   return { resume: total > mapped ? -EFAULT : 0 };
 }
 
-/** @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_mr_rdma_pfault_handler */
+/**
+ * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_mr_rdma_pfault_handler (without: packets whose size is not
+ * known)
+ */
 function* rdmaPfault(device: Mlx5Device, event: RdmaEvent): Task<Served> {
   const { rKey, packetSize, bytesCommitted } = event;
   const va = event.rdmaVa + bytesCommitted;
@@ -178,7 +185,9 @@ function* rdmaPfault(device: Mlx5Device, event: RdmaEvent): Task<Served> {
   return { resume };
 }
 
-/** @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_mr_memory_pfault_handler */
+/**
+ * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_mr_memory_pfault_handler (without: data-direct regions)
+ */
 function* memoryPfault(device: Mlx5Device, event: MemoryEvent): Task<Served> {
   const named = device.odpMkeys.get(event.mkey);
   const mr = named?.parent ?? named;
@@ -202,7 +211,9 @@ function count(mr: Mlx5Mr, pages: number): void {
 
 /**
  * A fault of a key: of a region on demand it is served, of another key it counts as served, since the adapter finds out
- * by itself. @returns pages, or a negative errno. @kernel drivers/infiniband/hw/mlx5/odp.c pagefault_single_data_segment
+ * by itself. @returns pages, or a negative errno.
+ * @kernel drivers/infiniband/hw/mlx5/odp.c pagefault_single_data_segment (without: memory windows, indirect
+ * memory keys)
  */
 function* pagefaultSingleDataSegment(
   device: Mlx5Device,

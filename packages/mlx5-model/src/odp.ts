@@ -42,7 +42,7 @@ export class Mlx5MnOps implements MmuIntervalNotifierOps {
     this.device = device;
   }
 
-  /** @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_invalidate_range */
+  /** @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_invalidate_range (without: data-direct regions) */
   invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
     if (!mmuNotifierRangeBlockable(range)) return false;
     const { mr } = this;
@@ -100,7 +100,8 @@ function* zapBlocks(device: Mlx5Device, mr: OdpMr, from: number, to: number): Ta
  * Brings the pages of [va, va + bcnt) to the adapter. The kind of access plays no part: a region that may be written has its
  * pages faulted for writing.
  * @returns 4 KiB pages of the rounded range, or a negative errno.
- * @kernel drivers/infiniband/hw/mlx5/odp.c pagefault_real_mr
+ * @kernel drivers/infiniband/hw/mlx5/odp.c pagefault_real_mr (without: page sizes other than the region's
+ * own)
  */
 export function* pagefaultRealMr(
   device: Mlx5Device,
@@ -126,7 +127,8 @@ export function* pagefaultRealMr(
 
 /**
  * A fault, or advice, of [ioVirt, ioVirt + bcnt) of a region. @param permissive what lies outside is cut off.
- * @returns pages, or a negative errno. @kernel drivers/infiniband/hw/mlx5/odp.c pagefault_mr
+ * @returns pages, or a negative errno.
+ * @kernel drivers/infiniband/hw/mlx5/odp.c pagefault_mr (without: dma-buf regions)
  */
 export function* pagefaultMr(
   device: Mlx5Device,
@@ -145,7 +147,7 @@ export function* pagefaultMr(
   return yield* pagefaultRealMr(device, mr, va, Math.min(bcnt, end - va), flags);
 }
 
-/** @kernel drivers/infiniband/hw/mlx5/odp.c pagefault_implicit_mr */
+/** @kernel drivers/infiniband/hw/mlx5/odp.c pagefault_implicit_mr (all) */
 function* pagefaultImplicitMr(
   device: Mlx5Device,
   imr: OdpMr,
@@ -182,7 +184,11 @@ function* pagefaultImplicitMr(
   return ret < 0 ? ret : pages;
 }
 
-/** The slots of `indexes` name what the array has now. @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_odp_populate_xlt, populate_klm */
+/**
+ * The slots of `indexes` name what the array has now.
+ * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_odp_populate_xlt, populate_klm (without: indirect keys beyond
+ * those of an implicit region)
+ */
 function* updateKsm(device: Mlx5Device, imr: OdpMr, indexes: readonly number[]): Task {
   const { umemMutex } = imr.umem;
   const { sched } = device.kernel;
@@ -199,7 +205,10 @@ function* updateKsm(device: Mlx5Device, imr: OdpMr, indexes: readonly number[]):
   umemMutex.unlock();
 }
 
-/** Makes the child of an index, or takes the one that another service has made meanwhile. @kernel drivers/infiniband/hw/mlx5/odp.c implicit_get_child_mr */
+/**
+ * Makes the child of an index, or takes the one that another service has made meanwhile.
+ * @kernel drivers/infiniband/hw/mlx5/odp.c implicit_get_child_mr (without: allocations that fail)
+ */
 function* implicitGetChildMr(device: Mlx5Device, imr: OdpMr, idx: number): Task<Mlx5Mr | number> {
   const size = device.options.leafPages * PAGE_SIZE;
   const ops = new Mlx5MnOps(device);
@@ -234,7 +243,7 @@ function* implicitGetChildMr(device: Mlx5Device, imr: OdpMr, idx: number): Task<
 
 /**
  * An empty child leaves the array, and a work does the rest: a callback must not. Where the parent is being deregistered, all
- * is left to that. @kernel drivers/infiniband/hw/mlx5/odp.c destroy_unused_implicit_child_mr
+ * is left to that. @kernel drivers/infiniband/hw/mlx5/odp.c destroy_unused_implicit_child_mr (all)
  */
 function destroyUnusedImplicitChildMr(device: Mlx5Device, mr: OdpMr, imr: Mlx5Mr): void {
   const idx = Math.floor(mr.iova / (device.options.leafPages * PAGE_SIZE));
@@ -247,7 +256,7 @@ function destroyUnusedImplicitChildMr(device: Mlx5Device, mr: OdpMr, imr: Mlx5Mr
   device.queueWork(() => freeImplicitChildMrWork(device, mr, imr, idx));
 }
 
-/** @kernel drivers/infiniband/hw/mlx5/odp.c free_implicit_child_mr_work */
+/** @kernel drivers/infiniband/hw/mlx5/odp.c free_implicit_child_mr_work (all) */
 function* freeImplicitChildMrWork(device: Mlx5Device, mr: OdpMr, imr: Mlx5Mr, idx: number): Task {
   yield* device.waitUnused(mr);
   if (isOdp(imr)) yield* updateKsm(device, imr, [idx]);

@@ -24,7 +24,8 @@ export const GROUP_UNITS = 8;
  * Rewrites the entries of `count` units from unit `idx` on, and of what shares a group with them, by requests that are
  * posted and waited for one after the other. The caller holds the region's mutex.
  * @returns 0, or `-EFAULT` where a page has no DMA address.
- * @kernel drivers/infiniband/hw/mlx5/umr.c mlx5r_umr_update_xlt
+ * @kernel drivers/infiniband/hw/mlx5/umr.c mlx5r_umr_update_xlt (without: buffers for the entries and their
+ * DMA mapping, retries after errors of the queue)
  */
 export function* mlx5rUmrUpdateXlt(
   device: Mlx5Device,
@@ -55,7 +56,7 @@ export function* mlx5rUmrUpdateXlt(
 
 /**
  * The entries [from, to) from the region's list. @param before how many entries earlier the one is that an absent unit
- * gets; 0: it gets none. @kernel drivers/infiniband/hw/mlx5/odp.c populate_mtt
+ * gets; 0: it gets none. @kernel drivers/infiniband/hw/mlx5/odp.c populate_mtt (all)
  */
 function mlx5OdpPopulateMtt(
   device: Mlx5Device,

@@ -78,8 +78,8 @@ export function framesInUse(system: MemorySystem): number {
 
 /**
  * Counts everything. Costs a walk over all page tables: for checks and tests.
- * @param memory who counts often hands the same memory in, in which the census before this one is overwritten.
- * @param pages the only ones that can be mapped, in ascending order, for who knows: the walk is saved then.
+ * @param memory columns to be used again: a caller that counts often hands the same ones in, and the census before is overwritten.
+ * @param pages the only ones that can be mapped, in ascending order, where the caller knows them: it saves the walk.
  */
 export function takeCensus(
   system: MemorySystem,

@@ -21,7 +21,7 @@ export function* doDevicePrivatePage(vma: Vma, vpn: number, page: number, flags:
   return ret;
 }
 
-/** Locks the folio of a page for its fault; false after a wait for who has it locked. */
+/** Locks the folio of a page for its fault; false after a wait for the agent that has it locked. */
 function* lockForFault(system: MemorySystem, page: number): Task<boolean> {
   const { map, kernel } = system;
   const folio = map.folio(page);

@@ -6,7 +6,7 @@ import { findPmd } from './page-walk.js';
 import { isMigrationPte } from './pte.js';
 
 /**
- * Locks a folio, waiting for who holds it.
+ * Locks a folio, waiting for the agent that holds it.
  * @kernel include/linux/pagemap.h folio_lock (without: the order in which waiters get the lock, delay
  * accounting)
  */

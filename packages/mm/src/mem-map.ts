@@ -7,8 +7,9 @@ import { clearColumn, type Column, FEW } from './columns.js';
  * platform charges memory as it is touched, so an unused frame costs nothing.
  *
  * A resident 4 KiB page costs 16 bytes here and 8 in its page table. `private`, `pincount` and `mlockCount` are touched only by
- * pages that need them. Counts have 32 bits, as the kernel's have, but `mapcount`, which is tested on its way up. Folios are of order 0 or 9; an order-9 folio is aligned to 512 pfns, its state is its head's,
- * and its tails' columns stay untouched until it is mapped by PTEs.
+ * pages that need them. Counts have 32 bits, as in the kernel, except `mapcount`, which is
+ * tested before it grows. Folios are of order 0 or 9. An order-9 folio is aligned to 512 pfns, its state is that of its head, and
+ * the columns of its tails stay untouched until it is mapped by PTEs.
  *
  * @packageDocumentation
  */

@@ -60,7 +60,8 @@ export class NouveauChannel {
 
   /**
    * A cancelled fault: the engine is reset and the channel is killed, with everything that runs on it.
-   * @kernel nvkm/engine/fifo/base.c nvkm_fifo_fault
+   * @kernel nvkm/engine/fifo/base.c nvkm_fifo_fault (without: engines other than graphics, names of clients
+   * and reasons, runlists)
    */
   kill(vpn: number, access: number, reason: string, errno: number): void {
     if (this.death !== undefined) return;
@@ -97,7 +98,8 @@ function accessErrno(errno: number): number {
  * Makes a channel on the graphics engine. With a mirror it runs in the mirror's address space and joins its
  * instance; without one its faults are nobody's.
  * @returns the channel, or `-ENODEV` where the engine has no firmware.
- * @kernel drivers/gpu/drm/nouveau/nouveau_abi16.c nouveau_abi16_ioctl_channel_alloc
+ * @kernel drivers/gpu/drm/nouveau/nouveau_abi16.c nouveau_abi16_ioctl_channel_alloc (without: push buffers,
+ * notifiers, engine classes, the limit of channels)
  */
 export function* nouveauChannelNew(cli: NouveauCli): Task<NouveauChannel | number> {
   const { drm, svmm } = cli;
@@ -109,7 +111,10 @@ export function* nouveauChannelNew(cli: NouveauCli): Task<NouveauChannel | numbe
   return channel;
 }
 
-/** Takes a channel down; what runs on it ends. @kernel drivers/gpu/drm/nouveau/nouveau_chan.c nouveau_channel_del */
+/**
+ * Takes a channel down; what runs on it ends.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_chan.c nouveau_channel_del (without: fences, push buffers)
+ */
 export function* nouveauChannelDel(channel: NouveauChannel): Task {
   const { drm, inst } = channel;
   const at = drm.channels.indexOf(channel);

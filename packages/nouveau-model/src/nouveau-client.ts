@@ -31,7 +31,7 @@ export class NouveauClient implements DeviceClient {
   readonly name = 'nouveau';
   /** The GPU preset's name. */
   readonly gpu: string;
-  /** The driver itself, for who wants to look inside. */
+  /** The driver itself, for callers that look inside. */
   readonly drm: NouveauDrm;
   /** The GPU under it. */
   readonly device: GpuNvifDevice;

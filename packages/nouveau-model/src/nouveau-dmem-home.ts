@@ -34,7 +34,7 @@ import { TP_MIGRATE_TO_RAM } from './tracepoints.js';
  * again where it is when it next faults on it; nothing brings it back but another SVM_BIND.
  * @returns 0 (repeat the access; also when there was no page for it, before device memory came in folios), `VM_FAULT_OOM` or
  * `VM_FAULT_SIGBUS`.
- * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_to_ram
+ * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_to_ram (all)
  */
 export function* nouveauDmemMigrateToRam(dmem: NouveauDmem, vmf: VmFault): Task<number> {
   const { drm } = dmem;
@@ -122,7 +122,7 @@ function* takeOffGpu(dmem: NouveauDmem, spage: number, vpn: number, pages: numbe
 /**
  * Brings every page of a chunk home, whoever it belongs to; what is locked just now stays, and so does a folio that is whole:
  * its new page is not said to be one.
- * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_evict_chunk
+ * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_evict_chunk (all)
  */
 export function* nouveauDmemEvictChunk(dmem: NouveauDmem, chunk: NouveauDmemChunk): Task {
   const { memory, counters, kernel, device } = dmem.drm;

@@ -44,7 +44,8 @@ interface Piece {
  * Moves what can be moved of [start, end) in one VMA to device memory and maps it there, in pieces of at most
  * {@link SG_MAX_SINGLE_ALLOC} pages. With large device memory they have 512, and a huge page that lies in one moves whole. The caller holds `mmap_lock`.
  * @returns 0, `-ENODEV` (no device memory), or what `migrate_vma_setup` refuses the VMA with.
- * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_vma
+ * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_vma (without: allocations of its
+ * arrays that fail)
  */
 export function* nouveauDmemMigrateVma(
   svmm: NouveauSvmm,
@@ -86,7 +87,10 @@ export function slotPages(slot: number): number {
   return (slot & MIGRATE_PFN_COMPOUND) === 0 ? 1 : HPAGE_PMD_NR;
 }
 
-/** Copies, moves and maps one piece. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_chunk */
+/**
+ * Copies, moves and maps one piece.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_chunk (without: fences that fail)
+ */
 function* migrateChunk(dmem: NouveauDmem, svmm: NouveauSvmm, piece: Piece): Task {
   const { args } = piece;
   const { drm } = dmem;
@@ -117,7 +121,7 @@ function* migrateChunk(dmem: NouveauDmem, svmm: NouveauSvmm, piece: Piece): Task
 /**
  * Gives slot `i` a device page, or a folio, and fills it: copied from its page by one command, cleared where it has none.
  * @returns the destination slot, 0 when the page is to stay where it is.
- * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_copy_one
+ * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_copy_one (all)
  */
 function migrateCopyOne(dmem: NouveauDmem, svmm: NouveauSvmm, piece: Piece, i: number): number {
   const { kernel, memory, device } = dmem.drm;
@@ -153,7 +157,7 @@ function dropRefused({ args, phys }: Piece, count: number): void {
 
 /**
  * Maps a piece on the GPU, all of it at once; pages that did not get device memory are left unmapped, also those that had some
- * already. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_pfns_map
+ * already. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_pfns_map (all)
  */
 function* pfnsMap(svmm: NouveauSvmm, piece: Piece, count: number): Task {
   const { start, end } = piece.args;
@@ -189,7 +193,10 @@ function mapBySize(svmm: NouveauSvmm, { args, phys }: Piece, count: number): num
   return ret;
 }
 
-/** Waits, busily, for copies under way. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_fence_done */
+/**
+ * Waits, busily, for copies under way.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_fence_done (without: fences that fail)
+ */
 export function* fenceDone(dmem: NouveauDmem, ns: number): Task {
   const { kernel, cost, counters } = dmem.drm;
   counters.copyingNs += ns;

@@ -53,7 +53,7 @@ export class NouveauDmem {
   /**
    * A page of device memory, or (order 9) a folio of 2 MiB, locked and with one reference, for `svmm`; {@link NO_PFN} when
    * there is none left.
-   * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_alloc_locked
+   * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_alloc_locked (all)
    */
   pageAllocLocked(svmm: number, order = 0): number {
     const { memory } = this.drm;
@@ -69,17 +69,27 @@ export class NouveauDmem {
     return pfn;
   }
 
-  /** Empties all chunks, as unloading the driver does. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_fini */
+  /**
+   * Empties all chunks, as unloading the driver does.
+   * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_fini (without: the end of the chunks
+   * themselves)
+   */
   *evictAll(): Task {
     for (const chunk of this.chunks) yield* nouveauDmemEvictChunk(this, chunk);
   }
 
-  /** The chunk that frame `pfn` is in. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_page_to_chunk */
+  /**
+   * The chunk that frame `pfn` is in.
+   * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_page_to_chunk (all)
+   */
   chunkOf(pfn: number): NouveauDmemChunk | undefined {
     return this.chunks[(this.chunkNumbers[Math.floor(pfn / HPAGE_PMD_NR)] ?? 0) - 1];
   }
 
-  /** The page of device memory behind frame `pfn`. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_addr */
+  /**
+   * The page of device memory behind frame `pfn`.
+   * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_addr (all)
+   */
   vramPage(pfn: number): number {
     const chunk = this.chunkOf(pfn);
     return chunk === undefined ? -1 : chunk.vram + pfn - chunk.first;
@@ -88,7 +98,7 @@ export class NouveauDmem {
   /**
    * Adds a chunk, of pages or of folios: takes a range of the physical address space, allocates and pins device memory, makes
    * its struct pages. All of it goes on the free list, lowest first; what is on top then is returned.
-   * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_chunk_alloc
+   * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_chunk_alloc (without: pins that fail)
    */
   private chunkAlloc(order: number): number {
     const { kernel, memory, owner, device, does } = this.drm;
@@ -117,7 +127,10 @@ export class NouveauDmem {
     return given;
   }
 
-  /** The last reference of a page, or of a folio, is gone. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_free */
+  /**
+   * The last reference of a page, or of a folio, is gone.
+   * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_page_free (all)
+   */
   private folioFree(pfn: number, order: number): void {
     const { kernel } = this.drm;
     const chunk = this.chunkOf(pfn);

@@ -71,7 +71,7 @@ const field = (header: number, shift: number, bits: number): number =>
 
 /**
  * Checks the arguments of SVM_BIND. 0 or `-EINVAL`.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_bind
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_bind (all)
  */
 export function svmBindCheck(args: DrmNouveauSvmBind): number {
   const { header } = args;

@@ -22,7 +22,8 @@ const PCI_NAME = '0000:01:00.0';
 /**
  * One GPU with its driver: `struct nouveau_drm`. Loading it looks for the firmware and sets SVM and device memory
  * up where the chip allows them; it never fails as a whole.
- * @kernel drivers/gpu/drm/nouveau/nouveau_drv.h nouveau_drm
+ * @kernel drivers/gpu/drm/nouveau/nouveau_drv.h nouveau_drm (without: display, buffer objects, power
+ * management)
  */
 export class NouveauDrm {
   readonly kernel: Kernel;

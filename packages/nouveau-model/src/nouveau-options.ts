@@ -34,7 +34,8 @@ export type SvmAvailability = { readonly ok: true } | { readonly ok: false; read
 
 /**
  * Whether nouveau offers SVM on `chip`: on Pascal alone, and not where GSP-RM runs the GPU.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_init
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_init (without: buffers of faults that are not
+ * replayable)
  */
 export function nouveauSvmAvailable(chip: NvkmChip, options: NouveauOptions): SvmAvailability {
   if (options.configSvm === false) {
@@ -63,7 +64,7 @@ const DMEM_COPY_CLASSES = ['PASCAL_DMA_COPY_A', 'PASCAL_DMA_COPY_B', 'VOLTA_DMA_
 
 /**
  * Whether device memory can be used for SVM on `chip`: Pascal and later, with a copy class that the driver knows.
- * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_init
+ * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_migrate_init (all)
  */
 export function nouveauDmemAvailable(chip: NvkmChip): boolean {
   return DMEM_COPY_CLASSES.includes(chip.copyClass);

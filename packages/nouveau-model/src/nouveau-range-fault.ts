@@ -55,7 +55,7 @@ export interface PfnmapArgs {
  * The callback of a fault's own notifier: it only moves the sequence on, under the mutex under which the fault
  * checks it. What the GPU has mapped is the other notifier's business. Of the driver's own events, making a page
  * exclusive is passed over; a migration is not.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_range_invalidate
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_range_invalidate (all)
  */
 function rangeInvalidate(
   svmm: NouveauSvmm,
@@ -116,7 +116,7 @@ function rangeOf(svmm: NouveauSvmm, sub: MmuIntervalNotifier, vpn: number, hmmFl
  * and maps on the GPU what is there, wherever it is. Nothing moves. One second of retries at most. A plain number where nobody
  * had to be waited for.
  * @returns 0, `-EBUSY` (time is up), or what `hmm_range_fault` failed with.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_range_fault
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_range_fault (all)
  */
 export function nouveauRangeFault(svmm: NouveauSvmm, args: PfnmapArgs, hmmFlags: number): MaybeTask<number> {
   const { mm, drm } = svmm;
@@ -225,7 +225,7 @@ function grants({ drm }: NouveauSvmm, { hmmPfns, defaultFlags }: HmmRange): bool
  * Serves an atomic: takes the page away from the CPU, in system memory, and maps it on the GPU with the atomic bit.
  * Any CPU access gives it back. A page in device memory comes home first.
  * @returns 0, `-EBUSY` (one second is up), `-EINVAL` (the page cannot be had for one device alone).
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_atomic_range_fault (all)
  */
 export function* nouveauAtomicRangeFault(svmm: NouveauSvmm, args: PfnmapArgs): Task<number> {
   const sub = yield* mmuIntervalNotifierInsert(svmm.mm, args.vpn, 1, svmm.rangeOps);
@@ -288,7 +288,9 @@ function* bringIn(svmm: NouveauSvmm, vpn: number): Task {
 
 /**
  * What a snapshot becomes on the GPU: a page of the CPU's own size where alignment gives it, in device memory if it
- * is there, writable if the CPU may write. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_hmm_convert_pfn
+ * is there, writable if the CPU may write.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_hmm_convert_pfn (without: warnings for ranges of
+ * more than a page)
  */
 function convertPfn(svmm: NouveauSvmm, range: HmmRange, args: PfnmapArgs): void {
   const [flags = 0, pfn = 0] = range.hmmPfns;

@@ -9,7 +9,7 @@ import type { NouveauCli } from './nouveau-svmm.js';
  * and failures passed over in silence; `result` is 0 whatever happened. There is no way back but the CPU's faults.
  * The memory is that of the process that calls, `mm`; the GPU's address space is the client's, whoever it mirrors.
  * @returns 0, or `-EINVAL` for arguments that mean nothing, an exiting process, or a client without a mirror.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_bind
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_bind (all)
  */
 export function* nouveauSvmmBind(cli: NouveauCli, mm: MmStruct, args: DrmNouveauSvmBind): Task<number> {
   const bad = svmBindCheck(args);

@@ -21,7 +21,11 @@ export function nvkmFaultAccess(access: number): number {
   }
 }
 
-/** A fault record in the driver's cache. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault */
+/**
+ * A fault record in the driver's cache.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault (without: fields of a record that decide
+ * nothing)
+ */
 export interface NouveauSvmFault {
   /** Instance pointer of the channel: id of its `GpuInstance`. */
   inst: number;

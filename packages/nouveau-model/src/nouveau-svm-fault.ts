@@ -22,7 +22,7 @@ const PRIORITY: readonly number[] = [1, 2, 3, 0];
 /**
  * The work item of the fault interrupt: reads every pending record, sorts them, handles them one by one, and has the
  * GPU replay once if any could be handled. What could not is cancelled, which kills the channel.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault (without: hubs and engines of a record)
  */
 export function* nouveauSvmFault(svm: NouveauSvm): Task {
   const { drm } = svm;
@@ -88,7 +88,7 @@ function allocFault(svm: NouveauSvm): NouveauSvmFault | undefined {
  * Order of handling: by instance, address, then access, the weakest first. So a store that follows a load of the
  * same page may be passed over with it, and faults again. A difference of addresses is cut to 32 bits: pages 2 GiB and more
  * apart come in a wrong order, and 4 GiB apart they are equal.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_cmp
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_cmp (all)
  */
 export function nouveauSvmFaultCmp(a: NouveauSvmFault, b: NouveauSvmFault): number {
   if (a.inst !== b.inst) return a.inst - b.inst;
@@ -163,7 +163,7 @@ function hmmFlags(access: number): number {
   return HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
 }
 
-/** @kernel include/linux/sched/mm.h mmget_not_zero */
+/** @kernel include/linux/sched/mm.h mmget_not_zero (all) */
 function mmgetNotZero(mm: MmStruct): boolean {
   if (mm.users <= 0) return false;
   mm.users++;
@@ -203,7 +203,10 @@ function needs(access: number): number {
   }
 }
 
-/** Has the GPU retry everything that is stalled. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_replay */
+/**
+ * Has the GPU retry everything that is stalled.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_replay (all)
+ */
 function* nouveauSvmFaultReplay(svm: NouveauSvm): Task {
   const { drm } = svm;
   const { sched } = drm.kernel;
@@ -218,7 +221,11 @@ function* cancelAt(svm: NouveauSvm, at: number, reason: string, errno: number): 
   if (fault !== undefined) yield* cancel(svm, fault, reason, errno);
 }
 
-/** Ends a fault that cannot be handled: the engine reports an error and the channel is killed. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_cancel */
+/**
+ * Ends a fault that cannot be handled: the engine reports an error and the channel is killed.
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_cancel (without: hub and engine of the
+ * cancelled client)
+ */
 function* cancel(svm: NouveauSvm, fault: NouveauSvmFault, reason: string, errno: number): Task {
   const { drm } = svm;
   const { inst, vpn, access, client } = fault;

@@ -77,14 +77,17 @@ export class NouveauSvm {
     return svmm;
   }
 
-  /** Links a channel instance to an svmm. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_join */
+  /**
+   * Links a channel instance to an svmm.
+   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_join (without: allocations that fail)
+   */
   *join(svmm: NouveauSvmm, inst: number): Task {
     if (!this.mutex.tryFast()) yield* this.mutex.lock();
     this.instances.push({ inst, svmm });
     this.mutex.unlock();
   }
 
-  /** Unlinks a channel instance. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_part */
+  /** Unlinks a channel instance. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_part (all) */
   *part(inst: number): Task {
     if (!this.mutex.tryFast()) yield* this.mutex.lock();
     const at = this.instances.findIndex((ivmm) => ivmm.inst === inst);
@@ -94,7 +97,7 @@ export class NouveauSvm {
 
   /**
    * The svmm that an instance pointer belongs to. Under {@link NouveauSvm.mutex}.
-   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_ivmm_find
+   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_ivmm_find (all)
    */
   find(inst: number): NouveauSvmm | undefined {
     return this.instances.find((ivmm) => ivmm.inst === inst)?.svmm;

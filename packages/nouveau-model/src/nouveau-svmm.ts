@@ -59,7 +59,7 @@ export class NouveauSvmm {
   /**
    * Pages of the process change: the GPU's mappings of them go, those of the unmanaged interval stay. The driver's
    * own migrations look after their pages themselves.
-   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_invalidate_range_start
+   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_invalidate_range_start (all)
    */
   invalidateRangeStart(range: MmuNotifierRange): MaybeTask<number> {
     if (!mmuNotifierRangeBlockable(range)) return -EAGAIN;
@@ -71,13 +71,16 @@ export class NouveauSvmm {
 
   /**
    * Clears the GPU's mappings of [start, limit) and waits for its TLB. Under `mutex`.
-   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_invalidate
+   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_invalidate (all)
    */
   *invalidate(start: number, limit: number): Task {
     if (this.vmm.pfnclr(start, limit) > 0) yield* this.awaitTlb();
   }
 
-  /** Ends the mirror: the notifier goes and the address space dies. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_fini */
+  /**
+   * Ends the mirror: the notifier goes and the address space dies.
+   * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_fini (all)
+   */
   *fini(): Task {
     yield* mmuNotifierUnregister(this.notifier, this.mm);
     if (!this.mutex.tryFast()) yield* this.mutex.lock();
@@ -120,7 +123,7 @@ export class NouveauSvmm {
 
 /**
  * One open of the device file: `struct nouveau_cli`, as far as SVM goes.
- * @kernel drivers/gpu/drm/nouveau/nouveau_drv.h nouveau_cli
+ * @kernel drivers/gpu/drm/nouveau/nouveau_drv.h nouveau_cli (without: all that is not SVM)
  */
 export class NouveauCli {
   readonly drm: NouveauDrm;
@@ -141,7 +144,7 @@ export class NouveauCli {
  * The ioctl SVM_INIT: makes a second GPU address space for the client, with replayable faults, which mirrors the
  * calling process outside the unmanaged interval. Channels made later use it.
  * @returns 0, `-ENOSYS` (no SVM on this GPU), `-EBUSY` (the client has one), `-ENOMEM`, `-EINVAL` (the process exits).
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_init
+ * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svmm_init (all)
  */
 export function* nouveauSvmmInit(cli: NouveauCli, args: DrmNouveauSvmInit): Task<number> {
   const { drm } = cli;

@@ -30,16 +30,16 @@ export interface NvifVmm {
    * Maps `count` entries of 2^`shift` bytes from page `vpn` on as `phys` says, {@link PFN_LANES} an entry: one without V
    * removes what was there. An entry that cannot be written loses its V there.
    * @returns 0, `-EINVAL` (no such page size, or not aligned to it), `-ENOENT` (starts in the unmanaged interval).
-   * @kernel nvkm/subdev/mmu/uvmm.c nvkm_uvmm_mthd_pfnmap
+   * @kernel nvkm/subdev/mmu/uvmm.c nvkm_uvmm_mthd_pfnmap (without: the unpacking of arguments)
    */
   pfnmap(vpn: number, shift: number, phys: Int32Array, count: number): number;
   /**
    * Removes what is mapped in [start, end).
    * @returns pages that were mapped: with none the TLB is left alone.
-   * @kernel nvkm/subdev/mmu/uvmm.c nvkm_uvmm_mthd_pfnclr
+   * @kernel nvkm/subdev/mmu/uvmm.c nvkm_uvmm_mthd_pfnclr (without: the unpacking of arguments)
    */
   pfnclr(start: number, end: number): number;
-  /** The address space ends, with all that is mapped in it. @kernel nvif/vmm.c nvif_vmm_dtor */
+  /** The address space ends, with all that is mapped in it. @kernel nvif/vmm.c nvif_vmm_dtor (all) */
   dtor(): void;
 }
 
@@ -67,9 +67,15 @@ export interface NvifDevice {
   readonly faultBuffer: NvifFaultBuffer;
   /** Sets who serves the interrupt: called when faults are pending, returns when a work item is over. */
   onFaultsPending(handler: () => Task): void;
-  /** A managed address space with replayable faults. @kernel nvif/vmm.c nvif_vmm_ctor */
+  /**
+   * A managed address space with replayable faults.
+   * @kernel nvif/vmm.c nvif_vmm_ctor (without: page sizes and limits that are asked of the GPU)
+   */
   vmmNew(unmanaged: Unmanaged): NvifVmm;
-  /** A channel on the graphics engine, in `vmm` or without SVM. @returns its instance pointer. @kernel nouveau_chan.c nouveau_channel_new */
+  /**
+   * A channel on the graphics engine, in `vmm` or without SVM. @returns its instance pointer.
+   * @kernel nouveau_chan.c nouveau_channel_new (without: push buffers, engines other than graphics)
+   */
   channelNew(vmm: NvifVmm | undefined): number;
   /** The channel of instance `inst` ends, with what runs on it. */
   channelDel(inst: number): void;
@@ -81,12 +87,21 @@ export interface NvifDevice {
   vramNew(pages: number): number;
   /** Gives a buffer back. */
   vramDel(first: number, pages: number): void;
-  /** Pushes a copy from host frames to device frames. @returns its time, ns. @kernel nouveau_dmem.c nvc0b5_migrate_copy */
+  /**
+   * Pushes a copy from host frames to device frames. @returns its time, ns.
+   * @kernel nouveau_dmem.c nvc0b5_migrate_copy (without: the methods that are pushed)
+   */
   copyIn(vram: number, host: number, pages: number): number;
   /** Pushes a copy from device frames to host frames. @returns its time, ns. */
   copyOut(host: number, vram: number, pages: number): number;
-  /** Pushes commands that zero device frames. @returns their time, ns. @kernel nouveau_dmem.c nvc0b5_migrate_clear */
+  /**
+   * Pushes commands that zero device frames. @returns their time, ns.
+   * @kernel nouveau_dmem.c nvc0b5_migrate_clear (without: the methods that are pushed)
+   */
   clear(vram: number, pages: number): number;
-  /** Emits a fence behind what was pushed, which is executed now. @kernel nouveau_fence.c nouveau_fence_new */
+  /**
+   * Emits a fence behind what was pushed, which is executed now.
+   * @kernel nouveau_fence.c nouveau_fence_new (without: fences that are waited for elsewhere)
+   */
   fence(): void;
 }

@@ -89,7 +89,8 @@ export interface FirmwareResult {
 /**
  * Looks for the images of `chip`. A unit of which one is missing says so once and is left out; the driver goes on
  * with the display, but no channel on the graphics engine can be made. The VPR scrubber's absence is noticed only
- * when it has to run. @kernel nvkm/core/firmware.c nvkm_firmware_get
+ * when it has to run.
+ * @kernel nvkm/core/firmware.c nvkm_firmware_get (without: the images' contents, versions)
  */
 export function nvkmFirmwareLoad(chip: NvkmChip, has: FirmwareSource): FirmwareResult {
   const files = nvkmFirmwareFiles(chip);

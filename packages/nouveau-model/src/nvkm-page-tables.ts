@@ -36,7 +36,8 @@ interface Pd0 {
 /**
  * The page tables of gp100 under an address space: entries in the hardware's tables, and how the driver counts what keeps
  * each table alive. Which of the two knows better differs after some operations, as it does in the driver.
- * @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_iter, nvkm/subdev/mmu/vmmgp100.c
+ * @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_iter (without: levels above page directory 0, sparse entries),
+ * nvkm/subdev/mmu/vmmgp100.c
  */
 export class NvkmPageTables {
   /** What the hardware walks. */

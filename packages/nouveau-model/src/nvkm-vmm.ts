@@ -38,7 +38,7 @@ export class NvkmVmm implements NvifVmm {
     if (limit < VMM_LIMIT) this.nodes.cut(limit, 0);
   }
 
-  /** @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_pfn_map */
+  /** @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_pfn_map (all) */
   pfnmap(vpn: number, shift: number, phys: Int32Array, count: number): number {
     if (shift !== PAGE_SHIFT && shift !== HPAGE_PMD_SHIFT) return -EINVAL;
     const huge = shift === HPAGE_PMD_SHIFT;
@@ -65,7 +65,7 @@ export class NvkmVmm implements NvifVmm {
     return 0;
   }
 
-  /** @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_pfn_unmap */
+  /** @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_pfn_unmap (all) */
   pfnclr(start: number, end: number): number {
     if (this.dead) return 0;
     const { nodes } = this;
@@ -81,7 +81,7 @@ export class NvkmVmm implements NvifVmm {
     return cleared;
   }
 
-  /** @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_dtor */
+  /** @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_dtor (without: mappings of buffer objects) */
   dtor(): void {
     this.dead = true;
     this.tables.destroy();
@@ -122,6 +122,7 @@ export class NvkmVmm implements NvifVmm {
    * Makes [start, end), inside the cursor's node, a node of its own that is mapped or not, or a part of a neighbour that is so
    * already. The cursor is at it then. A mapped one has the new page size, all of it.
    * @kernel nvkm/subdev/mmu/vmm.c nvkm_vmm_pfn_split_merge, nvkm_vmm_node_merge, nvkm_vmm_node_split
+   * (without: buffer objects in the nodes)
    */
   private splitMerge(start: number, end: number, map: boolean, huge: boolean): void {
     const { nodes } = this;

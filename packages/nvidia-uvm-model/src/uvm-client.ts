@@ -56,7 +56,7 @@ export class UvmClient implements DeviceClient {
   readonly name = 'nvidia';
   /** The GPU preset's name. */
   readonly gpu: string;
-  /** The driver itself, for who wants to look inside. */
+  /** The driver itself, for callers that look inside. */
   readonly driver: UvmDriver;
   private readonly preset: GpuPreset;
 

@@ -65,7 +65,7 @@ export type StatementOf<D> =
     ? { readonly kind: K; readonly span: Span } & SyntaxOfParts<P> & ([R] extends [true] ? Results : object)
     : never;
 
-/** A statement of whatever operation, for who goes by its definition. */
+/** A statement of whatever operation, for code that works from its definition. */
 export interface AnyStatement {
   readonly kind: string;
   readonly span: Span;

@@ -26,7 +26,10 @@ export const IB_ACCESS_FLUSH_PERSISTENT = 512;
 /** Bits that a driver may ignore. */
 export const IB_ACCESS_OPTIONAL = 0x3ff00000;
 
-/** With any of these the pages of a region are to be writable. @kernel include/rdma/ib_verbs.h ib_access_writable */
+/**
+ * With any of these the pages of a region are to be writable.
+ * @kernel include/rdma/ib_verbs.h ib_access_writable (all)
+ */
 export const IB_ACCESS_WRITABLE =
   IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC | IB_ACCESS_MW_BIND;
 /** All bits that are not optional. */

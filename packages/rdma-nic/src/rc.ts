@@ -50,7 +50,10 @@ export function* postSend(qp: QueuePair, request: SendRequest): Task<Completion>
   }
 }
 
-/** Posts a buffer for the next message from the peer. @kernel include/rdma/ib_verbs.h ib_post_recv */
+/**
+ * Posts a buffer for the next message from the peer.
+ * @kernel include/rdma/ib_verbs.h ib_post_recv (without: shared receive queues)
+ */
 export function postReceive(qp: QueuePair, buffer: Segment): void {
   qp.receiveQueue.push(buffer);
 }

@@ -91,7 +91,11 @@ export class RxeDevice implements NicPort, NicMemory, IbDevice {
     return yield* rxeOdpAtomicOp(mr, transfer, this.options);
   }
 
-  /** The region of a key if the queue pair may use it so. @kernel drivers/infiniband/sw/rxe/rxe_mr.c lookup_mr */
+  /**
+   * The region of a key if the queue pair may use it so.
+   * @kernel drivers/infiniband/sw/rxe/rxe_mr.c lookup_mr (without: protection domains, reference counts,
+   * memory windows)
+   */
   private lookupMr(qp: QueuePair, key: number, access: number): RxeMr | undefined {
     const mr = this.mrs.get(key);
     return mr?.pd === qp.pd && (mr.access & access) === access ? mr : undefined;

@@ -22,7 +22,11 @@ export function isOdp(mr: RxeMr): mr is RxeMr & { readonly umem: IbUmemOdp } {
   return !('kind' in mr.umem);
 }
 
-/** Whether [iova, iova + length) is in the region: 0 or `-EINVAL`. @kernel drivers/infiniband/sw/rxe/rxe_mr.c mr_check_range */
+/**
+ * Whether [iova, iova + length) is in the region: 0 or `-EINVAL`.
+ * @kernel drivers/infiniband/sw/rxe/rxe_mr.c mr_check_range (without: regions for DMA and for fast
+ * registration)
+ */
 export function mrCheckRange(mr: RxeMr, iova: number, length: number): number {
   return iova >= mr.iova && iova + length <= mr.iova + mr.length ? 0 : -EINVAL;
 }

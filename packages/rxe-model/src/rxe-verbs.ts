@@ -28,7 +28,11 @@ import { RxeMnOps, rxeOdpMapRangeAndLock } from './rxe-odp.js';
 /** Bytes of an entry of a list of frames. */
 const LIST_ENTRY_BYTES = 8;
 
-/** Registers a region of `mm`. @returns the region, or a negative errno. @kernel drivers/infiniband/sw/rxe/rxe_verbs.c rxe_reg_user_mr */
+/**
+ * Registers a region of `mm`. @returns the region, or a negative errno.
+ * @kernel drivers/infiniband/sw/rxe/rxe_verbs.c rxe_reg_user_mr (without: pools of objects, protection
+ * domains)
+ */
 export function* rxeRegUserMr(
   rxe: RxeDevice,
   mm: MmStruct,
@@ -101,7 +105,11 @@ export function rxeRegBuffer(rxe: RxeDevice, pd: number, access: number, bytes: 
   return mr;
 }
 
-/** Ends a region; afterwards nothing can be reached through its key. @kernel drivers/infiniband/sw/rxe/rxe_verbs.c rxe_dereg_mr */
+/**
+ * Ends a region; afterwards nothing can be reached through its key.
+ * @kernel drivers/infiniband/sw/rxe/rxe_verbs.c rxe_dereg_mr (without: bound memory windows, pools of
+ * objects)
+ */
 export function* rxeDeregMr(rxe: RxeDevice, mr: RxeMr): Task {
   rxe.mrs.delete(mr.key);
   if (isOdp(mr)) yield* ibUmemOdpRelease(mr.umem);

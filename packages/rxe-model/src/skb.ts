@@ -11,7 +11,8 @@ const ICRC_BYTES = 4;
 /**
  * Memory of packets. A large one is a buffer of 8 KiB with what was in it; small ones come from other caches, whose contents
  * never show. What headers and checksum are is not modelled: zeroes stand where they would.
- * @kernel drivers/infiniband/sw/rxe/rxe_net.c rxe_init_packet, net/core/skbuff.c alloc_skb
+ * @kernel drivers/infiniband/sw/rxe/rxe_net.c rxe_init_packet (without: addresses, routing and headers below
+ * the transport), net/core/skbuff.c alloc_skb
  */
 export class SkbMemory implements PacketMemory {
   private readonly cache: SheafCache;

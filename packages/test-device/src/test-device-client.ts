@@ -42,7 +42,7 @@ export class TestDeviceClient implements DeviceClient {
   readonly name = 'test-device';
   readonly gpu: string;
   readonly log: readonly string[] = [];
-  /** The loaded driver, for who wants to look inside. */
+  /** The loaded driver, for callers that look inside. */
   readonly device: TestDevice;
   private readonly kernel: Kernel;
   private readonly minor: number;

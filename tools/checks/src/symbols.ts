@@ -126,7 +126,7 @@ function hasName({ functions, others }: SymbolFile, name: string): boolean {
   return functions.has(name) || others.has(name) || functions.has(`sys_${name}`);
 }
 
-/** Where else a name is, for who put the wrong file. */
+/** Where else a name is, in case the file is wrong. */
 function elsewhere(name: string, files: readonly SymbolFile[]): string {
   const homes = files.filter((file) => hasName(file, name)).map((file) => file.path);
   return homes.length > 0 ? ` (it is in ${homes.join(', ')})` : '';

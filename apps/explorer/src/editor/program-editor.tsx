@@ -38,7 +38,7 @@ const markedLines = StateField.define({
 });
 
 interface EditorProps {
-  /** Its name for who cannot see it. */
+  /** Its name for screen readers. */
   readonly label: string;
   readonly text: string;
   readonly problems: readonly EditorProblem[];

@@ -2,7 +2,7 @@ import { useRef } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
 import { openFile } from '../state/open-file.js';
 
-/** Opens a local program, litmus test or recorded trace, for who does not drop files. Nothing is uploaded. */
+/** Opens a local program, litmus test or recorded trace, for users who do not drop files. Nothing is uploaded. */
 export function OpenButton({ engine }: { readonly engine: Engine }): preact.JSX.Element {
   const input = useRef<HTMLInputElement>(null);
   return (

@@ -88,7 +88,7 @@ function checkNotifiers({ system }: World): Violation | undefined {
   return undefined;
 }
 
-/** The invariants of memory and of device memory. @param pages the only ones that are mapped, for who knows. */
+/** The invariants of memory and of device memory. @param pages the only ones that are mapped, where the caller knows them. */
 function checkMemory(
   { system, census: memory }: World,
   pages: readonly number[] | undefined,
