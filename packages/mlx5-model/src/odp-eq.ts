@@ -8,7 +8,11 @@ import { pagefaultMr } from './odp.js';
 /** Read-ahead where an event does not know how long the access is. @kernel drivers/infiniband/hw/mlx5/odp.c MAX_PREFETCH_LEN */
 export const MAX_PREFETCH_LEN = 4 * 1024 * 1024;
 
-/** Requester side: the send queue is read. Bit 0 of the type of a WQE event. @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_mr_wqe_pfault_handler */
+/**
+ * Requester side: the send queue is read. Bit 0 of the type of a WQE event.
+ * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_mr_wqe_pfault_handler (without: the reading of work queue
+ * entries, shared receive queues)
+ */
 export const MLX5_PAGE_FAULT_RESUME_REQUESTOR = 1;
 
 /** A data segment of a work request, as the driver parses it. */

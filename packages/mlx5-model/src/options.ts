@@ -21,7 +21,11 @@ export interface Mlx5Options {
 export const LEAF_PAGES = 2 ** 18;
 /** Entries that a buffer of 2^20 - 64 bytes holds. @kernel drivers/infiniband/hw/mlx5/umr.c MLX5_MAX_UMR_CHUNK */
 export const CHUNK_UNITS = 131_064;
-/** Active works of the event queue. @kernel drivers/infiniband/hw/mlx5/odp.c mlx5r_odp_create_eq */
+/**
+ * Active works of the event queue.
+ * @kernel drivers/infiniband/hw/mlx5/odp.c mlx5r_odp_create_eq (without: the event queue itself, its
+ * interrupt and memory pool)
+ */
 export const FAULT_WORKERS = 32;
 
 /** The transport scheme, as adapters before 2024 have it. */

@@ -17,7 +17,10 @@ export const MLX5_IB_UPD_XLT_ENABLE = 2;
 /** Entries say that the adapter may read, whatever the CPU may. */
 export const MLX5_IB_UPD_XLT_DOWNGRADE = 4;
 
-/** Entries that the adapter writes at once: 64 bytes. @kernel drivers/infiniband/hw/mlx5/umr.c mlx5r_umr_update_mr_pas */
+/**
+ * Entries that the adapter writes at once: 64 bytes.
+ * @kernel drivers/infiniband/hw/mlx5/umr.c mlx5r_umr_update_mr_pas (without: regions that are not on demand)
+ */
 export const GROUP_UNITS = 8;
 
 /**

@@ -79,9 +79,15 @@ export interface NvifDevice {
   channelNew(vmm: NvifVmm | undefined): number;
   /** The channel of instance `inst` ends, with what runs on it. */
   channelDel(inst: number): void;
-  /** Has the GPU retry everything that is stalled. @kernel nvkm/subdev/mmu/vmmgp100.c gp100_vmm_mthd */
+  /**
+   * Has the GPU retry everything that is stalled.
+   * @kernel nvkm/subdev/mmu/vmmgp100.c gp100_vmm_mthd (without: the unpacking of arguments)
+   */
   faultReplay(): void;
-  /** Ends what `client` of instance `inst` waits for. @kernel nvkm/subdev/mmu/vmmgp100.c gp100_vmm_mthd */
+  /**
+   * Ends what `client` of instance `inst` waits for.
+   * @kernel nvkm/subdev/mmu/vmmgp100.c gp100_vmm_mthd (without: the unpacking of arguments)
+   */
   faultCancel(inst: number, client: number, vpn: number): void;
   /** A pinned buffer of `pages` pages of device memory. @returns its first page, -1 when there is no room. @kernel nouveau_bo.c nouveau_bo_new_pin */
   vramNew(pages: number): number;

@@ -1,7 +1,7 @@
 /**
  * Sorts the first `num` items of `base` as the kernel does: a bottom-up heap sort, which is not stable. Which of two equal items
  * comes first can be seen by who looks closely, and a comparison that contradicts itself gives a determined order too.
- * @kernel lib/sort.c sort
+ * @kernel lib/sort.c sort (without: elements of any size, which it swaps by their addresses)
  */
 export function sort<T>(base: T[], num: number, cmp: (a: T, b: T) => number): void {
   let heap = num >> 1;

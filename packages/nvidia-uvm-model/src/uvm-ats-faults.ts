@@ -40,7 +40,8 @@ export function newAtsFaults(base: number): UvmAtsFaults {
  * with the pages that the density tree adds; what the CPU has mapped stays where it is, and its entry is made to allow the access. The
  * caller holds `mmap_lock` for reading on `vma`, which allows the accesses. Nothing is mapped: after the replay the hardware walks
  * again.
- * @uvm uvm_ats_faults.c uvm_ats_service_faults
+ * @uvm uvm_ats_faults.c uvm_ats_service_faults (without: other GPUs, NUMA nodes of the CPU, faults that the
+ * IOMMU itself must serve)
  */
 export function* uvmAtsServiceFaults(ats: UvmAts, vma: Vma, hmm: UvmHmmVaSpace, faults: UvmAtsFaults): Task {
   const { base, faulted, writes, failed, moved } = faults;
@@ -64,7 +65,10 @@ export function* uvmAtsServiceFaults(ats: UvmAts, vma: Vma, hmm: UvmHmmVaSpace, 
   }
 }
 
-/** The pages of the region that are in device memory. @uvm uvm_ats_faults.c ats_compute_residency_mask */
+/**
+ * The pages of the region that are in device memory.
+ * @uvm uvm_ats_faults.c ats_compute_residency_mask (without: a choice among several NUMA nodes)
+ */
 function residentOf(ats: UvmAts, base: number, first: number, outer: number): UvmPageMask {
   const resident = newMask();
   for (let page = first; page < outer; page++) if (ats.isLocal(base + page)) maskSet(resident, page);

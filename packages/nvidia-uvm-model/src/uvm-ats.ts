@@ -45,7 +45,7 @@ const NOTHING = 0;
 /**
  * A process's page table as the GPU translates by it, and the notifier by which its cached translations go: the binding that the
  * IOMMU keeps. What of it is in device memory is device-coherent pages, which stand for the GPU's NUMA node.
- * @uvm uvm_ats_sva.c uvm_ats_sva_bind_gpu
+ * @uvm uvm_ats_sva.c uvm_ats_sva_bind_gpu (without: the IOMMU's own binding, reference counts)
  */
 export class UvmAts implements GpuWalker {
   readonly space: UvmVaSpace;

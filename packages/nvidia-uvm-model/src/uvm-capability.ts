@@ -32,7 +32,7 @@ const WITHOUT_FAULTS = 'so there is neither managed memory for both sides at onc
  * What the driver offers on a GPU with these parameters: managed memory that both sides may use at once needs
  * replayable faults; system memory needs HMM (compute capability 7.5 and newer) or ATS. `release` is a release branch.
  * Errors: `-ENODEV` where the release does not know the GPU, `-ENOSYS` where the GPU cannot replay a fault.
- * @uvm uvm_hal.c uvm_hal_init_gpu
+ * @uvm uvm_hal.c uvm_hal_init_gpu (without: the tables of functions of each engine)
  */
 export function uvmCapability(
   preset: GpuPreset,
@@ -51,7 +51,10 @@ export function uvmCapability(
   return { ok: true, system: systemMemory(preset, params) };
 }
 
-/** Whether the driver lets this GPU walk the CPU's page tables. @uvm uvm_ats.c uvm_ats_init */
+/**
+ * Whether the driver lets this GPU walk the CPU's page tables.
+ * @uvm uvm_ats.c uvm_ats_init (without: IBM's address translation)
+ */
 export function uvmAtsEnabled(preset: GpuPreset, params: UvmModuleParams): boolean {
   return (
     preset.capability.ats && params.get('uvm_ats_mode') === 1 && params.get('uvm_enable_va_space_mm') === 1
@@ -69,7 +72,7 @@ function unknownTo({ architecture, chip, title }: GpuPreset, release: number): s
   return release < first ? `release ${release} does not know ${title}: ${first} is the first to` : undefined;
 }
 
-/** @uvm uvm_hmm.c uvm_hmm_is_enabled_system_wide */
+/** @uvm uvm_hmm.c uvm_hmm_is_enabled_system_wide (all) */
 function systemMemory(preset: GpuPreset, params: UvmModuleParams): UvmSystemMemory {
   if (uvmAtsEnabled(preset, params)) return { kind: 'ats' };
   const reason = noHmm(preset, params);

@@ -33,7 +33,7 @@ export const UVM_RELEASE_DISCARD = 580;
  * as well, so that the next write faults. System memory is taken and left as it is.
  * @returns 0; -EINVAL where a page is neither managed nor, with all others, system memory; -EOPNOTSUPP before
  * {@link UVM_RELEASE_DISCARD}.
- * @uvm uvm_policy.c uvm_api_discard
+ * @uvm uvm_policy.c uvm_api_discard (without: the test of the arguments' processors, other GPUs)
  */
 export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unmap: boolean): Task<number> {
   const { driver } = space;
@@ -79,7 +79,10 @@ function managedUpTo(space: UvmVaSpace, start: number, end: number): number {
   return end;
 }
 
-/** Discards the pages in the scratch mask `region`. @uvm uvm_va_block.c va_block_discard_locked */
+/**
+ * Discards the pages in the scratch mask `region`.
+ * @uvm uvm_va_block.c va_block_discard_locked (without: other GPUs, trackers of pushes)
+ */
 function discardLocked(ctx: UvmServiceBlockContext, block: UvmVaBlock, unmap: boolean): void {
   const { part, region } = ctx.scratch;
   leaveOut(ctx, block, unmap);

@@ -60,7 +60,10 @@ export class UvmDriver {
     hw.handler = this;
   }
 
-  /** Opens the device file in a process: a VA space with an address space on the GPU. @uvm uvm.c uvm_open */
+  /**
+   * Opens the device file in a process: a VA space with an address space on the GPU.
+   * @uvm uvm.c uvm_open (without: file structures and their modes)
+   */
   openVaSpace(): UvmVaSpace {
     const { gpu } = this;
     const instance = gpu.hw.openInstance();

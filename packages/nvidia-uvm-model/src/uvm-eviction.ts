@@ -56,7 +56,7 @@ export function evictBlock(ctx: UvmServiceBlockContext, block: UvmVaBlock): void
 /**
  * All pages that the block has on the GPU are evicted: they are left in `leaving`, with the discarded ones that have no place,
  * which are on the CPU afterwards. @returns how many the GPU has.
- * @uvm uvm_va_block.c uvm_va_block_evict_chunks
+ * @uvm uvm_va_block.c uvm_va_block_evict_chunks (without: other GPUs, allocations that fail, access counters)
  */
 function takeResident(block: UvmVaBlock, leaving: UvmPageMask): number {
   const { row } = block;

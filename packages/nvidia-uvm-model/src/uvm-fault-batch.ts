@@ -75,7 +75,8 @@ export class UvmFaultBatch {
    * Reads up to `max` entries from the buffer, as far as `put`, and frees them there. With `coalesce`, an
    * entry is merged into the last one of its uTLB for the same page, or into the last one of all if that is for the
    * same page and at least as intrusive.
-   * @uvm uvm_gpu_replayable_faults.c fetch_fault_buffer_entries
+   * @uvm uvm_gpu_replayable_faults.c fetch_fault_buffer_entries (without: reads of entries that are not
+   * valid yet, faults of other GPU partitions)
    */
   fetch(buffer: FaultBuffer, max: number, coalesce: boolean, put = buffer.put): void {
     this.reset();
@@ -92,7 +93,11 @@ export class UvmFaultBatch {
     buffer.get = get;
   }
 
-  /** Sorts the entries by address space, address, and the most intrusive access first. @uvm uvm_gpu_replayable_faults.c preprocess_fault_batch */
+  /**
+   * Sorts the entries by address space, address, and the most intrusive access first.
+   * @uvm uvm_gpu_replayable_faults.c preprocess_fault_batch (without: translation of instance pointers that
+   * fails, several VA spaces of one channel)
+   */
   sort(): void {
     const { count, keys, order, vpn, access, instance } = this;
     if (count === 1) {

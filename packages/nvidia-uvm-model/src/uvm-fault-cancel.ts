@@ -12,7 +12,8 @@ type ServeBatch = (gpu: UvmParentGpu, batch: UvmFaultBatch) => Task;
  * The cancel step after a batch with fatal faults. What was fetched may be stale by now, so everything is thrown away,
  * raised anew by a replay, and served once more; only what still cannot be served is cancelled, by address or, on GPUs
  * that cannot do that, by uTLB.
- * @uvm uvm_gpu_replayable_faults.c cancel_faults_precise
+ * @uvm uvm_gpu_replayable_faults.c cancel_faults_precise (without: cancels by the virtual address of
+ * subcontexts, timeouts)
  */
 export function* cancelFaults(gpu: UvmParentGpu, serve: ServeBatch): Task {
   const { hw, replayable: state } = gpu;
@@ -49,7 +50,8 @@ export function cancelFatal(gpu: UvmParentGpu, batch: UvmFaultBatch): void {
 /**
  * A uTLB may be cancelled once nothing but fatal faults comes through it: the others are served and replayed first, round
  * by round. Prefetches raise no faults meanwhile.
- * @uvm uvm_gpu_replayable_faults.c cancel_faults_all / uvm_hal cancel_faults_targeted
+ * @uvm uvm_gpu_replayable_faults.c cancel_faults_all (without: cancels by the virtual address of
+ * subcontexts) / uvm_hal cancel_faults_targeted
  */
 function* cancelByUtlb(gpu: UvmParentGpu, batch: UvmFaultBatch, serve: ServeBatch): Task {
   const { hw } = gpu;

@@ -43,7 +43,11 @@ export class UvmAccessCounters {
   }
 }
 
-/** Whether the counters notify of physical addresses: Volta's do. @uvm uvm_volta.c uvm_hal_volta_arch_init_properties */
+/**
+ * Whether the counters notify of physical addresses: Volta's do.
+ * @uvm uvm_volta.c uvm_hal_volta_arch_init_properties (without: properties that nothing in the model asks
+ * for)
+ */
 function isPhysical({ architecture }: GpuPreset): boolean {
   return architecture === 'volta';
 }
@@ -57,7 +61,8 @@ function accessCountersSupported(preset: GpuPreset, release: number): boolean {
  * Serves the notification buffer until it is empty, batch by batch: each notification is reported, and what it names is
  * brought to the GPU block by block where this release does that. Counters are cleared where memory was looked at; system
  * memory is left alone and its counters stay as they are.
- * @uvm uvm_gpu_access_counters.c uvm_service_access_counters
+ * @uvm uvm_gpu_access_counters.c uvm_service_access_counters (without: several buffers, physical
+ * notifications, other GPUs)
  */
 export function* uvmServiceAccessCounters(gpu: UvmParentGpu): Task {
   const { accessCounters: state, clock, hw, kernel, tools } = gpu;
@@ -117,7 +122,7 @@ function* serviceBlock(
 /**
  * The pages of the block that the notification names, as far as they are elsewhere: stored in `accessed`. Stale where
  * the GPU maps nothing of the block any more.
- * @uvm uvm_gpu_access_counters.c expand_notification_block
+ * @uvm uvm_gpu_access_counters.c expand_notification_block (without: copies on other GPUs)
  */
 function expandNotification(
   accessed: UvmPageMask,

@@ -45,7 +45,8 @@ export class UvmNonReplayableFaults {
 /**
  * Serves the shadow buffer of faults that cannot be replayed, those of copy engines and host engines, one by one: the page is
  * brought to the GPU and the channel cleared to go on, or the channel is killed. Other channels run on meanwhile.
- * @uvm uvm_gpu_non_replayable_faults.c uvm_parent_gpu_service_non_replayable_fault_buffer
+ * @uvm uvm_gpu_non_replayable_faults.c uvm_parent_gpu_service_non_replayable_fault_buffer (without: the
+ * shadow buffer of the resource manager, errors of it)
  */
 export function* uvmServiceNonReplayableFaults(gpu: UvmParentGpu): Task {
   const { nonReplayableFaults } = gpu.hw;
@@ -121,7 +122,11 @@ function* serviceSystem(hmm: UvmHmmVaSpace, vpn: number, access: number): Task<n
   return errno === -EFAULT ? UvmEventFatalReasonInvalidAddress : UvmEventFatalReasonInvalidPermissions;
 }
 
-/** One page of memory that the GPU translates by the CPU's page table. @uvm uvm_gpu_non_replayable_faults.c service_non_managed_fault */
+/**
+ * One page of memory that the GPU translates by the CPU's page table.
+ * @uvm uvm_gpu_non_replayable_faults.c service_non_managed_fault (without: channels that are torn down
+ * meanwhile)
+ */
 function* serviceByTable(
   ats: UvmAts,
   vma: Vma,

@@ -100,7 +100,8 @@ export class UvmReplayableFaults {
  * Serves the replayable fault buffer until it is empty or the limits of one call are reached: fetch, preprocess, serve block by block,
  * replay by policy. A call that comes right after a replay goes on as the same call of the driver, which polls for a while; a later one is
  * a new interrupt.
- * @uvm uvm_gpu_replayable_faults.c uvm_parent_gpu_service_replayable_faults
+ * @uvm uvm_gpu_replayable_faults.c uvm_parent_gpu_service_replayable_faults (without: errors of the hardware
+ * and of pushes, partitions of a GPU)
  */
 export function* uvmParentGpuServiceReplayableFaults(gpu: UvmParentGpu): Task {
   const { hw, kernel, replayable: state, tools, work } = gpu;
@@ -139,7 +140,11 @@ function enterService({ clock, hw, replayable: state }: UvmParentGpu): void {
   if (state.isOver || now > clock.pollsUntil(state.lastReplay)) state.interrupt();
 }
 
-/** Serves the entries of a batch, block by block, or VMA by VMA where they are system memory. @uvm uvm_gpu_replayable_faults.c service_fault_batch */
+/**
+ * Serves the entries of a batch, block by block, or VMA by VMA where they are system memory.
+ * @uvm uvm_gpu_replayable_faults.c service_fault_batch (without: several GPUs and VA spaces that disappear,
+ * errors of pushes)
+ */
 function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
   const { kernel, replayable: state, work } = gpu;
   const { sched } = kernel;
@@ -205,7 +210,8 @@ function serveWithoutBlock({ tools }: UvmParentGpu, batch: UvmFaultBatch, index:
 /**
  * Serves the entries from position `at` of the order that lie in `block`, whose lock is held.
  * @returns the position after them; its complement when there was no room for them.
- * @uvm uvm_gpu_replayable_faults.c service_fault_batch_block_locked
+ * @uvm uvm_gpu_replayable_faults.c service_fault_batch_block_locked (without: retries after an allocation
+ * dropped the lock, other GPUs)
  */
 function serviceFaultsOfBlock(
   { clock, replayable }: UvmParentGpu,

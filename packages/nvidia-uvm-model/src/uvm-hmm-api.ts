@@ -12,7 +12,7 @@ import { UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
  * Moves system memory on request: VMA by VMA and block by block, synchronously. What is not
  * anonymous is passed over.
  * @returns 0; -EFAULT where nothing is mapped at all.
- * @uvm uvm_hmm.c uvm_hmm_migrate_ranges
+ * @uvm uvm_hmm.c uvm_hmm_migrate_ranges (without: other GPUs, trackers of pushes)
  */
 export function* uvmHmmMigrateRange(
   hmm: UvmHmmVaSpace,
@@ -44,7 +44,8 @@ export function* uvmHmmMigrateRange(
 /**
  * Moves memory on request that the GPU translates by the CPU's page table: also what is mapped; holes are populated where it goes.
  * @returns 0; -EFAULT where nothing is mapped at all.
- * @uvm uvm_migrate_pageable.c uvm_migrate_pageable
+ * @uvm uvm_migrate_pageable.c uvm_migrate_pageable (without: NUMA nodes, migrations of a state that other
+ * calls hold)
  */
 export function* uvmAtsMigrateRange(
   ats: UvmAts,

@@ -59,7 +59,8 @@ export function* serviceHmm(
 
 /**
  * As {@link serviceHmm} for memory that the GPU translates by the CPU's page table.
- * @uvm uvm_gpu_replayable_faults.c service_fault_batch_ats_sub
+ * @uvm uvm_gpu_replayable_faults.c service_fault_batch_ats_sub (without: the entries of several VMAs in one
+ * call)
  */
 export function* serviceAts(
   gpu: UvmParentGpu,

@@ -110,7 +110,7 @@ export function hmmAccessErrno(vma: Vma | undefined, access: number): number {
  * adds, or leaves them where they are, and maps what is there. The caller holds `mmap_lock` for reading on `vma`, which allows
  * the accesses.
  * @returns 0, or the negative errno that makes the faults fatal.
- * @uvm uvm_hmm.c uvm_hmm_va_block_service_locked
+ * @uvm uvm_hmm.c uvm_hmm_va_block_service_locked (without: other GPUs, trackers of pushes)
  */
 export function* uvmHmmServiceGpuFaults(faults: UvmHmmFaults, vma: Vma): Task<number> {
   const { hmm } = faults;
@@ -142,7 +142,7 @@ export function* uvmHmmServiceGpuFaults(faults: UvmHmmFaults, vma: Vma): Task<nu
 /**
  * Maps the pages of `mask` that are in device memory, as a request to move them there does: a GPU that uses them does not
  * fault. What the address space has changed meanwhile is looked at again. The caller holds `mmap_lock` for reading.
- * @uvm uvm_migrate.c block_migrate_add_mappings
+ * @uvm uvm_migrate.c block_migrate_add_mappings (without: other GPUs)
  */
 export function* uvmHmmMapResident(hmm: UvmHmmBlock, mask: UvmPageMask): Task {
   const pages = newMask();

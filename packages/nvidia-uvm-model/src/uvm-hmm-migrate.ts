@@ -64,7 +64,7 @@ export interface UvmHmmMoved {
 /**
  * Moves pages of a block by `migrate_vma`, best effort: what cannot move stays. The caller
  * holds `mmap_lock` for reading and the block's migrate lock.
- * @uvm uvm_hmm.c uvm_hmm_va_block_migrate_locked
+ * @uvm uvm_hmm.c uvm_hmm_va_block_migrate_locked (without: other GPUs, DMA mappings that fail)
  */
 export function* uvmHmmMigrate(move: UvmHmmMove): Task<UvmHmmMoved> {
   const { hmm, pages, to } = move;

@@ -61,7 +61,10 @@ export class UvmHmmVaSpace {
     this.invalidateContext = new UvmServiceBlockContext(space.driver, space.driver.gpu);
   }
 
-  /** The VMA of a page if the GPU may use it at all; undefined otherwise. @uvm uvm_hmm.c uvm_hmm_vma_is_valid */
+  /**
+   * The VMA of a page if the GPU may use it at all; undefined otherwise.
+   * @uvm uvm_hmm.c uvm_hmm_vma_is_valid (all)
+   */
   vma(vpn: number): Vma | undefined {
     const vma = vmaLookup(this.mm, vpn);
     if (vma === undefined || vma.ops !== null) return undefined;
@@ -73,7 +76,10 @@ export class UvmHmmVaSpace {
     return this.blocks.get(alignDown(vpn, HPAGE_PMD_ORDER));
   }
 
-  /** The block of a page, made if need be; an errno when it cannot be watched. @uvm uvm_hmm.c uvm_hmm_va_block_find_create */
+  /**
+   * The block of a page, made if need be; an errno when it cannot be watched.
+   * @uvm uvm_hmm.c uvm_hmm_va_block_find_create (without: allocations that fail)
+   */
   *block(vpn: number): Task<UvmHmmBlock | number> {
     const known = this.findBlock(vpn);
     if (known !== undefined) return known;
@@ -151,13 +157,16 @@ export class UvmHmmVaSpace {
   }
 }
 
-/** The most that a VMA allows. @uvm uvm_hmm.c uvm_hmm_compute_logical_prot */
+/** The most that a VMA allows. @uvm uvm_hmm.c uvm_hmm_compute_logical_prot (all) */
 export function uvmHmmLogicalProt(vma: Vma): number {
   if ((vma.flags & VM_READ) === 0) return UVM_PROT_NONE;
   return (vma.flags & VM_WRITE) === 0 ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE_ATOMIC;
 }
 
-/** Whether memory of a VMA never moves and is mapped remotely: files, shared memory. @uvm uvm_hmm.c uvm_hmm_must_use_sysmem */
+/**
+ * Whether memory of a VMA never moves and is mapped remotely: files, shared memory.
+ * @uvm uvm_hmm.c uvm_hmm_must_use_sysmem (all)
+ */
 export function uvmHmmMustUseSysmem(hmm: UvmHmmVaSpace, vma: Vma): boolean {
   if (hmm.devmem.pagemap === undefined) return true;
   return !vma.isAnonymous() || (vma.flags & (VM_SPECIAL | VM_HUGETLB)) !== 0;

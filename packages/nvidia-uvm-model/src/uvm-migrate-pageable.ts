@@ -23,7 +23,7 @@ const CHUNK = 512;
  * Moves the pages `start` … `end - 1` of a VMA by `migrate_vma`, best effort: what cannot move, or finds no room, stays, or is
  * populated in system memory. Holes of writable anonymous memory are populated at the destination. The caller holds `mmap_lock` for
  * reading; what was done is added to `moved`.
- * @uvm uvm_migrate_pageable.c migrate_pageable_vma
+ * @uvm uvm_migrate_pageable.c migrate_pageable_vma (without: NUMA nodes, VMAs that belong to other drivers)
  */
 export function* uvmMigratePageable(
   ats: UvmAts,
@@ -45,7 +45,8 @@ export function* uvmMigratePageable(
 
 /**
  * Faults a page in as a CPU access would. The caller holds `mmap_lock` for reading. @returns 0 or a negative errno.
- * @uvm uvm_populate_pageable.c uvm_populate_pageable_vma
+ * @uvm uvm_populate_pageable.c uvm_populate_pageable_vma (without: permissions that are asked for by the
+ * caller)
  */
 export function* uvmPopulatePageable(ats: UvmAts, vpn: number, write: boolean): Task<number> {
   const flags = FOLL_REMOTE | (write ? FOLL_WRITE : 0);

@@ -30,7 +30,7 @@ import type { UvmVaSpace } from './uvm-va-space.js';
  * copies block by block, a second maps. Pages that were never touched are populated at the destination. Pages read
  * by policy in several places get a copy. The call returns when the last copy is done.
  * @returns 0; -EINVAL where a page is not managed; -ENOMEM.
- * @uvm uvm_migrate.c uvm_migrate
+ * @uvm uvm_migrate.c uvm_migrate (without: trackers of pushes, skipped mappings, other GPUs)
  */
 export function* uvmMigrate(
   space: UvmVaSpace,
@@ -119,7 +119,7 @@ function duplicateBlock(ctx: UvmServiceBlockContext, block: UvmVaBlock, to: UvmP
 /**
  * The second pass: what is mapped nowhere gets mapped at the destination in full, and for those that keep a mapping by
  * advice; what is mapped elsewhere only, as far as that takes no right from anybody.
- * @uvm uvm_migrate.c block_migrate_add_mappings
+ * @uvm uvm_migrate.c block_migrate_add_mappings (without: other GPUs)
  */
 function mapBlock(
   ctx: UvmServiceBlockContext,

@@ -50,7 +50,7 @@ function from(first: number): number {
   return -1 << first;
 }
 
-/** Sets the bits of pages `first` … `outer - 1`. @uvm uvm_va_block.h uvm_page_mask_region_fill */
+/** Sets the bits of pages `first` … `outer - 1`. @uvm uvm_va_block.h uvm_page_mask_region_fill (all) */
 export function maskFill(mask: UvmPageMask, first: number, outer: number): void {
   if (first >= outer) return;
   const firstWord = first >>> 5;
@@ -118,7 +118,7 @@ export function maskIntersects(a: UvmPageMask, b: UvmPageMask): boolean {
   return false;
 }
 
-/** Bits set. @uvm uvm_va_block.h uvm_page_mask_weight */
+/** Bits set. @uvm uvm_va_block.h uvm_page_mask_weight (all) */
 export function maskWeight(mask: UvmPageMask): number {
   let sum = 0;
   for (let i = 0; i < MASK_WORDS; i++) sum += hweight32(mask[i] ?? 0);

@@ -43,7 +43,7 @@ export const WHOLE_BLOCK: UvmVaBlockRegion = { first: 0, outer: PAGES_PER_BLOCK 
 /**
  * Pages to take along with `faulted`, which all go to `destination`, out of `region`: the whole block for managed memory, less for
  * system memory. They are left in the context's `prefetch`.
- * @uvm uvm_perf_prefetch.c uvm_perf_prefetch_get_hint_va_block
+ * @uvm uvm_perf_prefetch.c uvm_perf_prefetch_get_hint_va_block (without: other GPUs)
  */
 export function uvmPerfPrefetchGetHint(
   ctx: UvmServiceBlockContext,
@@ -74,7 +74,7 @@ export function uvmPerfPrefetchGetHint(
  * Pages to take along with `faulted` in memory that the GPU translates by the CPU's page table: of aligned 2 MiB, the pages of `region`, of
  * which those of `resident` are in device memory. Faults do not grow to 64 KiB there, and nothing is counted. They are left in the
  * context's `prefetch`.
- * @uvm uvm_perf_prefetch.c uvm_perf_prefetch_compute_ats
+ * @uvm uvm_perf_prefetch.c uvm_perf_prefetch_compute_ats (without: NUMA nodes)
  */
 export function uvmPerfPrefetchComputeAts(
   ctx: UvmServiceBlockContext,
@@ -145,7 +145,10 @@ function leavesPreferred(release: number, block: UvmVaBlock, destination: UvmPro
   return preferredLocation >= 0 && preferredLocation !== destination;
 }
 
-/** Fills every aligned 64 KiB region that holds a faulted page and no thrashing one. @uvm uvm_perf_prefetch.c grow_fault_granularity */
+/**
+ * Fills every aligned 64 KiB region that holds a faulted page and no thrashing one.
+ * @uvm uvm_perf_prefetch.c grow_fault_granularity (all)
+ */
 function growFaultGranularity(
   block: UvmVaBlock,
   faulted: UvmPageMask,

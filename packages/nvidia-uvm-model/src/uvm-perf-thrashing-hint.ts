@@ -28,7 +28,10 @@ export function updateThrottling(
   } else if (pages.favoured[page] === 0) pages.favoured[page] = requester + 1;
 }
 
-/** What to do with a fault of `requester` on a thrashing page. @uvm uvm_perf_thrashing.c get_hint_for_migration_thrashing */
+/**
+ * What to do with a fault of `requester` on a thrashing page.
+ * @uvm uvm_perf_thrashing.c get_hint_for_migration_thrashing (without: a choice among several GPUs)
+ */
 export function decide(
   ctx: UvmServiceBlockContext,
   block: UvmVaBlock,

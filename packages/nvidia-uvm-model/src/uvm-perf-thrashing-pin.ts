@@ -14,7 +14,7 @@ export interface UvmPin {
 
 /**
  * Unpins what was pinned long enough by `now`, ns: remote mappings go, and the page begins anew.
- * @uvm uvm_perf_thrashing.c thrashing_unpin_pages
+ * @uvm uvm_perf_thrashing.c thrashing_unpin_pages (without: other GPUs)
  */
 export function uvmPerfThrashingUnpin(space: UvmVaSpace, now: number): void {
   const { pins } = space;

@@ -96,7 +96,7 @@ export type UvmThrashingEventKind = 'migration' | 'revocation';
 
 /**
  * Feeds a migration to, or a revocation of, `processor` over pages `first` … `outer - 1` at the service's migration time.
- * @uvm uvm_perf_thrashing.c thrashing_event_cb
+ * @uvm uvm_perf_thrashing.c thrashing_event_cb (without: events of other GPUs, statistics)
  */
 export function uvmPerfThrashingEvent(
   ctx: UvmServiceBlockContext,
@@ -199,7 +199,7 @@ export function uvmPerfThrashingResetPage(
 /**
  * Forgets what thrashes among the pages `first` … `outer - 1`: they were moved by request, or are duplicated. Pages below the
  * threshold keep their count.
- * @uvm uvm_perf_thrashing.c thrashing_reset_pages_in_region
+ * @uvm uvm_perf_thrashing.c thrashing_reset_pages_in_region (without: other GPUs)
  */
 export function uvmPerfThrashingReset(
   ctx: UvmServiceBlockContext,
@@ -217,7 +217,7 @@ export function uvmPerfThrashingReset(
 
 /**
  * What to do with a fault of `requester` on a page, asked at the service's hint time. The result is the context's `hint`.
- * @uvm uvm_perf_thrashing.c uvm_perf_thrashing_get_hint
+ * @uvm uvm_perf_thrashing.c uvm_perf_thrashing_get_hint (without: other GPUs, statistics)
  */
 export function uvmPerfThrashingGetHint(
   ctx: UvmServiceBlockContext,

@@ -71,7 +71,7 @@ function forBlocks(
 /**
  * Sets or unsets (-1) the preferred location. Data stays where it is until it is touched. A preferred location that was
  * in the accessed-by set before is mapped again to what it can reach; the new one loses its mappings of data elsewhere.
- * @uvm uvm_policy.c uvm_api_set_preferred_location
+ * @uvm uvm_policy.c uvm_api_set_preferred_location (without: NUMA nodes, other GPUs)
  */
 export function* uvmSetPreferredLocation(
   space: UvmVaSpace,
@@ -118,7 +118,7 @@ function unmapElsewhere(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmP
 /**
  * Puts a processor into the accessed-by set: it is mapped at once to what is populated and
  * can be reached, and after each migration.
- * @uvm uvm_policy.c uvm_api_set_accessed_by
+ * @uvm uvm_policy.c uvm_api_set_accessed_by (without: other GPUs, external ranges)
  */
 export function* uvmSetAccessedBy(
   space: UvmVaSpace,
@@ -147,7 +147,10 @@ function countAccessedBy(done: Advising, block: UvmVaBlock, id: UvmProcessorId):
   else done.mapped += maskWeight(block.cpu.resident) + maskWeight(block.gpu.resident);
 }
 
-/** Maps a processor of the accessed-by set to the whole block; not where reading makes copies. @uvm uvm_policy.c uvm_va_block_set_accessed_by */
+/**
+ * Maps a processor of the accessed-by set to the whole block; not where reading makes copies.
+ * @uvm uvm_policy.c uvm_va_block_set_accessed_by (without: other GPUs, trackers of pushes)
+ */
 function mapAccessedBy(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
   if (block.range.policy.readDuplication) return;
   addMappings(ctx, block, id);
@@ -162,7 +165,10 @@ function addMappings(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProc
   uvmVaBlockAddMappings(ctx, block, id, part, UvmEventMapRemoteCausePolicy);
 }
 
-/** Takes a processor out of the accessed-by set; mappings stay until the next event. @uvm uvm_policy.c uvm_api_unset_accessed_by */
+/**
+ * Takes a processor out of the accessed-by set; mappings stay until the next event.
+ * @uvm uvm_policy.c uvm_api_unset_accessed_by (without: other GPUs)
+ */
 export function* uvmUnsetAccessedBy(
   space: UvmVaSpace,
   start: number,
@@ -182,7 +188,7 @@ export function* uvmUnsetAccessedBy(
 /**
  * Lets reads make copies: nothing moves, but who may write loses that, so that the first write to each page faults, and
  * mappings of data elsewhere go.
- * @uvm uvm_policy.c uvm_api_enable_read_duplication
+ * @uvm uvm_policy.c uvm_api_enable_read_duplication (without: system-wide atomics of other GPUs)
  */
 export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   return yield* changeRanges(space, start, count, {
@@ -202,7 +208,10 @@ export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, coun
   });
 }
 
-/** Ends read duplication: pages in two places keep one copy. @uvm uvm_policy.c uvm_api_disable_read_duplication */
+/**
+ * Ends read duplication: pages in two places keep one copy.
+ * @uvm uvm_policy.c uvm_api_disable_read_duplication (without: system-wide atomics of other GPUs)
+ */
 export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, count: number): Task<number> {
   return yield* changeRanges(space, start, count, {
     kind: 'read_duplication',

@@ -8,7 +8,7 @@ const BIG_PAGES = 16;
 
 /**
  * How the density prefetcher sees a fault of managed memory: the nodes of its tree over the faulted page. undefined where it is
- * switched off. @uvm uvm_perf_prefetch.c compute_prefetch_mask
+ * switched off. @uvm uvm_perf_prefetch.c compute_prefetch_mask (all)
  */
 export function uvmPrefetchTree(question: PrefetchQuestion): PrefetchTree | undefined {
   const { resident, faulted, page, settings } = question;

@@ -2,7 +2,10 @@ import type { UvmFaultBatch } from './uvm-fault-batch.js';
 import type { UvmParentGpu } from './uvm-gpu.js';
 import { UvmEventTypeGpuFaultReplay } from './uvm-tools.js';
 
-/** Pushes a replay: everything that is stalled tries again. @uvm uvm_gpu_replayable_faults.c push_replay_on_gpu */
+/**
+ * Pushes a replay: everything that is stalled tries again.
+ * @uvm uvm_gpu_replayable_faults.c push_replay_on_gpu (without: the push itself and errors of it)
+ */
 export function pushReplay({ clock, hw, replayable, tools }: UvmParentGpu): void {
   const now = clock.time();
   replayable.lastReplay = now;
@@ -24,7 +27,7 @@ export function faultsArrived({ clock, hw, replayable: state }: UvmParentGpu): b
 /**
  * Fetches a batch: up to the PUT that the driver knows, which is read anew only when everything up to it is taken. What arrives
  * later stays for the next batch.
- * @uvm uvm_gpu_replayable_faults.c fetch_fault_buffer_entries
+ * @uvm uvm_gpu_replayable_faults.c fetch_fault_buffer_entries (without: entries that are not valid yet)
  */
 export function fetchBatch({ clock, hw, replayable: state }: UvmParentGpu): UvmFaultBatch {
   const { batch } = state;
@@ -46,7 +49,8 @@ export type FlushMode = 'cached-put' | 'update-put';
 /**
  * Throws away the faults that wait, which the replay raises again where they still are: up to the PUT that the driver knows,
  * or, with `update-put`, up to where the hardware is by now.
- * @uvm uvm_gpu_replayable_faults.c fault_buffer_flush_locked
+ * @uvm uvm_gpu_replayable_faults.c fault_buffer_flush_locked (without: waits for the resource manager,
+ * errors of the push)
  */
 export function flushFaultBuffer({ clock, hw, replayable: state }: UvmParentGpu, mode: FlushMode): void {
   const { faultBuffer } = hw;

@@ -18,7 +18,7 @@ import { uvmVaBlockMap } from './uvm-va-block-map.js';
 /**
  * The most that `id` may be given on a page without taking a right from anybody: one of `UVM_PROT_*`. Copies can only be
  * read, each where it is.
- * @uvm uvm_va_block.c uvm_va_block_page_compute_highest_permission
+ * @uvm uvm_va_block.c uvm_va_block_page_compute_highest_permission (without: other GPUs)
  */
 export function uvmVaBlockPageComputeHighestPermission(
   gpu: UvmParentGpu,
@@ -40,7 +40,7 @@ export function uvmVaBlockPageComputeHighestPermission(
 
 /**
  * Maps the pages of `mask` on `id`, wherever they are and it can reach them, each with the most it may get.
- * @uvm uvm_va_block.c uvm_va_block_add_mappings
+ * @uvm uvm_va_block.c uvm_va_block_add_mappings (without: other GPUs)
  */
 export function uvmVaBlockAddMappings(
   ctx: UvmServiceBlockContext,
@@ -69,7 +69,7 @@ export function uvmVaBlockAddMappings(
 /**
  * Maps the processor that did not ask, after pages became resident, all of them in one place, for `id`, which has got `prot`: by what
  * coherence leaves it. Copies, and a preferred location that does not have the data, get no mapping.
- * @uvm uvm_va_block.c uvm_va_block_add_mappings_after_migration
+ * @uvm uvm_va_block.c uvm_va_block_add_mappings_after_migration (without: other GPUs and their atomics)
  */
 export function uvmVaBlockAddMappingsAfterMigration(
   ctx: UvmServiceBlockContext,
@@ -92,7 +92,10 @@ export function uvmVaBlockAddMappingsAfterMigration(
   uvmVaBlockMap(ctx, block, other, addPart, protOfOther(ctx.gpu, id, residency, prot), cause);
 }
 
-/** What the other processor may have beside `prot` of `id`. @uvm uvm_va_block.c do_block_add_mappings_after_migration */
+/**
+ * What the other processor may have beside `prot` of `id`.
+ * @uvm uvm_va_block.c do_block_add_mappings_after_migration (without: other GPUs)
+ */
 function protOfOther(gpu: UvmParentGpu, id: UvmProcessorId, residency: UvmProcessorId, prot: number): number {
   if (prot !== UVM_PROT_READ_WRITE_ATOMIC) return prot;
   if (!gpu.nativeAtomics(id, residency)) return id === UVM_ID_CPU ? UVM_PROT_READ_WRITE : UVM_PROT_READ_ONLY;

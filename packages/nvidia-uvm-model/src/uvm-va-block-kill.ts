@@ -5,7 +5,10 @@ import type { UvmVaBlock } from './uvm-va-block.js';
 import { freeGpuChunks } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 
-/** Undoes everything a block holds. @uvm uvm_va_block.c uvm_va_block_kill */
+/**
+ * Undoes everything a block holds.
+ * @uvm uvm_va_block.c uvm_va_block_kill (without: page tables and trackers of other GPUs)
+ */
 export function uvmVaBlockKill(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
   const { part } = ctx.scratch;
   maskCopy(part, block.gpu.read);

@@ -36,7 +36,8 @@ import { forRuns, uvmVaBlockRevokeProt, uvmVaBlockUnmap } from './uvm-va-block-m
  * Makes the pages of `mask` resident on `destination` and nowhere else: unmaps them
  * everywhere, populates the destination (evicting if need be), copies or zero-fills, and updates the masks.
  * @returns false when the destination has no memory left and none can be evicted; then nothing has moved.
- * @uvm uvm_va_block.c uvm_va_block_make_resident
+ * @uvm uvm_va_block.c uvm_va_block_make_resident (without: copies between GPUs and by way of the CPU, NUMA
+ * nodes, errors of copies)
  */
 export function uvmVaBlockMakeResident(
   ctx: UvmServiceBlockContext,
@@ -79,7 +80,7 @@ function settle(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: Uvm
 
 /**
  * Copies the pages of `mask` to `destination`, leaving the source's copy in place and every mapping read-only. Returns as {@link uvmVaBlockMakeResident}.
- * @uvm uvm_va_block.c uvm_va_block_make_resident_read_duplicate
+ * @uvm uvm_va_block.c uvm_va_block_make_resident_read_duplicate (without: copies between GPUs, NUMA nodes)
  */
 export function uvmVaBlockMakeResidentReadDuplicate(
   ctx: UvmServiceBlockContext,
@@ -105,7 +106,7 @@ export function uvmVaBlockMakeResidentReadDuplicate(
 /**
  * Pages that are to have copies can only be read from then on, also those that stay alone for the moment: whoever has the
  * data loses the right to write, others lose their mapping.
- * @uvm uvm_va_block.c block_prep_read_duplicate_mapping
+ * @uvm uvm_va_block.c block_prep_read_duplicate_mapping (without: other GPUs)
  */
 function prepReadDuplicate(ctx: UvmServiceBlockContext, block: UvmVaBlock, mask: UvmPageMask): void {
   const { dropped } = ctx.scratch;

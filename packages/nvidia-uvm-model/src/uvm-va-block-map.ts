@@ -93,7 +93,8 @@ function takeLacking(
  * Maps the pages of `mask`, whose data is all on one processor, on processor `id` with protection `prot`; mappings that
  * already allow as much stay. A GPU mapping of host memory is recorded as MapRemote with
  * `cause`, one event per run of pages whose mapping changes.
- * @uvm uvm_va_block.c uvm_va_block_map
+ * @uvm uvm_va_block.c uvm_va_block_map (without: other GPUs, big pages whose parts differ, trackers of
+ * pushes)
  */
 export function uvmVaBlockMap(
   ctx: UvmServiceBlockContext,
@@ -121,7 +122,7 @@ export function uvmVaBlockMap(
 /**
  * Where reading makes copies, and at its preferred location, a processor only maps what it has itself: it is to fault on the
  * rest.
- * @uvm uvm_va_block.c map_get_allowed_destinations
+ * @uvm uvm_va_block.c map_get_allowed_destinations (without: other GPUs)
  */
 function mapsLocalOnly(block: UvmVaBlock, id: UvmProcessorId): boolean {
   const { policy } = block.range;
@@ -184,7 +185,11 @@ function recordMapRemote(ctx: UvmServiceBlockContext, block: UvmVaBlock, cause: 
   }
 }
 
-/** Removes the mappings of the pages in `mask` on processor `id`. @uvm uvm_va_block.c uvm_va_block_unmap */
+/**
+ * Removes the mappings of the pages in `mask` on processor `id`.
+ * @uvm uvm_va_block.c uvm_va_block_unmap (without: other GPUs, big pages whose parts differ, trackers of
+ * pushes)
+ */
 export function uvmVaBlockUnmap(
   ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
@@ -237,7 +242,7 @@ export function forRuns(
 /**
  * Lowers the mappings of the pages in `mask` on processor `id` to at most `prot`: READ_WRITE takes the atomic right,
  * READ_ONLY also the right to write. Each run of pages that change is an event for the thrashing detector.
- * @uvm uvm_va_block.c uvm_va_block_revoke_prot
+ * @uvm uvm_va_block.c uvm_va_block_revoke_prot (without: other GPUs, trackers of pushes)
  */
 export function uvmVaBlockRevokeProt(
   ctx: UvmServiceBlockContext,
@@ -282,7 +287,7 @@ function selectRevoked(
 
 /**
  * Tells the detector: a CPU loses the right to write at once, a GPU each right for itself.
- * @uvm uvm_va_block.c block_revoke_prot_gpu_perf_notify
+ * @uvm uvm_va_block.c block_revoke_prot_gpu_perf_notify (all)
  */
 function notifyRevocation(
   ctx: UvmServiceBlockContext,
@@ -312,7 +317,7 @@ function notifyRuns(
 
 /**
  * Before `id` gets `prot` on pages whose data was on `residency` all along, the other processor's mappings fall.
- * @uvm uvm_va_block.c uvm_va_block_revoke_prot_mask
+ * @uvm uvm_va_block.c uvm_va_block_revoke_prot_mask (without: other GPUs)
  */
 export function revokeOthers(
   ctx: UvmServiceBlockContext,

@@ -38,7 +38,7 @@ const PROTS = [UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE, UVM_PROT_READ_WRITE_ATOM
  * The mappings of a service of `id` whose pages are now on `residency`: new protections, then others' rights are revoked,
  * then the faulting processor is mapped, then those that keep a mapping by advice or because of a pin. Each goes from the
  * weakest protection to the strongest.
- * @uvm uvm_va_block.c uvm_va_block_service_finish
+ * @uvm uvm_va_block.c uvm_va_block_service_finish (without: other GPUs, trackers of pushes)
  */
 export function uvmVaBlockServiceFinish(
   ctx: UvmServiceBlockContext,
@@ -72,7 +72,7 @@ function bitOf(prot: number): number {
 /**
  * What can be written is needed again. Mapping one discarded page on the GPU puts the block's chunk before others in the order of
  * evictions, a chunk of this very service apart.
- * @uvm uvm_va_block.c block_map_gpu_to
+ * @uvm uvm_va_block.c block_map_gpu_to (without: other GPUs)
  */
 function noteDiscarded(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
   const [, readWrite, atomic] = ctx.scratch.byProt;
@@ -85,7 +85,7 @@ function noteDiscarded(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmPr
  * Sorts the pages into the scratch masks `byProt`. The pages that get write permission: those written, and those read where promotion revokes
  * nothing, i.e. which cannot be duplicated and where the other processor has no right to atomics that it would lose. What is
  * discarded has to be written by a fault of its own. @returns the bit ({@link bitOf}) of each protection that a page gets.
- * @uvm uvm_va_block.c compute_new_permission
+ * @uvm uvm_va_block.c compute_new_permission (without: other GPUs and their atomics)
  */
 function computeNewPermissions(
   ctx: UvmServiceBlockContext,
@@ -157,7 +157,10 @@ function mapFaulting(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProc
   uvmVaBlockMap(ctx, block, id, ctx.anyPinned ? otherPart : bucketOf(ctx, prot), prot, ctx.remoteCause);
 }
 
-/** Pinned pages one by one, with those that thrash on them; the rest by advice. @uvm uvm_va_block.c block_service_finish_map_accessed_by */
+/**
+ * Pinned pages one by one, with those that thrash on them; the rest by advice.
+ * @uvm uvm_va_block.c block_service_finish_map_accessed_by (without: other GPUs)
+ */
 function mapOthers(
   ctx: UvmServiceBlockContext,
   block: UvmVaBlock,

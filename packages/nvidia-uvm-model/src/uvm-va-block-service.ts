@@ -69,7 +69,7 @@ export function uvmVaBlockAddFault(
 /**
  * Adds the pages that access counters name to what the service does: the GPU has them mapped already, and the question is
  * where they are to live. All of them are on the other processor and nowhere else. What the thrashing detector throttles is left out.
- * @uvm uvm_gpu_access_counters.c service_va_block_locked
+ * @uvm uvm_gpu_access_counters.c service_va_block_locked (without: other GPUs, statistics)
  */
 export function uvmVaBlockAddNotified(
   ctx: UvmServiceBlockContext,
@@ -97,7 +97,7 @@ function alike(ctx: UvmServiceBlockContext, block: UvmVaBlock): boolean {
 
 /**
  * Adds a fault that cannot be replayed: as {@link uvmVaBlockAddFault}, but the thrashing detector is not asked.
- * @uvm uvm_gpu_non_replayable_faults.c service_managed_fault_in_block_locked
+ * @uvm uvm_gpu_non_replayable_faults.c service_managed_fault_in_block_locked (without: other GPUs)
  */
 export function uvmVaBlockAddUnhinted(
   ctx: UvmServiceBlockContext,
@@ -154,7 +154,8 @@ function duplicates(block: UvmVaBlock, page: number): boolean {
 
 /**
  * Where a faulting page goes; the first rule that matches decides.
- * @uvm uvm_va_block.c block_select_processor_residency
+ * @uvm uvm_va_block.c block_select_processor_residency (without: other GPUs and their NVLinks, NUMA nodes,
+ * UVM-Lite)
  */
 function selectResidency(
   ctx: UvmServiceBlockContext,
@@ -190,7 +191,8 @@ function selectResidency(
  * Serves what {@link uvmVaBlockAddFault} gathered: prefetch hint, make resident,
  * map.
  * @returns false when memory is used up on the destination; the pages it concerns stay as they were.
- * @uvm uvm_va_block.c uvm_va_block_service_locked
+ * @uvm uvm_va_block.c uvm_va_block_service_locked (without: other GPUs, retries after an allocation dropped
+ * the lock)
  */
 export function uvmVaBlockServiceLocked(
   ctx: UvmServiceBlockContext,

@@ -30,7 +30,10 @@ export class UvmVaRange {
     return this.blocks[this.index(vpn)];
   }
 
-  /** The block that covers `vpn`, made if need be. @uvm uvm_va_block.c uvm_va_block_find_create */
+  /**
+   * The block that covers `vpn`, made if need be.
+   * @uvm uvm_va_block.c uvm_va_block_find_create (without: allocations that fail)
+   */
   block(vpn: number): UvmVaBlock {
     const index = this.index(vpn);
     const known = this.blocks[index];
@@ -55,7 +58,7 @@ export class UvmVaRange {
   /**
    * Cuts the range at page `at` and returns the upper part, with the same policy. Blocks above
    * the cut move over; one that the cut goes through is cut too.
-   * @uvm uvm_va_range.c uvm_va_range_split
+   * @uvm uvm_va_range.c uvm_va_range_split (without: blocks that are split in two, allocations that fail)
    */
   split(at: number): UvmVaRange {
     const upper = new UvmVaRange(this.space, at, this.end - at);

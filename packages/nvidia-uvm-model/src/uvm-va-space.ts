@@ -104,7 +104,10 @@ export class UvmVaSpace {
     return this.allocations.map((a) => a.start);
   }
 
-  /** The range that covers `vpn`. @uvm uvm_va_range.c uvm_va_range_find */
+  /**
+   * The range that covers `vpn`.
+   * @uvm uvm_va_range.c uvm_va_range_find (without: ranges that are not managed memory)
+   */
   range(vpn: number): UvmVaRange | undefined {
     const { last } = this;
     if (last !== undefined && vpn >= last.start && vpn < last.end) return last;
@@ -126,7 +129,11 @@ export class UvmVaSpace {
     return this.range(vpn)?.block(vpn);
   }
 
-  /** Cuts the ranges at the ends of `pages` pages from `start`, where their policy `differs` from what is asked for. @uvm uvm_policy.c split_span_as_needed */
+  /**
+   * Cuts the ranges at the ends of `pages` pages from `start`, where their policy `differs` from what is
+   * asked for.
+   * @uvm uvm_policy.c split_span_as_needed (without: allocations that fail)
+   */
   splitAsNeeded(start: number, pages: number, differs: (policy: UvmVaPolicy) => boolean): number {
     return this.splitAt(start, differs) + this.splitAt(start + pages, differs);
   }

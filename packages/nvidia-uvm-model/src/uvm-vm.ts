@@ -25,7 +25,7 @@ import type { UvmVaSpace } from './uvm-va-space.js';
  * A CPU fault on managed memory: serves it with the CPU as faulting processor, sleeping first where
  * the thrashing detector throttles the CPU.
  * @returns 0; -EFAULT where no managed memory is; -EACCES where the kernel does not let the CPU do that; -ENOMEM.
- * @uvm uvm.c uvm_vm_fault
+ * @uvm uvm.c uvm_vm_fault (all)
  */
 export function* uvmVmFault(space: UvmVaSpace, vpn: number, write: boolean): Task<number> {
   const range = space.range(vpn);
@@ -45,7 +45,10 @@ export function* uvmVmFault(space: UvmVaSpace, vpn: number, write: boolean): Tas
 /** What {@link uvmCpuFault} returns where the CPU has to sleep before it tries again. */
 const THROTTLED = 1;
 
-/** One try, with the locks held. Who has `slept` has been recorded before. @uvm uvm_va_space.c uvm_va_space_cpu_fault */
+/**
+ * One try, with the locks held. Who has `slept` has been recorded before.
+ * @uvm uvm_va_space.c uvm_va_space_cpu_fault (without: NUMA nodes, entries of the power-management lock)
+ */
 function* uvmCpuFault(space: UvmVaSpace, vpn: number, write: boolean, slept: boolean): Task<number> {
   const { clock, tools, work } = space.driver;
   const { sched } = space.kernel;
@@ -75,7 +78,7 @@ function* uvmCpuFault(space: UvmVaSpace, vpn: number, write: boolean, slept: boo
   return outcome;
 }
 
-/** @uvm uvm_va_block.c block_cpu_fault_locked */
+/** @uvm uvm_va_block.c block_cpu_fault_locked (without: NUMA nodes, other GPUs) */
 function serviceLocked({ context: ctx }: UvmVaSpace, block: UvmVaBlock, vpn: number, write: boolean): number {
   const access = write ? UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG : UVM_FAULT_ACCESS_TYPE_READ;
   const found = uvmVaBlockAddFault(ctx, block, UVM_ID_CPU, vpn - block.start, access);

@@ -14,7 +14,7 @@ export type UvmVmaCall = 'munmap' | 'mprotect' | 'mremap';
  * forgets its data; `mremap` does the same, as the driver disables the VMA at the new place. `mprotect` (`protection`: letters,
  * `r`, `rw` …, or `none`) rules the CPU alone: what it had mapped it faults on anew.
  * @returns 0; -EINVAL where nothing is managed.
- * @uvm uvm.c uvm_vm_open_managed, uvm_vm_close_managed
+ * @uvm uvm.c uvm_vm_open_managed, uvm_vm_close_managed (without: allocations that fail)
  */
 export function* uvmVmaCall(
   space: UvmVaSpace,

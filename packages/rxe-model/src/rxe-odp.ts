@@ -32,7 +32,7 @@ export class RxeMnOps implements MmuIntervalNotifierOps {
   /** Set as soon as there is one; callbacks before that find nothing. */
   umem: IbUmemOdp | undefined = undefined;
 
-  /** @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_ib_invalidate_range */
+  /** @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_ib_invalidate_range (all) */
   invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
     if (!mmuNotifierRangeBlockable(range)) return false;
     const { umem } = this;
@@ -72,7 +72,10 @@ function addressOf(mr: OdpMr, iova: number, options: RxeOptions): number {
   return options.iovaIsVa ? iova : iova - mr.iova + mr.va;
 }
 
-/** Whether a page of [va, va + length) is absent, or may not be written although it is to be. @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_check_pagefault */
+/**
+ * Whether a page of [va, va + length) is absent, or may not be written although it is to be.
+ * @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_check_pagefault (all)
+ */
 export function rxeCheckPagefault(umem: IbUmemOdp, va: number, length: number, write: boolean): boolean {
   const { kernel } = umem.owningMm;
   const want = write ? HMM_PFN_VALID | HMM_PFN_WRITE : HMM_PFN_VALID;
@@ -88,7 +91,8 @@ export function rxeCheckPagefault(umem: IbUmemOdp, va: number, length: number, w
 /**
  * Takes the mutex with every page of [va, va + length) present, faulting once where one is not.
  * @returns 0 with the mutex held, or a negative errno with it free.
- * @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_odp_map_range_and_lock
+ * @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_odp_map_range_and_lock (without: faults for flushes of
+ * persistent memory)
  */
 export function* rxeOdpMapRangeAndLock(
   umem: IbUmemOdp,
@@ -122,7 +126,8 @@ interface Piece {
 
 /**
  * Copies a packet's payload from memory or to it.
- * @returns 0 or a negative errno. @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_odp_mr_copy
+ * @returns 0 or a negative errno.
+ * @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_odp_mr_copy (without: regions of no length)
  */
 export function* rxeOdpMrCopy(
   mr: OdpMr,
@@ -155,7 +160,7 @@ export function* rxeOdpMrCopy(
   return 0;
 }
 
-/** @kernel drivers/infiniband/sw/rxe/rxe_odp.c __rxe_odp_mr_copy */
+/** @kernel drivers/infiniband/sw/rxe/rxe_odp.c __rxe_odp_mr_copy (all) */
 function copyPiece(umem: IbUmemOdp, payload: Uint8Array, toMemory: boolean, piece: Piece): void {
   const { pfn, inPage, inPacket, bytes } = piece;
   frameCopy(umem.owningMm.system, pfn, inPage, payload.subarray(inPacket, inPacket + bytes), toMemory);
@@ -169,7 +174,7 @@ function markDirty(umem: IbUmemOdp, pfn: number): void {
 /**
  * An atomic on the page of its first byte, under rxe's own lock: atomic among rxe's operations only.
  * @returns the old value, or `-EFAULT` … of the fault, `-EINVAL` for an address that is no multiple of 8, found out after it.
- * @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_odp_atomic_op
+ * @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_odp_atomic_op (without: atomic writes of 8 bytes)
  */
 export function* rxeOdpAtomicOp(
   mr: OdpMr,

@@ -54,7 +54,11 @@ export function* rxeRegUserMr(
   return mr;
 }
 
-/** A region on demand: what the CPU has present is known from the start. @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_odp_mr_init_user */
+/**
+ * A region on demand: what the CPU has present is known from the start.
+ * @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_odp_mr_init_user (without: the test of the device's
+ * capabilities)
+ */
 function* rxeOdpMrInitUser(
   rxe: RxeDevice,
   mm: MmStruct,
@@ -80,7 +84,7 @@ function* rxeOdpMrInitUser(
 
 /**
  * The memory of a list of 513 … 1024 frames, which comes from the cache of packets; undefined for another.
- * @kernel drivers/infiniband/core/umem_odp.c ib_init_umem_odp
+ * @kernel drivers/infiniband/core/umem_odp.c ib_init_umem_odp (all)
  */
 function takeList(rxe: RxeDevice, umem: RxeMr['umem']): Uint8Array | undefined {
   if ('kind' in umem) return undefined;
