@@ -9,11 +9,9 @@ import type {
 import { Gpu, type GpuPreset } from '@hmm/gpu';
 import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
-import type { UvmFigures } from './timing/uvm-figures.js';
-import { UvmTiming } from './timing/uvm-timing.js';
 import { uvmCapability } from './uvm-capability.js';
 import { UVM_RELEASE_DISCARD } from './uvm-discard.js';
-import { UvmDriver } from './uvm-driver.js';
+import { UvmDriver, type UvmDriverOptions } from './uvm-driver.js';
 import { UvmModuleParams } from './uvm-module-params.js';
 import type { UvmPerfPolicy } from './uvm-perf-policy.js';
 import { UvmProcess } from './uvm-process.js';
@@ -27,7 +25,7 @@ import {
 } from './uvm-types.js';
 
 /** How a {@link UvmClient} is made. */
-export interface UvmClientOptions {
+export interface UvmClientOptions extends Pick<UvmDriverOptions, 'figures'> {
   readonly params?: UvmModuleParams;
   readonly policy?: UvmPerfPolicy;
   /** Device memory, pages; the preset's, as far as the machine has frame numbers for it. */
@@ -36,8 +34,6 @@ export interface UvmClientOptions {
   readonly release?: number;
   /** Seed of what hardware does by chance. */
   readonly seed?: number;
-  /** What the driver's work costs; the recorded machine's figures when left out. */
-  readonly figures?: UvmFigures;
 }
 
 const ADVICE: readonly AdviceKind[] = [
@@ -73,8 +69,7 @@ export class UvmClient implements DeviceClient {
       maxTables: memory.config.maxTables,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
     });
-    const timing = new UvmTiming(kernel.sched, preset.serviceScale.value, options.figures);
-    this.driver = new UvmDriver(kernel, gpu, { ...options, params, timing });
+    this.driver = new UvmDriver(kernel, gpu, { ...options, params });
     if (preset.label !== '') this.driver.log.push(`nvidia-uvm: ${preset.title}: ${preset.label}`);
   }
 

@@ -3,6 +3,7 @@ import type { Gpu } from '@hmm/gpu';
 import type { Kernel, Task } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
+import type { UvmFigures } from './timing/uvm-figures.js';
 import { UvmTiming } from './timing/uvm-timing.js';
 import { UvmAts } from './uvm-ats.js';
 import type { UvmClock } from './uvm-clock.js';
@@ -31,6 +32,8 @@ export interface UvmDriverOptions {
   readonly release?: number;
   /** What its work costs, and its clock: those of the recorded machine when left out. */
   readonly timing?: UvmTimingPorts;
+  /** What its work costs, by figures, where {@link timing} is left out. */
+  readonly figures?: UvmFigures;
 }
 
 /** The loaded driver with its one GPU. */
@@ -53,7 +56,8 @@ export class UvmDriver {
     this.kernel = kernel;
     this.global = new UvmGlobal(options.params, options.policy, options.release);
     this.tools = new UvmTools(kernel);
-    const timing = options.timing ?? new UvmTiming(kernel.sched, hw.preset.serviceScale.value);
+    const timing =
+      options.timing ?? new UvmTiming(kernel.sched, hw.preset.serviceScale.value, options.figures);
     this.clock = timing.clock;
     this.work = timing.work;
     this.gpu = new UvmParentGpu(this, hw);
