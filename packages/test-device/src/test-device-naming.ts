@@ -25,5 +25,5 @@ export const TEST_DEVICE_NAMING: FunctionNaming = {
     'SnapshotOps.invalidate': 'dmirror_snapshot_invalidate',
     'SnapshotOps.lockAndSet': 'dmirror_snapshot_invalidate',
   },
-  unnamed: ['copyFromDevice', 'copyHome', 'copyHomeByPages', 'dmirrorReadBack', 'pageFree'],
+  unnamed: ['copyFromDevice', 'copyHome', 'copyHomeByPages', 'fillDevicePages', 'dmirrorReadBack', 'pageFree'],
 };

@@ -15,7 +15,7 @@ export const PLUMBING = new RegExp(
     'addPte|anonVmaLockWrite|applyVmaLockFlags|folioDupRmap\\w*|folioFree|forEachIn|hasAnonVma|inUse|' +
     'lockFile|mapWhatIsThere|merge(?:Both|Left|Right)|migrateRange|mmap(?:Aligned|Hugetlb)|mprotectRange|' +
     'mremapLocked|pageFree|splitFolioOfPmd|splitHugeZeroPmd|splitLocked|unlinkVma|unmapSource|walkVma|' +
-    'mirrorProcess|withRangeNotifier)$',
+    'takeCandidate|mirrorProcess|withRangeNotifier)$',
 );
 
 /** Methods, by class: most have the same name in several classes. */
