@@ -25,5 +25,12 @@ export const TEST_DEVICE_NAMING: FunctionNaming = {
     'SnapshotOps.invalidate': 'dmirror_snapshot_invalidate',
     'SnapshotOps.lockAndSet': 'dmirror_snapshot_invalidate',
   },
-  unnamed: ['copyFromDevice', 'copyHome', 'copyHomeByPages', 'fillDevicePages', 'dmirrorReadBack', 'pageFree'],
+  unnamed: [
+    'copyFromDevice',
+    'copyHome',
+    'copyHomeByPages',
+    'fillDevicePages',
+    'dmirrorReadBack',
+    'pageFree',
+  ],
 };
