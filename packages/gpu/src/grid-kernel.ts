@@ -151,7 +151,7 @@ export class GridKernel extends GpuKernel {
       if (how === 0) continue;
       waiting[word] = (waiting[word] ?? 0) & ~(1 << bit);
       this.outstanding--;
-      this.chase(word * 32 + bit, how);
+      this.advanceFrom(word * 32 + bit, how);
     }
   }
 
@@ -177,7 +177,7 @@ export class GridKernel extends GpuKernel {
   }
 
   /** The thread block at page `next`, which is mapped as `how` says, goes on as far as it can. */
-  private chase(next: number, how: 1 | 2): void {
+  private advanceFrom(next: number, how: 1 | 2): void {
     const { accesses, instance, needs } = this;
     const { base, pages } = accesses;
     let at = next;
@@ -211,7 +211,7 @@ export class GridKernel extends GpuKernel {
       for (let at = start; at < end && left > 0; at++) {
         if (taken[at] === 1) continue;
         taken[at] = 1;
-        this.want(at, count - left, 2);
+        this.requestWindowPage(at, count - left, 2);
         left--;
       }
     }
@@ -226,10 +226,10 @@ export class GridKernel extends GpuKernel {
     let sent = 0;
     while (sent < chosen) {
       const at = prng.below(reach);
-      this.want(at, sent, warps.value);
+      this.requestWindowPage(at, sent, warps.value);
       sent++;
       if (at + 1 < reach && prng.below(3) === 0) {
-        this.want(at + 1, sent, warps.value);
+        this.requestWindowPage(at + 1, sent, warps.value);
         sent++;
       }
     }
@@ -248,7 +248,7 @@ export class GridKernel extends GpuKernel {
   }
 
   /** The page at window position `at` is asked for by `warps` warps. */
-  private want(at: number, turn: number, warps: number): void {
+  private requestWindowPage(at: number, turn: number, warps: number): void {
     this.wantPage(this.window[at] ?? 0, turn, warps);
   }
 

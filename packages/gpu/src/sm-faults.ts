@@ -79,7 +79,7 @@ export class SmFaults {
 
   /** The first accesses: as many sectors as the uTLB asks for. */
   start(accesses: SmAccesses): void {
-    this.issue(accesses, this.outstanding.length);
+    this.issueAccesses(accesses, this.outstanding.length);
   }
 
   /** After a replay. */
@@ -91,7 +91,7 @@ export class SmFaults {
     }
     this.waiting = kept;
     this.fresh = kept === 0;
-    if (this.fresh) this.issue(accesses, this.faultsAgain);
+    if (this.fresh) this.issueAccesses(accesses, this.faultsAgain);
   }
 
   /** Adds lanes `first` … `end - 1`: the slices look up one at a time each, in the order of the lanes. */
@@ -108,18 +108,18 @@ export class SmFaults {
   }
 
   /** Lets accesses pass or fault, in their order, until `most` wait or there is no room for another sector. */
-  private issue(accesses: SmAccesses, most: number): void {
+  private issueAccesses(accesses: SmAccesses, most: number): void {
     this.asking = 0;
     for (; this.next < this.count; this.next++) {
       const thread = this.threads[this.next] ?? 0;
       if (accesses.tryAccess(thread)) continue;
-      if (this.waiting === most || !this.ask(Math.floor(accesses.page(thread) / SECTOR))) return;
+      if (this.waiting === most || !this.requestSector(Math.floor(accesses.page(thread) / SECTOR))) return;
       this.outstanding[this.waiting++] = thread;
     }
   }
 
   /** Asks for `sector` unless that has been done; false when there is no room for it. */
-  private ask(sector: number): boolean {
+  private requestSector(sector: number): boolean {
     for (let i = 0; i < this.asking; i++) if (this.asked[i] === sector) return true;
     if (this.asking === this.asked.length) return false;
     this.asked[this.asking++] = sector;

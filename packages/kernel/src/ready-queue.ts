@@ -25,12 +25,12 @@ export class ReadyQueue {
     agent.readySlot = -1;
     const last = heap.pop();
     if (last === undefined || last === agent) return;
-    this.settle(last, at);
+    this.restoreOrder(last, at);
   }
 
   /** Puts an agent of the queue where it belongs after its `wakeAt` has changed. */
   moved(agent: Agent): void {
-    this.settle(agent, agent.readySlot);
+    this.restoreOrder(agent, agent.readySlot);
   }
 
   /**
@@ -53,7 +53,7 @@ export class ReadyQueue {
   }
 
   /** Moves `agent` from slot `at` to where it belongs. */
-  private settle(agent: Agent, at: number): void {
+  private restoreOrder(agent: Agent, at: number): void {
     this.down(agent, at);
     if (agent.readySlot === at) this.up(agent, at);
   }

@@ -60,7 +60,7 @@ export function playScript(machine: Machine, script: PlayScript, options: PlayOp
 
 function* play(machine: Machine, script: PlayScript, options: PlayOptions): Task<PlayResult> {
   const { sched } = machine.kernel;
-  const stage = new Stage(machine, options);
+  const stage = new PlaySetting(machine, options);
   const begun = sched.now;
   const told = new ToldPhases();
   let problem = yield* stage.setUp(script.regions);
@@ -112,8 +112,8 @@ class PhaseSource implements AccessSource {
 }
 
 /** The process, the memory and the device of a play. */
-class Stage {
-  /** First page of each region, relative to {@link Stage.base}. */
+class PlaySetting {
+  /** First page of each region, relative to {@link PlaySetting.base}. */
   starts = new Float64Array(0);
   private base = 0;
   private readonly machine: Machine;

@@ -127,7 +127,7 @@ function collectPte(args: MigrateVma, fault: FaultHold, entry: number): boolean 
   } else if (selected(args, flags, pfn)) {
     if (system.map.test(system.map.folio(pfn), PG_head)) {
       if (system.kernel.does.collectSplitsLargeFolios) return false;
-    } else if (takePage(args, fault, entry, flags, pfn))
+    } else if (collectPage(args, fault, entry, flags, pfn))
       slot = migratePfn(pfn) | MIGRATE_PFN_MIGRATE | ((flags & PTE_WRITE) !== 0 ? MIGRATE_PFN_WRITE : 0);
   }
   if (slot !== 0) args.cpages++;
@@ -157,7 +157,7 @@ function selected(args: MigrateVma, flags: number, pfn: number): boolean {
 }
 
 /** Locks a page, with a reference, and turns its entry into a migration entry. False when it has to stay. */
-function takePage(args: MigrateVma, fault: FaultHold, entry: number, flags: number, pfn: number): boolean {
+function collectPage(args: MigrateVma, fault: FaultHold, entry: number, flags: number, pfn: number): boolean {
   const { vma } = args;
   const { system } = vma.mm;
   const { map } = system;

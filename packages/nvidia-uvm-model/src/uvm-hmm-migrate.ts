@@ -93,7 +93,7 @@ export function* uvmHmmMigrate(move: UvmHmmMove): Task<UvmHmmMoved> {
     if (maskTest(pages, first + i)) fillSlot(move, args, i, first + i, copied, zeroed);
   }
   yield* migrateVmaPages(args);
-  settle(move, args, first, copied, zeroed, moved);
+  countMoved(move, args, first, copied, zeroed, moved);
   yield* migrateVmaFinalize(args);
   record(move, copied, moved);
   return moved;
@@ -129,8 +129,8 @@ function fillSlot(
   args.dst[i] = migratePfn(target);
 }
 
-/** Books which pages really moved; `copied` keeps only those that were copied and moved. */
-function settle(
+/** Counts the pages that really moved; `copied` keeps only those that were copied and moved. */
+function countMoved(
   move: UvmHmmMove,
   args: MigrateVma,
   first: number,

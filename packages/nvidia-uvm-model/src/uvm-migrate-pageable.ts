@@ -78,7 +78,7 @@ function* migrateChunk(
   const writable = (vma.flags & VM_WRITE) !== 0;
   for (let i = 0; i < args.npages; i++) fillSlot(ats, args, i, to, writable);
   yield* migrateVmaPages(args);
-  book(ats, args, to, moved);
+  countMoved(ats, args, to, moved);
   yield* migrateVmaFinalize(args);
 }
 
@@ -99,7 +99,7 @@ function fillSlot(ats: UvmAts, args: MigrateVma, i: number, to: UvmProcessorId, 
 }
 
 /** Counts what really moved. Each page that was copied is an event of its own; first touches are none. */
-function book(ats: UvmAts, args: MigrateVma, to: UvmProcessorId, moved: UvmHmmMoved): void {
+function countMoved(ats: UvmAts, args: MigrateVma, to: UvmProcessorId, moved: UvmHmmMoved): void {
   const { driver } = ats.space;
   const { clock, gpu, tools } = driver;
   const now = clock.time();

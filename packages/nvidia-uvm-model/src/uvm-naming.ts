@@ -10,6 +10,7 @@ export const UVM_NAMING: FunctionNaming = {
   },
   methods: {},
   unnamed: [
+    'addPage',
     'allocHome',
     'attachMm',
     'awaitReplay',

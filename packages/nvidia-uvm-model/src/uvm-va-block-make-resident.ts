@@ -53,13 +53,13 @@ export function uvmVaBlockMakeResident(
   if ((found & MAPPED_CPU) !== 0) uvmVaBlockUnmap(ctx, block, UVM_ID_CPU, moving);
   if ((found & MAPPED_GPU) !== 0) uvmVaBlockUnmap(ctx, block, UVM_ID_GPU, moving);
   transferMoving(ctx, block, destination, found, true);
-  ctx.tools.counters.movedPages += settle(ctx, block, destination);
+  ctx.tools.counters.movedPages += moveResidency(ctx, block, destination);
   if (destination === UVM_ID_CPU) releaseEmptyGpu(ctx, block);
   return true;
 }
 
 /** The pages have come to `destination` and left the other processor. @returns how many they are. */
-function settle(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): number {
+function moveResidency(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): number {
   const { migrated, scratch } = ctx;
   const { moving } = scratch;
   const { row } = block;

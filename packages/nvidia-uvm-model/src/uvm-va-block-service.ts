@@ -63,7 +63,7 @@ export function uvmVaBlockAddFault(
   access: number,
 ): number {
   if (hasProt(block, id, page, protOfAccess(access))) return FAULT_SATISFIED;
-  return takePage(ctx, block, id, page, access);
+  return addPage(ctx, block, id, page, access);
 }
 
 /**
@@ -86,7 +86,7 @@ export function uvmVaBlockAddNotified(
     return;
   }
   for (let page = first; page < block.pages; page = maskNext(pages, page + 1))
-    takePage(ctx, block, id, page, UVM_FAULT_ACCESS_TYPE_PREFETCH);
+    addPage(ctx, block, id, page, UVM_FAULT_ACCESS_TYPE_PREFETCH);
 }
 
 /** Whether pages that are in one place go to one place: nothing that decides is kept, or asked, page by page. */
@@ -111,7 +111,7 @@ export function uvmVaBlockAddUnhinted(
   return FAULT_TAKEN;
 }
 
-function takePage(
+function addPage(
   ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,

@@ -129,7 +129,7 @@ export class Dpor implements Strategy {
 
   /** @inheritdoc */
   stepped(agent: number, woken: number): void {
-    this.settle(this.depth, agent, woken);
+    this.afterEvent(this.depth, agent, woken);
     this.accesses.current = ++this.depth;
   }
 
@@ -203,7 +203,7 @@ export class Dpor implements Strategy {
   }
 
   /** Looks at the event that has just happened: its races, its clock, and who stays asleep after it. */
-  private settle(depth: number, agent: number, woken: number): void {
+  private afterEvent(depth: number, agent: number, woken: number): void {
     const { races } = this;
     races.find(depth, this.logStart[depth] ?? 0);
     const { plain, locks } = races;

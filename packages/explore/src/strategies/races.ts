@@ -165,16 +165,16 @@ export class Races {
   private resolve(): void {
     const { row, clocks, conflicts, takings, droppings, base } = this;
     conflicts.sort();
-    for (let i = 0; i < conflicts.count; i++) this.settle(conflicts.at(i), row, this.plain, true);
+    for (let i = 0; i < conflicts.count; i++) this.addRace(conflicts.at(i), row, this.plain, true);
     if (takings.count === 0 && droppings.count === 0) return;
     clocks.copy(row, base);
-    for (let i = 0; i < takings.count; i++) this.settle(takings.at(i), base, this.locks, false);
+    for (let i = 0; i < takings.count; i++) this.addRace(takings.at(i), base, this.locks, false);
     for (let i = 0; i < takings.count; i++) clocks.join(takings.at(i), this.agentOf(takings.at(i)), row);
     for (let i = 0; i < droppings.count; i++)
       clocks.join(droppings.at(i), this.agentOf(droppings.at(i)), row);
   }
 
-  private settle(event: number, row: Int32Array, races: EventList, join: boolean): void {
+  private addRace(event: number, row: Int32Array, races: EventList, join: boolean): void {
     const agent = this.agentOf(event);
     if ((row[agent] ?? 0) >= this.clocks.sequence(event, agent)) return;
     races.add(event);

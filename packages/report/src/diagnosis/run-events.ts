@@ -103,7 +103,7 @@ export class RunEvents {
       const cause = tracepoint(event).cause?.(value[i] ?? 0) ?? 'fault';
       if (meaning === EVENT_TO_DEVICE || meaning === EVENT_TO_HOST) this.moved(meaning, cause, count);
       const at = this.find(page[i] ?? 0);
-      if (at !== undefined) note(at, meaning, page[i] ?? 0, count, cause === 'eviction');
+      if (at !== undefined) countEvent(at, meaning, page[i] ?? 0, count, cause === 'eviction');
     }
   }
 
@@ -159,7 +159,13 @@ function holds({ totals }: Tracked, page: number): boolean {
   return page >= totals.region.vpn && page < totals.region.vpn + totals.region.pages;
 }
 
-function note(tracked: Tracked, meaning: EventMeaning, page: number, pages: number, evicted: boolean): void {
+function countEvent(
+  tracked: Tracked,
+  meaning: EventMeaning,
+  page: number,
+  pages: number,
+  evicted: boolean,
+): void {
   const { totals, up, down, throttled } = tracked;
   const { vpn } = totals.region;
   const block = Math.floor(page / HPAGE_PMD_NR) - Math.floor(vpn / HPAGE_PMD_NR);

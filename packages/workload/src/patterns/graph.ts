@@ -3,7 +3,7 @@ import { Streaming } from './linear.js';
 import { InOrder } from './combine.js';
 import { mixBelow, mixUnit } from './mix.js';
 import type { AccessPattern, PatternBatch } from './pattern.js';
-import { PAGE_BYTES, put, RowPattern } from './row-pattern.js';
+import { PAGE_BYTES, RowPattern, writeAccess } from './row-pattern.js';
 
 /** A graph in compressed rows, as GPU traversals hold it. */
 export interface GraphShape {
@@ -77,18 +77,18 @@ export class BfsFrontier extends RowPattern {
     if (step < 4) {
       const vertex = Math.floor(((nth + mixUnit(seed, nth)) * vertices) / this.size);
       const edgeByte = Math.floor((vertex * edges) / vertices) * 4;
-      if (step === 0) put(batch, row, MASK, page(vertex), ACCESS_READ);
-      else if (step === 1) put(batch, row, MASK, page(vertex), ACCESS_WRITE);
-      else if (step === 2) put(batch, row, NODES, page(vertex * vertexBytes), ACCESS_READ);
-      else put(batch, row, EDGES, page(edgeByte), ACCESS_READ);
+      if (step === 0) writeAccess(batch, row, MASK, page(vertex), ACCESS_READ);
+      else if (step === 1) writeAccess(batch, row, MASK, page(vertex), ACCESS_WRITE);
+      else if (step === 2) writeAccess(batch, row, NODES, page(vertex * vertexBytes), ACCESS_READ);
+      else writeAccess(batch, row, EDGES, page(edgeByte), ACCESS_READ);
       return;
     }
     const which = Math.floor((step - 4) / 3);
     const neighbour = mixBelow(seed ^ 0x51ed270b, nth * MAX_NEIGHBOURS + which, vertices);
     const part = (step - 4) % 3;
-    if (part === 0) put(batch, row, VISITED, page(neighbour), ACCESS_READ);
-    else if (part === 1) put(batch, row, COST, page(neighbour * 4), ACCESS_WRITE);
-    else put(batch, row, UPDATING, page(neighbour), ACCESS_WRITE);
+    if (part === 0) writeAccess(batch, row, VISITED, page(neighbour), ACCESS_READ);
+    else if (part === 1) writeAccess(batch, row, COST, page(neighbour * 4), ACCESS_WRITE);
+    else writeAccess(batch, row, UPDATING, page(neighbour), ACCESS_WRITE);
   }
 }
 

@@ -1,7 +1,7 @@
 import { ACCESS_READ, ACCESS_WRITE } from '../readers/access-batch.js';
 import { mixBelow } from './mix.js';
 import type { PatternBatch } from './pattern.js';
-import { put, RowPattern } from './row-pattern.js';
+import { RowPattern, writeAccess } from './row-pattern.js';
 
 /** One pass of a hash join over a table. */
 export interface HashJoinShape {
@@ -32,8 +32,8 @@ export class HashBuild extends RowPattern {
 
   protected access(batch: PatternBatch, row: number, index: number, seed: number): void {
     const [table, hash] = this.shape.regions ?? [0, 1, 2];
-    if (index % this.group === 0) put(batch, row, table, index / this.group, ACCESS_READ);
-    else put(batch, row, hash, mixBelow(seed, index, this.shape.hashPages), ACCESS_WRITE);
+    if (index % this.group === 0) writeAccess(batch, row, table, index / this.group, ACCESS_READ);
+    else writeAccess(batch, row, hash, mixBelow(seed, index, this.shape.hashPages), ACCESS_WRITE);
   }
 }
 
@@ -55,8 +55,9 @@ export class HashProbe extends RowPattern {
     const [table, hash, output] = this.shape.regions ?? [0, 1, 2];
     const at = Math.floor(index / this.group);
     const step = index % this.group;
-    if (step === 0) put(batch, row, table, at, ACCESS_READ);
-    else if (step < this.group - 1) put(batch, row, hash, mixBelow(seed, index, hashPages), ACCESS_READ);
-    else put(batch, row, output, Math.floor((at * outputPages) / tablePages), ACCESS_WRITE);
+    if (step === 0) writeAccess(batch, row, table, at, ACCESS_READ);
+    else if (step < this.group - 1)
+      writeAccess(batch, row, hash, mixBelow(seed, index, hashPages), ACCESS_READ);
+    else writeAccess(batch, row, output, Math.floor((at * outputPages) / tablePages), ACCESS_WRITE);
   }
 }

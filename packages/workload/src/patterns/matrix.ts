@@ -1,6 +1,6 @@
 import { ACCESS_READ, ACCESS_WRITE } from '../readers/access-batch.js';
 import type { PatternBatch } from './pattern.js';
-import { PAGE_BYTES, put, RowPattern } from './row-pattern.js';
+import { PAGE_BYTES, RowPattern, writeAccess } from './row-pattern.js';
 
 /** A product C = A · B, computed tile by tile. */
 export interface TiledMatmulShape {
@@ -56,10 +56,11 @@ export class TiledMatmul extends RowPattern {
     const step = Math.floor(inBlock / (2 * tile)) * tile;
     const line = inBlock % tile;
     const [a, b, c] = this.regions;
-    if (inBlock >= steps * 2 * tile) put(batch, row, c, this.page(up + line, left, columns), ACCESS_WRITE);
+    if (inBlock >= steps * 2 * tile)
+      writeAccess(batch, row, c, this.page(up + line, left, columns), ACCESS_WRITE);
     else if (Math.floor(inBlock / tile) % 2 === 0)
-      put(batch, row, a, this.page(up + line, step, inner), ACCESS_READ);
-    else put(batch, row, b, this.page(step + line, left, columns), ACCESS_READ);
+      writeAccess(batch, row, a, this.page(up + line, step, inner), ACCESS_READ);
+    else writeAccess(batch, row, b, this.page(step + line, left, columns), ACCESS_READ);
   }
 
   private page(line: number, column: number, columns: number): number {
@@ -103,7 +104,7 @@ export class MatrixWalk extends RowPattern {
     const line = byColumns ? index % rows : Math.floor(index / perRow);
     const step = byColumns ? Math.floor(index / rows) : index % perRow;
     const byte = line * this.rowBytes + Math.min(step * PAGE_BYTES, this.rowBytes - 1);
-    put(batch, row, this.region, Math.floor(byte / PAGE_BYTES), this.kind);
+    writeAccess(batch, row, this.region, Math.floor(byte / PAGE_BYTES), this.kind);
   }
 }
 
@@ -146,6 +147,6 @@ export class AntiDiagonal extends RowPattern {
     const byte = line * this.rowBytes + (this.diagonal - blockRow) * this.block * 4;
     const step = inBlock % 3;
     const page = Math.floor(byte / PAGE_BYTES);
-    put(batch, row, this.regions[step === 0 ? 0 : 1], page, step === 2 ? ACCESS_WRITE : ACCESS_READ);
+    writeAccess(batch, row, this.regions[step === 0 ? 0 : 1], page, step === 2 ? ACCESS_WRITE : ACCESS_READ);
   }
 }

@@ -22,8 +22,14 @@ export abstract class RowPattern implements AccessPattern {
   }
 }
 
-/** Writes one row. */
-export function put(batch: PatternBatch, row: number, region: number, page: number, kind: number): void {
+/** Writes one access into row `row` of a batch. */
+export function writeAccess(
+  batch: PatternBatch,
+  row: number,
+  region: number,
+  page: number,
+  kind: number,
+): void {
   batch.region[row] = region;
   batch.page[row] = page;
   batch.kind[row] = kind;

@@ -1,6 +1,6 @@
 import { ACCESS_READ, ACCESS_WRITE } from '../readers/access-batch.js';
 import type { PatternBatch } from './pattern.js';
-import { PAGE_BYTES, put, RowPattern } from './row-pattern.js';
+import { PAGE_BYTES, RowPattern, writeAccess } from './row-pattern.js';
 
 /** A grid and its neighbours in memory. */
 export interface StencilShape {
@@ -50,6 +50,12 @@ export class Stencil extends RowPattern {
     const step = steps[index % steps.length];
     if (step === undefined) return;
     const place = Math.floor(index / steps.length) * PAGE_BYTES + step[1];
-    put(batch, row, step[0], Math.min(lastPage, Math.max(0, Math.floor(place / PAGE_BYTES))), step[2]);
+    writeAccess(
+      batch,
+      row,
+      step[0],
+      Math.min(lastPage, Math.max(0, Math.floor(place / PAGE_BYTES))),
+      step[2],
+    );
   }
 }
