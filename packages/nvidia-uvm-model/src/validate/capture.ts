@@ -191,6 +191,11 @@ export function scenariosOf(runs: readonly CaptureRun[]): CaptureScenario[] {
   return [...byName].map(([name, group]) => ({ name, runs: group }));
 }
 
+/** The run of a scenario that is replayed: the first that lists its pages, else the first. */
+export function replayedRun({ runs }: CaptureScenario): CaptureRun | undefined {
+  return runs.find(({ steps }) => steps.some(({ pages }) => pages !== undefined)) ?? runs[0];
+}
+
 /** What two event sequences are compared by: kind, offset, value, flags; never times. */
 export function eventKey(event: CaptureEvent): string {
   return `${event.e} at=${event.at} v=${event.v} f=${event.f}`;

@@ -1,6 +1,7 @@
 export * from './calibrate.js';
 export * from './capture.js';
 export * from './duel.js';
+export { CONSTRAINS, type ConstrainingStep, type FittedFigure, type UvmFigureName } from './figure-fit.js';
 export * from './events.js';
 export * from './managed.js';
 export * from './orders.js';

@@ -5,6 +5,7 @@ import {
   eventKey,
   isDeterministic,
   parseCapture,
+  replayedRun,
   scenariosOf,
 } from './capture.js';
 import { runScenario, type ScenarioOptions } from './scenario.js';
@@ -119,7 +120,7 @@ function validateScenario(
   scenario: CaptureScenario,
   options: ValidateOptions,
 ): { report: ScenarioReport; steps: ReturnType<typeof stepErrors> } {
-  const run = scenario.runs.find((r) => r.steps.some((s) => s.pages !== undefined)) ?? scenario.runs[0];
+  const run = replayedRun(scenario);
   if (run === undefined) throw new HmmError('CAPTURE', `scenario ${scenario.name} has no run`);
   const result = runScenario(run, options);
   const steps = stepErrors(scenario, result.stepNs, options.times);
