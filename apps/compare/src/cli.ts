@@ -13,6 +13,7 @@ import {
   sweepCommand,
   validateCommand,
 } from '@hmm/cli';
+import { devicesByClient } from '@hmm/explore';
 import { nouveauCorpora } from '@hmm/nouveau-model/conform';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
 import { rxeCorpora } from '@hmm/rxe-model/conform';
@@ -48,7 +49,12 @@ await main({
     validateCommand(captures),
     calibrateCommand(captures),
     conformCommand(testDeviceCorpora, nouveauCorpora, rxeCorpora),
-    litmusCommand({ create: litmusDevices, from: '@hmm/test-device', name: 'litmusDevices' }),
+    litmusCommand({
+      create: devicesByClient(allClients, litmusDevices),
+      from: '@hmm/test-device',
+      name: 'litmusDevices',
+      drivers: { from: '@hmm/drivers', name: 'allDrivers' },
+    }),
     mutantsCommand,
     benchCommand,
     viewCommand,

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { allDrivers } from '@hmm/drivers';
 import {
   compileLitmus,
+  devicesByClient,
   Execution,
   findHiddenDependence,
   findNondeterminism,
@@ -29,7 +31,7 @@ const SAMPLE = 5;
 const LONG = new Set(['three-way-migration']);
 const now = (): number => performance.now() / 1000;
 
-const devices = litmusDevices;
+const devices = devicesByClient(allDrivers(), litmusDevices);
 
 function program(name: string): LitmusProgram {
   const parsed = parseProgram(readFileSync(LIBRARY + name, 'utf8'), name);

@@ -9,6 +9,17 @@ export interface ClientHost {
   readonly memory: MemorySystem;
   /** Seed of everything that hardware does by chance. */
   readonly seed: number;
+  /** Given where all interleavings are explored, and time is nothing. */
+  readonly exploration?: ClientExploration;
+}
+
+/** What a client has to know that is explored. */
+export interface ClientExploration {
+  /**
+   * The object under which the scheduler's observer sees the client's own state. Whoever explores reports it for each step of a call
+   * of the client; the client reports it (`Sched.access`) where the kernel calls back: from invalidations, faults, freed pages.
+   */
+  readonly object: number;
 }
 
 /** A client, or why there is none: one line for the user, naming what was expected. */

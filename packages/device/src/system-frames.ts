@@ -1,8 +1,14 @@
+import { declareState } from '@hmm/kernel';
 import { accessData, type MemorySystem } from '@hmm/mm';
 import type { FrameContents } from './frame-contents.js';
 
 /** The frames of the memory system, system and device memory alike, as a device loads and stores them. */
 export class SystemFrames implements FrameContents {
+  /** What of it is state. */
+  static readonly state = declareState({
+    memory: 'constant',
+  });
+
   private readonly memory: MemorySystem;
 
   constructor(memory: MemorySystem) {

@@ -26,6 +26,7 @@ export * from './litmus/run-litmus.js';
 export * from './observed/recorded-model.js';
 export * from './observed/recorded-test.js';
 export * from './observed/run-observed.js';
+export * from './world/client-devices.js';
 export * from './world/mirror-devices.js';
 export * from './world/view.js';
 export * from './world/world.js';

@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel';
 /** A notification of the access counters: this granule has been accessed across the link often enough. */
 export interface AccessCounterNotification {
   readonly instance: number;
@@ -21,6 +22,18 @@ const KNOWN = 1024;
  * pages, and notify when a counter reaches the threshold. A counter that has notified is silent until it is cleared.
  */
 export class AccessCounters {
+  /** What of it is state. */
+  static readonly state = declareState({
+    threshold: 'value',
+    order: 'constant',
+    notifications: 'constant',
+    slots: 'constant',
+    counts: 'value',
+    parts: 'value',
+    knownKeys: { saved: 'a cache of the map' },
+    knownSlots: { saved: 'a cache of the map' },
+  });
+
   /** Accesses that raise a notification; 0 switches the counters off. */
   threshold = 0;
   /** log2 of the pages of a granule; at most 26, so that a part's number stays a whole number of 32 bits. */

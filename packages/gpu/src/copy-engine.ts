@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel';
 import type { LinkCost } from './cost.js';
 import { linkTime } from './cost.js';
 import type { PhysicalMemory } from './memory.js';
@@ -14,6 +15,13 @@ export interface CopyTotals {
  * engine follow each other without a gap.
  */
 export class CopyEngine {
+  /** What of it is state. */
+  static readonly state = declareState({
+    toDevice: 'constant',
+    toHost: 'constant',
+    link: { outside: 'what the card is' },
+  });
+
   /** Host to device so far. */
   readonly toDevice: CopyTotals = { copies: 0, bytes: 0, ns: 0 };
   /** Device to host so far. */

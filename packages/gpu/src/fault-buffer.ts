@@ -1,4 +1,4 @@
-import { HmmError } from '@hmm/kernel';
+import { declareState, ownState, HmmError } from '@hmm/kernel';
 
 /** One fault record (32 bytes in hardware), as read back from the ring. */
 export interface GpuFaultEntry {
@@ -27,6 +27,30 @@ const KIND_BITS = 2 ** UTLB_SHIFT - 1;
  * PUT = GET - 1; then the hardware delivers no more, and stalled accesses fault again after a replay.
  */
 export class FaultBuffer {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      size: 'constant',
+      get: 'value',
+      put: 'value',
+      overflows: { saved: 'a total, which decides nothing' },
+      seen: 'value',
+      instances: { saved: 'the entries that wait are folded below' },
+      vpns: { saved: 'the entries that wait are folded below' },
+      info: { saved: 'the entries that wait are folded below' },
+      times: { saved: 'time is nothing where states are compared' },
+    },
+    ownState(FaultBuffer, {
+      fold: (buffer, hash) => {
+        for (let at = buffer.get; at !== buffer.put; at = buffer.next(at)) {
+          hash.word(buffer.instances[at] ?? 0);
+          hash.word((buffer.vpns[at] ?? 0) | 0);
+          hash.word(buffer.info[at] ?? 0);
+        }
+      },
+    }),
+  );
+
   /** Entries of the ring. */
   readonly size: number;
   /** Index of the next entry to read: the driver's register. */

@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel';
 import type { GpuPageTable } from './page-table.js';
 
 /**
@@ -5,6 +6,13 @@ import type { GpuPageTable } from './page-table.js';
  * that is, a page table.
  */
 export class GpuInstance {
+  /** What of it is state. */
+  static readonly state = declareState({
+    id: 'constant',
+    table: 'constant',
+    dead: 'value',
+  });
+
   readonly id: number;
   readonly table: GpuPageTable;
   /** Its channels were torn down: faults that name it are stale. */

@@ -1,5 +1,5 @@
 import type { FrameContents } from '@hmm/device';
-import { type Kernel, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState, type Kernel, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { AccessCounters } from './access-counters.js';
 import { GPU_PTE_FOREIGN, GPU_PTE_SYSMEM } from './access.js';
 import type { GpuPreset } from './capability.js';
@@ -41,6 +41,33 @@ export interface GpuOptions {
  * registers itself as {@link Gpu.handler} and is called when faults wait.
  */
 export class Gpu {
+  /** What of it is state. */
+  static readonly state = declareState({
+    kernel: 'constant',
+    preset: { outside: 'what the card is' },
+    memoryPages: 'constant',
+    vidmem: 'constant',
+    sysmem: 'constant',
+    foreign: 'value',
+    faultBuffer: 'constant',
+    accessCounters: 'constant',
+    nonReplayableFaults: 'constant',
+    copyEngine: 'constant',
+    prng: 'constant',
+    handler: 'value',
+    replays: { saved: 'a running kernel compares it, and none runs where states are compared' },
+    remoteAccesses: { saved: 'a total, which decides nothing' },
+    slice: 'value',
+    prefetchFaults: 'value',
+    runningNs: { saved: 'a total, which decides nothing' },
+    stalledNs: { saved: 'a total, which decides nothing' },
+    residentNs: { saved: 'a total, which decides nothing' },
+    instances: 'constant',
+    running: 'constant',
+    replayChannel: 'constant',
+    maxTables: 'constant',
+  });
+
   readonly kernel: Kernel;
   readonly preset: GpuPreset;
   /** Device memory, pages. */

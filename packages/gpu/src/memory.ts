@@ -1,4 +1,4 @@
-import { HmmError, PAGE_SIZE } from '@hmm/kernel';
+import { declareState, HmmError, PAGE_SIZE } from '@hmm/kernel';
 
 const FIRST_PAGE = 256;
 /** Frames that are known to be alike, or not, together: 2 MiB. */
@@ -16,6 +16,14 @@ const MANY_PAGES = 32;
  * | 256 + i | the bytes are in storage page i |
  */
 export class PhysicalMemory {
+  /** What of it is state. */
+  static readonly state = declareState({
+    contents: 'value',
+    alike: 'value',
+    storage: 'constant',
+    freeStorage: 'constant',
+  });
+
   private contents: Int32Array<ArrayBuffer>;
   /** Of each 2 MiB: the byte that all of it has, -1 where that is not known. A play without contents never looks further. */
   private alike: Int16Array<ArrayBuffer>;

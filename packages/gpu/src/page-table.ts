@@ -1,4 +1,6 @@
 import {
+  declareState,
+  ownState,
   ENTRY_TABLE,
   HPAGE_PMD_NR,
   HmmError,
@@ -36,6 +38,30 @@ export interface GpuWalker {
  * lane the frame.
  */
 export class GpuPageTable {
+  /** What of it is state. */
+  static readonly state = declareState(
+    {
+      pool: 'constant',
+      root: 'constant',
+      tlb: 'constant',
+      walker: 'value',
+      invalidations: { saved: 'a total, which decides nothing' },
+      log: { saved: 'what was invalidated last, for who looks at it' },
+      pmdStarts: { saved: 'a cache of the table' },
+      pmdLanes: { saved: 'a cache of the table' },
+    },
+    ownState(GpuPageTable, {
+      fold: ({ pool: { end, lanes } }, hash) => {
+        for (let i = 0; i < end; i++) {
+          const word = lanes[i] ?? 0;
+          if (word === 0) continue;
+          hash.word(i);
+          hash.word(word);
+        }
+      },
+    }),
+  );
+
   /** The tables. */
   readonly pool: PageTablePool;
   /** Link of the top-level table. */

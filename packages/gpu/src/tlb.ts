@@ -1,4 +1,4 @@
-import { ENTRY_TABLE } from '@hmm/kernel';
+import { declareState, ENTRY_TABLE } from '@hmm/kernel';
 import { GPU_PTE_SYSMEM } from './access.js';
 import type { GpuPageTable } from './page-table.js';
 
@@ -22,6 +22,15 @@ export const TLB_BATCH = 16384;
  * 32 bits of the VPN; all belong to one window of 2^32 pages, and moving to another empties the cache.
  */
 export class GpuTlb {
+  /** What of it is state. */
+  static readonly state = declareState({
+    remote: { saved: 'the answer of the last call' },
+    table: 'constant',
+    lanes: 'constant',
+    slots: { saved: 'a cache of the table' },
+    window: { saved: 'a cache of the table' },
+  });
+
   /** Accesses of the last batch that went to system memory. */
   remote = 0;
   private readonly table: GpuPageTable;

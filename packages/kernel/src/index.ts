@@ -8,6 +8,7 @@ export * from './kernel-settings.js';
 export * from './releases.js';
 export * from './lock.js';
 export * from './lockdep.js';
+export * from './observed-task.js';
 export * from './page.js';
 export * from './page-table.js';
 export * from './prng.js';

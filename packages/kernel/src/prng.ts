@@ -1,8 +1,13 @@
+import { declareState } from './state.js';
+
 /**
  * A small seeded pseudo-random generator (mulberry32): the same seed gives the same numbers on every machine.
  * The whole state is one 32-bit integer, so it can be saved, compared and hashed.
  */
 export class Prng {
+  /** What of it is state. */
+  static readonly state = declareState({ state: 'value' });
+
   /** The state: an int32. */
   state: number;
 

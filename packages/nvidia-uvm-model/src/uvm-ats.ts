@@ -9,6 +9,7 @@ import {
   type GpuWalker,
 } from '@hmm/gpu';
 import {
+  declareState,
   alignDown,
   ENTRY_TABLE,
   HPAGE_PMD_NR,
@@ -48,6 +49,20 @@ const NOTHING = 0;
  * @uvm uvm_ats_sva.c uvm_ats_sva_bind_gpu (without: the IOMMU's own binding, reference counts)
  */
 export class UvmAts implements GpuWalker {
+  /** What of it is state. */
+  static readonly state = declareState({
+    space: 'constant',
+    mm: 'constant',
+    devmem: 'constant',
+    pages: 'constant',
+    pieces: 'constant',
+    changing: 'constant',
+    notifier: 'constant',
+    closed: 'value',
+    entry: 'value',
+    pfn: 'value',
+  });
+
   readonly space: UvmVaSpace;
   readonly mm: MmStruct;
   readonly devmem: UvmHmmDevmem;

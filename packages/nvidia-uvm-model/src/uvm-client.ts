@@ -7,7 +7,7 @@ import type {
   OpenResult,
 } from '@hmm/device';
 import { Gpu, type GpuPreset } from '@hmm/gpu';
-import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
+import { declareState, EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { uvmCapability } from './uvm-capability.js';
 import { UVM_RELEASE_DISCARD } from './uvm-discard.js';
@@ -25,7 +25,7 @@ import {
 } from './uvm-types.js';
 
 /** How a {@link UvmClient} is made. */
-export interface UvmClientOptions extends Pick<UvmDriverOptions, 'figures'> {
+export interface UvmClientOptions extends Pick<UvmDriverOptions, 'exploration' | 'figures'> {
   readonly params?: UvmModuleParams;
   readonly policy?: UvmPerfPolicy;
   /** Device memory, pages; the preset's, as far as the machine has frame numbers for it. */
@@ -49,6 +49,14 @@ const ADVICE: readonly AdviceKind[] = [
  * The driver and its GPU as a machine drives them, with the verbs that all clients have.
  */
 export class UvmClient implements DeviceClient {
+  /** What of it is state. */
+  static readonly state = declareState({
+    name: 'constant',
+    gpu: 'constant',
+    driver: 'constant',
+    preset: { outside: 'what the card is' },
+  });
+
   readonly name = 'nvidia';
   /** The GPU preset's name. */
   readonly gpu: string;

@@ -1,8 +1,16 @@
+import { declareState } from '@hmm/kernel';
 /**
  * Host frames of managed memory. A block takes the frames of all its pages at once, at its first CPU page, so that a
  * page's frame is a sum; which of them count as allocated is in the block's mask.
  */
 export class UvmCpuChunks {
+  /** What of it is state. */
+  static readonly state = declareState({
+    used: 'value',
+    nextFrame: 'value',
+    free: 'constant',
+  });
+
   /** Frames handed out and not given back. */
   used = 0;
   private nextFrame = 1;

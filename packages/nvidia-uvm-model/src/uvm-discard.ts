@@ -40,8 +40,11 @@ export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unm
   if (driver.global.release < UVM_RELEASE_DISCARD) return -EOPNOTSUPP;
   const end = start + pages;
   if (space.range(start) === undefined) return discardSystem(space, start, end);
-  if (managedUpTo(space, start, end) < end) return -EINVAL;
   if (!space.lock.tryReadFast()) yield* space.lock.read();
+  if (managedUpTo(space, start, end) < end) {
+    space.lock.unlockRead();
+    return -EINVAL;
+  }
   for (let at = start; at < end;) {
     const block = space.block(at);
     if (block === undefined) break;

@@ -1,9 +1,11 @@
-import { SystemFrames } from '@hmm/device';
+import { type ClientExploration, SystemFrames } from '@hmm/device';
 import type { Gpu } from '@hmm/gpu';
-import type { Kernel, Task } from '@hmm/kernel';
+import { declareState, observedTask, type Kernel, type Task } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import type { UvmFigures } from './timing/uvm-figures.js';
+import { UvmNoTime } from './timing/uvm-no-time.js';
+import { UvmStandingClock } from './timing/uvm-standing-clock.js';
 import { UvmTiming } from './timing/uvm-timing.js';
 import { UvmAts } from './uvm-ats.js';
 import type { UvmClock } from './uvm-clock.js';
@@ -30,14 +32,31 @@ export interface UvmDriverOptions {
   readonly policy?: UvmPerfPolicy;
   /** Release branch whose rules apply where branches differ; 580 when left out, as in the recordings. */
   readonly release?: number;
-  /** What its work costs, and its clock: those of the recorded machine when left out. */
+  /** What times it; when left out, nothing where interleavings are explored, else {@link UvmDriverOptions.figures}. */
   readonly timing?: UvmTimingPorts;
-  /** What its work costs, by figures, where {@link timing} is left out. */
+  /** What its work costs; the recorded machine's figures when left out. */
   readonly figures?: UvmFigures;
+  /** Given where interleavings are explored. */
+  readonly exploration?: ClientExploration | undefined;
 }
 
 /** The loaded driver with its one GPU. */
 export class UvmDriver {
+  /** What of it is state. */
+  static readonly state = declareState({
+    kernel: 'constant',
+    global: { outside: 'chosen when the driver is loaded' },
+    tools: { saved: 'totals, which decide nothing' },
+    clock: 'constant',
+    work: 'constant',
+    cpuChunks: 'constant',
+    gpu: 'constant',
+    devmem: 'value',
+    log: { saved: 'what it said, which decides nothing' },
+    spaces: 'value',
+    exploration: 'constant',
+  });
+
   readonly kernel: Kernel;
   readonly global: UvmGlobal;
   readonly tools: UvmTools;
@@ -49,19 +68,31 @@ export class UvmDriver {
   devmem: UvmHmmDevmem | undefined;
   /** Everything it would have written to the kernel log. */
   readonly log: string[] = [];
+  private readonly exploration: ClientExploration | undefined;
   /** Open VA spaces. */
   private spaces: UvmVaSpace[] = [];
 
   constructor(kernel: Kernel, hw: Gpu, options: UvmDriverOptions = {}) {
     this.kernel = kernel;
+    this.exploration = options.exploration;
     this.global = new UvmGlobal(options.params, options.policy, options.release);
     this.tools = new UvmTools(kernel);
-    const timing =
-      options.timing ?? new UvmTiming(kernel.sched, hw.preset.serviceScale.value, options.figures);
+    const timing = options.timing ?? timingOf(kernel, hw, options);
     this.clock = timing.clock;
     this.work = timing.work;
     this.gpu = new UvmParentGpu(this, hw);
     hw.handler = this;
+  }
+
+  /** The kernel has called back: its step uses the driver's state. Costs one test where nothing is explored. */
+  calledBack(): void {
+    if (this.exploration !== undefined) this.kernel.sched.access(this.exploration.object, true);
+  }
+
+  /** `task`, which the kernel has called, whose every step uses the driver's state. */
+  calledBackTask<T>(task: Task<T>): Task<T> {
+    const { exploration, kernel } = this;
+    return exploration === undefined ? task : observedTask(kernel.sched, exploration.object, task);
   }
 
   /**
@@ -103,7 +134,9 @@ export class UvmDriver {
       yield* hmm.devmem.evictBlocks((block) => block.hmm?.space === hmm);
       yield* hmm.close();
     }
+    if (!space.lock.tryWriteFast()) yield* space.lock.write();
     for (const start of space.allocationStarts()) space.free(start);
+    space.lock.unlockWrite();
     this.gpu.setSpace(space.instance.id, undefined);
     this.spaces = this.spaces.filter((other) => other !== space);
     serviceLock.unlock();
@@ -155,4 +188,10 @@ export class UvmDriver {
   unpinUntil(now: number): void {
     for (const space of this.spaces) space.unpinUntil(now);
   }
+}
+
+/** What the work costs, and the clock: nothing, and one that stands still, where interleavings are explored. */
+function timingOf(kernel: Kernel, hw: Gpu, { exploration, figures }: UvmDriverOptions): UvmTimingPorts {
+  if (exploration !== undefined) return { clock: new UvmStandingClock(), work: new UvmNoTime() };
+  return new UvmTiming(kernel.sched, hw.preset.serviceScale.value, figures);
 }

@@ -72,10 +72,11 @@ function factoryWith(figures: UvmFigures | undefined): ClientFactory<UvmClient> 
       const costs = parseUvmCosts(text);
       return costs.ok ? { ok: true, factory: factoryWith(costs.figures) } : costs;
     },
-    create({ kernel, memory, seed }, gpu, chosen) {
+    create({ kernel, memory, seed, exploration }, gpu, chosen) {
       const preset = findGpuPreset(gpu);
       if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
-      const read = readSettings(chosen);
+      const explored = exploration !== undefined;
+      const read = readSettings(explored ? new Map([...WITHOUT_TIME, ...chosen]) : chosen);
       if (typeof read === 'string') return { ok: false, message: read };
       const { params, memoryPages, release, notes } = read;
       const client = new UvmClient(kernel, memory, preset, {
@@ -84,12 +85,19 @@ function factoryWith(figures: UvmFigures | undefined): ClientFactory<UvmClient> 
         release,
         ...(memoryPages === undefined ? {} : { memoryPages }),
         ...(figures === undefined ? {} : { figures }),
+        exploration,
       });
       client.driver.log.push(...notes);
       return { ok: true, client };
     },
   };
 }
+
+/**
+ * Parameters of a driver that is explored, unless they are chosen otherwise: where time stands still, all that happens is within one
+ * window of the thrashing detector.
+ */
+const WITHOUT_TIME: ReadonlyMap<string, string> = new Map([['uvm_perf_thrashing_enable', '0']]);
 
 interface Settings {
   readonly params: UvmModuleParams;

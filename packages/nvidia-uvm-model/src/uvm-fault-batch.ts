@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel';
 import { type FaultBuffer, type GpuFaultEntry, UTLBS } from '@hmm/gpu';
 
 const ACCESS_SPAN = 8;
@@ -12,6 +13,34 @@ const FEW = 64;
  * @uvm uvm_forward_decl.h uvm_fault_service_batch_context_t
  */
 export class UvmFaultBatch {
+  /** What of it is state. */
+  static readonly state = declareState({
+    count: 'value',
+    cached: 'value',
+    coalesced: 'value',
+    duplicates: 'value',
+    throttled: 'value',
+    fatal: 'value',
+    invalidPrefetches: 'value',
+    outOfMemory: 'value',
+    services: 'value',
+    vpn: 'constant',
+    access: 'constant',
+    type: 'constant',
+    instance: 'constant',
+    utlb: 'constant',
+    accessMask: 'constant',
+    merged: 'constant',
+    cancel: 'constant',
+    reason: 'constant',
+    cancelling: 'constant',
+    order: 'constant',
+    keys: 'constant',
+    mixed: 'value',
+    lastOfUtlb: 'constant',
+    entry: 'constant',
+  });
+
   /** Entries after coalescing, and as read from the buffer. */
   count = 0;
   cached = 0;

@@ -1,5 +1,5 @@
 import type { AccessCounterNotification, Gpu, GpuPreset } from '@hmm/gpu';
-import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { uvmAtsEnabled } from './uvm-capability.js';
 import type { UvmGlobal } from './uvm-global.js';
 import type { UvmParentGpu } from './uvm-gpu.js';
@@ -21,6 +21,17 @@ const SUB_GRANULES = 32;
 
 /** The driver's state of the access counters. @uvm uvm_forward_decl.h uvm_access_counter_buffer_t */
 export class UvmAccessCounters {
+  /** What of it is state. */
+  static readonly state = declareState({
+    enabled: 'constant',
+    migrates: 'constant',
+    batchSize: 'constant',
+    batches: { saved: 'a total, which decides nothing' },
+    notifications: 'value',
+    context: { saved: 'scratch of one service, written before it is read' },
+    accessed: { saved: 'scratch of one service, written before it is read' },
+  });
+
   /** Whether migrations are enabled: by `uvm_perf_access_counter_migration_enable`, or, at -1, on systems with ATS. */
   readonly enabled: boolean;
   /** Whether this release migrates on a host with pages of 4 KiB. */

@@ -1,5 +1,5 @@
 import type { NonReplayableFault } from '@hmm/gpu';
-import { alignDown, EFAULT, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
+import { declareState, alignDown, EFAULT, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
 import type { Vma } from '@hmm/mm';
 import type { UvmAts } from './uvm-ats.js';
 import { newAtsFaults, uvmAtsServiceFaults } from './uvm-ats-faults.js';
@@ -33,6 +33,12 @@ const SERVED = 0;
 
 /** The driver's state of the faults that cannot be replayed. @uvm uvm_forward_decl.h uvm_non_replayable_fault_buffer_t */
 export class UvmNonReplayableFaults {
+  /** What of it is state. */
+  static readonly state = declareState({
+    batchId: { saved: 'a total, which decides nothing' },
+    context: { saved: 'scratch of one service, written before it is read' },
+  });
+
   /** Counts faults: each is a batch of its own. */
   batchId = 0;
   readonly context: UvmServiceBlockContext;
@@ -77,8 +83,11 @@ function* serviceFault(gpu: UvmParentGpu, fault: NonReplayableFault): Task {
 
 /** Serves one page of whatever memory; returns `UvmEventFatalReason*`, or 0. */
 function* serviceAddress(gpu: UvmParentGpu, space: UvmVaSpace, vpn: number, access: number): Task<number> {
+  if (!space.lock.tryReadFast()) yield* space.lock.read();
   const block = space.block(vpn);
-  if (block !== undefined) return yield* serviceManaged(gpu, block, vpn, access);
+  const served = block === undefined ? undefined : yield* serviceManaged(gpu, block, vpn, access);
+  space.lock.unlockRead();
+  if (served !== undefined) return served;
   const { hmm } = space;
   return hmm === undefined ? UvmEventFatalReasonInvalidAddress : yield* serviceSystem(hmm, vpn, access);
 }

@@ -1,5 +1,5 @@
 import { type GpuCapability, gpuFaultServiceable } from '@hmm/gpu';
-import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { markFatal } from './uvm-fatal-fault.js';
 import { cancelFatal, cancelFaults } from './uvm-fault-cancel.js';
 import { UvmFaultBatch } from './uvm-fault-batch.js';
@@ -39,6 +39,28 @@ export const UVM_PERF_FAULT_REPLAY_POLICY_ONCE = 3;
 
 /** The driver's state of the replayable fault buffer. @uvm uvm_forward_decl.h uvm_replayable_fault_buffer_t */
 export class UvmReplayableFaults {
+  /** What of it is state. */
+  static readonly state = declareState({
+    batchSize: 'constant',
+    coalesce: 'constant',
+    replayPolicy: 'constant',
+    updatePutRatio: 'constant',
+    maxBatches: 'constant',
+    maxThrottled: 'constant',
+    reenableLapse: 'constant',
+    prefetchFaultsSupported: 'constant',
+    batch: { saved: 'scratch of one service, written before it is read' },
+    cancelBatch: { saved: 'scratch of one service, written before it is read' },
+    cachedPut: 'value',
+    batchId: { saved: 'a total, which decides nothing' },
+    batches: 'value',
+    throttledBatches: 'value',
+    lastReplay: 'value',
+    interrupted: 'value',
+    prefetchOffUntil: 'value',
+    context: { saved: 'scratch of one service, written before it is read' },
+  });
+
   readonly batchSize: number;
   readonly coalesce: boolean;
   readonly replayPolicy: number;
@@ -155,8 +177,11 @@ function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
       at++;
       continue;
     }
-    const block = space.block(batch.vpn[index] ?? 0);
+    if (!space.lock.tryReadFast()) yield* space.lock.read();
+    const block = space.instance.dead ? undefined : space.block(batch.vpn[index] ?? 0);
     if (block === undefined && space.hmm !== undefined) {
+      // `mmap_lock` goes before the VA space's.
+      space.lock.unlockRead();
       at =
         space.ats === undefined
           ? yield* serviceHmm(gpu, batch, space.hmm, at)
@@ -165,6 +190,7 @@ function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
     }
     if (block === undefined || !gpuFaultServiceable(batch.type[index] ?? 0)) {
       serveWithoutBlock(gpu, batch, index);
+      space.lock.unlockRead();
       at++;
       continue;
     }
@@ -180,6 +206,7 @@ function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
     const after = batch.cached === 1 && batch.throttled > 0 ? work.refusalReturns() : 0;
     if (ns > after && !sched.delayFast(ns - after)) yield* sched.delay(ns - after);
     block.lock.unlock();
+    space.lock.unlockRead();
     if (after > 0) yield* sched.delay(after);
   }
   const ns = work.batchServed(batch.cached, batch.throttled);

@@ -1,5 +1,5 @@
 import type { Gpu } from '@hmm/gpu';
-import { type Kernel, Mutex } from '@hmm/kernel';
+import { declareState, type Kernel, Mutex } from '@hmm/kernel';
 import type { UvmClock } from './uvm-clock.js';
 import type { UvmDriver } from './uvm-driver.js';
 import { evictOne } from './uvm-eviction.js';
@@ -21,6 +21,29 @@ import type { UvmWork } from './uvm-work.js';
  * @uvm uvm_forward_decl.h uvm_parent_gpu_t
  */
 export class UvmParentGpu {
+  /** What of it is state. */
+  static readonly state = declareState({
+    id: 'constant',
+    kernel: 'constant',
+    tools: { saved: 'totals, which decide nothing' },
+    clock: 'constant',
+    work: 'constant',
+    hw: 'constant',
+    pmm: 'constant',
+    replayable: 'constant',
+    nonReplayable: 'constant',
+    accessCounters: 'constant',
+    mapRemoteOnEviction: 'constant',
+    evictionContext: { saved: 'scratch of one service, written before it is read' },
+    reclaimContext: { saved: 'scratch of one service, written before it is read' },
+    serviceLock: 'constant',
+    nonReplayableLock: 'constant',
+    counterLock: 'constant',
+    driver: 'constant',
+    spaces: 'constant',
+    oversubscription: 'constant',
+  });
+
   /** Its processor id. */
   readonly id: UvmProcessorId = UVM_ID_GPU;
   readonly kernel: Kernel;

@@ -1,4 +1,4 @@
-import { PAGE_SIZE, type Task } from '@hmm/kernel';
+import { declareState, PAGE_SIZE, type Task } from '@hmm/kernel';
 import {
   MIGRATE_PFN_MIGRATE,
   memremapPages,
@@ -39,6 +39,15 @@ interface PageOwner {
  * of the physical memory manager.
  */
 export class UvmHmmDevmem {
+  /** What of it is state. */
+  static readonly state = declareState({
+    driver: 'constant',
+    memory: 'constant',
+    owner: 'constant',
+    pagemap: 'constant',
+    pageOwners: 'constant',
+  });
+
   readonly driver: UvmDriver;
   readonly memory: MemorySystem;
   /** The driver, as an owner of device memory and of notifier events. */
@@ -58,9 +67,10 @@ export class UvmHmmDevmem {
       owner: this.owner,
       ops: {
         pageFree: (pfn) => {
+          driver.calledBack();
           this.pageFree(pfn);
         },
-        migrateToRam: (vmf) => uvmHmmMigrateToRam(this, vmf),
+        migrateToRam: (vmf) => driver.calledBackTask(uvmHmmMigrateToRam(this, vmf)),
       },
     });
     this.pagemap = typeof made === 'number' ? undefined : made;

@@ -32,6 +32,7 @@ export function uvmHmmInvalidate(
   const own = range.event === MMU_NOTIFY_MIGRATE || range.event === MMU_NOTIFY_EXCLUSIVE;
   if (own && range.owner === hmm.devmem.owner) return true;
   if (!mmuNotifierRangeBlockable(range)) return false;
+  hmm.space.driver.calledBack();
   const found = hmm.findBlock(sub.start);
   if (found === undefined) {
     mmuIntervalSetSeq(sub, seq);
@@ -49,6 +50,7 @@ function* invalidateTask(
   seq: number,
 ): Task<boolean> {
   yield* found.block.lock.lock();
+  found.space.space.driver.calledBack();
   invalidateLocked(found, sub, range, seq);
   return true;
 }

@@ -1,4 +1,4 @@
-import { alignDown, HPAGE_PMD_NR, HPAGE_PMD_ORDER, Mutex, type Task } from '@hmm/kernel';
+import { declareState, alignDown, HPAGE_PMD_NR, HPAGE_PMD_ORDER, Mutex, type Task } from '@hmm/kernel';
 import {
   type MmStruct,
   VM_HUGETLB,
@@ -46,6 +46,16 @@ interface PolicyInterval {
  * @uvm uvm_hmm.h uvm_hmm_va_space_t
  */
 export class UvmHmmVaSpace {
+  /** What of it is state. */
+  static readonly state = declareState({
+    space: 'constant',
+    mm: 'constant',
+    devmem: 'constant',
+    invalidateContext: { saved: 'scratch of one service, written before it is read' },
+    blocks: 'constant',
+    policies: 'value',
+  });
+
   readonly space: UvmVaSpace;
   readonly mm: MmStruct;
   readonly devmem: UvmHmmDevmem;

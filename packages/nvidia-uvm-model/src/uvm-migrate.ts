@@ -39,9 +39,12 @@ export function* uvmMigrate(
   destination: UvmProcessorId,
 ): Task<number> {
   const { context: ctx, driver } = space;
-  const blocks = blocksIn(space, start, pages);
-  if (blocks === undefined) return -EINVAL;
   if (!space.lock.tryReadFast()) yield* space.lock.read();
+  const blocks = blocksIn(space, start, pages);
+  if (blocks === undefined) {
+    space.lock.unlockRead();
+    return -EINVAL;
+  }
   const call = { space: space.id, to: destination, pages, copied: 0, zeroed: 0, chunks: 0 };
   let errno = 0;
   for (const block of blocks) {

@@ -1,4 +1,4 @@
-import { hweight32 } from '@hmm/kernel';
+import { declareState, hweight32 } from '@hmm/kernel';
 import { MASK_WORDS, PAGES_PER_BLOCK, type UvmPageMask } from './uvm-page-mask.js';
 
 /**
@@ -6,6 +6,13 @@ import { MASK_WORDS, PAGES_PER_BLOCK, type UvmPageMask } from './uvm-page-mask.j
  * on a 64 KiB boundary is shifted so that 64 KiB regions are nodes.
  */
 export class UvmPrefetchTree {
+  /** What of it is state. */
+  static readonly state = declareState({
+    leaves: 'value',
+    bits: 'constant',
+    before: 'constant',
+  });
+
   /** Leaves, the padding in front included; it may exceed 512 by 15. */
   leaves = 0;
   private readonly bits = new Int32Array(MASK_WORDS + 1);

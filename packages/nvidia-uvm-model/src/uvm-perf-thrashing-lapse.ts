@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel';
 import type { UvmGlobal } from './uvm-global.js';
 
 /** From this release on the lapse adapts. */
@@ -12,6 +13,14 @@ const STEP_MAX = LAPSE_MAX / 10;
 
 /** The lapse of a VA space: two events on a page closer than this count as thrashing. */
 export class UvmThrashingLapse {
+  /** What of it is state. */
+  static readonly state = declareState({
+    ns: 'value',
+    votes: 'value',
+    threshold: 'constant',
+    adapts: 'constant',
+  });
+
   /** The lapse in force, ns. The periods that were computed from it at load time do not follow. */
   ns: number;
   /** Votes so far for a longer lapse, less those against: a signed byte, which wraps. */

@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel';
 import {
   maskClear,
   maskEmpty,
@@ -58,6 +59,20 @@ export interface UvmThrashingParams {
 
 /** What the detector remembers of one page, as columns over the block's pages. */
 export class UvmThrashingPages {
+  /** What of it is state. */
+  static readonly state = declareState({
+    processors: 'constant',
+    lastTime: 'constant',
+    events: 'constant',
+    kinds: 'constant',
+    throttled: 'constant',
+    throttleEnd: 'constant',
+    favoured: 'constant',
+    throttlings: 'constant',
+    pinnedAt: 'constant',
+    pinDeadline: 'constant',
+  });
+
   readonly processors = new Int32Array(PAGES_PER_BLOCK);
   /** Last event, ns; 0 for none. */
   readonly lastTime = new Float64Array(PAGES_PER_BLOCK);
@@ -76,6 +91,17 @@ export class UvmThrashingPages {
 
 /** What the detector remembers of a block. @uvm uvm_perf_thrashing.c block_thrashing_info_t */
 export class UvmThrashingInfo {
+  /** What of it is state. */
+  static readonly state = declareState({
+    lastTime: 'value',
+    lastProcessor: 'value',
+    pages: 'value',
+    thrashingPages: 'constant',
+    pinnedPages: 'constant',
+    lastThrashing: 'value',
+    resets: 'value',
+  });
+
   lastTime = 0;
   lastProcessor: UvmOptionalId = UVM_ID_INVALID;
   /** Made when two processors touch the block within the lapse. */

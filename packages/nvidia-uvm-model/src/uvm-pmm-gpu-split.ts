@@ -1,7 +1,16 @@
+import { declareState } from '@hmm/kernel';
 import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-chunk-size.js';
 
 /** A root chunk split into frames: which are free. */
 export class UvmSplitRoot {
+  /** What of it is state. */
+  static readonly state = declareState({
+    root: 'constant',
+    left: 'value',
+    free: 'constant',
+    low: 'value',
+  });
+
   readonly root: number;
   /** Free frames. */
   left = UVM_CHUNK_PAGES_2M;

@@ -1,4 +1,4 @@
-import { HmmError } from '@hmm/kernel';
+import { declareState, HmmError } from '@hmm/kernel';
 import type { UvmChunkView, UvmPerfPolicy } from './uvm-perf-policy.js';
 import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-chunk-size.js';
 import { UvmSplitRoot } from './uvm-pmm-gpu-split.js';
@@ -26,6 +26,25 @@ const LISTS = [LIST_UNUSED, LIST_DISCARDED, LIST_USED] as const;
  * @uvm uvm_pmm_gpu.h uvm_pmm_gpu_t
  */
 export class UvmPmmGpu {
+  /** What of it is state. */
+  static readonly state = declareState({
+    roots: 'constant',
+    allocated: 'value',
+    limit: 'value',
+    nextFresh: 'value',
+    freeRoots: 'constant',
+    list: 'constant',
+    prev: 'constant',
+    next: 'constant',
+    owners: 'constant',
+    uses: 'constant',
+    allocatedAt: 'constant',
+    splits: 'constant',
+    splitLeft: 'value',
+    lastSplit: 'value',
+    policy: { outside: 'chosen when the driver is loaded' },
+  });
+
   /** Root chunks of the GPU. */
   readonly roots: number;
   /** Root chunks in use. */

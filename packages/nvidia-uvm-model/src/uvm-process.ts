@@ -15,7 +15,7 @@ import {
   type StreamResult,
 } from '@hmm/device';
 import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses } from '@hmm/gpu';
-import { EACCES, EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
+import { declareState, EACCES, EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
 import { uvmDiscard } from './uvm-discard.js';
 import { uvmAtsMigrateRange, uvmHmmMigrateRange } from './uvm-hmm-api.js';
@@ -37,6 +37,11 @@ import { uvmVmaCall, type UvmVmaCall } from './uvm-vma.js';
 
 /** Managed memory of one process. */
 export class UvmManagedMemory implements ManagedMemory {
+  /** What of it is state. */
+  static readonly state = declareState({
+    space: 'constant',
+  });
+
   private readonly space: UvmVaSpace;
 
   constructor(space: UvmVaSpace) {
@@ -45,12 +50,20 @@ export class UvmManagedMemory implements ManagedMemory {
 
   /** `cudaMallocManaged`: `bytes` bytes at page `vpn`. */
   *alloc(vpn: number, bytes: number): Task<number> {
-    return this.space.alloc(vpn, bytes);
+    const { lock } = this.space;
+    if (!lock.tryWriteFast()) yield* lock.write();
+    const errno = this.space.alloc(vpn, bytes);
+    lock.unlockWrite();
+    return errno;
   }
 
   /** `cudaFree`. */
   *free(vpn: number): Task<number> {
-    return this.space.free(vpn);
+    const { lock } = this.space;
+    if (!lock.tryWriteFast()) yield* lock.write();
+    const errno = this.space.free(vpn);
+    lock.unlockWrite();
+    return errno;
   }
 
   /** CPU accesses; faults go to the driver. */
@@ -78,7 +91,10 @@ export class UvmManagedMemory implements ManagedMemory {
 
   /** The process forks: its CPU mappings go, and fault back; the child gets none. */
   *fork(): Task {
+    const { lock } = this.space;
+    if (!lock.tryWriteFast()) yield* lock.write();
     uvmForkZap(this.space);
+    lock.unlockWrite();
   }
 }
 
@@ -91,6 +107,13 @@ function signalOf(errno: number): string {
 
 /** One process on the GPU. */
 export class UvmProcess implements DeviceProcess {
+  /** What of it is state. */
+  static readonly state = declareState({
+    space: 'constant',
+    managed: 'constant',
+    closed: 'value',
+  });
+
   readonly space: UvmVaSpace;
   readonly managed: UvmManagedMemory;
   private closed = false;

@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel';
 import type { Gpu } from '@hmm/gpu';
 import type { UvmMoments } from './uvm-clock.js';
 import type { UvmCpuChunks } from './uvm-cpu-chunks.js';
@@ -30,6 +31,31 @@ export interface UvmThrashingHint {
 
 /** Scratch masks, one for each purpose; what is in them is good until the function that says so returns. */
 export class UvmVaBlockContext {
+  /** What of it is state. */
+  static readonly state = declareState({
+    moving: 'constant',
+    copied: 'constant',
+    zeroed: 'constant',
+    dropped: 'constant',
+    change: 'constant',
+    revoked: 'constant',
+    stayed: 'constant',
+    byProt: 'constant',
+    pinnedPart: 'constant',
+    otherPart: 'constant',
+    onePage: 'constant',
+    addByProt: 'constant',
+    addPart: 'constant',
+    region: 'constant',
+    part: 'constant',
+    discarded: 'constant',
+    grown: 'constant',
+    shifted: 'constant',
+    tree: 'constant',
+    touched: 'constant',
+    stored: 'constant',
+  });
+
   /** What a make-resident step moves: pages that come to the destination, those that are copied, those that are zero-filled. */
   readonly moving = newMask();
   readonly copied = newMask();
@@ -74,6 +100,39 @@ export interface UvmContextHost {
  * @uvm uvm_forward_decl.h uvm_service_block_context_t
  */
 export class UvmServiceBlockContext implements UvmMoments {
+  /** What of it is state. */
+  static readonly state = declareState({
+    global: { outside: 'chosen when the driver is loaded' },
+    tools: { saved: 'totals, which decide nothing' },
+    cpuChunks: 'constant',
+    gpu: 'constant',
+    hw: 'constant',
+    scratch: 'constant',
+    perService: 'constant',
+    toCpu: 'constant',
+    toGpu: 'constant',
+    faulted: 'constant',
+    writes: 'constant',
+    atomics: 'constant',
+    duplicate: 'constant',
+    pinned: 'constant',
+    prefetch: 'constant',
+    migrated: 'constant',
+    runFirst: 'constant',
+    runOuter: 'constant',
+    runCause: 'constant',
+    runs: 'value',
+    anyDuplicate: 'value',
+    anyPinned: 'value',
+    cause: 'value',
+    remoteCause: 'value',
+    startTime: 'value',
+    hintTime: 'value',
+    migrationTime: 'value',
+    hint: 'constant',
+    done: 'constant',
+  });
+
   readonly global: UvmGlobal;
   readonly tools: UvmTools;
   readonly cpuChunks: UvmCpuChunks;

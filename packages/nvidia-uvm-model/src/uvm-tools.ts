@@ -1,4 +1,5 @@
 import {
+  declareState,
   defineTracepoint,
   EVENT_CPU_FAULT,
   EVENT_DEVICE_FAULT,
@@ -136,6 +137,31 @@ export interface UvmBytes {
 
 /** Totals that the driver keeps, all from 0 at load. */
 export class UvmCounters {
+  /** What of it is state. */
+  static readonly state = declareState({
+    gpuFaults: 'value',
+    duplicateFaults: 'value',
+    coalescedFaults: 'value',
+    batches: 'value',
+    services: 'value',
+    replays: 'value',
+    cpuFaults: 'value',
+    fatalFaults: 'value',
+    remoteMaps: 'value',
+    throttled: 'value',
+    pinned: 'value',
+    thrashingPages: 'value',
+    evictions: 'value',
+    evictedPages: 'value',
+    invalidations: 'value',
+    retries: 'value',
+    transfers: 'value',
+    zeroedPages: 'value',
+    movedPages: 'value',
+    copyNs: 'value',
+    bytes: 'constant',
+  });
+
   gpuFaults = 0;
   duplicateFaults = 0;
   coalescedFaults = 0;
@@ -164,6 +190,12 @@ export class UvmCounters {
 
 /** The recording end of the driver: every event goes through here into the machine's trace. */
 export class UvmTools {
+  /** What of it is state. */
+  static readonly state = declareState({
+    counters: 'constant',
+    kernel: 'constant',
+  });
+
   readonly counters = new UvmCounters();
   private readonly kernel: Kernel;
 

@@ -1,4 +1,4 @@
-import { Mutex } from '@hmm/kernel';
+import { declareState, Mutex } from '@hmm/kernel';
 import {
   MASK_WORDS,
   maskClip,
@@ -71,6 +71,28 @@ function gpuMasks(row: Int32Array<ArrayBuffer>): UvmProcessorMasks {
  * @uvm uvm_forward_decl.h uvm_va_block_t
  */
 export class UvmVaBlock {
+  /** What of it is state. */
+  static readonly state = declareState({
+    range: 'value',
+    start: 'constant',
+    pages: 'value',
+    row: 'constant',
+    cpu: 'constant',
+    gpu: 'constant',
+    evicted: 'constant',
+    readDuplicated: 'constant',
+    discarded: 'constant',
+    cpuBase: 'value',
+    gpuBase: 'value',
+    gpuFrames: 'value',
+    lastMigrationProc: 'value',
+    faultMigrations: 'value',
+    thrashing: 'value',
+    hmm: 'value',
+    unevictable: 'value',
+    lock: 'constant',
+  });
+
   /** The range it belongs to. */
   range: UvmVaRange;
   /** First page. */

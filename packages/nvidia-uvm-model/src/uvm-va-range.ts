@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
 import { UVM_PROT_READ_WRITE } from './uvm-types.js';
 import { UvmVaBlock } from './uvm-va-block.js';
@@ -6,6 +7,16 @@ import type { UvmVaSpace } from './uvm-va-space.js';
 
 /** A managed range: an interval of pages with one policy, and its blocks. @uvm uvm_forward_decl.h uvm_va_range_managed_t */
 export class UvmVaRange {
+  /** What of it is state. */
+  static readonly state = declareState({
+    space: 'constant',
+    start: 'constant',
+    pages: 'value',
+    policy: 'value',
+    cpuProt: 'value',
+    blocks: 'constant',
+  });
+
   readonly space: UvmVaSpace;
   readonly start: number;
   pages: number;

@@ -1,4 +1,4 @@
-import { EEXIST, EINVAL, type Kernel, pagesOf, RwSemaphore } from '@hmm/kernel';
+import { declareState, EEXIST, EINVAL, type Kernel, pagesOf, RwSemaphore } from '@hmm/kernel';
 import type { GpuInstance } from '@hmm/gpu';
 import type { UvmDriver } from './uvm-driver.js';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
@@ -20,6 +20,25 @@ export interface UvmAllocation {
 
 /** A VA space: one process' managed memory. @uvm uvm_forward_decl.h uvm_va_space_t */
 export class UvmVaSpace {
+  /** What of it is state. */
+  static readonly state = declareState({
+    driver: 'constant',
+    kernel: 'constant',
+    instance: 'constant',
+    lock: 'constant',
+    hmm: 'value',
+    ats: 'value',
+    lapse: 'constant',
+    pins: 'constant',
+    context: { saved: 'scratch of one service, written before it is read' },
+    systemMemoryRefusal: 'value',
+    fatal: 'value',
+    fatalErrno: 'value',
+    ranges: 'value',
+    allocations: 'constant',
+    last: { saved: 'the range found last' },
+  });
+
   readonly driver: UvmDriver;
   readonly kernel: Kernel;
   /** The address space on the GPU. */

@@ -1,9 +1,29 @@
+import { declareState } from '@hmm/kernel';
 import type { UvmClock } from './uvm-clock.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
 import type { UvmProcessorId } from './uvm-types.js';
 
 /** What a service of one block did. */
 export class UvmBlockWork {
+  /** What of it is state. */
+  static readonly state = declareState({
+    taken: 'value',
+    refused: 'value',
+    prefetched: 'value',
+    transfers: 'value',
+    copiedPages: 'value',
+    copyNs: 'value',
+    zeroedPages: 'value',
+    zeroedChunks: 'value',
+    mappedPages: 'value',
+    remoteRuns: 'value',
+    revokedGpu: 'value',
+    collapsed: 'value',
+    evictions: 'value',
+    newRoot: 'value',
+    copiesEnd: 'value',
+  });
+
   /** Faults that were served, and that the thrashing detector refused. */
   taken = 0;
   refused = 0;

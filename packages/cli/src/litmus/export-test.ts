@@ -1,10 +1,12 @@
-import type { LitmusCounterexample } from '@hmm/explore';
+import { CLIENT_SETTING, type LitmusCounterexample } from '@hmm/explore';
 import type { LitmusSource } from './input.js';
 
 /** Where the tests of an application get their devices from: a package, and the factory that it exports. */
 export interface DevicesImport {
   readonly from: string;
   readonly name: string;
+  /** The list of drivers that a test may name by `set client = …`: a package, and the function that returns them. */
+  readonly drivers?: { readonly from: string; readonly name: string };
 }
 
 /**
@@ -18,11 +20,12 @@ export function vitestFile(
   set: ReadonlyMap<string, string>,
 ): string {
   const literal = text.replace(/[\\`$]/g, '\\$&');
+  const byClient = devices.drivers !== undefined && program.settings.has(CLIENT_SETTING);
   const flags = [...set].map(([key, value]) => ` --set ${key}=${value}`).join('');
-  return `import { compileLitmus, DEFAULT_MAX_STEPS, formatStory, litmusModel, tell } from '@hmm/explore';
+  return `import { compileLitmus, DEFAULT_MAX_STEPS, ${byClient ? 'devicesByClient, ' : ''}formatStory, litmusModel, tell } from '@hmm/explore';
 import { parseProgram } from '@hmm/workload';
 import { ${devices.name} } from '${devices.from}';
-import { expect, test } from 'vitest';
+${importsOf(devices, byClient)}import { expect, test } from 'vitest';
 
 const LITMUS = \`${literal}\`;
 
@@ -35,11 +38,16 @@ test('${program.name}: one schedule breaks ${invariant}', () => {
   const compiled = compileLitmus(parsed.program, '${program.name}.litmus');
   if (!compiled.ok) throw new Error(compiled.errors.map(({ message }) => message).join());
 ${programOf(set)}
-  const model = litmusModel(program, ${devices.name});
+  const model = litmusModel(program, ${byClient ? `devicesByClient(${devices.drivers?.name ?? ''}(), ${devices.name})` : devices.name});
   const story = tell(model, REPLAY, DEFAULT_MAX_STEPS);
   expect(story.violation?.invariant, formatStory(story)).toBe('${invariant}');
 });
 `;
+}
+
+/** The import of the drivers where the test names one. */
+function importsOf({ drivers }: DevicesImport, byClient: boolean): string {
+  return byClient && drivers !== undefined ? `import { ${drivers.name} } from '${drivers.from}';\n` : '';
 }
 
 /** The settings as a constant of the test; nothing where there are none. */

@@ -25,6 +25,7 @@ import {
   type SourceError,
   type Statement,
 } from '@hmm/workload';
+import { CLIENT_SETTING } from '../world/client-devices.js';
 import type { Instruction, LitmusProgram } from './program.js';
 
 /** What {@link compileLitmus} found. */
@@ -128,8 +129,10 @@ class Compiler implements BindScope {
 
   /** @inheritdoc */
   allocate(name: Name, bytes: number, memory: MemoryKind): PageRange | Problem {
-    if (memory === 'managed') return { span: name.span, message: 'a litmus test has no managed memory' };
-    return this.newRegion(name.text, bytes);
+    if (memory !== 'managed') return this.newRegion(name.text, bytes);
+    if (this.file.settings.some(({ key }) => key.text === CLIENT_SETTING))
+      return this.newRegion(name.text, bytes, this.firstDevice());
+    return { span: name.span, message: `only a driver has managed memory: set ${CLIENT_SETTING}` };
   }
 
   /** @inheritdoc */
@@ -141,16 +144,24 @@ class Compiler implements BindScope {
 
   /** @inheritdoc */
   deviceNamed(name: Name | undefined, span: Span): string | Problem {
-    const text = name?.text ?? [...this.devices.keys()][0] ?? DEFAULT_DEVICE;
+    const text = name?.text ?? this.firstName();
     const device = this.devices.get(text);
     if (device === undefined) return { span: name?.span ?? span, message: `there is no device ${text}` };
     return String(device);
   }
 
-  private newRegion(name: string, bytes: number): PageRange {
+  private firstName(): string {
+    return [...this.devices.keys()][0] ?? DEFAULT_DEVICE;
+  }
+
+  private firstDevice(): string {
+    return String(this.devices.get(this.firstName()) ?? 0);
+  }
+
+  private newRegion(name: string, bytes: number, managedBy?: string): PageRange {
     const pages = pagesOf(bytes);
     const vpn = regionPage(this.regions.size, 0);
-    const region: Region = { name, vpn, pages, bytes, managedBy: undefined, process: MAIN_PROCESS };
+    const region: Region = { name, vpn, pages, bytes, managedBy, process: MAIN_PROCESS };
     this.regions.set(name, region);
     return { region, vpn, pages };
   }

@@ -13,11 +13,12 @@ import {
 } from '@hmm/operations';
 import { MAIN_PROCESS } from '@hmm/workload';
 import type { Outcome, Violation } from '../engine/model.js';
+import { CLIENT_SETTING } from '../world/client-devices.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { WorldContext } from '../world/world-context.js';
 import { assertInit, pagesNamed, WorldModel, type WorldThread } from '../world/world-model.js';
 import type { WorldProcess } from '../world/world-process.js';
-import { place, SMALL_MEMORY, World } from '../world/world.js';
+import { DRIVER_MEMORY, place, SMALL_MEMORY, World } from '../world/world.js';
 import { countSetting, kswapd, oomReaper } from './background.js';
 import { pageMapped, pageValue, pageWhere } from './page-state.js';
 import { checkPlainNotifiers, PlainNotifier } from './plain-notifier.js';
@@ -200,13 +201,13 @@ class LitmusRun {
 
 /**
  * A litmus test as a model.
- * @param memory how much memory its machine has; a small one without it.
+ * @param memory how much memory its machine has; without it a small one, with room for a driver's device memory where it has a driver.
  * @throws HmmError `INIT` when an operation of the initial state fails.
  */
 export function litmusModel(
   program: LitmusProgram,
   devices: MirrorDevicesFactory,
-  memory: Partial<MemoryConfig> = SMALL_MEMORY,
+  memory: Partial<MemoryConfig> = program.settings.has(CLIENT_SETTING) ? DRIVER_MEMORY : SMALL_MEMORY,
 ): WorldModel {
   const run = new LitmusRun(program, devices, memory);
   const operations = [program.init, ...program.threads.map(({ body }) => body), program.final].flatMap(

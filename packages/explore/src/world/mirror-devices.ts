@@ -1,6 +1,7 @@
 import type { DeviceProcess, FunctionNaming } from '@hmm/device';
 import type { Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
+import type { OperationClient } from '@hmm/operations';
 
 /** An entry of a device's page table. */
 export interface DeviceEntry {
@@ -19,7 +20,7 @@ export interface DeviceEntry {
  */
 export interface MirrorDevices {
   /** The names of the driver's functions, for stories. */
-  readonly naming?: FunctionNaming;
+  readonly naming?: FunctionNaming | undefined;
   /** Opens `device` for `mm`: it mirrors it from now on. 0 or a negative errno. */
   open(device: number, mm: MmStruct): Task<number>;
   /** The device as a process has it open; undefined where it has not, or not any more. */
@@ -35,6 +36,14 @@ export interface MirrorDevices {
   entryAt(index: number, vpn: number): number;
   /** What is broken of the devices' own invariants, which are asked about while no operation is under way: which, and how. */
   checkAtRest?(): { readonly invariant: string; readonly detail: string } | undefined;
+  /** What is broken of them once everything has ended, about the pages `pages` of all processes. */
+  checkAtEnd?(pages: readonly number[]): { readonly invariant: string; readonly detail: string } | undefined;
+  /** False where an execution that comes to a known state again is not to be given up: the search is slower, and misses nothing. */
+  readonly statesRecognised?: boolean;
+  /** The driver as operations see it, where there is one with calls of its own. */
+  readonly client?: OperationClient;
+  /** Where the data of a page of a process is, and who maps it: `RES_*` bits; undefined where the process has no device that knows. */
+  residency?(mm: MmStruct, vpn: number): number | undefined;
 }
 
 /** How a world's devices are made: from its memory, with settings of the litmus file (`corrected` …). */

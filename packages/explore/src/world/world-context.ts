@@ -41,7 +41,7 @@ export class WorldContext implements OperationContext {
 
   /** @inheritdoc */
   client(device: string): OperationClient {
-    return { name: `device ${device}`, gpu: 'none', limitMemory: notSupported };
+    return this.world.devices.client ?? { name: `device ${device}`, gpu: 'none', limitMemory: notSupported };
   }
 
   /** @inheritdoc */

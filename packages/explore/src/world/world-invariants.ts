@@ -45,7 +45,8 @@ export function checkWorldAtEnd(world: World, pages: readonly number[]): Violati
     checkMirrors(world, pages) ??
     checkMemory(world, undefined, true) ??
     checkRest(world) ??
-    checkUsers(world)
+    checkUsers(world) ??
+    world.devices.checkAtEnd?.(pages)
   );
 }
 

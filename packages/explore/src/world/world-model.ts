@@ -39,7 +39,7 @@ export class WorldModel implements Model {
   readonly initial: SavedState;
   private readonly failures: FailureBudget;
   /** @inheritdoc */
-  readonly states: WorldStates;
+  readonly states?: WorldStates;
 
   constructor(world: World, program: WorldProgram) {
     this.name = program.name;
@@ -48,7 +48,8 @@ export class WorldModel implements Model {
     const { kernel } = world;
     this.failures = new FailureBudget(kernel, program.failures, program.failureSite);
     kernel.sched.lockdep.enabled = true;
-    this.states = new WorldStates(world, program.state, this.failures);
+    if (world.devices.statesRecognised !== false)
+      this.states = new WorldStates(world, program.state, this.failures);
     this.initial = new SavedState([world, ...program.state]);
   }
 

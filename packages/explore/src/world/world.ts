@@ -3,6 +3,7 @@ import {
   HASH_SEED,
   hashWords,
   HmmError,
+  HPAGE_PMD_NR,
   Kernel,
   kernelOptions,
   ownState,
@@ -33,6 +34,9 @@ export const SMALL_MEMORY: Partial<MemoryConfig> = {
   swapSlots: 64,
   quarantine: true,
 };
+
+/** The same with 4 MiB of frame numbers for a driver's device memory. */
+export const DRIVER_MEMORY: Partial<MemoryConfig> = { ...SMALL_MEMORY, frames: 2048 + 2 * HPAGE_PMD_NR };
 
 /** The place of a page in words: `2[3]` is page 3 of region 2. */
 export function pageName(vpn: number): string {

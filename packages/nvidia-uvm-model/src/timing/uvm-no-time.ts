@@ -1,7 +1,11 @@
+import { declareState } from '@hmm/kernel';
 import type { UvmWork } from '../uvm-work.js';
 
 /** Work that takes no time. What the driver decides does not depend on it. */
 export class UvmNoTime implements UvmWork {
+  /** What of it is state. */
+  static readonly state = declareState({});
+
   spaceOpened(): void {
     // Nothing gets warm.
   }

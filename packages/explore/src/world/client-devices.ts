@@ -1,0 +1,147 @@
+import {
+  type ClientExploration,
+  type ClientFactory,
+  type DeviceClient,
+  type DeviceProcess,
+  RES_CPU,
+  RES_DEVICE,
+  RES_DEVICE_MAPPED,
+} from '@hmm/device';
+import { declareState, ENODEV, HmmError, KERNEL_SETTINGS, type Task } from '@hmm/kernel';
+import type { MemorySystem, MmStruct } from '@hmm/mm';
+import type { OperationClient } from '@hmm/operations';
+import { exploredProcess, exploring, type Exploring } from './explored-process.js';
+import type { DeviceEntry, MirrorDevices, MirrorDevicesFactory } from './mirror-devices.js';
+
+/** The setting that names the driver of a litmus test; without it a test has the devices that the application hands in. */
+export const CLIENT_SETTING = 'client';
+
+/** A process that has the device open. */
+interface Opened {
+  readonly mm: MmStruct;
+  /** As the driver made it, and as the test uses it. */
+  readonly inner: DeviceProcess;
+  readonly explored: DeviceProcess;
+}
+
+/**
+ * The one device of a driver, number 0, as the driver's {@link ClientFactory} makes it. Every step of a call of the driver counts as one
+ * that uses all of its state, so that no interleaving of two calls is left out.
+ */
+export class ClientDevices implements MirrorDevices {
+  /** What of it is state. */
+  static readonly state = declareState({
+    naming: { outside: 'names for stories' },
+    mirrors: 'constant',
+    statesRecognised: 'constant',
+    inner: 'constant',
+    client: { outside: 'made of the driver below it' },
+    exploration: 'constant',
+    explored: { outside: 'a function' },
+    opened: 'constant',
+    bits: { outside: 'written before it is read, by one call' },
+  });
+
+  readonly naming: MirrorDevices['naming'];
+  /** Its page tables are its own: what the device maps is asked for page by page. */
+  readonly mirrors = [] as const;
+  /** @inheritdoc */
+  readonly statesRecognised = false;
+  /** The client as operations see it. */
+  readonly client: OperationClient;
+  private readonly inner: DeviceClient;
+  private readonly exploration: ClientExploration;
+  private readonly explored: Exploring;
+  private readonly opened: Opened[] = [];
+  private readonly bits = new Uint8Array(1);
+
+  /** @throws HmmError `SETTING` where the driver cannot be had with these settings. */
+  constructor(factory: ClientFactory, memory: MemorySystem, settings: ReadonlyMap<string, string>) {
+    const { kernel } = memory;
+    this.exploration = { object: kernel.allocIds(1) };
+    this.explored = exploring(kernel.sched, this.exploration.object);
+    const gpu = settings.get('gpu') ?? factory.gpus[0] ?? '';
+    const host = { kernel, memory, seed: 1, exploration: this.exploration };
+    const made = factory.create(host, gpu, settingsOf(factory, settings));
+    if (!made.ok) throw new HmmError('SETTING', made.message);
+    const { client } = made;
+    this.inner = client;
+    this.naming = factory.naming;
+    const limitMemory = (pages: number): Task<number> => this.explored(client.limitMemory(pages));
+    this.client = { name: client.name, gpu: client.gpu, limitMemory };
+  }
+
+  /** @inheritdoc */
+  *open(device: number, mm: MmStruct): Task<number> {
+    if (device !== 0) return -ENODEV;
+    const result = yield* this.explored(this.inner.openProcess(mm));
+    if (!result.ok) return result.errno;
+    const inner = result.process;
+    this.opened.push({ mm, inner, explored: exploredProcess(inner, this.explored) });
+    return 0;
+  }
+
+  /** @inheritdoc */
+  process(_device: number, mm: MmStruct): DeviceProcess | undefined {
+    return this.opened.find((one) => one.mm === mm)?.explored;
+  }
+
+  /** @inheritdoc */
+  entries(): DeviceEntry[] {
+    return [];
+  }
+
+  /** @inheritdoc */
+  entryAt(): number {
+    return -1;
+  }
+
+  /** @inheritdoc */
+  residency(mm: MmStruct, vpn: number): number | undefined {
+    const { bits, opened } = this;
+    const open = opened.find((one) => one.mm === mm);
+    if (open === undefined) return undefined;
+    open.inner.residency(vpn, 1, bits);
+    return bits[0] ?? 0;
+  }
+
+  /** A device that maps a page maps data that is somewhere: a translation that outlived its page shows here. */
+  checkAtEnd(pages: readonly number[]): { readonly invariant: string; readonly detail: string } | undefined {
+    for (const { mm } of this.opened) {
+      for (const vpn of pages) {
+        const bits = this.residency(mm, vpn) ?? 0;
+        if ((bits & RES_DEVICE_MAPPED) === 0 || (bits & (RES_CPU | RES_DEVICE)) !== 0) continue;
+        return {
+          invariant: 'I5',
+          detail: `the device maps page ${vpn} of mm ${mm.id}, whose data is nowhere`,
+        };
+      }
+    }
+    return undefined;
+  }
+}
+
+/** The settings that are the driver's own; those of the kernel are the kernel's. */
+function settingsOf(factory: ClientFactory, settings: ReadonlyMap<string, string>): Map<string, string> {
+  const own = (name: string): boolean =>
+    Object.hasOwn(factory.settings, name) && !Object.hasOwn(KERNEL_SETTINGS, name);
+  return new Map([...settings].filter(([name]) => own(name)));
+}
+
+/**
+ * The devices of a litmus test: those of the driver that `set client = …` names, as its factory makes them; `others` where it names none.
+ * @throws HmmError `SETTING` from what is returned, for a driver that is not among `factories`.
+ */
+export function devicesByClient(
+  factories: readonly ClientFactory[],
+  others: MirrorDevicesFactory,
+): MirrorDevicesFactory {
+  return (system, settings) => {
+    const name = settings.get(CLIENT_SETTING);
+    if (name === undefined) return others(system, settings);
+    const factory = factories.find((one) => one.name === name);
+    if (factory !== undefined) return new ClientDevices(factory, system, settings);
+    const known = factories.map((one) => one.name).join(', ');
+    throw new HmmError('SETTING', `client is one of ${known}, not ${name}`);
+  };
+}

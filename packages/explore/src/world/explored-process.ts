@@ -1,0 +1,38 @@
+import type { DeviceProcess, ManagedMemory } from '@hmm/device';
+import { observedTask, type Sched, type Task } from '@hmm/kernel';
+
+/** Makes a call of a driver one that is explored. */
+export type Exploring = <T>(task: Task<T>) => Task<T>;
+
+/** Calls of a driver whose every step counts as one that uses all state of the driver, known to the observer as `object`. */
+export function exploring(sched: Sched, object: number): Exploring {
+  return (task) => observedTask(sched, object, task);
+}
+
+/** A process on a device whose calls are explored. */
+export function exploredProcess(inner: DeviceProcess, explored: Exploring): DeviceProcess {
+  return {
+    managed: inner.managed === undefined ? undefined : exploredMemory(inner.managed, explored),
+    launch: (stream) => explored(inner.launch(stream)),
+    prefetch: (vpn, pages, to) => explored(inner.prefetch(vpn, pages, to)),
+    advise: (vpn, pages, advice, place) => explored(inner.advise(vpn, pages, advice, place)),
+    operation: (call) => explored(inner.operation(call)),
+    residency: (vpn, pages, out) => {
+      inner.residency(vpn, pages, out);
+    },
+    fatal: () => inner.fatal(),
+    close: () => explored(inner.close()),
+  };
+}
+
+function exploredMemory(inner: ManagedMemory, explored: Exploring): ManagedMemory {
+  const memory: ManagedMemory = {
+    alloc: (vpn, bytes) => explored(inner.alloc(vpn, bytes)),
+    free: (vpn) => explored(inner.free(vpn)),
+    cpuAccess: (stream) => explored(inner.cpuAccess(stream)),
+    fork: () => explored(inner.fork()),
+  };
+  if (inner.syscall === undefined) return memory;
+  const syscall = inner.syscall.bind(inner);
+  return { ...memory, syscall: (...call) => explored(syscall(...call)) };
+}
