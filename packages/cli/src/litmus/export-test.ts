@@ -38,7 +38,7 @@ test('${program.name}: one schedule breaks ${invariant}', () => {
   const compiled = compileLitmus(parsed.program, '${program.name}.litmus');
   if (!compiled.ok) throw new Error(compiled.errors.map(({ message }) => message).join());
 ${programOf(set)}
-  const model = litmusModel(program, ${byClient ? `devicesByClient(${devices.drivers?.name ?? ''}(), ${devices.name})` : devices.name});
+  const model = litmusModel(program, ${byClient ? `devicesByClient(${devices.drivers.name}(), ${devices.name})` : devices.name});
   const story = tell(model, REPLAY, DEFAULT_MAX_STEPS);
   expect(story.violation?.invariant, formatStory(story)).toBe('${invariant}');
 });
