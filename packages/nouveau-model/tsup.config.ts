@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup';
 import { library } from '@hmm/config/tsup';
 
-export default defineConfig(library({ index: 'src/index.ts', 'conform/index': 'src/conform/index.ts' }));
+export default defineConfig(
+  library({ index: 'src/index.ts', internal: 'src/internal.ts', 'conform/index': 'src/conform/index.ts' }),
+);

@@ -2,5 +2,11 @@ import { defineConfig } from 'tsup';
 import { library } from '@hmm/config/tsup';
 
 export default defineConfig(
-  library(['src/index.ts', 'src/readers/index.ts', 'src/readers/nsys.ts', 'src/patterns/index.ts']),
+  library([
+    'src/index.ts',
+    'src/internal.ts',
+    'src/readers/index.ts',
+    'src/readers/nsys.ts',
+    'src/patterns/index.ts',
+  ]),
 );

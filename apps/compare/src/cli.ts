@@ -13,7 +13,7 @@ import {
   sweepCommand,
   validateCommand,
 } from '@hmm/cli';
-import { devicesByClient } from '@hmm/explore';
+import { devicesByClient } from '@hmm/explore/internal';
 import { nouveauCorpora } from '@hmm/nouveau-model/conform';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
 import { rxeCorpora } from '@hmm/rxe-model/conform';

@@ -3,20 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { allDrivers } from '@hmm/drivers';
 import {
   compileLitmus,
-  devicesByClient,
-  Execution,
   findHiddenDependence,
   findNondeterminism,
   litmusModel,
   type LitmusProgram,
   parseRecordedTests,
-  RandomWalk,
-  recordedModel,
   runLitmus,
   runObserved,
   search,
-  withoutStates,
 } from '@hmm/explore';
+import { devicesByClient, Execution, RandomWalk, recordedModel, withoutStates } from '@hmm/explore/internal';
 import { litmusDevices } from '@hmm/test-device';
 import { parseProgram } from '@hmm/workload';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,8 @@
-import { Explorer, type Model, type Outcome, RandomWalk } from '@hmm/explore';
+import { Explorer, type Model } from '@hmm/explore';
+import { type Outcome, RandomWalk } from '@hmm/explore/internal';
 import { GPU_ACCESS_WRITE, GPU_FAULT_INVALID_PTE, GPU_PTE_VALID, gpuPreset } from '@hmm/gpu';
-import { Kernel, SavedState, type Task } from '@hmm/kernel';
+import { Kernel, type Task } from '@hmm/kernel';
+import { SavedState } from '@hmm/kernel/internal';
 import {
   cpuReadByte,
   cpuWriteByte,
@@ -15,18 +17,12 @@ import {
   type MmStruct,
   PROT_READ,
   PROT_WRITE,
-  shmemFileSetup,
   sysMadvise,
   sysMmap,
 } from '@hmm/mm';
-import {
-  NouveauClient,
-  type NouveauClientOptions,
-  type NouveauDefect,
-  NOUVEAU_DEFECTS,
-  type NouveauProcess,
-  nouveauSvmFault,
-} from '@hmm/nouveau-model';
+import { shmemFileSetup } from '@hmm/mm/internal';
+import { NouveauClient, type NouveauClientOptions, type NouveauProcess } from '@hmm/nouveau-model';
+import { type NouveauDefect, NOUVEAU_DEFECTS, nouveauSvmFault } from '@hmm/nouveau-model/internal';
 import { describe, expect, test } from 'vitest';
 
 const RW = PROT_READ | PROT_WRITE;

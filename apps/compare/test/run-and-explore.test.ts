@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { compileLitmus, litmusModel, runLitmus, search, type WorldModel } from '@hmm/explore';
+import { compileLitmus, litmusModel, runLitmus, search } from '@hmm/explore';
+import { type WorldModel } from '@hmm/explore/internal';
 import { type Kernel } from '@hmm/kernel';
 import { Machine, type ProgramRun, runProgram } from '@hmm/machine';
 import { cpuReadByte, type MmStruct } from '@hmm/mm';

@@ -2,15 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   compileLitmus,
-  Execution,
   FunctionNames,
   litmusModel,
   type LitmusProgram,
   type Model,
   parseRecordedTests,
-  RandomWalk,
-  recordedModel,
 } from '@hmm/explore';
+import { Execution, RandomWalk, recordedModel } from '@hmm/explore/internal';
 import { litmusDevices } from '@hmm/test-device';
 import { parseProgram } from '@hmm/workload';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 import type { ClientFactory } from '@hmm/device';
 import { adapterDrivers, gpuDrivers } from '@hmm/drivers';
-import { devicesByClient, type MirrorDevicesFactory } from '@hmm/explore';
+import { type MirrorDevicesFactory } from '@hmm/explore';
+import { devicesByClient } from '@hmm/explore/internal';
 import { litmusDevices } from '@hmm/test-device';
 
 /** The drivers that a pane can run, the default ones first. */

@@ -6,7 +6,8 @@ import {
   type ClientReport,
   type ProgramTraits,
 } from '@hmm/report';
-import { allocates, type ProgramFile, type Statement, withMemory } from '@hmm/workload';
+import { type ProgramFile, type Statement } from '@hmm/workload';
+import { allocates, withMemory } from '@hmm/workload/internal';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { type RunRequest, runOnClient } from './client-run.js';
 import { factoriesWithCosts } from './costs.js';

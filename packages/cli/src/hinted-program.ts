@@ -1,5 +1,5 @@
 import type { PlayHint } from '@hmm/machine';
-import { MEMORY_KINDS } from '@hmm/operations';
+import { MEMORY_KINDS } from '@hmm/operations/internal';
 import { formatProgram, formatSourceError, parseProgram } from '@hmm/workload';
 import type { RunRequest } from './client-run.js';
 

@@ -1,9 +1,10 @@
 import type { ClientFactory } from '@hmm/device';
-import { evaluateNumber, formatSourceError, parseProgram, type ProgramFile, type Scope } from '@hmm/workload';
+import { formatSourceError, parseProgram, type ProgramFile } from '@hmm/workload';
+import { evaluateNumber, type Scope } from '@hmm/workload/internal';
 import type { RunRequest } from './client-run.js';
 import { readInput } from './input.js';
 import type { RunOptions } from './options.js';
-import { KERNEL_SETTINGS } from '@hmm/kernel';
+import { KERNEL_SETTINGS } from '@hmm/kernel/internal';
 
 /** A request, or the lines to show. */
 export type RequestResult =

@@ -10,7 +10,7 @@ import { fileReason } from './input.js';
 import type { RunOptions } from './options.js';
 import { readProgram } from './program-input.js';
 import { surveyTrace } from './trace-input.js';
-import { KERNEL_SETTINGS } from '@hmm/kernel';
+import { KERNEL_SETTINGS } from '@hmm/kernel/internal';
 
 /** Something without contents that can be played any number of times: a workload or a trace. */
 export interface PlaySubject {

@@ -1,6 +1,5 @@
 import { EFAULT, type Task } from '@hmm/kernel';
 import {
-  addressSpacePut,
   cpuReadByte,
   cpuWriteByte,
   FOLL_LONGTERM,
@@ -30,7 +29,6 @@ import {
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
-  shmemFileSetup,
   sysMadvise,
   sysMlock,
   sysMmap,
@@ -39,6 +37,7 @@ import {
   sysMunmap,
   unpinUserPage,
 } from '@hmm/mm';
+import { addressSpacePut, shmemFileSetup } from '@hmm/mm/internal';
 import type { Advice, MappingKind, MemoryOperation } from './memory-operation.js';
 import { pageOf, type RegionRange } from './region.js';
 

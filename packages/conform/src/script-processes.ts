@@ -1,5 +1,6 @@
 import type { Kernel } from '@hmm/kernel';
-import { dupMm, lruAddDrain, mmCreate, mmput, type MemorySystem, type MmStruct } from '@hmm/mm';
+import { dupMm, mmCreate, mmput, type MemorySystem, type MmStruct } from '@hmm/mm';
+import { lruAddDrain } from '@hmm/mm/internal';
 import { ScriptMemory } from './script-memory.js';
 
 /** The processes of one script: the parent, and between `fork` and `wait` its child. */

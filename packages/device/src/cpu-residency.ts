@@ -1,13 +1,13 @@
-import { ENTRY_TABLE, pteIndex } from '@hmm/kernel';
+import { ENTRY_TABLE, pteIndex } from '@hmm/kernel/internal';
+import { type MmStruct } from '@hmm/mm';
 import {
   findPmd,
   isDeviceExclusivePte,
   isDevicePrivatePte,
-  type MmStruct,
   PG_zone_device_coherent,
   PTE_SPECIAL,
   ptePresent,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { RES_CPU, RES_CPU_MAPPED, RES_DEVICE } from './residency.js';
 
 /**

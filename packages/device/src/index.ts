@@ -1,15 +1,44 @@
-export * from './access-stream.js';
-export * from './client-factory.js';
-export * from './counters-by-name.js';
+export {
+  ACCESS_ATOMIC,
+  ACCESS_PREFETCH,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  type AccessKind,
+  type AccessSource,
+  type AccessStream,
+  type StreamResult,
+  type StreamShape,
+} from './access-stream.js';
+export type { ClientFactory, ClientHost, ClientResult, DriverRules } from './client-factory.js';
+export { COUNTER_NAMES, bytesMoved, causesOf, counterValue } from './counters-by-name.js';
 export { cpuResidency } from './cpu-residency.js';
-export * from './device-client.js';
-export * from './device-counters.js';
-export * from './device-features.js';
-export * from './device-operation.js';
-export * from './device-process.js';
-export * from './driver-steps.js';
-export * from './frame-contents.js';
-export * from './residency.js';
-export * from './run-figures.js';
-export * from './run-stream.js';
-export * from './system-frames.js';
+export type { ClientWorker, DeviceClient, OpenResult } from './device-client.js';
+export {
+  noCounters,
+  type CauseBytes,
+  type CountingCounters,
+  type DeviceCounters,
+  type TimeByPart,
+  type TransferCause,
+} from './device-counters.js';
+export type { AdviceKind, Capability, DeviceFeatures, Place } from './device-features.js';
+export type { DeviceOperation, DeviceOperationResult } from './device-operation.js';
+export type { DeviceProcess, ManagedMemory } from './device-process.js';
+export type {
+  DriverSteps,
+  FunctionNaming,
+  PrefetchQuestion,
+  PrefetchTree,
+  PrefetchTreeLevel,
+} from './driver-steps.js';
+export type { FrameContents } from './frame-contents.js';
+export { RES_CPU, RES_CPU_MAPPED, RES_DEVICE, RES_DEVICE_MAPPED, RES_DEVICE_WRITE } from './residency.js';
+export {
+  runFigures,
+  type CauseFigures,
+  type FinishedRun,
+  type RunFigures,
+  type TimeParts,
+} from './run-figures.js';
+export { runStream, type SingleAccessDevice } from './run-stream.js';
+export { SystemFrames } from './system-frames.js';

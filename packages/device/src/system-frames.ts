@@ -1,5 +1,6 @@
-import { declareState } from '@hmm/kernel';
-import { accessData, type MemorySystem } from '@hmm/mm';
+import { declareState } from '@hmm/kernel/internal';
+import { type MemorySystem } from '@hmm/mm';
+import { accessData } from '@hmm/mm/internal';
 import type { FrameContents } from './frame-contents.js';
 
 /** The frames of the memory system, system and device memory alike, as a device loads and stores them. */

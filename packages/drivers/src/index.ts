@@ -6,7 +6,8 @@
  */
 import type { ClientFactory } from '@hmm/device';
 import { mlx5Factory } from '@hmm/mlx5-model';
-import { type FirmwareDirectories, nouveauFactory } from '@hmm/nouveau-model';
+import { nouveauFactory } from '@hmm/nouveau-model';
+import { type FirmwareDirectories } from '@hmm/nouveau-model/internal';
 import { uvmFactory } from '@hmm/nvidia-uvm-model';
 import { rxeFactory } from '@hmm/rxe-model';
 import { testDeviceFactory } from '@hmm/test-device';

@@ -1,5 +1,7 @@
-import { Dpor, Explorer, type Model, type Outcome } from '@hmm/explore';
-import { HmmError, Kernel, SavedState, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { Dpor, Explorer, type Model } from '@hmm/explore';
+import { type Outcome } from '@hmm/explore/internal';
+import { HmmError, Kernel, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { SavedState } from '@hmm/kernel/internal';
 import {
   memremapPages,
   MIGRATE_PFN_MIGRATE,
@@ -16,7 +18,6 @@ import {
 } from '@hmm/migrate';
 import {
   allocPage,
-  copyHighpage,
   cpuReadByte,
   cpuWriteByte,
   type DevPagemap,
@@ -27,7 +28,6 @@ import {
   MemorySystem,
   mmCreate,
   type MmStruct,
-  NO_PFN,
   PROT_READ,
   PROT_WRITE,
   sysMmap,
@@ -35,6 +35,7 @@ import {
   type Vma,
   vmaLookup,
 } from '@hmm/mm';
+import { copyHighpage, NO_PFN } from '@hmm/mm/internal';
 import { bareSteps } from './bare-steps.js';
 
 const MAX_STEPS = 200;

@@ -1,4 +1,5 @@
-import { Dpor, Explorer, NotifierRetry, RandomWalk, type RetryOp, type Strategy } from '@hmm/explore';
+import { Dpor, Explorer, NotifierRetry, type RetryOp } from '@hmm/explore';
+import { RandomWalk, type Strategy } from '@hmm/explore/internal';
 import { bareSteps } from './bare-steps.js';
 
 const MAX_STEPS = 100;

@@ -1,36 +1,38 @@
-export * from './engine/access-log.js';
-export * from './engine/determinism.js';
-export * from './engine/execution.js';
-export * from './engine/explorer.js';
-export * from './engine/function-names.js';
-export * from './engine/hidden-dependence.js';
-export * from './engine/minimise.js';
-export * from './engine/model.js';
-export * from './engine/schedule.js';
-export * from './engine/state-set.js';
-export * from './engine/story.js';
-export * from './engine/strategy.js';
-export * from './engine/trace-hash.js';
-export * from './strategies/bounded.js';
-export * from './strategies/dpor.js';
-export * from './strategies/full.js';
-export * from './strategies/pct.js';
-export * from './strategies/random.js';
-export * from './strategies/replay.js';
-export * from './models/notifier-retry.js';
-export * from './engine/search.js';
-export * from './litmus/compile.js';
-export * from './litmus/litmus-model.js';
-export * from './litmus/program.js';
-export * from './litmus/run-litmus.js';
-export * from './observed/recorded-model.js';
-export * from './observed/recorded-test.js';
-export * from './observed/run-observed.js';
-export * from './world/client-devices.js';
-export * from './world/mirror-devices.js';
-export * from './world/view.js';
-export * from './world/world.js';
-export * from './world/world-context.js';
-export * from './world/world-process.js';
-export * from './world/world-invariants.js';
-export * from './world/world-model.js';
+export { findNondeterminism } from './engine/determinism.js';
+export { DEFAULT_MAX_STEPS, Explorer } from './engine/explorer.js';
+export { FunctionNames } from './engine/function-names.js';
+export { findHiddenDependence, type HiddenDependence } from './engine/hidden-dependence.js';
+export { minimise } from './engine/minimise.js';
+export type { Model } from './engine/model.js';
+export { contextSwitches, decodeSchedule, encodeSchedule, type Schedule } from './engine/schedule.js';
+export {
+  STRATEGIES,
+  Search,
+  search,
+  type SavedSearch,
+  type SearchOptions,
+  type SearchResult,
+  type StrategyName,
+} from './engine/search.js';
+export { formatStory, tell, type Story, type StoryStep } from './engine/story.js';
+export { compileLitmus, type CompileResult } from './litmus/compile.js';
+export { litmusModel } from './litmus/litmus-model.js';
+export type { LitmusProgram, LitmusThread } from './litmus/program.js';
+export {
+  LitmusSearch,
+  runLitmus,
+  type LitmusCounterexample,
+  type LitmusReport,
+  type LitmusResult,
+  type LitmusVerdict,
+} from './litmus/run-litmus.js';
+export { NotifierRetry, type RetryMistake, type RetryOp } from './models/notifier-retry.js';
+export { parseRecordedTests, type RecordedOutcome, type RecordedTest } from './observed/recorded-test.js';
+export {
+  ObservedSearch,
+  runObserved,
+  type ObservedReport,
+  type ObservedResult,
+} from './observed/run-observed.js';
+export { Dpor } from './strategies/dpor.js';
+export type { MirrorDevicesFactory } from './world/mirror-devices.js';

@@ -1,6 +1,7 @@
 import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
-import { Dpor, Explorer, Full, type Strategy } from '@hmm/explore';
+import { Dpor, Explorer } from '@hmm/explore';
+import { Full, type Strategy } from '@hmm/explore/internal';
 import { Toy, type ToyOp } from './toys.js';
 
 const MAX_STEPS = 200;

@@ -1,16 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  decodeSchedule,
-  Dpor,
-  Explorer,
-  Full,
-  NotifierRetry,
-  Pct,
-  RandomWalk,
-  Replay,
-  type RetryMistake,
-  type RetryOp,
-} from '@hmm/explore';
+import { decodeSchedule, Dpor, Explorer, NotifierRetry, type RetryMistake, type RetryOp } from '@hmm/explore';
+import { Full, Pct, RandomWalk, Replay } from '@hmm/explore/internal';
 
 const MAX_STEPS = 400;
 const TWO: readonly (readonly RetryOp[])[] = [[['fault', 1]], [['replace', 1]]];

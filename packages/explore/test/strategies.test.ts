@@ -1,7 +1,6 @@
 import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
 import {
-  Bounded,
   contextSwitches,
   decodeSchedule,
   Dpor,
@@ -9,12 +8,12 @@ import {
   Explorer,
   findNondeterminism,
   formatStory,
-  Full,
   minimise,
   NotifierRetry,
   tell,
   type RetryOp,
 } from '@hmm/explore';
+import { Bounded, Full } from '@hmm/explore/internal';
 import { Toy, type ToyOp } from './toys.js';
 
 const MAX_STEPS = 400;

@@ -1,5 +1,6 @@
 import { Mutex, RwSemaphore, Sched, SP_PREEMPT, type Task } from '@hmm/kernel';
-import type { Choices, Model, Outcome, Violation } from '@hmm/explore';
+import type { Model } from '@hmm/explore';
+import type { Choices, Outcome, Violation } from '@hmm/explore/internal';
 
 /** An instruction of a toy thread: reads a cell, adds a number to it, counts in it, takes a lock, drops it … */
 export type ToyOp =

@@ -1,7 +1,9 @@
 import { type Task } from '@hmm/kernel';
 import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE, cpuWriteByte, sysMmap } from '@hmm/mm';
 import { describe, expect, test } from 'vitest';
-import { type MirrorDevices, World, WorldModel } from '../src/index.js';
+import { type MirrorDevices } from '../src/world/mirror-devices.js';
+import { World } from '../src/world/world.js';
+import { WorldModel } from '../src/world/world-model.js';
 import { FailureBudget } from '../src/world/failure-budget.js';
 import { WorldStates } from '../src/world/world-states.js';
 

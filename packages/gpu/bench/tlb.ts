@@ -1,4 +1,5 @@
-import { GPU_ACCESS_NEEDS, GPU_PTE_VALID, GPU_PTE_WRITE, GpuPageTable, TLB_BATCH } from '@hmm/gpu';
+import { GPU_ACCESS_NEEDS, GPU_PTE_VALID, GPU_PTE_WRITE, GpuPageTable } from '@hmm/gpu';
+import { TLB_BATCH } from '@hmm/gpu/internal';
 
 const BASE = 0x7f0000000;
 const PAGES = 262_144;

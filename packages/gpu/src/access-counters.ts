@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 /** A notification of the access counters: this granule has been accessed across the link often enough. */
 export interface AccessCounterNotification {
   readonly instance: number;

@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { LinkCost } from './cost.js';
 import { linkTime } from './cost.js';
 import type { PhysicalMemory } from './memory.js';

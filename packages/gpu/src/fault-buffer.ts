@@ -1,4 +1,5 @@
-import { declareState, ownState, HmmError } from '@hmm/kernel';
+import { HmmError } from '@hmm/kernel';
+import { declareState, ownState } from '@hmm/kernel/internal';
 
 /** One fault record (32 bytes in hardware), as read back from the ring. */
 export interface GpuFaultEntry {

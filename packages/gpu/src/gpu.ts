@@ -1,5 +1,6 @@
 import type { FrameContents } from '@hmm/device';
-import { declareState, type Kernel, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { type Kernel, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { AccessCounters } from './access-counters.js';
 import { GPU_PTE_FOREIGN, GPU_PTE_SYSMEM } from './access.js';
 import type { GpuPreset } from './capability.js';

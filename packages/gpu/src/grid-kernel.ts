@@ -1,4 +1,4 @@
-import { hweight32 } from '@hmm/kernel';
+import { hweight32 } from '@hmm/kernel/internal';
 import { GPU_PTE_SYSMEM } from './access.js';
 import type { GridPass } from './fault-path.js';
 import { GpuKernel, mapped } from './gpu-kernel.js';

@@ -1,4 +1,5 @@
-import { declareState, HmmError, PAGE_SIZE } from '@hmm/kernel';
+import { HmmError, PAGE_SIZE } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 
 const FIRST_PAGE = 256;
 /** Frames that are known to be alike, or not, together: 2 MiB. */

@@ -1,15 +1,14 @@
+import { HPAGE_PMD_NR, HmmError } from '@hmm/kernel';
 import {
   declareState,
   ownState,
   ENTRY_TABLE,
-  HPAGE_PMD_NR,
-  HmmError,
   LEVEL_PMD,
   LEVEL_PTE,
   NO_TABLE,
   PageTablePool,
   pteIndex,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import { GPU_PTE_BIG, GPU_PTE_VALID } from './access.js';
 import { GpuTlb } from './tlb.js';
 

@@ -1,4 +1,4 @@
-import { declareState, ENTRY_TABLE } from '@hmm/kernel';
+import { declareState, ENTRY_TABLE } from '@hmm/kernel/internal';
 import { GPU_PTE_SYSMEM } from './access.js';
 import type { GpuPageTable } from './page-table.js';
 

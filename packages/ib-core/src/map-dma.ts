@@ -12,7 +12,8 @@ import {
   hmmRangeFaultUnlockedTimeout,
   type HmmRange,
 } from '@hmm/mirror';
-import { mmgetNotZero, mmput } from '@hmm/mm';
+import { mmput } from '@hmm/mm';
+import { mmgetNotZero } from '@hmm/mm/internal';
 import { TP_UMEM_ODP_RETRY, traceMap } from './tracepoints.js';
 import { type IbUmemOdp, slotOf } from './umem-odp.js';
 

@@ -7,7 +7,8 @@ import {
   type StreamResult,
 } from '@hmm/device';
 import { EACCES, EFAULT, EIO, EPERM, type Task } from '@hmm/kernel';
-import { accessData, type MemorySystem, PG_dirty } from '@hmm/mm';
+import { type MemorySystem } from '@hmm/mm';
+import { accessData, PG_dirty } from '@hmm/mm/internal';
 import type { QueuePair } from '@hmm/rdma-nic';
 import type { WholeMemory } from './rdma-memory.js';
 import { ENTRY_READ, ENTRY_WRITE, type EntryWindow, type RdmaDriver, type RdmaMr } from './rdma-driver.js';

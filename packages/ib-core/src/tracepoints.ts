@@ -1,6 +1,5 @@
+import { defineTracepoint, errnoName } from '@hmm/kernel';
 import {
-  defineTracepoint,
-  errnoName,
   EVENT_CANCELLED,
   EVENT_DEVICE_FAULT,
   EVENT_MAPPED,
@@ -9,7 +8,7 @@ import {
   EVENT_REPLAY,
   EVENT_RETRY,
   type EventMeaning,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import { wcStatusName } from '@hmm/rdma-nic';
 import type { IbUmemOdp } from './umem-odp.js';
 

@@ -6,7 +6,8 @@ import {
   mmuIntervalNotifierRemove,
 } from '@hmm/mmu-notifier';
 import { HMM_PFN_LANES, hmmDmaMapAlloc, type DmaDevice, type HmmDmaMap, type HmmRange } from '@hmm/mirror';
-import { mmgetNotZero, mmput, type MmStruct } from '@hmm/mm';
+import { mmput, type MmStruct } from '@hmm/mm';
+import { mmgetNotZero } from '@hmm/mm/internal';
 import { IB_ACCESS_HUGETLB, IB_ACCESS_ON_DEMAND, IB_ACCESS_WRITABLE } from '@hmm/rdma-nic';
 import type { OdpSwitches } from './switches.js';
 import { ibUmemOdpUnmapDmaPages } from './unmap-dma.js';

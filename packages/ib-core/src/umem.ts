@@ -1,6 +1,5 @@
 import { EFAULT, ENOMEM, PAGE_SIZE, type Task } from '@hmm/kernel';
 import {
-  accessData,
   FOLL_LONGTERM,
   FOLL_WRITE,
   type MemorySystem,
@@ -8,6 +7,7 @@ import {
   pinUserPages,
   unpinUserPage,
 } from '@hmm/mm';
+import { accessData } from '@hmm/mm/internal';
 import { type AtomicTransfer, IB_ACCESS_WRITABLE } from '@hmm/rdma-nic';
 
 /** Bytes that a program keeps beside the modelled process: registered the ordinary way, never absent. */

@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from '@hmm/kernel';
 import { HMM_PFN_DMA_MAPPED, HMM_PFN_LANES, HMM_PFN_VALID, HMM_PFN_WRITE, hmmDmaUnmapPfn } from '@hmm/mirror';
-import { PG_dirty } from '@hmm/mm';
+import { PG_dirty } from '@hmm/mm/internal';
 import { TP_UMEM_ODP_UNMAP } from './tracepoints.js';
 import type { IbUmemOdp } from './umem-odp.js';
 

@@ -1,22 +1,67 @@
-export * from './bitops.js';
-export * from './errno.js';
-export * from './error.js';
-export * from './hash.js';
-export * from './core-behaviours.js';
-export * from './kernel.js';
-export * from './kernel-settings.js';
-export * from './releases.js';
-export * from './lock.js';
-export * from './lockdep.js';
-export * from './observed-task.js';
-export * from './page.js';
-export * from './page-table.js';
-export * from './prng.js';
-export * from './saved-state.js';
-export * from './sched.js';
-export * from './state.js';
-export * from './state-hash.js';
-export * from './task.js';
-export * from './event-meaning.js';
-export * from './trace.js';
-export * from './tracepoint.js';
+export {
+  EACCES,
+  EAGAIN,
+  EBADF,
+  EBUSY,
+  EEXIST,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  EIO,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  ENOSYS,
+  ENOTTY,
+  ENXIO,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  EPERM,
+  ESRCH,
+  ETIMEDOUT,
+  errnoName,
+  errnoValue,
+} from './errno.js';
+export { HmmError, assertHmm, type HmmErrorData } from './error.js';
+export { Kernel, type FaultInjector, type KernelOptions } from './kernel.js';
+export { Mutex, RwSemaphore, SpinLock } from './lock.js';
+export { Lockdep } from './lockdep.js';
+export {
+  HPAGE_PMD_NR,
+  HPAGE_PMD_ORDER,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  alignDown,
+  alignUp,
+  vpnToHex,
+} from './page.js';
+export { Prng } from './prng.js';
+export {
+  DEFAULT_RELEASE,
+  RELEASES,
+  behaviour,
+  behavioursOf,
+  defect,
+  isRelease,
+  type Behaviour,
+  type BehaviourTable,
+  type Behaviours,
+  type Release,
+} from './releases.js';
+export { Sched, type AbandonedLock } from './sched.js';
+export {
+  AGENT_BLOCKED,
+  AGENT_DONE,
+  AGENT_READY,
+  Agent,
+  SP_BLOCK,
+  SP_DELAY,
+  SP_LOCK,
+  SP_PREEMPT,
+  type MaybeTask,
+  type SchedPoint,
+  type Task,
+} from './task.js';
+export { Trace, type TraceEvent } from './trace.js';
+export { defineTracepoint, tracepoint, type TracepointInfo } from './tracepoint.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { HASH_SEED, hashWord, hashWords } from '@hmm/kernel';
+import { HASH_SEED, hashWord, hashWords } from '@hmm/kernel/internal';
 
 describe('state hash', () => {
   test('tells order, values beyond 32 bits and lengths apart', () => {

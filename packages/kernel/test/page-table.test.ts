@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ENTRY_TABLE, LEVEL_PMD, LEVEL_PTE, PageTablePool } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PMD, LEVEL_PTE, PageTablePool } from '@hmm/kernel/internal';
 
 describe('PageTablePool', () => {
   test.each([

@@ -1,4 +1,5 @@
-import { behaviour, behavioursOf, CORE_BEHAVIOURS, defect, isRelease, Kernel, RELEASES } from '@hmm/kernel';
+import { behaviour, behavioursOf, defect, isRelease, Kernel, RELEASES } from '@hmm/kernel';
+import { CORE_BEHAVIOURS } from '@hmm/kernel/internal';
 import { describe, expect, test } from 'vitest';
 
 const TABLE = {

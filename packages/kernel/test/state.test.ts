@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { declareState, Kernel, Mutex, ownState, SavedState, StateHash } from '../src/index.js';
+import { declareState, ownState } from '../src/state.js';
+import { Kernel, Mutex } from '../src/index.js';
+import { SavedState } from '../src/saved-state.js';
+import { StateHash } from '../src/state-hash.js';
 
 class Counter {
   static readonly state = declareState({

@@ -1,15 +1,14 @@
 import { expect, test } from 'vitest';
+import { defineTracepoint, tracepoint } from '@hmm/kernel';
 import {
-  defineTracepoint,
   EVENT_DEVICE_FAULT,
   EVENT_OTHER,
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
   meaningOf,
   type TracepointDeclaration,
-  tracepoint,
   tracepointKind,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import { codeOf } from './code-of.js';
 
 test('an event means what its declaration says, always or by its value', () => {

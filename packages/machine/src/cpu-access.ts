@@ -1,5 +1,6 @@
 import type { Task } from '@hmm/kernel';
-import { cpuTouch, SIGBUS } from '@hmm/mm';
+import { SIGBUS } from '@hmm/mm';
+import { cpuTouch } from '@hmm/mm/internal';
 import { ACCESS_ATOMIC, ACCESS_WRITE, type AccessStream } from '@hmm/device';
 import type { Process } from './process.js';
 

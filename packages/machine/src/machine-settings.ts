@@ -1,10 +1,5 @@
-import {
-  CORE_BEHAVIOURS,
-  DEFAULT_RELEASE,
-  KERNEL_SETTINGS,
-  kernelOptions,
-  type KernelOptions,
-} from '@hmm/kernel';
+import { DEFAULT_RELEASE, type KernelOptions } from '@hmm/kernel';
+import { CORE_BEHAVIOURS, KERNEL_SETTINGS, kernelOptions } from '@hmm/kernel/internal';
 import type { ClientFactory } from '@hmm/device';
 
 /** What a machine and its driver are made with, or one line on what is wrong with the settings. */

@@ -1,7 +1,8 @@
 import { HmmError, Kernel, type KernelOptions, type Task } from '@hmm/kernel';
 import { type MemoryConfig, MemorySystem, mmCreate, type MmStruct } from '@hmm/mm';
 import type { DeviceClient, DeviceProcess } from '@hmm/device';
-import { exitProcess, forkProcess, type Region } from '@hmm/operations';
+import { type Region } from '@hmm/operations';
+import { exitProcess, forkProcess } from '@hmm/operations/internal';
 import { CPU_COST, type CpuCost } from './cpu-access.js';
 import { AddressLayout } from './region.js';
 import { Process } from './process.js';

@@ -9,7 +9,7 @@ import {
 } from '@hmm/device';
 import { cpuTouchStream } from './cpu-access.js';
 import type { Machine } from './machine.js';
-import { mapMemory } from '@hmm/operations';
+import { mapMemory } from '@hmm/operations/internal';
 import type { PlayPhase, PlayRegion, PlayScript } from './play-script.js';
 import type { Process } from './process.js';
 

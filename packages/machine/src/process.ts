@@ -1,6 +1,8 @@
-import { type MmStruct, Tlb } from '@hmm/mm';
+import { type MmStruct } from '@hmm/mm';
+import { Tlb } from '@hmm/mm/internal';
 import type { DeviceProcess } from '@hmm/device';
-import type { OperationProcess, Pin } from '@hmm/operations';
+import type { OperationProcess } from '@hmm/operations';
+import type { Pin } from '@hmm/operations/internal';
 
 /** A process of the machine: an address space, and the devices that it has open. */
 export class Process implements OperationProcess {

@@ -8,23 +8,20 @@ import {
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
 } from '@hmm/device';
-import { errnoName, pagesOf, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { pagesOf } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import {
   type BindScope,
   type DeviceAnswer,
   evaluateNumber,
-  type MemoryKind,
-  type Name,
   type OperationContext,
   type PageRange,
   type Problem,
-  type Query,
-  type Range,
   type Region,
-  type Span,
   type Value,
 } from '@hmm/operations';
+import { type MemoryKind, type Name, type Query, type Range, type Span } from '@hmm/operations/internal';
 import type { Statement } from '@hmm/workload';
 import type { Machine } from './machine.js';
 import type { Process } from './process.js';

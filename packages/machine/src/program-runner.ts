@@ -8,12 +8,12 @@ import {
   isProblem,
   type OperationStatement,
   type Problem,
-  problemOf,
   runBound,
   type Value,
-  valuesReturned,
 } from '@hmm/operations';
-import { type ControlStatement, isControl, type Statement, type ThreadDecl } from '@hmm/workload';
+import { problemOf, valuesReturned } from '@hmm/operations/internal';
+import { type ControlStatement, type Statement, type ThreadDecl } from '@hmm/workload';
+import { isControl } from '@hmm/workload/internal';
 import type { ProgramContext } from './program-context.js';
 
 /** Runs statements in order in the running agent's name; stops at the first that cannot be done. */

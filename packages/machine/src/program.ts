@@ -1,5 +1,6 @@
 import type { Task } from '@hmm/kernel';
-import { MAIN_PROCESS, type Problem, type ProgramFile } from '@hmm/workload';
+import { MAIN_PROCESS, type ProgramFile } from '@hmm/workload';
+import { type Problem } from '@hmm/workload/internal';
 import type { Machine } from './machine.js';
 import {
   type FailedAssertion,

@@ -12,7 +12,7 @@ import {
   setPmdMigrationEntry,
   splitFolio,
   splitHugePmd,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { collectHole, collectSkip } from './collect-hole.js';
 import {
   MIGRATE_PFN_COMPOUND,

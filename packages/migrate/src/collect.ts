@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, entryPages, LEVEL_PMD, LEVEL_PTE, tableIndex, type Task } from '@hmm/kernel';
+import { type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, entryPages, LEVEL_PMD, LEVEL_PTE, tableIndex } from '@hmm/kernel/internal';
 import {
   MMU_NOTIFY_MIGRATE,
   mmHasNotifiers,
@@ -26,7 +27,7 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
   ZERO_PFN,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { collectHole, collectSkip } from './collect-hole.js';
 import { migrateVmaCollectHugePmd, migrateVmaSplitFolio } from './collect-huge.js';
 import {

@@ -8,21 +8,25 @@ import {
   type MmuNotifierRange,
 } from '@hmm/mmu-notifier';
 import {
-  accessPte,
   FOLL_GET,
   FOLL_REMOTE,
   FOLL_SPLIT_PMD,
   FOLL_TOUCH,
   FOLL_WRITE,
+  getUserPages,
+  type MmStruct,
+  type Vma,
+  vmaLookup,
+} from '@hmm/mm';
+import {
+  accessPte,
   folioLock,
   folioMapped,
   folioNrPages,
   folioPut,
   folioRemoveRmapPte,
-  getUserPages,
   isDeviceExclusivePte,
   isDevicePrivatePte,
-  type MmStruct,
   NO_PFN,
   PG_anon,
   PG_dirty,
@@ -33,9 +37,7 @@ import {
   PTE_TYPE_DEVICE_EXCLUSIVE,
   PTE_WRITE,
   rmapWalk,
-  type Vma,
-  vmaLookup,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 
 const WRITABLE = PTE_PRESENT | PTE_WRITE;
 

@@ -1,14 +1,6 @@
 import { EBUSY, SP_PREEMPT, type Task } from '@hmm/kernel';
-import {
-  accessFolio,
-  allocPage,
-  folioLock,
-  folioPut,
-  type MemorySystem,
-  NO_PFN,
-  PG_head,
-  copyHighpage,
-} from '@hmm/mm';
+import { allocPage, type MemorySystem } from '@hmm/mm';
+import { accessFolio, folioLock, folioPut, NO_PFN, PG_head, copyHighpage } from '@hmm/mm/internal';
 import { migrateDeviceFinalizeSlots } from './finalize.js';
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfn } from './migrate-pfn.js';
 import { migrateDevicePageSlots } from './pages.js';

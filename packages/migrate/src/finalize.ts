@@ -1,12 +1,12 @@
 import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { type MemorySystem } from '@hmm/mm';
 import {
   folioAddLru,
   folioPut,
-  type MemorySystem,
   PG_zone_device,
   removeMigrationPtes,
   tryRemoveMigrationPtes,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
 
 /**

@@ -1,4 +1,6 @@
-import { HPAGE_PMD_NR, LEVEL_PMD, type Task } from '@hmm/kernel';
+import { HPAGE_PMD_NR, type Task } from '@hmm/kernel';
+import { LEVEL_PMD } from '@hmm/kernel/internal';
+import { VM_WRITE, type Vma } from '@hmm/mm';
 import {
   accessPte,
   anonVmaPrepare,
@@ -16,9 +18,7 @@ import {
   PTE_WRITE,
   pmdTransHuge,
   splitHugePmd,
-  VM_WRITE,
-  type Vma,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 
 /**
  * Maps a new large folio by a PMD where nothing was, or the huge zero page. False when something else is there by now, or

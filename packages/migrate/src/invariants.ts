@@ -5,14 +5,13 @@
  *
  * @packageDocumentation
  */
+import { type Census, type MemorySystem } from '@hmm/mm';
 import {
-  type Census,
   folioMapcount,
   folioNrPages,
   isDeviceExclusivePte,
   isDevicePrivatePte,
   isMigrationPte,
-  type MemorySystem,
   NO_PFN,
   PG_anon,
   PG_anon_exclusive,
@@ -22,8 +21,9 @@ import {
   PG_zone_device,
   PG_zone_device_private,
   PTE_PRESENT,
-} from '@hmm/mm';
-import { ENTRY_TABLE, HPAGE_PMD_NR, TABLE_LANES } from '@hmm/kernel';
+} from '@hmm/mm/internal';
+import { HPAGE_PMD_NR } from '@hmm/kernel';
+import { ENTRY_TABLE, TABLE_LANES } from '@hmm/kernel/internal';
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, migratePfnToPage } from './migrate-pfn.js';
 
 /** What a broken invariant says; undefined where it holds. */

@@ -1,11 +1,13 @@
 import { alignUp, EINVAL, ENOMEM, HmmError, HPAGE_PMD_ORDER, type Task, HPAGE_PMD_NR } from '@hmm/kernel';
 import {
-  accessFolio,
   type DevPagemap,
   type DevPagemapOps,
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
   type MemorySystem,
+} from '@hmm/mm';
+import {
+  accessFolio,
   PG_dirty,
   PG_head,
   PG_locked,
@@ -17,7 +19,7 @@ import {
   PG_zone_device_private,
   pagePgmap,
   pgmapChannel,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { migrateDeviceCoherentFolio } from './device-range.js';
 
 /** What {@link memremapPages} is asked for. */

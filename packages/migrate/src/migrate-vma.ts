@@ -1,5 +1,6 @@
 import { EINVAL, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { NO_PFN, PG_zone_device_private, VM_HUGETLB, VM_SPECIAL, type Vma } from '@hmm/mm';
+import { VM_HUGETLB, VM_SPECIAL, type Vma } from '@hmm/mm';
+import { NO_PFN, PG_zone_device_private } from '@hmm/mm/internal';
 import { migrateVmaCollect } from './collect.js';
 import { migrateDeviceFinalizeSlots } from './finalize.js';
 import { migrateDevicePageSlots } from './pages.js';

@@ -1,4 +1,5 @@
-import { LEVEL_PTE, type Task } from '@hmm/kernel';
+import { type Task } from '@hmm/kernel';
+import { LEVEL_PTE } from '@hmm/kernel/internal';
 import {
   MMU_NOTIFY_MIGRATE,
   mmHasNotifiers,
@@ -7,6 +8,7 @@ import {
   mmuNotifierRangeInitOwner,
   type MmuNotifierRange,
 } from '@hmm/mmu-notifier';
+import { type MemorySystem, VM_WRITE, type Vma } from '@hmm/mm';
 import {
   accessFolio,
   accessPte,
@@ -15,7 +17,6 @@ import {
   folioAddLruVma,
   folioAddNewAnonRmap,
   folioFreeSwap,
-  type MemorySystem,
   PG_active,
   PG_anon,
   PG_migrated,
@@ -30,10 +31,8 @@ import {
   PTE_SPECIAL,
   PTE_TYPE_DEVICE_PRIVATE,
   PTE_WRITE,
-  VM_WRITE,
   ZERO_PFN,
-  type Vma,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { migrateVmaInsertHugePmdPage, splitHugeZeroPmd } from './insert-huge.js';
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
 import type { MigrateVma } from './migrate-vma.js';

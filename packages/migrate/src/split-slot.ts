@@ -1,4 +1,5 @@
 import { HPAGE_PMD_NR, type Task } from '@hmm/kernel';
+import { type Vma } from '@hmm/mm';
 import {
   accessFolio,
   findPmd,
@@ -7,8 +8,7 @@ import {
   isHuge,
   rmapWalk,
   splitHugePmd,
-  type Vma,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import type { MigrateVma } from './migrate-vma.js';
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfn, migratePfnToPage } from './migrate-pfn.js';
 

@@ -1,4 +1,5 @@
 import type { Task } from '@hmm/kernel';
+import { type MemorySystem } from '@hmm/mm';
 import {
   accessFolio,
   folioAddLru,
@@ -6,7 +7,6 @@ import {
   folioMapped,
   folioPut,
   lruAddDrain,
-  type MemorySystem,
   NO_PFN,
   PG_anon,
   PG_lru,
@@ -15,7 +15,7 @@ import {
   removeMigrationPtes,
   tryRemoveMigrationPtes,
   tryToMigrate,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { MIGRATE_PFN_MIGRATE, migratePfnToPage } from './migrate-pfn.js';
 
 /**

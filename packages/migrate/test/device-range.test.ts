@@ -4,14 +4,12 @@ import {
   allocPage,
   FOLL_LONGTERM,
   FOLL_WRITE,
-  isDeviceExclusivePte,
-  lruAddDrain,
   MEMORY_DEVICE_PRIVATE,
   mmput,
-  folioPut,
   pinUserPages,
   PROT_READ,
 } from '@hmm/mm';
+import { isDeviceExclusivePte, lruAddDrain, folioPut } from '@hmm/mm/internal';
 import {
   makeDeviceExclusiveRange,
   memremapPages,

@@ -1,21 +1,24 @@
-import { ENTRY_TABLE, type Release, type Task } from '@hmm/kernel';
+import { type Release, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import {
   cpuReadByte,
   FOLL_WRITE,
-  isDevicePrivatePte,
-  isMigrationPte,
-  NO_PFN,
-  PG_anon_exclusive,
-  PG_head,
   PM_SWAP,
-  PTE_HUGE,
-  PTE_PRESENT,
-  PTE_WRITE,
   pagemapEntry,
   pinUserPages,
   sysMunmap,
   unpinUserPage,
 } from '@hmm/mm';
+import {
+  isDevicePrivatePte,
+  isMigrationPte,
+  NO_PFN,
+  PG_anon_exclusive,
+  PG_head,
+  PTE_HUGE,
+  PTE_PRESENT,
+  PTE_WRITE,
+} from '@hmm/mm/internal';
 import {
   I67,
   MIGRATE_PFN_COMPOUND,

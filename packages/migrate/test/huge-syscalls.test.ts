@@ -1,9 +1,6 @@
-import { ENTRY_TABLE } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import {
   FOLL_WRITE,
-  folioMapcount,
-  HUGE_ZERO_PFN,
-  isDevicePrivatePte,
   MADV_COLD,
   MADV_COLLAPSE,
   MADV_DONTNEED,
@@ -12,12 +9,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   mmput,
-  PG_anon_exclusive,
-  PG_head,
   PROT_READ,
-  PTE_HUGE,
-  PTE_PRESENT,
-  PTE_WRITE,
   pinUserPages,
   sysMadvise,
   sysMprotect,
@@ -25,6 +17,16 @@ import {
   sysMunmap,
   unpinUserPage,
 } from '@hmm/mm';
+import {
+  folioMapcount,
+  HUGE_ZERO_PFN,
+  isDevicePrivatePte,
+  PG_anon_exclusive,
+  PG_head,
+  PTE_HUGE,
+  PTE_PRESENT,
+  PTE_WRITE,
+} from '@hmm/mm/internal';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BASE, RW } from './support.js';
 import { type HugeDriver, type HugeHost, hugeMemory, NR } from './support-huge.js';

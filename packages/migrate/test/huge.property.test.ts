@@ -2,7 +2,6 @@ import {
   cpuReadByte,
   cpuWriteByte,
   dupMm,
-  findVmaIntersection,
   MADV_DONTNEED,
   MADV_FREE,
   MADV_HUGEPAGE,
@@ -16,6 +15,7 @@ import {
   sysMprotect,
   sysMremap,
 } from '@hmm/mm';
+import { findVmaIntersection } from '@hmm/mm/internal';
 import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
 import { BASE, RW } from './support.js';

@@ -4,19 +4,17 @@ import { NO_OWNER } from '@hmm/mmu-notifier';
 import {
   allocPage,
   checkMm,
-  folioPut,
   MADV_DONTNEED,
   mmput,
   type MmStruct,
-  NO_PFN,
   PROT_READ,
-  PTE_TYPE_DEVICE_EXCLUSIVE,
   sysMadvise,
   sysMprotect,
   sysMunmap,
   cpuReadByte,
   cpuWriteByte,
 } from '@hmm/mm';
+import { folioPut, NO_PFN, PTE_TYPE_DEVICE_EXCLUSIVE } from '@hmm/mm/internal';
 import {
   I23,
   I36,

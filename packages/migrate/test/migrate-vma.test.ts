@@ -1,32 +1,33 @@
 import { EINVAL } from '@hmm/kernel';
 import { describe, expect, test } from 'vitest';
 import {
-  folioPut,
-  isDevicePrivatePte,
   MAP_ANONYMOUS,
   MAP_HUGETLB,
   MAP_PRIVATE,
   mmput,
-  NO_PFN,
-  PG_anon_exclusive,
-  PG_dirty,
-  PG_locked,
   pinUserPages,
   FOLL_LONGTERM,
   FOLL_WRITE,
   PROT_READ,
-  PTE_DIRTY,
-  PTE_PRESENT,
-  PTE_PROTNONE,
-  PTE_WRITE,
   sysMmap,
   sysMprotect,
   unpinUserPage,
   VM_IO,
-  ZERO_PFN,
 } from '@hmm/mm';
 import {
-  cpagesMatch,
+  folioPut,
+  isDevicePrivatePte,
+  NO_PFN,
+  PG_anon_exclusive,
+  PG_dirty,
+  PG_locked,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_PROTNONE,
+  PTE_WRITE,
+  ZERO_PFN,
+} from '@hmm/mm/internal';
+import {
   I45,
   makeDeviceExclusiveRange,
   MIGRATE_PFN_MIGRATE,
@@ -39,6 +40,7 @@ import {
   migrateVmaPages,
   migrateVmaSetup,
 } from '@hmm/migrate';
+import { cpagesMatch } from '@hmm/migrate/internal';
 import { BASE, Host, MemoryDriver, RW } from './support.js';
 
 const setUp = (coherent = false): { host: Host; device: MemoryDriver } => {

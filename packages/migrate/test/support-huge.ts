@@ -1,17 +1,7 @@
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER, type Release, type Task } from '@hmm/kernel';
+import { allocPage, MADV_HUGEPAGE, type MmStruct, mmInvariants, sysMadvise, type VmFault } from '@hmm/mm';
+import { allocHugePage, findPmd, NO_PFN } from '@hmm/mm/internal';
 import {
-  allocHugePage,
-  allocPage,
-  findPmd,
-  MADV_HUGEPAGE,
-  type MmStruct,
-  mmInvariants,
-  NO_PFN,
-  sysMadvise,
-  type VmFault,
-} from '@hmm/mm';
-import {
-  cpagesMatch,
   I36,
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
@@ -27,6 +17,7 @@ import {
   zoneDeviceFolioInit,
   zoneDevicePageInit,
 } from '@hmm/migrate';
+import { cpagesMatch } from '@hmm/migrate/internal';
 import { takeCensus } from '@hmm/mm';
 import { BASE, Host, MemoryDriver } from './support.js';
 

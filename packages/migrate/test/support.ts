@@ -1,12 +1,11 @@
 import { Kernel, type Release, type Task } from '@hmm/kernel';
 import {
-  invalidationOf,
   type MmuIntervalNotifier,
   mmuIntervalNotifierInsert,
   mmuIntervalSetSeq,
   mmuNotifierEventName,
-  TP_INVALIDATE_RANGE_START,
 } from '@hmm/mmu-notifier';
+import { invalidationOf, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier/internal';
 import {
   allocPage,
   cpuReadByte,
@@ -23,7 +22,6 @@ import {
   MemorySystem,
   mmCreate,
   type MmStruct,
-  NO_PFN,
   PROT_READ,
   PROT_WRITE,
   sysMmap,
@@ -31,9 +29,8 @@ import {
   vmaLookup,
   type Vma,
 } from '@hmm/mm';
+import { NO_PFN } from '@hmm/mm/internal';
 import {
-  type Broken,
-  cpagesMatch,
   I36,
   I40,
   I42,
@@ -51,6 +48,7 @@ import {
   type MigrateVma,
   zoneDevicePageInit,
 } from '@hmm/migrate';
+import { type Broken, cpagesMatch } from '@hmm/migrate/internal';
 
 export const RW = PROT_READ | PROT_WRITE;
 /** A 2 MiB boundary. */

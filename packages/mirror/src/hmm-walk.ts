@@ -1,13 +1,6 @@
-import {
-  EFAULT,
-  ENTRY_TABLE,
-  EPERM,
-  entryPages,
-  HPAGE_PMD_NR,
-  LEVEL_PMD,
-  LEVEL_PTE,
-  tableIndex,
-} from '@hmm/kernel';
+import { EFAULT, EPERM, HPAGE_PMD_NR } from '@hmm/kernel';
+import { ENTRY_TABLE, entryPages, LEVEL_PMD, LEVEL_PTE, tableIndex } from '@hmm/kernel/internal';
+import { VM_HUGETLB, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE, type MmStruct, type Vma, findVma } from '@hmm/mm';
 import {
   isDeviceExclusivePte,
   isDevicePrivatePte,
@@ -19,18 +12,10 @@ import {
   PTE_TYPE_MARKER,
   PTE_TYPE_MASK,
   PTE_WRITE,
-  VM_HUGETLB,
-  VM_IO,
-  VM_PFNMAP,
-  VM_READ,
-  VM_WRITE,
   ZERO_PFN,
-  type MmStruct,
-  type Vma,
   accessWalk,
-  findVma,
   pagePgmap,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import {
   HMM_PFN_ERROR,
   HMM_PFN_INOUT_FLAGS,

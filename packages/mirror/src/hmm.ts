@@ -2,14 +2,13 @@ import { EBUSY, EFAULT, ENOMEM, SP_PREEMPT, type MaybeTask, type Task } from '@h
 import { mmuIntervalCheckRetry, mmuIntervalReadBegin, mmuIntervalTryReadBegin } from '@hmm/mmu-notifier';
 import {
   FAULT_FLAG_REMOTE,
-  FAULT_REPEAT_NS,
   FAULT_FLAG_WRITE,
   VM_FAULT_ERROR,
   VM_FAULT_OOM,
   type MmStruct,
   handleMmFault,
-  migrationEntryWait,
 } from '@hmm/mm';
+import { FAULT_REPEAT_NS, migrationEntryWait } from '@hmm/mm/internal';
 import type { HmmRange } from './hmm-range.js';
 import { WALK_DONE, WALK_FAULT, hmmWalk, type HmmVmaWalk } from './hmm-walk.js';
 

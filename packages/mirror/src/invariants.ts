@@ -3,7 +3,8 @@
  *
  * @packageDocumentation
  */
-import { findPmd, type MmStruct, PTE_HUGE } from '@hmm/mm';
+import { type MmStruct } from '@hmm/mm';
+import { findPmd, PTE_HUGE } from '@hmm/mm/internal';
 import type { HmmDmaMap } from './hmm-dma.js';
 import {
   HMM_PFN_DMA_MAPPED,

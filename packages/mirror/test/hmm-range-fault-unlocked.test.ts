@@ -1,5 +1,6 @@
 import { EBUSY, EFAULT, EPERM, type Task } from '@hmm/kernel';
-import { oomReapTaskMm, PROT_NONE, PROT_READ } from '@hmm/mm';
+import { PROT_NONE, PROT_READ } from '@hmm/mm';
+import { oomReapTaskMm } from '@hmm/mm/internal';
 import {
   MMU_NOTIFY_CLEAR,
   mmuNotifierInvalidateRangeEnd,

@@ -1,12 +1,19 @@
-import { EBUSY, EFAULT, EPERM, LEVEL_PMD } from '@hmm/kernel';
+import { EBUSY, EFAULT, EPERM } from '@hmm/kernel';
+import { LEVEL_PMD } from '@hmm/kernel/internal';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
-  cpuTranslate,
   MAP_HUGETLB,
   MEMORY_DEVICE_PRIVATE,
-  PG_zone_device_private,
   PROT_NONE,
   PROT_READ,
+  VM_IO,
+  VM_PFNMAP,
+  VM_READ,
+  vmaLookup,
+} from '@hmm/mm';
+import {
+  cpuTranslate,
+  PG_zone_device_private,
   PTE_HUGE,
   PTE_PRESENT,
   PTE_PROTNONE,
@@ -18,12 +25,8 @@ import {
   PTE_TYPE_SWAP,
   PTE_WRITE,
   PTE_YOUNG,
-  VM_IO,
-  VM_PFNMAP,
-  VM_READ,
   ZERO_PFN,
-  vmaLookup,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import {
   HMM_PFN_DMA_MAPPED,
   HMM_PFN_ERROR,

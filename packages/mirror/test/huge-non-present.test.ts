@@ -1,6 +1,7 @@
-import { EFAULT, LEVEL_PMD } from '@hmm/kernel';
+import { EFAULT } from '@hmm/kernel';
+import { LEVEL_PMD } from '@hmm/kernel/internal';
+import { MEMORY_DEVICE_PRIVATE } from '@hmm/mm';
 import {
-  MEMORY_DEVICE_PRIVATE,
   PG_head,
   PG_zone_device_private,
   PTE_HUGE,
@@ -8,7 +9,7 @@ import {
   PTE_TYPE_DEVICE_PRIVATE,
   PTE_TYPE_MIGRATION,
   PTE_WRITE,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import {
   HMM_PFN_ERROR,
   HMM_PFN_REQ_FAULT,

@@ -2,7 +2,6 @@ import { EBUSY } from '@hmm/kernel';
 import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
 import {
-  cpuTranslate,
   MADV_DONTNEED,
   MADV_HUGEPAGE,
   PROT_NONE,
@@ -11,6 +10,7 @@ import {
   sysMprotect,
   sysMunmap,
 } from '@hmm/mm';
+import { cpuTranslate } from '@hmm/mm/internal';
 import {
   HMM_PFN_ERROR,
   HMM_PFN_REQ_FAULT,

@@ -1,4 +1,5 @@
-import { Kernel, LEVEL_PTE, type Task } from '@hmm/kernel';
+import { Kernel, type Task } from '@hmm/kernel';
+import { LEVEL_PTE } from '@hmm/kernel/internal';
 import {
   type MmuIntervalNotifier,
   mmuIntervalNotifierInsert,

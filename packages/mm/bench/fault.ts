@@ -1,4 +1,5 @@
-import { Tlb, dupMm, mmput, sysMmap, sysMunmap } from '@hmm/mm';
+import { dupMm, mmput, sysMmap, sysMunmap } from '@hmm/mm';
+import { Tlb } from '@hmm/mm/internal';
 import { consecutive, mapAnonymous, mega, populate, workbench } from './workbench.js';
 
 const PAGES = 1024 * 1024;

@@ -6,11 +6,10 @@ import {
   type MmStruct,
   PROT_READ,
   PROT_WRITE,
-  Tlb,
-  cpuTouch,
   mmCreate,
   sysMmap,
 } from '@hmm/mm';
+import { Tlb, cpuTouch } from '@hmm/mm/internal';
 
 /** A machine with one process and a way to run its tasks. */
 export interface Workbench {

@@ -1,4 +1,5 @@
-import { declareState, RwSemaphore } from '@hmm/kernel';
+import { RwSemaphore } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { MAX_MAPPINGS, type MemorySystem } from './memory-system.js';
 import type { Vma } from './vma.js';
 

@@ -1,4 +1,5 @@
-import { declareState, RwSemaphore, type Task } from '@hmm/kernel';
+import { RwSemaphore, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MemorySystem } from './memory-system.js';
 import { accessTables } from './observe.js';
 import { vmaNext, vmaPrev } from './vma-set.js';

@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, entryPages, HPAGE_PMD_NR, LEVEL_PMD } from '@hmm/kernel';
+import { HPAGE_PMD_NR } from '@hmm/kernel';
+import { ENTRY_TABLE, entryPages, LEVEL_PMD } from '@hmm/kernel/internal';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 import {

@@ -1,5 +1,6 @@
 import { copyUserHighpage } from './highmem.js';
-import { ENOMEM, ENTRY_TABLE, LEVEL_PTE, type Task } from '@hmm/kernel';
+import { ENOMEM, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PTE } from '@hmm/kernel/internal';
 import { MMU_NOTIFY_PROTECTION_PAGE, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { restoreExclusivePte } from './device-exclusive.js';
 import { copyHugePmd } from './huge-memory.js';

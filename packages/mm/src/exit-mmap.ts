@@ -1,5 +1,6 @@
 import type { Task } from '@hmm/kernel';
-import { MAX_PAGE, MMU_NOTIFY_UNMAP, mmHasNotifiers, mmuNotifierRelease } from '@hmm/mmu-notifier';
+import { MAX_PAGE, MMU_NOTIFY_UNMAP, mmHasNotifiers } from '@hmm/mmu-notifier';
+import { mmuNotifierRelease } from '@hmm/mmu-notifier/internal';
 import type { MmStruct } from './mm-struct.js';
 import { MmuGather } from './mmu-gather.js';
 import { closeVma, freeVmaTables } from './munmap.js';

@@ -1,4 +1,4 @@
-import { LEVEL_PTE } from '@hmm/kernel';
+import { LEVEL_PTE } from '@hmm/kernel/internal';
 import type { AddressSpace } from './address-space.js';
 import { PG_swapbacked } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';

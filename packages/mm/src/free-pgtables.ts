@@ -1,5 +1,5 @@
 import { accessTables } from './observe.js';
-import { ENTRY_TABLE, LEVEL_PTE, entryPages } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PTE, entryPages } from '@hmm/kernel/internal';
 import type { MmStruct } from './mm-struct.js';
 
 /**

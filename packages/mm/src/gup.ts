@@ -1,4 +1,5 @@
-import { EFAULT, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { EFAULT, ENOMEM, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import {
   FAULT_FLAG_REMOTE,
   FAULT_REPEAT_NS,

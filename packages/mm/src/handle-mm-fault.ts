@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, HmmError, LEVEL_PMD, LEVEL_PTE, type MaybeTask, type Task } from '@hmm/kernel';
+import { HmmError, type MaybeTask, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PMD, LEVEL_PTE } from '@hmm/kernel/internal';
 import { anonVmaPrepare } from './anon-vma.js';
 import { doAnonymousPage } from './do-anonymous-page.js';
 import { removeDeviceExclusiveEntry } from './device-exclusive.js';

@@ -1,4 +1,5 @@
-import { declareState, HPAGE_PMD_NR } from '@hmm/kernel';
+import { HPAGE_PMD_NR } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MmStruct } from './mm-struct.js';
 import { NO_PFN, PG_free } from './mem-map.js';
 import type { PageAllocator } from './page-alloc.js';

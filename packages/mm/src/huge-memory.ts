@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, HmmError, LEVEL_PMD, NO_TABLE, ENOMEM, type Task } from '@hmm/kernel';
+import { HmmError, ENOMEM, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PMD, NO_TABLE } from '@hmm/kernel/internal';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import {
   copyHugeNonPresentPmd,

@@ -1,4 +1,5 @@
-import { declareState, EINVAL, ENOMEM, HPAGE_PMD_NR, LEVEL_PMD, type Task } from '@hmm/kernel';
+import { EINVAL, ENOMEM, HPAGE_PMD_NR, type Task } from '@hmm/kernel';
+import { declareState, LEVEL_PMD } from '@hmm/kernel/internal';
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_VMA, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { anonVmaPrepare } from './anon-vma.js';
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault.js';

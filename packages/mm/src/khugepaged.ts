@@ -4,11 +4,11 @@ import {
   EAGAIN,
   EINVAL,
   ENOMEM,
-  ENTRY_TABLE,
   HPAGE_PMD_NR,
   HPAGE_PMD_ORDER,
   type Task,
 } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { VM_FAULT_ERROR } from './fault.js';
 import { handleMmFault } from './handle-mm-fault.js';

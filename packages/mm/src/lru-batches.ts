@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 
 /** Folios that fit in one batch. @kernel include/linux/pagevec.h PAGEVEC_SIZE */
 export const FOLIO_BATCH_SIZE = 31;

@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { PG_dirty, PG_head, PG_locked, PG_swapcache, PG_zone_device } from './mem-map.js';
 import { notifyEnd, notifyStart } from './notify.js';

@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, HPAGE_PMD_NR, type Task } from '@hmm/kernel';
+import { HPAGE_PMD_NR, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import { folioMappedByOthers, pmdTransHuge } from './huge-memory.js';
 import { folioPteBatch, splitFolioOfPmd, splitForPart } from './split-folio.js';
 import {

@@ -1,4 +1,5 @@
-import { HmmError, type Kernel, hashWords } from '@hmm/kernel';
+import { HmmError, type Kernel } from '@hmm/kernel';
+import { hashWords } from '@hmm/kernel/internal';
 import { clearColumn, type Column, FEW } from './columns.js';
 
 /**

@@ -1,4 +1,4 @@
-import { HASH_SEED, type PageTablePoolState, type SavedPart, type StateHash } from '@hmm/kernel';
+import { HASH_SEED, type PageTablePoolState, type SavedPart, type StateHash } from '@hmm/kernel/internal';
 import { usedFrames } from './census.js';
 import type { DevPagemap } from './dev-pagemap.js';
 import { FIRST_PFN, type FrameRange, HUGE_ZERO_PFN, type MemMapState, ZERO_PFN } from './mem-map.js';

@@ -1,4 +1,5 @@
-import { declareState, ownState, HmmError, type Kernel, PageTablePool, type Task } from '@hmm/kernel';
+import { HmmError, type Kernel, type Task } from '@hmm/kernel';
+import { declareState, ownState, PageTablePool } from '@hmm/kernel/internal';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { DevPagemap } from './dev-pagemap.js';

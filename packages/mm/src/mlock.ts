@@ -1,4 +1,5 @@
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import { FOLL_FORCE, FOLL_TOUCH, FOLL_WRITE, getUserPages } from './gup.js';
 import { HUGE_ZERO_PFN, PG_head, PG_zone_device } from './mem-map.js';
 import { mlockFolio, munlockFolio } from './mlock-folio.js';

@@ -1,4 +1,5 @@
-import { HmmError, NO_TABLE } from '@hmm/kernel';
+import { HmmError } from '@hmm/kernel';
+import { NO_TABLE } from '@hmm/kernel/internal';
 import type { MemorySystem } from './memory-system.js';
 import { MmStruct } from './mm-struct.js';
 

@@ -1,9 +1,7 @@
-import { declareState, RwSemaphore, type Kernel } from '@hmm/kernel';
-import {
-  mmuNotifierSubscriptionsDestroy,
-  type MmuNotifierSubscriptions,
-  type NotifierMm,
-} from '@hmm/mmu-notifier';
+import { RwSemaphore, type Kernel } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
+import { type NotifierMm } from '@hmm/mmu-notifier';
+import { mmuNotifierSubscriptionsDestroy, type MmuNotifierSubscriptions } from '@hmm/mmu-notifier/internal';
 import type { MemorySystem } from './memory-system.js';
 import type { Vma } from './vma.js';
 

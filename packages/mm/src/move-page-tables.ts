@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, LEVEL_PMD, LEVEL_PTE, type Task } from '@hmm/kernel';
+import { type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PMD, LEVEL_PTE } from '@hmm/kernel/internal';
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_UNMAP, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { splitHugePmd } from './huge-memory.js';
 import { notifyEnd, notifyStart } from './notify.js';

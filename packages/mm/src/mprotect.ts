@@ -1,4 +1,5 @@
-import { EACCES, EINVAL, ENOMEM, ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { EACCES, EINVAL, ENOMEM, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import { MMU_NOTIFY_PROTECTION_VMA, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { changeHugePmd, splitHugePmd } from './huge-memory.js';
 import { hugetlbChangeProtection } from './hugetlb.js';

@@ -1,4 +1,5 @@
-import { declareState, HmmError } from '@hmm/kernel';
+import { HmmError } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { freeZoneDeviceFolio } from './memremap.js';
 import {
   FIRST_PFN,

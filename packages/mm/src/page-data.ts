@@ -1,4 +1,5 @@
-import { declareState, ownState, PAGE_SIZE, hashWord, hashWords } from '@hmm/kernel';
+import { PAGE_SIZE } from '@hmm/kernel';
+import { declareState, ownState, hashWord, hashWords } from '@hmm/kernel/internal';
 import { clearColumn, refill, setColumn } from './columns.js';
 import type { FrameRange } from './mem-map.js';
 

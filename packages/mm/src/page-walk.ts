@@ -1,4 +1,4 @@
-import { ENTRY_TABLE, LEVEL_PMD, LEVEL_PUD, entryPages, tableIndex } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PMD, LEVEL_PUD, entryPages, tableIndex } from '@hmm/kernel/internal';
 import type { MmStruct } from './mm-struct.js';
 
 /**

@@ -1,4 +1,4 @@
-import { ENTRY_TABLE } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import { HUGE_ZERO_PFN, PG_anon } from './mem-map.js';
 import type { MmStruct } from './mm-struct.js';
 import { findPmd } from './page-walk.js';

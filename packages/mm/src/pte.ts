@@ -1,4 +1,4 @@
-import { ENTRY_TABLE } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 
 /**
  * Page-table entries of the CPU. An entry is two int32 lanes (see `PageTablePool`): flags, and a payload that is a pfn

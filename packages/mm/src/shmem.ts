@@ -1,4 +1,4 @@
-import { ENTRY_TABLE, LEVEL_PTE, NO_TABLE, TABLE_LANES } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PTE, NO_TABLE, TABLE_LANES } from '@hmm/kernel/internal';
 import { AddressSpace } from './address-space.js';
 import type { MemorySystem } from './memory-system.js';
 import { filemapRemoveFolio } from './filemap.js';

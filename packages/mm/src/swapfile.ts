@@ -1,4 +1,5 @@
-import { declareState, HmmError, HPAGE_PMD_NR } from '@hmm/kernel';
+import { HmmError, HPAGE_PMD_NR } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { PG_dirty, PG_swapcache, PG_writeback } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { folioPut } from './page-alloc.js';

@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, type Task } from '@hmm/kernel';
+import { type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import { cpuAccess, cpuFaultFast, cpuTranslate } from './access.js';
 import type { MmStruct } from './mm-struct.js';
 import { findPmd } from './page-walk.js';

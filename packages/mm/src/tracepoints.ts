@@ -1,4 +1,5 @@
-import { defineTracepoint, EVENT_CPU_FAULT, EVENT_LANES, EVENT_OTHER } from '@hmm/kernel';
+import { defineTracepoint } from '@hmm/kernel';
+import { EVENT_CPU_FAULT, EVENT_LANES, EVENT_OTHER } from '@hmm/kernel/internal';
 
 /** A CPU access faulted; the page is the one accessed. @kernel arch/x86/include/asm/trace/exceptions.h page_fault_user */
 export const TP_PAGE_FAULT_USER = defineTracepoint('exceptions:page_fault_user', {

@@ -1,4 +1,5 @@
-import { EBUSY, EINVAL, ENOMEM, LEVEL_PTE } from '@hmm/kernel';
+import { EBUSY, EINVAL, ENOMEM } from '@hmm/kernel';
+import { LEVEL_PTE } from '@hmm/kernel/internal';
 import { PG_anon } from './mem-map.js';
 import { accessPte } from './observe.js';
 import { mkPte } from './pte-make.js';

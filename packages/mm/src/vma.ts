@@ -1,4 +1,5 @@
-import { declareState, type Task } from '@hmm/kernel';
+import { type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { MmStruct } from './mm-struct.js';

@@ -1,4 +1,5 @@
-import { ENTRY_TABLE, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import { MMU_NOTIFY_CLEAR, mmHasNotifiers } from '@hmm/mmu-notifier';
 import { splitHugePmd, zapHugePmd } from './huge-memory.js';
 import { PG_anon, PG_dirty } from './mem-map.js';

@@ -3,19 +3,16 @@ import {
   MADV_DONTNEED,
   PM_MMAP_EXCLUSIVE,
   PM_PRESENT,
-  PTE_PRESENT,
-  PTE_SPECIAL,
-  PTE_WRITE,
   SIGSEGV,
-  TP_PAGE_FAULT_USER,
-  Tlb,
   cpuRead,
-  cpuTouch,
   cpuWrite,
   sysMadvise,
   sysMmap,
   sysMunmap,
 } from '../src/index.js';
+import { PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../src/pte.js';
+import { TP_PAGE_FAULT_USER } from '../src/tracepoints.js';
+import { Tlb, cpuTouch } from '../src/tlb.js';
 import { BASE, Machine, RW } from './support.js';
 
 it('maps the zero page for a read, and copies on the write that follows', () => {

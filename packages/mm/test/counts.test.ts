@@ -3,11 +3,9 @@ import { expect, it } from 'vitest';
 import {
   MADV_HUGEPAGE,
   MAP_SHARED,
-  MAPCOUNT_MAX,
   type MmStruct,
   PROT_READ,
   dupMm,
-  lruAddDrain,
   mmCreate,
   mmput,
   sysMadvise,
@@ -16,6 +14,8 @@ import {
   sysMprotect,
   sysMunlock,
 } from '../src/index.js';
+import { MAPCOUNT_MAX } from '../src/mem-map.js';
+import { lruAddDrain } from '../src/swap.js';
 import { BASE, Machine, RW } from './support.js';
 
 function fork(m: Machine): MmStruct {

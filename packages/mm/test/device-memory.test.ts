@@ -4,26 +4,25 @@ import {
   MADV_DONTNEED,
   MEMORY_DEVICE_PRIVATE,
   type MmStruct,
-  PG_anon,
-  PG_swapbacked,
-  PG_zone_device_private,
   PM_SWAP,
   PROT_READ,
-  PTE_TYPE_DEVICE_EXCLUSIVE,
-  PTE_TYPE_DEVICE_PRIVATE,
-  PTE_TYPE_MASK,
-  PTE_WRITE,
-  PTE_YOUNG,
   VM_FAULT_SIGBUS,
   dupMm,
   mmput,
-  pagemapOf,
-  pagePgmap,
   SIGBUS,
   sysMadvise,
   sysMprotect,
   sysMunmap,
 } from '../src/index.js';
+import { PG_anon, PG_swapbacked, PG_zone_device_private } from '../src/mem-map.js';
+import {
+  PTE_TYPE_DEVICE_EXCLUSIVE,
+  PTE_TYPE_DEVICE_PRIVATE,
+  PTE_TYPE_MASK,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from '../src/pte.js';
+import { pagemapOf, pagePgmap } from '../src/memremap.js';
 import { BASE, Machine } from './support.js';
 
 const FIRST = 8192;

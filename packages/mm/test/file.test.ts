@@ -5,13 +5,12 @@ import {
   MAP_SHARED,
   PM_FILE,
   PM_PRESENT,
-  PTE_WRITE,
   SIGBUS,
-  addressSpacePut,
-  fileTruncate,
-  shmemFileSetup,
   sysMadvise,
 } from '../src/index.js';
+import { PTE_WRITE } from '../src/pte.js';
+import { addressSpacePut, shmemFileSetup } from '../src/shmem.js';
+import { fileTruncate } from '../src/truncate.js';
 import { BASE, Machine, RW } from './support.js';
 
 function withFile(pages: number) {

@@ -7,18 +7,15 @@ import {
   MADV_HUGEPAGE,
   MADV_WIPEONFORK,
   type MmStruct,
-  PTE_HUGE,
-  PTE_PRESENT,
-  PTE_WRITE,
-  PTE_YOUNG,
   SIGSEGV,
   dupMm,
-  findPmd,
   mmput,
   pinUserPages,
   sysMadvise,
   unpinUserPage,
 } from '../src/index.js';
+import { PTE_HUGE, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from '../src/pte.js';
+import { findPmd } from '../src/page-walk.js';
 import { BASE, Machine } from './support.js';
 
 function fork(m: Machine): MmStruct {

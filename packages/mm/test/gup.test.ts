@@ -5,20 +5,18 @@ import {
   FOLL_TOUCH,
   FOLL_WRITE,
   MADV_DONTNEED,
-  PG_dirty,
   PROT_NONE,
   PROT_READ,
-  PTE_DIRTY,
-  PTE_SPECIAL,
-  PTE_WRITE,
-  accessRemoteVm,
-  folioPut,
   getUserPages,
   pinUserPages,
   sysMadvise,
   sysMprotect,
   unpinUserPage,
 } from '../src/index.js';
+import { PG_dirty } from '../src/mem-map.js';
+import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from '../src/pte.js';
+import { accessRemoteVm } from '../src/access-remote.js';
+import { folioPut } from '../src/page-alloc.js';
 import { BASE, Machine } from './support.js';
 
 const pin = (m: Machine, page: number, pages: number, flags: number, got: number[]): number =>

@@ -1,4 +1,5 @@
-import { ENOMEM, EINVAL, SavedState, StateHash } from '@hmm/kernel';
+import { ENOMEM, EINVAL } from '@hmm/kernel';
+import { SavedState, StateHash } from '@hmm/kernel/internal';
 import { fc } from '@hmm/config/property';
 import { afterEach, describe, expect, test } from 'vitest';
 import {

@@ -4,16 +4,11 @@ import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   mmInvariants,
-  PG_anon_exclusive,
-  PG_free,
-  PG_locked,
-  PG_lru,
-  PG_zone_device,
   PROT_READ,
-  PTE_HUGE,
-  PTE_WRITE,
   takeCensus,
 } from '../src/index.js';
+import { PG_anon_exclusive, PG_free, PG_locked, PG_lru, PG_zone_device } from '../src/mem-map.js';
+import { PTE_HUGE, PTE_WRITE } from '../src/pte.js';
 import { BASE, Machine } from './support.js';
 
 /** A machine with one written page and one that is only read; what a case needs to damage it. */

@@ -1,4 +1,5 @@
-import { Prng, SavedState, StateHash } from '@hmm/kernel';
+import { Prng } from '@hmm/kernel';
+import { SavedState, StateHash } from '@hmm/kernel/internal';
 import { expect, it } from 'vitest';
 import {
   MADV_DONTNEED,

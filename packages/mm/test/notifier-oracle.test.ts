@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PTE_WRITE } from '../src/index.js';
+import { PTE_WRITE } from '../src/pte.js';
 import { NotifierOracle } from './notifier-oracle.js';
 import { BASE, Machine } from './support.js';
 

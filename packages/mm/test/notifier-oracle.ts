@@ -1,5 +1,7 @@
 import type { MmuNotifierRange } from '@hmm/mmu-notifier';
-import { findPmd, type MmStruct, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from '../src/index.js';
+import { findPmd } from '../src/page-walk.js';
+import { type MmStruct } from '../src/index.js';
+import { PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_WRITE } from '../src/pte.js';
 import { BASE, type Machine } from './support.js';
 
 /** What the CPU may do with a page: -1 nothing, else twice the frame, plus one where it may write. */

@@ -1,4 +1,4 @@
-import type { AccessObserver } from '@hmm/kernel';
+import type { AccessObserver } from '@hmm/kernel/internal';
 import { expect, it } from 'vitest';
 import {
   MADV_DONTNEED,

@@ -1,13 +1,6 @@
 import { expect, it } from 'vitest';
-import {
-  MADV_HUGEPAGE,
-  oomReapTaskMm,
-  SIGBUS,
-  sysMadvise,
-  sysMlock,
-  VM_FAULT_SIGBUS,
-  handleMmFault,
-} from '../src/index.js';
+import { MADV_HUGEPAGE, SIGBUS, sysMadvise, sysMlock, VM_FAULT_SIGBUS, handleMmFault } from '../src/index.js';
+import { oomReapTaskMm } from '../src/oom-kill.js';
 import { BASE, Machine } from './support.js';
 
 it('takes private memory, announced, and leaves shared and locked memory', () => {

@@ -12,7 +12,6 @@ import {
   MAP_FIXED,
   MAP_PRIVATE,
   MAP_SHARED,
-  type MapSource,
   type MemoryConfig,
   MemorySystem,
   type MmStruct,
@@ -25,6 +24,7 @@ import {
   pagemapEntry,
   sysMmap,
 } from '../src/index.js';
+import { type MapSource } from '../src/mmap.js';
 
 export const RW = PROT_READ | PROT_WRITE;
 

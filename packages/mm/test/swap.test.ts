@@ -5,14 +5,14 @@ import {
   PM_MMAP_EXCLUSIVE,
   PM_PRESENT,
   PM_SWAP,
-  PTE_WRITE,
   dupMm,
-  lruAddDrain,
   mmput,
   sysMadvise,
   sysMlock,
   sysMunlock,
 } from '../src/index.js';
+import { PTE_WRITE } from '../src/pte.js';
+import { lruAddDrain } from '../src/swap.js';
 import { BASE, Machine } from './support.js';
 
 const pageout = (m: Machine, page: number, pages: number): number =>

@@ -2,7 +2,6 @@ import { expect, it } from 'vitest';
 import {
   FOLL_LONGTERM,
   FOLL_WRITE,
-  HUGE_ZERO_PFN,
   MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
@@ -10,17 +9,17 @@ import {
   PM_FILE,
   PM_MMAP_EXCLUSIVE,
   PM_PRESENT,
-  PTE_HUGE,
-  PTE_SPECIAL,
   SIGSEGV,
   dupMm,
-  findPmd,
   pinUserPages,
   sysMadvise,
   sysMprotect,
   sysMunmap,
   unpinUserPage,
 } from '../src/index.js';
+import { HUGE_ZERO_PFN } from '../src/mem-map.js';
+import { PTE_HUGE, PTE_SPECIAL } from '../src/pte.js';
+import { findPmd } from '../src/page-walk.js';
 import { BASE, Machine } from './support.js';
 
 function hugeMachine(): Machine {

@@ -1,17 +1,9 @@
 import { Prng } from '@hmm/kernel';
 import { describe, expect, it } from 'vitest';
-import {
-  cpuTranslate,
-  MADV_HUGEPAGE,
-  PROT_NONE,
-  PROT_READ,
-  PTE_DIRTY,
-  PTE_YOUNG,
-  sysMadvise,
-  sysMprotect,
-  sysMunmap,
-  Tlb,
-} from '../src/index.js';
+import { cpuTranslate } from '../src/access.js';
+import { MADV_HUGEPAGE, PROT_NONE, PROT_READ, sysMadvise, sysMprotect, sysMunmap } from '../src/index.js';
+import { PTE_DIRTY, PTE_YOUNG } from '../src/pte.js';
+import { Tlb } from '../src/tlb.js';
 import { BASE, Machine } from './support.js';
 
 /** Pages of several tables: plain, read-only, hidden, of a huge page, and holes. */

@@ -6,7 +6,6 @@ import {
   MREMAP_MAYMOVE,
   PROT_NONE,
   PROT_READ,
-  PTE_WRITE,
   SIGSEGV,
   dupMm,
   sysMadvise,
@@ -15,6 +14,7 @@ import {
   sysMremap,
   sysMunmap,
 } from '../src/index.js';
+import { PTE_WRITE } from '../src/pte.js';
 import { BASE, Machine, RW } from './support.js';
 
 const protect = (m: Machine, page: number, pages: number, prot: number): number =>

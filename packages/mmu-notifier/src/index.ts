@@ -1,8 +1,18 @@
-export * from './event.js';
+export {
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_EXCLUSIVE,
+  MMU_NOTIFY_MIGRATE,
+  MMU_NOTIFY_PROTECTION_PAGE,
+  MMU_NOTIFY_PROTECTION_VMA,
+  MMU_NOTIFY_RELEASE,
+  MMU_NOTIFY_SOFT_DIRTY,
+  MMU_NOTIFY_UNMAP,
+  mmuNotifierEventName,
+  type MmuNotifierEvent,
+} from './event.js';
 export {
   MAX_PAGE,
   MmuIntervalNotifier,
-  type MmuIntervalNotifierOps,
   mmuIntervalCheckRetry,
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierInsertLocked,
@@ -13,36 +23,36 @@ export {
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,
   mmuIntervalTryReadBegin,
+  type MmuIntervalNotifierOps,
 } from './interval-notifier.js';
-export * from './interval-tree.js';
-export {
-  mmuNotifierArchInvalidateSecondaryTlbs,
-  mmuNotifierInvalidateRangeEnd,
-  mmuNotifierInvalidateRangeStart,
-} from './invalidate.js';
-export * from './invariants.js';
+export { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from './invalidate.js';
+export { I10, I11, I16, I9, mmuNotifierInvariants } from './invariants.js';
 export {
   MmuNotifier,
-  type MmuNotifierOps,
-  mmuNotifierClearFlushYoung,
   mmuNotifierGet,
   mmuNotifierPut,
   mmuNotifierRegister,
-  mmuNotifierRegisterLocked,
   mmuNotifierSynchronize,
-  mmuNotifierTestYoung,
   mmuNotifierUnregister,
+  type MmuNotifierOps,
 } from './notifier.js';
-export * from './protocol-invariants.js';
-export * from './range.js';
-export * from './release.js';
-export * from './subscriptions.js';
 export {
-  TP_INTERVAL_INVALIDATE,
-  TP_INVALIDATE_RANGE_END,
-  TP_INVALIDATE_RANGE_START,
-  TP_RELEASE,
-  decodeRangeValue,
-  encodeRangeValue,
-  invalidationOf,
-} from './tracepoints.js';
+  I12,
+  I13,
+  I14,
+  I15,
+  I17,
+  I18,
+  mmuNotifierProtocolInvariants,
+  type CallbackStep,
+  type ProtocolStep,
+} from './protocol-invariants.js';
+export {
+  MmuNotifierRange,
+  NO_OWNER,
+  mmuNotifierRangeBlockable,
+  mmuNotifierRangeInit,
+  mmuNotifierRangeInitOwner,
+} from './range.js';
+export { mmHasNotifiers, type NotifierMm } from './subscriptions.js';
+export { decodeRangeValue } from './tracepoints.js';

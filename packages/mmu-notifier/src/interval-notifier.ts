@@ -1,4 +1,5 @@
-import { declareState, EINVAL, EOVERFLOW, HmmError, ownState, type MaybeTask, type Task } from '@hmm/kernel';
+import { EINVAL, EOVERFLOW, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
+import { declareState, ownState } from '@hmm/kernel/internal';
 import { mmuNotifierRegister, mmuNotifierRegisterLocked } from './notifier.js';
 import type { MmuNotifierRange } from './range.js';
 import { SEQUENCE, type MmuNotifierSubscriptions, type NotifierMm } from './subscriptions.js';

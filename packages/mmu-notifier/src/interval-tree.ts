@@ -6,7 +6,7 @@
  * @packageDocumentation
  */
 
-import { declareState, ownState } from '@hmm/kernel';
+import { declareState, ownState } from '@hmm/kernel/internal';
 
 const NIL = 0;
 

@@ -1,4 +1,5 @@
-import { declareState, EAGAIN, EINVAL, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
+import { EAGAIN, EINVAL, HmmError, type MaybeTask, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { mmuNotifierRangeBlockable, type MmuNotifierRange } from './range.js';
 import { MmuNotifierSubscriptions, type NotifierMm } from './subscriptions.js';
 

@@ -1,4 +1,5 @@
-import { declareState, HmmError, ownState, SpinLock, type Kernel, type RwSemaphore } from '@hmm/kernel';
+import { HmmError, SpinLock, type Kernel, type RwSemaphore } from '@hmm/kernel';
+import { declareState, ownState } from '@hmm/kernel/internal';
 import { IntervalTree } from './interval-tree.js';
 import type { MmuIntervalNotifier } from './interval-notifier.js';
 import type { MmuNotifier } from './notifier.js';

@@ -1,12 +1,11 @@
+import { defineTracepoint, type TraceEvent } from '@hmm/kernel';
 import {
-  defineTracepoint,
   EVENT_INVALIDATE_END,
   EVENT_INVALIDATE_START,
   EVENT_INVALIDATED,
   EVENT_LANES,
   EVENT_OTHER,
-  type TraceEvent,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import { type MmuNotifierEvent, mmuNotifierEventName } from './event.js';
 import type { MmuNotifierRange } from './range.js';
 

@@ -1,7 +1,7 @@
 import { fc } from '@hmm/config/property';
 import { Prng } from '@hmm/kernel';
 import { expect, test } from 'vitest';
-import { IntervalTree } from '@hmm/mmu-notifier';
+import { IntervalTree } from '@hmm/mmu-notifier/internal';
 
 interface Interval {
   slot: number;

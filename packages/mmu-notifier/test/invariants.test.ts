@@ -1,4 +1,5 @@
-import { AGENT_READY, Prng, SavedState, SP_PREEMPT, StateHash, type Task } from '@hmm/kernel';
+import { AGENT_READY, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { SavedState, StateHash } from '@hmm/kernel/internal';
 import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
 import {
@@ -17,9 +18,8 @@ import {
   MmuNotifierRange,
   mmuNotifierRangeInit,
   type ProtocolStep,
-  type TreeView,
-  viewTree,
 } from '@hmm/mmu-notifier';
+import { type TreeView, viewTree } from '@hmm/mmu-notifier/internal';
 import { BareMm, LoggingDriver } from './support.js';
 
 const PAGES = 8;

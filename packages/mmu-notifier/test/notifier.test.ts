@@ -7,20 +7,22 @@ import {
   type MmuNotifierOps,
   MmuNotifierRange,
   NO_OWNER,
-  mmuNotifierArchInvalidateSecondaryTlbs,
-  mmuNotifierClearFlushYoung,
   mmuNotifierGet,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
   mmuNotifierPut,
   mmuNotifierRangeInit,
   mmuNotifierRegister,
-  mmuNotifierRelease,
-  mmuNotifierSubscriptionsDestroy,
   mmuNotifierSynchronize,
-  mmuNotifierTestYoung,
   mmuNotifierUnregister,
 } from '@hmm/mmu-notifier';
+import {
+  mmuNotifierArchInvalidateSecondaryTlbs,
+  mmuNotifierClearFlushYoung,
+  mmuNotifierRelease,
+  mmuNotifierSubscriptionsDestroy,
+  mmuNotifierTestYoung,
+} from '@hmm/mmu-notifier/internal';
 import { BareMm, LoggingDriver } from './support.js';
 
 const logging = (log: string[], name: string): MmuNotifierOps => ({

@@ -5,10 +5,7 @@ import {
   MMU_NOTIFY_CLEAR,
   MMU_NOTIFY_UNMAP,
   MmuNotifierRange,
-  MmuNotifierSubscriptions,
   NO_OWNER,
-  invalidationOf,
-  TP_INVALIDATE_RANGE_START,
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
   mmuIntervalReadBegin,
@@ -18,6 +15,11 @@ import {
   mmuNotifierInvalidateRangeStart,
   mmuNotifierRangeInit,
 } from '@hmm/mmu-notifier';
+import {
+  MmuNotifierSubscriptions,
+  invalidationOf,
+  TP_INVALIDATE_RANGE_START,
+} from '@hmm/mmu-notifier/internal';
 import { BareMm, LoggingDriver } from './support.js';
 
 const clear = (mm: BareMm, start: number, end: number): MmuNotifierRange =>

@@ -7,12 +7,7 @@ import {
   MmuNotifier,
   type MmuNotifierOps,
   MmuNotifierRange,
-  MmuNotifierSubscriptions,
   NO_OWNER,
-  TP_INTERVAL_INVALIDATE,
-  TP_INVALIDATE_RANGE_END,
-  TP_INVALIDATE_RANGE_START,
-  TP_RELEASE,
   mmHasNotifiers,
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
@@ -21,9 +16,16 @@ import {
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierRangeInit,
   mmuNotifierRegister,
+} from '@hmm/mmu-notifier';
+import {
+  MmuNotifierSubscriptions,
+  TP_INTERVAL_INVALIDATE,
+  TP_INVALIDATE_RANGE_END,
+  TP_INVALIDATE_RANGE_START,
+  TP_RELEASE,
   mmuNotifierRelease,
   mmuNotifierSubscriptionsDestroy,
-} from '@hmm/mmu-notifier';
+} from '@hmm/mmu-notifier/internal';
 import { BareMm, LoggingDriver } from './support.js';
 
 const codeOf = (run: () => unknown): string => {

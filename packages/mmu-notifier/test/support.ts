@@ -4,13 +4,13 @@ import {
   type MmuIntervalNotifier,
   type MmuIntervalNotifierOps,
   type MmuNotifierRange,
-  type MmuNotifierSubscriptions,
   type NotifierMm,
   mmuIntervalNotifierInsert,
   mmuIntervalSetSeq,
   mmuNotifierInvalidateRangeStart,
   mmuNotifierRangeBlockable,
 } from '@hmm/mmu-notifier';
+import { type MmuNotifierSubscriptions } from '@hmm/mmu-notifier/internal';
 
 /** An address space with nothing in it but a lock. */
 export class BareMm implements NotifierMm {

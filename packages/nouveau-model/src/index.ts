@@ -1,25 +1,11 @@
-export * from './nouveau-chan.js';
-export * from './nouveau-client.js';
-export * from './nouveau-cost.js';
-export * from './nouveau-counters.js';
-export * from './nouveau-dmem.js';
-export * from './nouveau-dmem-chunk.js';
-export * from './nouveau-dmem-migrate.js';
-export * from './nouveau-drm-uapi.js';
-export * from './nouveau-drv.js';
-export * from './nouveau-factory.js';
-export * from './nouveau-options.js';
-export * from './nouveau-process.js';
-export * from './nouveau-range-fault.js';
-export * from './nouveau-svm.js';
-export * from './nouveau-svm-fault-record.js';
-export * from './nouveau-svm-bind.js';
-export * from './nouveau-svm-fault.js';
-export * from './nouveau-svmm.js';
-export * from './nvkm-device.js';
-export * from './nvkm-firmware.js';
-export * from './gpu-nvif-device.js';
-export * from './nouveau-behaviours.js';
-export * from './nvif.js';
-export * from './nvkm-vmm.js';
-export * from './tracepoints.js';
+export { NouveauClient, type NouveauClientOptions } from './nouveau-client.js';
+export { nouveauFactory } from './nouveau-factory.js';
+export { nouveauSvmAvailable, type NouveauOptions, type SvmAvailability } from './nouveau-options.js';
+export { NouveauProcess } from './nouveau-process.js';
+export { NVKM_CHIPS, nvkmChip, nvkmChipOf, type NvkmChip } from './nvkm-device.js';
+export {
+  nvkmFirmwareFiles,
+  type FirmwareFile,
+  type FirmwareSource,
+  type FirmwareUnit,
+} from './nvkm-firmware.js';

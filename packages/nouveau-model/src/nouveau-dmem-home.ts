@@ -14,16 +14,8 @@ import {
   type MigrateVma,
 } from '@hmm/migrate';
 import { alignDown, HmmError, HPAGE_PMD_ORDER, PAGE_SIZE, type Task } from '@hmm/kernel';
-import {
-  allocHugePage,
-  allocPage,
-  allocZeroedPage,
-  folioPut,
-  NO_PFN,
-  VM_FAULT_OOM,
-  VM_FAULT_SIGBUS,
-  type VmFault,
-} from '@hmm/mm';
+import { allocPage, VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from '@hmm/mm';
+import { allocHugePage, allocZeroedPage, folioPut, NO_PFN } from '@hmm/mm/internal';
 import type { NouveauDmem } from './nouveau-dmem.js';
 import type { NouveauDmemChunk } from './nouveau-dmem-chunk.js';
 import { fenceDone, slotPages } from './nouveau-dmem-migrate.js';

@@ -12,7 +12,8 @@ import {
   type MigrateVma,
 } from '@hmm/migrate';
 import { ENODEV, HPAGE_PMD_NR, HPAGE_PMD_ORDER, PAGE_SHIFT, PAGE_SIZE, type Task } from '@hmm/kernel';
-import { type Vma, folioPut, NO_PFN } from '@hmm/mm';
+import { type Vma } from '@hmm/mm';
+import { folioPut, NO_PFN } from '@hmm/mm/internal';
 import type { NouveauDmem } from './nouveau-dmem.js';
 import type { NouveauSvmm } from './nouveau-svmm.js';
 import {

@@ -1,5 +1,6 @@
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER, SpinLock, type Task } from '@hmm/kernel';
-import { MEMORY_DEVICE_PRIVATE, NO_PFN, type DevPagemapOps } from '@hmm/mm';
+import { MEMORY_DEVICE_PRIVATE, type DevPagemapOps } from '@hmm/mm';
+import { NO_PFN } from '@hmm/mm/internal';
 import { memremapPages, zoneDeviceFolioInit } from '@hmm/migrate';
 import { dmemChunkNpages, dmemSmallPages, type NouveauDmemChunk } from './nouveau-dmem-chunk.js';
 import { nouveauDmemEvictChunk, nouveauDmemMigrateToRam } from './nouveau-dmem-home.js';

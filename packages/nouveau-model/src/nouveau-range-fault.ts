@@ -9,7 +9,8 @@ import {
   alignDown,
 } from '@hmm/kernel';
 import { makeDeviceExclusive, makeDeviceExclusiveRange } from '@hmm/migrate';
-import { FOLL_REMOTE, FOLL_WRITE, NO_PFN, PG_dirty, PG_zone_device, folioPut, getUserPages } from '@hmm/mm';
+import { FOLL_REMOTE, FOLL_WRITE, getUserPages } from '@hmm/mm';
+import { NO_PFN, PG_dirty, PG_zone_device, folioPut } from '@hmm/mm/internal';
 import {
   HMM_PFN_LANES,
   HMM_PFN_VALID,

@@ -1,5 +1,6 @@
 import { EINVAL, PAGE_SIZE, type Task } from '@hmm/kernel';
-import { findVmaIntersection, type MmStruct } from '@hmm/mm';
+import { type MmStruct } from '@hmm/mm';
+import { findVmaIntersection } from '@hmm/mm/internal';
 import { nouveauDmemMigrateVma } from './nouveau-dmem-migrate.js';
 import { svmBindCheck, type DrmNouveauSvmBind } from './nouveau-drm-uapi.js';
 import type { NouveauCli } from './nouveau-svmm.js';

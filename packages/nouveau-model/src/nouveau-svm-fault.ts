@@ -1,5 +1,6 @@
 import { EINVAL, errnoName, type MaybeTask, type Task } from '@hmm/kernel';
-import { type MmStruct, mmput, mmputFast } from '@hmm/mm';
+import { type MmStruct, mmput } from '@hmm/mm';
+import { mmputFast } from '@hmm/mm/internal';
 import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE } from '@hmm/mirror';
 import { nouveauAtomicRangeFault, nouveauRangeFault, type PfnmapArgs } from './nouveau-range-fault.js';
 import {

@@ -1,5 +1,5 @@
+import { defineTracepoint } from '@hmm/kernel';
 import {
-  defineTracepoint,
   EVENT_BATCH,
   EVENT_CANCELLED,
   EVENT_DEVICE_FAULT,
@@ -9,7 +9,7 @@ import {
   EVENT_RETRY,
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 
 /** A work item found faults; pages: records. */
 export const TP_FAULT_BATCH = defineTracepoint('nouveau:svm_fault_batch', {

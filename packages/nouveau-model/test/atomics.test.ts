@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { EIO, type Task } from '@hmm/kernel';
-import { MAP_SHARED, cpuWriteByte, isDeviceExclusivePte, shmemFileSetup, sysMmap } from '@hmm/mm';
+import { MAP_SHARED, cpuWriteByte, sysMmap } from '@hmm/mm';
+import { isDeviceExclusivePte, shmemFileSetup } from '@hmm/mm/internal';
 import { GPU_PTE_ATOMIC, figure, gpuPreset } from '@hmm/gpu';
 import { CPU, GPU_MAPPED, GPU_WRITE, HOME, REMOTE, RW, Setup, VRAM } from './setup.js';
 

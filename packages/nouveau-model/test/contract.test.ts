@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { gpuPreset } from '@hmm/gpu';
 import type { DeviceClient } from '@hmm/device';
 import { contractCases } from '@hmm/machine/contract';
-import { NouveauClient, type NouveauClientOptions, type NouveauDefect } from '@hmm/nouveau-model';
+import { NouveauClient, type NouveauClientOptions } from '@hmm/nouveau-model';
+import { type NouveauDefect } from '@hmm/nouveau-model/internal';
 
 const VARIANTS: readonly [string, NouveauClientOptions][] = [
   ['nouveau with its defects mended', { mended: 'all' }],

@@ -8,7 +8,7 @@ import {
   nouveauSvmmBind,
   NvkmVmm,
   svmBindMigrate,
-} from '@hmm/nouveau-model';
+} from '@hmm/nouveau-model/internal';
 import { Setup, type SetupOptions } from './setup.js';
 
 /** A driver as it is, and one with `name` mended. */

@@ -1,18 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { ENTRY_TABLE, LEVEL_PMD, type Task } from '@hmm/kernel';
-import {
-  checkMm,
-  cpuReadByte,
-  cpuWriteByte,
-  dupMm,
-  findPmd,
-  isDevicePrivatePte,
-  isHuge,
-  mmput,
-  type MmStruct,
-  sysMunmap,
-} from '@hmm/mm';
-import type { NouveauDmem } from '@hmm/nouveau-model';
+import { type Task } from '@hmm/kernel';
+import { ENTRY_TABLE, LEVEL_PMD } from '@hmm/kernel/internal';
+import { checkMm, cpuReadByte, cpuWriteByte, dupMm, mmput, type MmStruct, sysMunmap } from '@hmm/mm';
+import { findPmd, isDevicePrivatePte, isHuge } from '@hmm/mm/internal';
+import type { NouveauDmem } from '@hmm/nouveau-model/internal';
 import { CPU, CPU_MAPPED, HOME, REMOTE, Setup, type SetupOptions, VRAM, upTo } from './setup.js';
 
 const NR = 512;

@@ -5,14 +5,13 @@ import {
   type MmStruct,
   SIGBUS,
   VM_IO,
-  cpuTranslate,
   cpuWriteByte,
   dupMm,
   pinUserPages,
-  shmemFileSetup,
   sysMmap,
   sysMunmap,
 } from '@hmm/mm';
+import { cpuTranslate, shmemFileSetup } from '@hmm/mm/internal';
 import { HOME, REMOTE, RW, Setup, VRAM, upTo } from './setup.js';
 
 function bound(pages: number, options = {}): { s: Setup; a: number } {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { AGENT_DONE, AGENT_READY, Prng, type Sched, type Task } from '@hmm/kernel';
 import { I22, I32, I33, I34 } from '@hmm/migrate';
 import { MADV_DONTNEED, cpuReadByte, cpuWriteByte, sysMadvise, sysMunmap } from '@hmm/mm';
-import { NOUVEAU_DEFECTS } from '@hmm/nouveau-model';
+import { NOUVEAU_DEFECTS } from '@hmm/nouveau-model/internal';
 import { mirrorBroken } from './mirror.js';
 import { Setup } from './setup.js';
 

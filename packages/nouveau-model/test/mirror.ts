@@ -1,5 +1,12 @@
 import { GPU_PTE_ATOMIC, GPU_PTE_SYSMEM, GPU_PTE_VALID, GPU_PTE_WRITE } from '@hmm/gpu';
-import { PTE_WRITE, findPmd, isDeviceExclusivePte, isDevicePrivatePte, isHuge, ptePresent } from '@hmm/mm';
+import {
+  PTE_WRITE,
+  findPmd,
+  isDeviceExclusivePte,
+  isDevicePrivatePte,
+  isHuge,
+  ptePresent,
+} from '@hmm/mm/internal';
 import type { Setup } from './setup.js';
 
 /** The GPU's entry of a page is no more than what the process's own entry allows. */

@@ -6,7 +6,7 @@ import {
   svmBindHeader,
   svmBindMigrate,
   type DrmNouveauSvmBind,
-} from '@hmm/nouveau-model';
+} from '@hmm/nouveau-model/internal';
 
 const bind = (change: Partial<DrmNouveauSvmBind>): number =>
   svmBindCheck({ ...svmBindMigrate(0x1000, 8), ...change });

@@ -1,15 +1,8 @@
 import { Kernel, type Release } from '@hmm/kernel';
 import { describe, expect, test } from 'vitest';
 import { gpuPreset } from '@hmm/gpu';
-import {
-  nouveauDmemAvailable,
-  NOUVEAU_DEFECTS,
-  nouveauBehaviours,
-  type NouveauOptions,
-  nouveauSvmAvailable,
-  nvkmChip,
-  nvkmChipOf,
-} from '@hmm/nouveau-model';
+import { type NouveauOptions, nouveauSvmAvailable, nvkmChip, nvkmChipOf } from '@hmm/nouveau-model';
+import { nouveauDmemAvailable, NOUVEAU_DEFECTS, nouveauBehaviours } from '@hmm/nouveau-model/internal';
 
 const reason = (name: string, options = {}): string => {
   const chip = nvkmChip(name);

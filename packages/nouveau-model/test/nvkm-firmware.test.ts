@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { NVKM_CHIPS, nvkmChip, nvkmFirmwareFiles, nvkmFirmwareLoad, type NvkmChip } from '@hmm/nouveau-model';
+import { NVKM_CHIPS, nvkmChip, nvkmFirmwareFiles, type NvkmChip } from '@hmm/nouveau-model';
+import { nvkmFirmwareLoad } from '@hmm/nouveau-model/internal';
 
 const chip = (name: string): NvkmChip => {
   const found = nvkmChip(name);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GPU_PTE_VALID, GpuPageTable } from '@hmm/gpu';
 import { ENOENT, Kernel } from '@hmm/kernel';
-import { nouveauBehaviours, NvkmVmm } from '@hmm/nouveau-model';
+import { nouveauBehaviours, NvkmVmm } from '@hmm/nouveau-model/internal';
 
 const NR = 512;
 const PAGES = 4 * NR;

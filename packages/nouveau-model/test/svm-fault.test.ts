@@ -9,7 +9,7 @@ import {
   NouveauChannel,
   nouveauSvmFaultCmp,
   type NouveauSvmFault,
-} from '@hmm/nouveau-model';
+} from '@hmm/nouveau-model/internal';
 import { ANON, GPU_MAPPED, GPU_WRITE, HOME, REMOTE, Setup, type SetupOptions, upTo } from './setup.js';
 
 const inst = (s: Setup): number => s.process.channel.inst;

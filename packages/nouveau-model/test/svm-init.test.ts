@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { gpuPreset } from '@hmm/gpu';
 import { EBUSY, EINVAL, ENODEV, ENOMEM, ENOSYS, Kernel } from '@hmm/kernel';
 import { MemorySystem, mmCreate } from '@hmm/mm';
+import { type NouveauOptions } from '@hmm/nouveau-model';
 import {
   GpuNvifDevice,
   NouveauChannel,
@@ -13,8 +14,7 @@ import {
   nouveauSvmmBind,
   nouveauSvmmInit,
   svmBindMigrate,
-  type NouveauOptions,
-} from '@hmm/nouveau-model';
+} from '@hmm/nouveau-model/internal';
 
 const ARGS = { unmanagedAddr: 0x10000000, unmanagedSize: 0x10000 };
 

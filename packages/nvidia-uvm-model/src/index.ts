@@ -1,32 +1,50 @@
-export * from './uvm-capability.js';
-export * from './uvm-client.js';
-export * from './uvm-clock.js';
-export * from './uvm-work.js';
-export * from './timing/uvm-cost-file.js';
-export * from './timing/uvm-figures.js';
-export * from './timing/uvm-no-time.js';
-export * from './timing/uvm-timing.js';
-export * from './uvm-cpu-access.js';
-export * from './uvm-discard.js';
-export * from './uvm-driver.js';
-export * from './uvm-factory.js';
-export * from './uvm-perf-prefetch.js';
-export * from './uvm-perf-prefetch-tree.js';
-export * from './uvm-pmm-chunk-size.js';
-export * from './uvm-pmm-gpu.js';
-export * from './uvm-gpu-access-counters.js';
-export * from './uvm-launch.js';
-export * from './uvm-migrate.js';
-export * from './uvm-module-params.js';
-export * from './uvm-page-mask.js';
-export * from './uvm-perf-policy.js';
-export * from './uvm-perf-thrashing-lapse.js';
-export * from './uvm-policy.js';
-export * from './uvm-tools.js';
-export * from './uvm-types.js';
-export * from './uvm-va-block.js';
-export * from './uvm-va-range.js';
-export * from './uvm-va-space.js';
-export * from './uvm-vma.js';
-export { uvmVmFault } from './uvm-vm.js';
-export * from './uvm-process.js';
+export {
+  TRACED_FIGURES,
+  UNTRACED_FIGURES,
+  type UvmCosts,
+  type UvmFigure,
+  type UvmFigures,
+} from './timing/uvm-figures.js';
+export { UvmTiming } from './timing/uvm-timing.js';
+export { uvmCapability, type UvmCapability } from './uvm-capability.js';
+export { UvmClient, type UvmClientOptions } from './uvm-client.js';
+export { uvmCpuAccess } from './uvm-cpu-access.js';
+export { UvmDriver, type UvmDriverOptions } from './uvm-driver.js';
+export { uvmFactory } from './uvm-factory.js';
+export { launchKernel } from './uvm-launch.js';
+export { UvmModuleParams, moduleParameterNames, moduleParameterText } from './uvm-module-params.js';
+export { PAGES_PER_BLOCK, maskFill, maskNext, maskSet, maskTest, type UvmPageMask } from './uvm-page-mask.js';
+export { DRIVER_POLICY, type UvmPerfPolicy } from './uvm-perf-policy.js';
+export { UvmManagedMemory, UvmProcess } from './uvm-process.js';
+export {
+  UvmEventTypeAccessCounter,
+  UvmEventTypeCpuFault,
+  UvmEventTypeEviction,
+  UvmEventTypeFatalFault,
+  UvmEventTypeFaultBufferOverflow,
+  UvmEventTypeGpuFault,
+  UvmEventTypeGpuFaultReplay,
+  UvmEventTypeMapRemote,
+  UvmEventTypeMigration,
+  UvmEventTypePageSizeChange,
+  UvmEventTypeReadDuplicate,
+  UvmEventTypeReadDuplicateInvalidate,
+  UvmEventTypeThrashingDetected,
+  UvmEventTypeThrottlingEnd,
+  UvmEventTypeThrottlingStart,
+  packUvmEvent,
+  unpackUvmEvent,
+  type UvmEventValue,
+} from './uvm-tools.js';
+export {
+  UvmEventMapRemoteCauseCoherence,
+  UvmEventMapRemoteCauseEviction,
+  UvmEventMapRemoteCauseOutOfMemory,
+  UvmEventMapRemoteCausePolicy,
+  UvmEventMapRemoteCauseThrashing,
+  UvmEventMigrationCauseAccessCounters,
+  UvmEventMigrationCauseCoherence,
+  UvmEventMigrationCauseEviction,
+  UvmEventMigrationCausePrefetch,
+  UvmEventMigrationCauseUser,
+} from './uvm-types.js';

@@ -8,19 +8,11 @@ import {
   GPU_PTE_WRITE,
   type GpuWalker,
 } from '@hmm/gpu';
-import {
-  declareState,
-  alignDown,
-  ENTRY_TABLE,
-  HPAGE_PMD_NR,
-  HPAGE_PMD_ORDER,
-  LEVEL_PMD,
-  pteIndex,
-  type Task,
-} from '@hmm/kernel';
+import { alignDown, HPAGE_PMD_NR, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
+import { declareState, ENTRY_TABLE, LEVEL_PMD, pteIndex } from '@hmm/kernel/internal';
+import { type MmStruct } from '@hmm/mm';
 import {
   HUGE_ZERO_PFN,
-  type MmStruct,
   PTE_DIRTY,
   PTE_PROTNONE,
   PTE_SPECIAL,
@@ -28,7 +20,7 @@ import {
   ptePresent,
   pteWrite,
   ZERO_PFN,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import {
   MmuNotifier,
   mmuNotifierRegister,

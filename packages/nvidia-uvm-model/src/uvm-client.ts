@@ -7,7 +7,8 @@ import type {
   OpenResult,
 } from '@hmm/device';
 import { Gpu, type GpuPreset } from '@hmm/gpu';
-import { declareState, EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
+import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { uvmCapability } from './uvm-capability.js';
 import { UVM_RELEASE_DISCARD } from './uvm-discard.js';

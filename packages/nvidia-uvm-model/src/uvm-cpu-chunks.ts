@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 /**
  * Host frames of managed memory. A block takes the frames of all its pages at once, at its first CPU page, so that a
  * page's frame is a sum; which of them count as allocated is in the block's mask.

@@ -1,6 +1,8 @@
-import { type ClientExploration, SystemFrames } from '@hmm/device';
+import { SystemFrames } from '@hmm/device';
+import { type ClientExploration } from '@hmm/device/internal';
 import type { Gpu } from '@hmm/gpu';
-import { declareState, observedTask, type Kernel, type Task } from '@hmm/kernel';
+import { type Kernel, type Task } from '@hmm/kernel';
+import { declareState, observedTask } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import type { UvmFigures } from './timing/uvm-figures.js';

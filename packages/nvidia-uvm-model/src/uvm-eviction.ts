@@ -1,4 +1,4 @@
-import { hweight32 } from '@hmm/kernel';
+import { hweight32 } from '@hmm/kernel/internal';
 import { MASK_WORDS, maskAndNot, maskNext, type UvmPageMask } from './uvm-page-mask.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';

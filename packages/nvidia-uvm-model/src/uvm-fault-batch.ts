@@ -1,5 +1,6 @@
-import { declareState } from '@hmm/kernel';
-import { type FaultBuffer, type GpuFaultEntry, UTLBS } from '@hmm/gpu';
+import { declareState } from '@hmm/kernel/internal';
+import { type FaultBuffer, type GpuFaultEntry } from '@hmm/gpu';
+import { UTLBS } from '@hmm/gpu/internal';
 
 const ACCESS_SPAN = 8;
 /** More than a fault buffer, and so a batch, has entries. */

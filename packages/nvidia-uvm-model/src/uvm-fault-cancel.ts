@@ -1,4 +1,4 @@
-import { UTLBS } from '@hmm/gpu';
+import { UTLBS } from '@hmm/gpu/internal';
 import type { Task } from '@hmm/kernel';
 import type { UvmParentGpu } from './uvm-gpu.js';
 import { recordFatal } from './uvm-fatal-fault.js';

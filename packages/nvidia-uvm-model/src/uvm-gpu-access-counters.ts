@@ -1,5 +1,6 @@
 import type { AccessCounterNotification, Gpu, GpuPreset } from '@hmm/gpu';
-import { declareState, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { uvmAtsEnabled } from './uvm-capability.js';
 import type { UvmGlobal } from './uvm-global.js';
 import type { UvmParentGpu } from './uvm-gpu.js';

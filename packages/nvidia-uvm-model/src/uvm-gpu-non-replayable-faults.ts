@@ -1,5 +1,6 @@
 import type { NonReplayableFault } from '@hmm/gpu';
-import { declareState, alignDown, EFAULT, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
+import { alignDown, EFAULT, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { Vma } from '@hmm/mm';
 import type { UvmAts } from './uvm-ats.js';
 import { newAtsFaults, uvmAtsServiceFaults } from './uvm-ats-faults.js';

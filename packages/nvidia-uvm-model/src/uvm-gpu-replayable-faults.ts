@@ -1,5 +1,6 @@
 import { type GpuCapability, gpuFaultServiceable } from '@hmm/gpu';
-import { declareState, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { markFatal } from './uvm-fatal-fault.js';
 import { cancelFatal, cancelFaults } from './uvm-fault-cancel.js';
 import { UvmFaultBatch } from './uvm-fault-batch.js';

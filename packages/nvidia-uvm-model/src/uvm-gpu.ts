@@ -1,5 +1,6 @@
 import type { Gpu } from '@hmm/gpu';
-import { declareState, type Kernel, Mutex } from '@hmm/kernel';
+import { type Kernel, Mutex } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { UvmClock } from './uvm-clock.js';
 import type { UvmDriver } from './uvm-driver.js';
 import { evictOne } from './uvm-eviction.js';

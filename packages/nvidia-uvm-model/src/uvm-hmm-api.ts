@@ -1,5 +1,6 @@
 import { EFAULT, type Task } from '@hmm/kernel';
-import { findVma, NO_PFN, type Vma } from '@hmm/mm';
+import { findVma, type Vma } from '@hmm/mm';
+import { NO_PFN } from '@hmm/mm/internal';
 import type { UvmAts } from './uvm-ats.js';
 import { type UvmHmmBlock, uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
 import { uvmHmmMapResident } from './uvm-hmm-gpu-fault.js';

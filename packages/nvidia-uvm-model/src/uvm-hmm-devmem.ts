@@ -1,4 +1,5 @@
-import { declareState, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { PAGE_SIZE, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   MIGRATE_PFN_MIGRATE,
   memremapPages,
@@ -12,12 +13,11 @@ import {
 import {
   allocPage,
   type DevPagemap,
-  folioPut,
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
   type MemorySystem,
-  NO_PFN,
 } from '@hmm/mm';
+import { folioPut, NO_PFN } from '@hmm/mm/internal';
 import type { UvmDriver } from './uvm-driver.js';
 import { evictBlock } from './uvm-eviction.js';
 import { uvmHmmMigrateToRam } from './uvm-hmm-cpu-fault.js';

@@ -17,7 +17,8 @@ import {
   type HmmRange,
   hmmRangeFault,
 } from '@hmm/mirror';
-import { FOLL_REMOTE, FOLL_WRITE, folioPut, getUserPages, NO_PFN, PG_zone_device, type Vma } from '@hmm/mm';
+import { FOLL_REMOTE, FOLL_WRITE, getUserPages, type Vma } from '@hmm/mm';
+import { folioPut, NO_PFN, PG_zone_device } from '@hmm/mm/internal';
 import { mmuIntervalReadBegin, mmuIntervalReadRetry } from '@hmm/mmu-notifier';
 import { type UvmHmmBlock, uvmHmmLogicalProt, uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
 import { type UvmHmmMoved, uvmHmmMigrate } from './uvm-hmm-migrate.js';

@@ -11,7 +11,8 @@ import {
   migrateVmaPages,
   migrateVmaSetup,
 } from '@hmm/migrate';
-import { allocPage, NO_PFN, type Vma } from '@hmm/mm';
+import { allocPage, type Vma } from '@hmm/mm';
+import { NO_PFN } from '@hmm/mm/internal';
 import type { UvmHmmBlock } from './uvm-hmm.js';
 import {
   maskClear,

@@ -1,4 +1,5 @@
-import { declareState, alignDown, HPAGE_PMD_NR, HPAGE_PMD_ORDER, Mutex, type Task } from '@hmm/kernel';
+import { alignDown, HPAGE_PMD_NR, HPAGE_PMD_ORDER, Mutex, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   type MmStruct,
   VM_HUGETLB,

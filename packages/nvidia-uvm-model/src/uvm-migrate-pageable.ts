@@ -10,7 +10,8 @@ import {
   migrateVmaPages,
   migrateVmaSetup,
 } from '@hmm/migrate';
-import { allocPage, FOLL_REMOTE, FOLL_WRITE, getUserPages, NO_PFN, VM_WRITE, type Vma } from '@hmm/mm';
+import { allocPage, FOLL_REMOTE, FOLL_WRITE, getUserPages, VM_WRITE, type Vma } from '@hmm/mm';
+import { NO_PFN } from '@hmm/mm/internal';
 import type { UvmAts } from './uvm-ats.js';
 import type { UvmHmmMoved } from './uvm-hmm-migrate.js';
 import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';

@@ -5,7 +5,7 @@
  * @uvm uvm_va_block_types.h uvm_page_mask_t
  */
 
-import { hweight32 } from '@hmm/kernel';
+import { hweight32 } from '@hmm/kernel/internal';
 
 /** Pages of a whole block. */
 export const PAGES_PER_BLOCK = 512;

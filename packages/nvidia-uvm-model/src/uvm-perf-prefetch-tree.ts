@@ -1,4 +1,4 @@
-import { declareState, hweight32 } from '@hmm/kernel';
+import { declareState, hweight32 } from '@hmm/kernel/internal';
 import { MASK_WORDS, PAGES_PER_BLOCK, type UvmPageMask } from './uvm-page-mask.js';
 
 /**

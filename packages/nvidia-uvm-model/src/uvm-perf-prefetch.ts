@@ -1,4 +1,4 @@
-import { hweight32 } from '@hmm/kernel';
+import { hweight32 } from '@hmm/kernel/internal';
 import {
   MASK_WORDS,
   maskAnd,

@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { UvmGlobal } from './uvm-global.js';
 
 /** From this release on the lapse adapts. */

@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-chunk-size.js';
 
 /** A root chunk split into frames: which are free. */

@@ -1,4 +1,5 @@
-import { declareState, HmmError } from '@hmm/kernel';
+import { HmmError } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { UvmChunkView, UvmPerfPolicy } from './uvm-perf-policy.js';
 import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-chunk-size.js';
 import { UvmSplitRoot } from './uvm-pmm-gpu-split.js';

@@ -15,7 +15,8 @@ import {
   type StreamResult,
 } from '@hmm/device';
 import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses } from '@hmm/gpu';
-import { declareState, EACCES, EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
+import { EACCES, EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
 import { uvmDiscard } from './uvm-discard.js';
 import { uvmAtsMigrateRange, uvmHmmMigrateRange } from './uvm-hmm-api.js';

@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { Gpu } from '@hmm/gpu';
 import type { UvmMoments } from './uvm-clock.js';
 import type { UvmCpuChunks } from './uvm-cpu-chunks.js';

@@ -1,6 +1,6 @@
+import { defineTracepoint, type Kernel } from '@hmm/kernel';
 import {
   declareState,
-  defineTracepoint,
   EVENT_CPU_FAULT,
   EVENT_DEVICE_FAULT,
   EVENT_LANES,
@@ -12,8 +12,7 @@ import {
   EVENT_THROTTLED,
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
-  type Kernel,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import { UVM_ID_CPU } from './uvm-types.js';
 
 const PACKED = 'kind (4 bits: access, cause or reason), source << 4, destination << 6, count << 8';

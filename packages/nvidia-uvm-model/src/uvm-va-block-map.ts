@@ -1,4 +1,4 @@
-import { hweight32 } from '@hmm/kernel';
+import { hweight32 } from '@hmm/kernel/internal';
 import {
   GPU_LEAF_2M,
   GPU_LEAF_64K,

@@ -1,4 +1,5 @@
-import { declareState, Mutex } from '@hmm/kernel';
+import { Mutex } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   MASK_WORDS,
   maskClip,

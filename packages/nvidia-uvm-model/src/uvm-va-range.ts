@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';
 import { UVM_PROT_READ_WRITE } from './uvm-types.js';
 import { UvmVaBlock } from './uvm-va-block.js';

@@ -1,4 +1,5 @@
-import { declareState, EEXIST, EINVAL, type Kernel, pagesOf, RwSemaphore } from '@hmm/kernel';
+import { EEXIST, EINVAL, type Kernel, RwSemaphore } from '@hmm/kernel';
+import { declareState, pagesOf } from '@hmm/kernel/internal';
 import type { GpuInstance } from '@hmm/gpu';
 import type { UvmDriver } from './uvm-driver.js';
 import { PAGES_PER_BLOCK } from './uvm-page-mask.js';

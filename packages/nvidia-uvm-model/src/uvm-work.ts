@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { UvmClock } from './uvm-clock.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
 import type { UvmProcessorId } from './uvm-types.js';

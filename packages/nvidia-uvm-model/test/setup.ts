@@ -10,8 +10,8 @@ import {
   UvmModuleParams,
   UvmTiming,
   unpackUvmEvent,
-  type UvmVaSpace,
 } from '@hmm/nvidia-uvm-model';
+import { type UvmVaSpace } from '@hmm/nvidia-uvm-model/internal';
 
 /** First page of the allocations in tests. */
 export const BASE = 0x7f0000000;

@@ -1,6 +1,4 @@
 import {
-  UVM_ID_CPU,
-  UVM_ID_GPU,
   UvmEventMapRemoteCauseEviction,
   UvmEventMigrationCauseAccessCounters,
   UvmEventTypeAccessCounter,
@@ -8,9 +6,13 @@ import {
   UvmEventTypeGpuFault,
   UvmEventTypeMapRemote,
   UvmEventTypeMigration,
+} from '@hmm/nvidia-uvm-model';
+import {
+  UVM_ID_CPU,
+  UVM_ID_GPU,
   uvmSetAccessedBy,
   uvmSetPreferredLocation,
-} from '@hmm/nvidia-uvm-model';
+} from '@hmm/nvidia-uvm-model/internal';
 import { describe, expect, it } from 'vitest';
 import { BASE, Bench, params, sequence } from './setup.js';
 

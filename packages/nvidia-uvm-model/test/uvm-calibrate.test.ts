@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { goldenText } from '@hmm/golden';
-import { parseUvmCosts, TRACED_FIGURES, type UvmFigures } from '@hmm/nvidia-uvm-model';
+import { TRACED_FIGURES, type UvmFigures } from '@hmm/nvidia-uvm-model';
+import { parseUvmCosts } from '@hmm/nvidia-uvm-model/internal';
 import {
   calibrate,
   type Calibration,

@@ -7,7 +7,7 @@ import {
   UvmNoTime,
   type UvmTimingPorts,
   type UvmWork,
-} from '@hmm/nvidia-uvm-model';
+} from '@hmm/nvidia-uvm-model/internal';
 import { describe, expect, it } from 'vitest';
 import {
   type CaptureRun,

@@ -1,18 +1,15 @@
 import { EINVAL, EOPNOTSUPP } from '@hmm/kernel';
+import { UvmClient, type UvmDriverOptions, UvmEventTypeMigration, UvmProcess } from '@hmm/nvidia-uvm-model';
 import {
   UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_PROT_NONE,
   UVM_PROT_READ_ONLY,
   UVM_PROT_READ_WRITE_ATOMIC,
-  UvmClient,
   uvmDiscard,
-  type UvmDriverOptions,
   uvmEnableReadDuplication,
-  UvmEventTypeMigration,
   uvmMigrate,
-  UvmProcess,
-} from '@hmm/nvidia-uvm-model';
+} from '@hmm/nvidia-uvm-model/internal';
 import { gpuPreset } from '@hmm/gpu';
 import { Machine, type ProgramRun, runProgram } from '@hmm/machine';
 import { DEFAULT_DEVICE, parseProgram } from '@hmm/workload';

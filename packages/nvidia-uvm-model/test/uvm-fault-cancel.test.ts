@@ -15,8 +15,8 @@ import {
   UvmEventTypeFatalFault,
   UvmEventTypeGpuFault,
   UvmEventTypeGpuFaultReplay,
-  type UvmVaSpace,
 } from '@hmm/nvidia-uvm-model';
+import { type UvmVaSpace } from '@hmm/nvidia-uvm-model/internal';
 import { describe, expect, it } from 'vitest';
 import { BASE, Bench, params, sequence } from './setup.js';
 

@@ -1,6 +1,5 @@
 import { GPU_ACCESS_READ, GPU_ACCESS_WRITE, GpuChannel } from '@hmm/gpu';
 import {
-  UVM_ID_CPU,
   UvmEventMapRemoteCausePolicy,
   UvmEventMigrationCauseCoherence,
   UvmEventMigrationCausePrefetch,
@@ -9,8 +8,8 @@ import {
   UvmEventTypeGpuFaultReplay,
   UvmEventTypeMapRemote,
   UvmEventTypeMigration,
-  uvmSetPreferredLocation,
 } from '@hmm/nvidia-uvm-model';
+import { UVM_ID_CPU, uvmSetPreferredLocation } from '@hmm/nvidia-uvm-model/internal';
 import { describe, expect, it } from 'vitest';
 import { BASE, Bench, sequence } from './setup.js';
 

@@ -3,8 +3,8 @@ import {
   UvmEventTypeMapRemote,
   UvmEventTypeThrashingDetected,
   UvmEventTypeThrottlingStart,
-  type UvmThrashingLapse,
 } from '@hmm/nvidia-uvm-model';
+import { type UvmThrashingLapse } from '@hmm/nvidia-uvm-model/internal';
 import { Bench, params, sequence } from './setup.js';
 
 function pingPong(bench: Bench, rounds: number): void {

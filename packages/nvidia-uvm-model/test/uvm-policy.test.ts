@@ -1,6 +1,13 @@
 import { GPU_ACCESS_ATOMIC_STRONG, GPU_ACCESS_ATOMIC_WEAK } from '@hmm/gpu';
 import {
   launchKernel,
+  type UvmDriverOptions,
+  UvmEventTypeGpuFault,
+  UvmEventTypeMapRemote,
+  UvmEventTypeMigration,
+  UvmEventTypeThrashingDetected,
+} from '@hmm/nvidia-uvm-model';
+import {
   UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_ID_INVALID,
@@ -9,17 +16,12 @@ import {
   UVM_PROT_READ_WRITE,
   UVM_PROT_READ_WRITE_ATOMIC,
   uvmDisableReadDuplication,
-  type UvmDriverOptions,
   uvmEnableReadDuplication,
-  UvmEventTypeGpuFault,
-  UvmEventTypeMapRemote,
-  UvmEventTypeMigration,
-  UvmEventTypeThrashingDetected,
   uvmMigrate,
   type UvmProcessorId,
   uvmSetAccessedBy,
   uvmSetPreferredLocation,
-} from '@hmm/nvidia-uvm-model';
+} from '@hmm/nvidia-uvm-model/internal';
 import { describe, expect, it } from 'vitest';
 import { BASE, Bench, sequence } from './setup.js';
 

@@ -1,12 +1,12 @@
-import { EVENT_TO_DEVICE, EVENT_TO_HOST, meaningOf, tracepoint } from '@hmm/kernel';
+import { tracepoint } from '@hmm/kernel';
+import { EVENT_TO_DEVICE, EVENT_TO_HOST, meaningOf } from '@hmm/kernel/internal';
 import {
   packUvmEvent,
-  UVM_ID_CPU,
-  UVM_ID_GPU,
   UvmEventMigrationCauseEviction,
   UvmEventMigrationCausePrefetch,
   UvmEventTypeMigration,
 } from '@hmm/nvidia-uvm-model';
+import { UVM_ID_CPU, UVM_ID_GPU } from '@hmm/nvidia-uvm-model/internal';
 import { expect, test } from 'vitest';
 
 test('the destination and the cause of a migration are told from its value', () => {

@@ -1,6 +1,7 @@
 import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessStream, type ManagedMemory } from '@hmm/device';
 import type { Task } from '@hmm/kernel';
-import { accessData, cpuAccess, type MemorySystem, type MmStruct, SIGBUS } from '@hmm/mm';
+import { cpuAccess, type MemorySystem, type MmStruct, SIGBUS } from '@hmm/mm';
+import { accessData } from '@hmm/mm/internal';
 import type { OperationContext } from './context.js';
 import type { PageRange } from './memory-region.js';
 

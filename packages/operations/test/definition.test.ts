@@ -1,16 +1,5 @@
-import {
-  formatRecorded,
-  line,
-  onDevice,
-  operation,
-  OPERATIONS,
-  pages,
-  parseRecorded,
-  RECORDED_OPERATIONS,
-  returned,
-  SHOWS_ERRNO,
-  type AnyOperation,
-} from '@hmm/operations';
+import { formatRecorded, operation, OPERATIONS, parseRecorded, type AnyOperation } from '@hmm/operations';
+import { line, onDevice, pages, RECORDED_OPERATIONS, returned, SHOWS_ERRNO } from '@hmm/operations/internal';
 import { describe, expect, test } from 'vitest';
 
 const ALL: readonly AnyOperation[] = [...OPERATIONS, ...RECORDED_OPERATIONS];

@@ -1,6 +1,7 @@
 import { EFAULT, EINVAL, Kernel, type Task } from '@hmm/kernel';
 import { cpuWriteByte, MemorySystem, mmCreate, type MmStruct } from '@hmm/mm';
-import { exitProcess, mapMemory, type OperationProcess, pinPages, unpinPages } from '@hmm/operations';
+import { type OperationProcess } from '@hmm/operations';
+import { exitProcess, mapMemory, pinPages, unpinPages } from '@hmm/operations/internal';
 import { expect, test } from 'vitest';
 
 const BASE = 2 ** 32;

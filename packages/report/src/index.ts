@@ -1,14 +1,30 @@
-export * from './client-report.js';
-export { findDifferences, PART_TEXT, type ProgramTraits, type Rules, type Topic } from './differences.js';
-export * from './format-report.js';
-export * from './table.js';
-export * from './units.js';
-export * from './diagnosis/diagnosis.js';
+export type { ClientReport, CompareReport, Difference, RunReport } from './client-report.js';
+export {
+  diagnose,
+  type AdviceReport,
+  type BandwidthReport,
+  type Diagnosis,
+  type LinkLimits,
+  type RegionReport,
+  type ThrashReport,
+} from './diagnosis/diagnosis.js';
 export { formatDiagnosis } from './diagnosis/format-diagnosis.js';
-export { type ColorDepth, formatResidencyMap, type ResidencyGrid } from './diagnosis/residency-map.js';
-export { type PingPong, type RegionTotals, RunEvents, type RunRegion } from './diagnosis/run-events.js';
+export { formatResidencyMap, type ColorDepth, type ResidencyGrid } from './diagnosis/residency-map.js';
+export { RunEvents, type PingPong, type RegionTotals, type RunRegion } from './diagnosis/run-events.js';
+export { PART_TEXT, findDifferences, type ProgramTraits, type Rules, type Topic } from './differences.js';
 export { chromeTrace } from './export/chrome-json.js';
 export { eventsCsv, eventsJson } from './export/events-csv.js';
 export { escaped, htmlReport } from './export/html-report.js';
 export { perfettoTrace } from './export/perfetto.js';
-export * from './export/timeline.js';
+export {
+  makeTimeline,
+  type LockHold,
+  type Timeline,
+  type TimelineCounter,
+  type TimelineInput,
+  type TimelineSlice,
+  type TimelineTrack,
+} from './export/timeline.js';
+export { formatCompare, formatRun, summarySentence } from './format-report.js';
+export { LINE_WIDTH, formatColumns, formatTable, wrapText, type Column } from './table.js';
+export { countOf, formatBytes, formatCount, formatRatio, formatShare, formatTime } from './units.js';

@@ -1,11 +1,5 @@
-import {
-  defineTracepoint,
-  EVENT_DEVICE_FAULT,
-  EVENT_THROTTLED,
-  EVENT_TO_DEVICE,
-  EVENT_TO_HOST,
-  Trace,
-} from '@hmm/kernel';
+import { defineTracepoint, Trace } from '@hmm/kernel';
+import { EVENT_DEVICE_FAULT, EVENT_THROTTLED, EVENT_TO_DEVICE, EVENT_TO_HOST } from '@hmm/kernel/internal';
 import { formatResidencyMap, RunEvents } from '@hmm/report';
 import { expect, test } from 'vitest';
 

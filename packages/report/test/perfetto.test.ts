@@ -1,11 +1,5 @@
-import {
-  defineTracepoint,
-  EVENT_DEVICE_FAULT,
-  EVENT_OTHER,
-  EVENT_REPLAY,
-  EVENT_TO_DEVICE,
-  Trace,
-} from '@hmm/kernel';
+import { defineTracepoint, Trace } from '@hmm/kernel';
+import { EVENT_DEVICE_FAULT, EVENT_OTHER, EVENT_REPLAY, EVENT_TO_DEVICE } from '@hmm/kernel/internal';
 import { chromeTrace, makeTimeline, perfettoTrace, type Timeline } from '@hmm/report';
 import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';

@@ -19,7 +19,7 @@ import {
   TP_RESUME,
 } from '@hmm/ib-core';
 import { HMM_PFN_VALID, HMM_PFN_WRITE } from '@hmm/mirror';
-import { PG_dirty } from '@hmm/mm';
+import { PG_dirty } from '@hmm/mm/internal';
 import type { AtomicTransfer } from '@hmm/rdma-nic';
 import type { RxeOptions } from './options.js';
 import type { RxeMr } from './rxe-mr.js';

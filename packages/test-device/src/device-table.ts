@@ -1,13 +1,12 @@
+import { HmmError, type Kernel } from '@hmm/kernel';
 import {
   declareState,
   ownState,
-  HmmError,
   NO_TABLE,
   entryPages,
   LEVEL_PTE,
-  type Kernel,
   type PageTablePool,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 
 /** An entry is here; a read needs no more. */
 export const DPT_PRESENT = 1 << 0;

@@ -1,18 +1,15 @@
-import { declareState, HPAGE_PMD_NR, HPAGE_PMD_ORDER, ownState, SpinLock, type Task } from '@hmm/kernel';
+import { HPAGE_PMD_NR, HPAGE_PMD_ORDER, SpinLock, type Task } from '@hmm/kernel';
+import { declareState, ownState } from '@hmm/kernel/internal';
 import {
-  allocHugePage,
   allocPage,
   type DevPagemap,
   type DevPagemapOps,
-  folioPut,
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
   type MemorySystem,
-  NO_PFN,
-  PG_head,
-  PG_zone_device_private,
   type VmFault,
 } from '@hmm/mm';
+import { allocHugePage, folioPut, NO_PFN, PG_head, PG_zone_device_private } from '@hmm/mm/internal';
 import { memremapPages, zoneDeviceFolioInit, zoneDevicePageInit } from '@hmm/migrate';
 import type { Dmirror } from './dmirror.js';
 import { TEST_DEVICE_BEHAVIOURS, type TestDeviceBehaviours } from './behaviours.js';

@@ -1,7 +1,8 @@
 import { EBUSY, EINVAL, ENOMEM, EPERM, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { NO_OWNER } from '@hmm/mmu-notifier';
 import { makeDeviceExclusive, makeDeviceExclusiveRange } from '@hmm/migrate';
-import { folioPut, mmgetNotZero, mmput, NO_PFN } from '@hmm/mm';
+import { mmput } from '@hmm/mm';
+import { folioPut, mmgetNotZero, NO_PFN } from '@hmm/mm/internal';
 import { DPT_XA_TAG_ATOMIC } from './device-table.js';
 import { DMIRROR_BATCH, dmirrorReadBack } from './dmirror-fault.js';
 import type { Dmirror } from './dmirror.js';

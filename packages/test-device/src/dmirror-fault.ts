@@ -1,14 +1,5 @@
-import {
-  EBUSY,
-  EFAULT,
-  ENOENT,
-  ENOMEM,
-  HASH_SEED,
-  hashWords,
-  HmmError,
-  SP_PREEMPT,
-  type Task,
-} from '@hmm/kernel';
+import { EBUSY, EFAULT, ENOENT, ENOMEM, HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { HASH_SEED, hashWords } from '@hmm/kernel/internal';
 import { mmuIntervalReadBegin, mmuIntervalReadRetry, mmuIntervalTryReadBegin } from '@hmm/mmu-notifier';
 import {
   HMM_PFN_REQ_FAULT,
@@ -19,7 +10,8 @@ import {
   hmmRangeFaultUnlockedTimeout,
   type HmmRange,
 } from '@hmm/mirror';
-import { accessData, mmgetNotZero, mmput, NO_PFN, PG_zone_device_private } from '@hmm/mm';
+import { mmput } from '@hmm/mm';
+import { accessData, mmgetNotZero, NO_PFN, PG_zone_device_private } from '@hmm/mm/internal';
 import { DPT_XA_TAG_WRITE } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
 import type { Dmirror } from './dmirror.js';

@@ -17,12 +17,8 @@ import {
   type MigrateVma,
 } from '@hmm/migrate';
 import {
-  allocHugePage,
   allocPage,
-  mmgetNotZero,
   mmput,
-  NO_PFN,
-  PG_zone_device,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   VM_READ,
@@ -30,9 +26,15 @@ import {
   vmaLookup,
   type Vma,
   type VmFault,
+} from '@hmm/mm';
+import {
+  allocHugePage,
+  mmgetNotZero,
+  NO_PFN,
+  PG_zone_device,
   copyHighpage,
   folioPut,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { DPT_XA_TAG_WRITE } from './device-table.js';
 import type { DmirrorDevice } from './dmirror-device.js';
 import { DMIRROR_BATCH, dmirrorRangeFault, dmirrorReadBack } from './dmirror-fault.js';

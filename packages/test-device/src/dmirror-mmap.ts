@@ -1,16 +1,6 @@
 import { ENOMEM, type Task } from '@hmm/kernel';
-import {
-  allocZeroedPage,
-  doMmap,
-  folioPut,
-  type MmStruct,
-  NO_PFN,
-  VM_FAULT_SIGBUS,
-  VM_MIXEDMAP,
-  type VmOperations,
-  vmaLookup,
-  vmInsertPage,
-} from '@hmm/mm';
+import { type MmStruct, VM_FAULT_SIGBUS, VM_MIXEDMAP, vmaLookup } from '@hmm/mm';
+import { allocZeroedPage, doMmap, folioPut, NO_PFN, type VmOperations, vmInsertPage } from '@hmm/mm/internal';
 
 /** All pages are there from the start: a fault finds nothing that it could add. */
 const OPERATIONS: VmOperations = {

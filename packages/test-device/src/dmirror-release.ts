@@ -10,7 +10,8 @@ import {
   migratePfn,
   migratePfnToPage,
 } from '@hmm/migrate';
-import { accessFolio, allocHugePage, allocPage, NO_PFN, copyHighpage } from '@hmm/mm';
+import { allocPage } from '@hmm/mm';
+import { accessFolio, allocHugePage, NO_PFN, copyHighpage } from '@hmm/mm/internal';
 import type { DmirrorChunk, DmirrorDevice } from './dmirror-device.js';
 
 /** Whether any page of a chunk is in use. */

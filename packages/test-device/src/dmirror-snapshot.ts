@@ -1,4 +1,5 @@
-import { declareState, EFAULT, type Task } from '@hmm/kernel';
+import { EFAULT, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
@@ -7,7 +8,8 @@ import {
   type MmuIntervalNotifierOps,
 } from '@hmm/mmu-notifier';
 import { HMM_PFN_ERROR, HMM_PFN_VALID, HMM_PFN_WRITE, hmmPfnToMapOrder, type HmmRange } from '@hmm/mirror';
-import { mmgetNotZero, mmput, pagePgmap, PG_zone_device, PG_zone_device_private, ZERO_PFN } from '@hmm/mm';
+import { mmput } from '@hmm/mm';
+import { mmgetNotZero, pagePgmap, PG_zone_device, PG_zone_device_private, ZERO_PFN } from '@hmm/mm/internal';
 import { dmirrorRangeFault, faultBatch } from './dmirror-fault.js';
 import type { Dmirror } from './dmirror.js';
 import {

@@ -1,4 +1,5 @@
-import { declareState, Mutex, type MaybeTask, type PageTablePool, type Task } from '@hmm/kernel';
+import { Mutex, type MaybeTask, type Task } from '@hmm/kernel';
+import { declareState, type PageTablePool } from '@hmm/kernel/internal';
 import {
   MAX_PAGE,
   MMU_NOTIFY_MIGRATE,

@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+import { VM_READ, VM_WRITE, vmaLookup } from '@hmm/mm';
 import {
   isDeviceExclusivePte,
   isDevicePrivatePte,
@@ -16,10 +17,7 @@ import {
   PTE_PRESENT,
   PTE_WRITE,
   findPmd,
-  VM_READ,
-  VM_WRITE,
-  vmaLookup,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from './device-table.js';
 import type { Dmirror } from './dmirror.js';
 import type { TestDevice } from './test-device.js';

@@ -1,6 +1,7 @@
 import type { DeviceOperationResult, DeviceProcess } from '@hmm/device';
-import { declareState, EBUSY, EIO, PAGE_SIZE, type Task } from '@hmm/kernel';
-import type { TestDeviceWord } from '@hmm/operations';
+import { EBUSY, EIO, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
+import type { TestDeviceWord } from '@hmm/operations/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from './device-table.js';
 import { dmirrorFopsRelease, type Dmirror } from './dmirror.js';

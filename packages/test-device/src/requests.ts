@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '@hmm/kernel';
-import type { TestDeviceWord } from '@hmm/operations';
+import type { TestDeviceWord } from '@hmm/operations/internal';
 import {
   HMM_DMIRROR_CHECK_EXCLUSIVE,
   HMM_DMIRROR_EXCLUSIVE,

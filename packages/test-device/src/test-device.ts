@@ -1,4 +1,5 @@
-import { declareState, ENXIO, PageTablePool, type Kernel, type Task } from '@hmm/kernel';
+import { ENXIO, type Kernel, type Task } from '@hmm/kernel';
+import { declareState, PageTablePool } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { DEVMEM_CHUNK_PAGES, DmirrorDevice, type DmirrorOptions } from './dmirror-device.js';
 import { dmirrorFopsOpen, type Dmirror } from './dmirror.js';

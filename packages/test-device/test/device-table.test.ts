@@ -1,7 +1,8 @@
-import { Kernel, PageTablePool } from '@hmm/kernel';
+import { Kernel } from '@hmm/kernel';
+import { PageTablePool } from '@hmm/kernel/internal';
 import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
-import { DeviceTable, DPT_PRESENT, DPT_XA_TAG_WRITE } from '@hmm/test-device';
+import { DeviceTable, DPT_PRESENT, DPT_XA_TAG_WRITE } from '@hmm/test-device/internal';
 
 const page = fc.oneof(
   fc.nat({ max: 1200 }),

@@ -26,15 +26,9 @@ import {
 } from '@hmm/mm';
 import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
-import {
-  type Dmirror,
-  DPT_XA_TAG_ATOMIC,
-  DPT_XA_TAG_WRITE,
-  I2,
-  MirrorOperations,
-  testDeviceInvariants,
-} from '@hmm/test-device';
-import type { TestDeviceWord } from '@hmm/operations';
+import { type Dmirror, I2, MirrorOperations, testDeviceInvariants } from '@hmm/test-device';
+import { DPT_XA_TAG_ATOMIC, DPT_XA_TAG_WRITE } from '@hmm/test-device/internal';
+import type { TestDeviceWord } from '@hmm/operations/internal';
 
 const PAGES = 8;
 const BASE = 0x1_0000_0000;

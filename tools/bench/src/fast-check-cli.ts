@@ -1,4 +1,5 @@
-import { Explorer, NotifierRetry, RandomWalk, type RetryOp } from '@hmm/explore';
+import { Explorer, NotifierRetry, type RetryOp } from '@hmm/explore';
+import { RandomWalk } from '@hmm/explore/internal';
 import fc from 'fast-check';
 
 /**

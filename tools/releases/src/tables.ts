@@ -1,5 +1,6 @@
-import { type Behaviour, CORE_BEHAVIOURS } from '@hmm/kernel';
-import { TEST_DEVICE_BEHAVIOURS } from '@hmm/test-device';
+import { type Behaviour } from '@hmm/kernel';
+import { CORE_BEHAVIOURS } from '@hmm/kernel/internal';
+import { TEST_DEVICE_BEHAVIOURS } from '@hmm/test-device/internal';
 
 /** A table of behaviours and whose it is. */
 export interface NamedTable {

@@ -25,19 +25,14 @@ import {
   type StreamResult,
   SystemFrames,
 } from '@hmm/device';
+import { defineTracepoint, EBUSY, EIO, EOPNOTSUPP, type Kernel, type Task } from '@hmm/kernel';
 import {
-  defineTracepoint,
-  EBUSY,
-  EIO,
-  EOPNOTSUPP,
   EVENT_DEVICE_FAULT,
   EVENT_MAPPED_REMOTE,
   EVENT_OTHER,
   EVENT_REPLAY,
   EVENT_RETRY,
-  type Kernel,
-  type Task,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import {
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,

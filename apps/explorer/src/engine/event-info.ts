@@ -1,11 +1,5 @@
-import {
-  EVENT_OTHER,
-  type EventMeaning,
-  meaningOf,
-  tracepoint,
-  type TracepointInfo,
-  tracepointKind,
-} from '@hmm/kernel';
+import { tracepoint, type TracepointInfo } from '@hmm/kernel';
+import { EVENT_OTHER, type EventMeaning, meaningOf, tracepointKind } from '@hmm/kernel/internal';
 
 /** What is declared of the events called `kind`; undefined for what is no tracepoint: statements, locks, recorded events. */
 export function infoOf(kind: string): TracepointInfo | undefined {

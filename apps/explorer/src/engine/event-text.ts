@@ -1,4 +1,4 @@
-import { EVENT_TO_DEVICE, EVENT_TO_HOST } from '@hmm/kernel';
+import { EVENT_TO_DEVICE, EVENT_TO_HOST } from '@hmm/kernel/internal';
 import { formatBytes, formatTime } from '@hmm/report';
 import { infoOf, meaningOfKind } from './event-info.js';
 import { placeOf } from './page-name.js';

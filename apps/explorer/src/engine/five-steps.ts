@@ -8,7 +8,7 @@ import {
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
   type EventMeaning,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import type { StatementView } from './run-view.js';
 import type { FiveStep } from './step-view.js';
 

@@ -1,4 +1,4 @@
-import { EVENT_INVALIDATED, EVENT_LANES, EVENT_RETRY } from '@hmm/kernel';
+import { EVENT_INVALIDATED, EVENT_LANES, EVENT_RETRY } from '@hmm/kernel/internal';
 import type { LaneShape } from '../draw/lanes-canvas.js';
 import type { LaneRole } from '../draw/palette.js';
 import { infoOf } from './event-info.js';

@@ -1,4 +1,4 @@
-import { entryText } from '@hmm/explore';
+import { entryText } from '@hmm/explore/internal';
 import { RES_CPU, RES_CPU_MAPPED, RES_DEVICE, RES_DEVICE_MAPPED, RES_DEVICE_WRITE } from '@hmm/device';
 import { type Machine } from '@hmm/machine';
 import type { MmStruct } from '@hmm/mm';

@@ -1,15 +1,9 @@
-import { errnoName, KERNEL_SETTINGS } from '@hmm/kernel';
+import { errnoName } from '@hmm/kernel';
+import { KERNEL_SETTINGS } from '@hmm/kernel/internal';
 import type { ClientFactory, DeviceClient, DeviceFeatures } from '@hmm/device';
 import { Machine, splitSettings } from '@hmm/machine';
-import {
-  allocates,
-  DEFAULT_DEVICE,
-  evaluateNumber,
-  parseProgram,
-  type ProgramFile,
-  type Scope,
-  withMemory,
-} from '@hmm/workload';
+import { DEFAULT_DEVICE, parseProgram, type ProgramFile } from '@hmm/workload';
+import { allocates, evaluateNumber, type Scope, withMemory } from '@hmm/workload/internal';
 import type { PaneSpec } from './protocol.js';
 import type { PaneRefusal } from './run-view.js';
 

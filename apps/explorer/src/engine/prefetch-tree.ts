@@ -1,5 +1,5 @@
 import type { ClientFactory } from '@hmm/device';
-import { EVENT_DEVICE_FAULT, EVENT_TO_DEVICE, EVENT_TO_HOST, type EventMeaning } from '@hmm/kernel';
+import { EVENT_DEVICE_FAULT, EVENT_TO_DEVICE, EVENT_TO_HOST, type EventMeaning } from '@hmm/kernel/internal';
 import { meaningOfKind } from './event-info.js';
 import type { RunView } from './run-view.js';
 import type { PrefetchTreeView } from './why-view.js';

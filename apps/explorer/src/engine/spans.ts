@@ -11,7 +11,7 @@ import {
   EVENT_TO_HOST,
   type EventMeaning,
   meaningOf,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import type { Machine } from '@hmm/machine';
 import type { LockHold } from './lock-log.js';
 

@@ -1,6 +1,7 @@
 import type { ProgramContext, StatementObserver } from '@hmm/machine';
 import { operationOfKind } from '@hmm/operations';
-import { formatStatement, isControl, type Statement } from '@hmm/workload';
+import { formatStatement, type Statement } from '@hmm/workload';
+import { isControl } from '@hmm/workload/internal';
 import type { StatementView } from './run-view.js';
 
 /** More statements than that are run, but not listed. */

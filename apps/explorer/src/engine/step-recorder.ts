@@ -1,5 +1,6 @@
 import { FunctionNames } from '@hmm/explore';
-import { type Agent, meaningOf, type Sched, SP_BLOCK, SP_DELAY, tracepoint } from '@hmm/kernel';
+import { type Agent, type Sched, SP_BLOCK, SP_DELAY, tracepoint } from '@hmm/kernel';
+import { meaningOf } from '@hmm/kernel/internal';
 import type { ClientFactory } from '@hmm/device';
 import { type Machine, prepareProgram, type PreparedProgram } from '@hmm/machine';
 import { mmuNotifierInvariants } from '@hmm/mmu-notifier';

@@ -10,7 +10,7 @@ import {
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
   type EventMeaning,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 import { countOf, formatBytes, formatTime } from '@hmm/report';
 import { infoOf, meaningOfKind } from './event-info.js';
 import { eventText } from './event-text.js';

@@ -1,6 +1,5 @@
 import { Kernel, type Task, type Release } from '@hmm/kernel';
 import {
-  addressSpacePut,
   cpuRead,
   cpuWrite,
   dupMm,
@@ -15,13 +14,12 @@ import {
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
-  shmemFileSetup,
   sysMadvise,
   sysMmap,
   sysMprotect,
   sysMunmap,
-  type AddressSpace,
 } from '@hmm/mm';
+import { addressSpacePut, shmemFileSetup, type AddressSpace } from '@hmm/mm/internal';
 import { dmirrorFopsRelease, dmirrorIoctl, type Dmirror, TestDevice } from '@hmm/test-device';
 
 export { PROT_NONE, PROT_READ, MAP_PRIVATE, MAP_SHARED };

@@ -1,13 +1,6 @@
 import { EINVAL, ENOENT, type Release } from '@hmm/kernel';
-import {
-  FOLL_GET,
-  FOLL_LONGTERM,
-  FOLL_WRITE,
-  folioPut,
-  getUserPages,
-  pinUserPages,
-  unpinUserPage,
-} from '@hmm/mm';
+import { FOLL_GET, FOLL_LONGTERM, FOLL_WRITE, getUserPages, pinUserPages, unpinUserPage } from '@hmm/mm';
+import { folioPut } from '@hmm/mm/internal';
 import {
   HMM_DMIRROR_MIGRATE_TO_DEV,
   HMM_DMIRROR_MIGRATE_TO_SYS,

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { SavedSearch } from '@hmm/explore';
-import { HASH_SEED, hashWords } from '@hmm/kernel';
+import { HASH_SEED, hashWords } from '@hmm/kernel/internal';
 import { fileReason } from '../input.js';
 
 const VERSION = 2;

@@ -1,4 +1,5 @@
-import { CLIENT_SETTING, type LitmusCounterexample } from '@hmm/explore';
+import { type LitmusCounterexample } from '@hmm/explore';
+import { CLIENT_SETTING } from '@hmm/explore/internal';
 import type { LitmusSource } from './input.js';
 
 /** Where the tests of an application get their devices from: a package, and the factory that it exports. */

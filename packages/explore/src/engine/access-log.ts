@@ -1,4 +1,4 @@
-import type { AccessObserver } from '@hmm/kernel';
+import type { AccessObserver } from '@hmm/kernel/internal';
 
 /** The access wrote. */
 export const ACCESS_WRITE = 1;

@@ -1,5 +1,5 @@
 import type { FunctionNaming } from '@hmm/device';
-import type { AccessObserver } from '@hmm/kernel';
+import type { AccessObserver } from '@hmm/kernel/internal';
 import { KERNEL_NAMES, METHODS, PLUMBING } from './kernel-names.js';
 
 /** `mmuIntervalReadRetry` → `mmu_interval_read_retry`; '' for what is no function of the kernel or of a driver. */

@@ -1,4 +1,5 @@
-import { Prng, SP_DELAY, type AccessObserver } from '@hmm/kernel';
+import { Prng, SP_DELAY } from '@hmm/kernel';
+import { type AccessObserver } from '@hmm/kernel/internal';
 import { hasAgent } from '../strategies/agent-set.js';
 import { RandomWalk } from '../strategies/random.js';
 import { Replay } from '../strategies/replay.js';

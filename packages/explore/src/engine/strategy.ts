@@ -1,4 +1,4 @@
-import type { AccessObserver } from '@hmm/kernel';
+import type { AccessObserver } from '@hmm/kernel/internal';
 import type { States } from './model.js';
 
 /** Returned by {@link Strategy.pick}: what would follow was explored already. */

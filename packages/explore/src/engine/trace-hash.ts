@@ -1,4 +1,4 @@
-import type { AccessObserver } from '@hmm/kernel';
+import type { AccessObserver } from '@hmm/kernel/internal';
 
 const SEED_LOW = 0x811c9dc5 | 0;
 const SEED_HIGH = 0x1b873593 | 0;

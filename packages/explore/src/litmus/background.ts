@@ -1,15 +1,14 @@
+import { framesInUse, type MemorySystem } from '@hmm/mm';
 import {
   accessFolio,
   FIRST_PFN,
   folioIsolateLru,
-  framesInUse,
   lruAddDrainTask,
-  type MemorySystem,
   oomReapTaskMm,
   PG_reserved,
   PG_zone_device,
   reclaimPages,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { HmmError, type Task } from '@hmm/kernel';
 import type { WorldThread } from '../world/world-model.js';
 import type { World } from '../world/world.js';

@@ -1,30 +1,27 @@
-import { PAGE_SIZE, pagesOf } from '@hmm/kernel';
+import { PAGE_SIZE } from '@hmm/kernel';
+import { pagesOf } from '@hmm/kernel/internal';
 import {
   type BindScope,
   bindStatement,
   evaluateNumber,
   type Expr,
   isProblem,
-  type MemoryKind,
-  type Name,
   operationOf,
   type OperationStatement,
   type PageRange,
   type Problem,
-  type Range,
   type Region,
-  regionPage,
-  type Span,
 } from '@hmm/operations';
+import { type MemoryKind, type Name, type Range, regionPage, type Span } from '@hmm/operations/internal';
 import {
   type ControlStatement,
   DEFAULT_DEVICE,
-  isControl,
   MAIN_PROCESS,
   type ProgramFile,
   type SourceError,
   type Statement,
 } from '@hmm/workload';
+import { isControl } from '@hmm/workload/internal';
 import { CLIENT_SETTING } from '../world/client-devices.js';
 import type { Instruction, LitmusProgram } from './program.js';
 

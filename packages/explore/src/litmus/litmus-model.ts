@@ -1,16 +1,8 @@
 import { HmmError, type Task } from '@hmm/kernel';
 import type { MemoryConfig } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
-import {
-  type BoundOperation,
-  evaluate,
-  type Expr,
-  isProblem,
-  type Query,
-  runBound,
-  type Value,
-  valuesReturned,
-} from '@hmm/operations';
+import { type BoundOperation, evaluate, type Expr, isProblem, runBound, type Value } from '@hmm/operations';
+import { type Query, valuesReturned } from '@hmm/operations/internal';
 import { MAIN_PROCESS } from '@hmm/workload';
 import type { Outcome, Violation } from '../engine/model.js';
 import { CLIENT_SETTING } from '../world/client-devices.js';

@@ -1,4 +1,5 @@
-import { declareState, EAGAIN } from '@hmm/kernel';
+import { EAGAIN } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   MmuNotifier,
   type MmuNotifierOps,

@@ -1,4 +1,5 @@
-import { declareState, EBUSY, HmmError, Mutex, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { EBUSY, HmmError, Mutex, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   HMM_PFN_REQ_FAULT,
   type HmmDmaMap,

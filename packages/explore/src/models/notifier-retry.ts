@@ -3,13 +3,13 @@ import {
   Kernel,
   Mutex,
   RwSemaphore,
-  SavedState,
   SP_BLOCK,
   SP_LOCK,
   SP_PREEMPT,
   type MaybeTask,
   type Task,
 } from '@hmm/kernel';
+import { SavedState } from '@hmm/kernel/internal';
 import {
   I10,
   I11,
@@ -27,9 +27,9 @@ import {
   type MmuIntervalNotifier,
   type MmuIntervalNotifierOps,
   type MmuNotifierRange,
-  type MmuNotifierSubscriptions,
   type NotifierMm,
 } from '@hmm/mmu-notifier';
+import { type MmuNotifierSubscriptions } from '@hmm/mmu-notifier/internal';
 import type { Model, Outcome, Violation } from '../engine/model.js';
 
 const PAGES = 4;

@@ -1,5 +1,6 @@
 import type { Task } from '@hmm/kernel';
-import { outcomeWord, type RecordedOperation, runBound } from '@hmm/operations';
+import { type RecordedOperation, runBound } from '@hmm/operations';
+import { outcomeWord } from '@hmm/operations/internal';
 import { MAIN_PROCESS } from '@hmm/workload';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { WorldContext } from '../world/world-context.js';

@@ -1,4 +1,4 @@
-import type { AccessObserver } from '@hmm/kernel';
+import type { AccessObserver } from '@hmm/kernel/internal';
 import { PRUNED, type Strategy } from '../engine/strategy.js';
 import { StateSet } from '../engine/state-set.js';
 import { TraceHash } from '../engine/trace-hash.js';

@@ -1,4 +1,5 @@
-import { hweight32, Prng, type AccessObserver } from '@hmm/kernel';
+import { Prng } from '@hmm/kernel';
+import { hweight32, type AccessObserver } from '@hmm/kernel/internal';
 import type { Strategy } from '../engine/strategy.js';
 
 /** Picks the next agent, and decides, at random; endless. The same seed gives the same executions. */

@@ -1,4 +1,5 @@
-import { HmmError, type AccessObserver } from '@hmm/kernel';
+import { HmmError } from '@hmm/kernel';
+import { type AccessObserver } from '@hmm/kernel/internal';
 import type { Schedule } from '../engine/schedule.js';
 import type { Strategy } from '../engine/strategy.js';
 import { continuing, hasAgent } from './agent-set.js';

@@ -1,5 +1,4 @@
 import {
-  type ClientExploration,
   type ClientFactory,
   type DeviceClient,
   type DeviceProcess,
@@ -7,7 +6,9 @@ import {
   RES_DEVICE,
   RES_DEVICE_MAPPED,
 } from '@hmm/device';
-import { declareState, ENODEV, HmmError, KERNEL_SETTINGS, type Task } from '@hmm/kernel';
+import { type ClientExploration } from '@hmm/device/internal';
+import { ENODEV, HmmError, type Task } from '@hmm/kernel';
+import { declareState, KERNEL_SETTINGS } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import type { OperationClient } from '@hmm/operations';
 import { exploredProcess, exploring, type Exploring } from './explored-process.js';

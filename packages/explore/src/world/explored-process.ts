@@ -1,5 +1,6 @@
 import type { DeviceProcess, ManagedMemory } from '@hmm/device';
-import { observedTask, type Sched, type Task } from '@hmm/kernel';
+import { type Sched, type Task } from '@hmm/kernel';
+import { observedTask } from '@hmm/kernel/internal';
 
 /** Makes a call of a driver one that is explored. */
 export type Exploring = <T>(task: Task<T>) => Task<T>;

@@ -1,4 +1,5 @@
-import { declareState, type FaultInjector, type Kernel } from '@hmm/kernel';
+import { type FaultInjector, type Kernel } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { Choices } from '../engine/model.js';
 
 /**

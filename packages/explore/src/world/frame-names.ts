@@ -1,9 +1,8 @@
-import { ENTRY_TABLE } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
+import { framesInUse, type MemorySystem } from '@hmm/mm';
 import {
   FIRST_PFN,
-  framesInUse,
   isSwapPte,
-  type MemorySystem,
   PG_anon,
   PG_head,
   PG_swapcache,
@@ -11,7 +10,7 @@ import {
   PTE_TYPE_MARKER,
   PTE_TYPE_MASK,
   PTE_PRESENT,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 
 /** What the names of frames with names of their own begin at. */
 const FIXED = 1 << 20;

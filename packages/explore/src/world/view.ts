@@ -1,13 +1,13 @@
+import { type MmStruct } from '@hmm/mm';
 import {
   isDeviceExclusivePte,
   isDevicePrivatePte,
   isMigrationPte,
   isSwapPte,
-  type MmStruct,
   PTE_PRESENT,
   PTE_WRITE,
   ZERO_PFN,
-} from '@hmm/mm';
+} from '@hmm/mm/internal';
 import { pageName, type World } from './world.js';
 
 /** The page-table entries of all processes and devices, in words. */

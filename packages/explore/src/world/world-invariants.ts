@@ -1,5 +1,6 @@
 import { AGENT_DONE, AGENT_READY } from '@hmm/kernel';
-import { mmInvariants, PG_reserved, takeCensus } from '@hmm/mm';
+import { mmInvariants, takeCensus } from '@hmm/mm';
+import { PG_reserved } from '@hmm/mm/internal';
 import { I23, migrateInvariants } from '@hmm/migrate';
 import { mmuNotifierInvariants } from '@hmm/mmu-notifier';
 import type { Violation } from '../engine/model.js';

@@ -1,6 +1,8 @@
 import type { FunctionNaming } from '@hmm/device';
-import { HmmError, SavedState, type Sched, type Task } from '@hmm/kernel';
-import { type BoundOperation, type Outcome as OperationOutcome, rangesOf } from '@hmm/operations';
+import { HmmError, type Sched, type Task } from '@hmm/kernel';
+import { SavedState } from '@hmm/kernel/internal';
+import { type BoundOperation, type Outcome as OperationOutcome } from '@hmm/operations';
+import { rangesOf } from '@hmm/operations/internal';
 import type { Choices, Model, Outcome, Violation } from '../engine/model.js';
 import { FailureBudget } from './failure-budget.js';
 import { worldView } from './view.js';

@@ -1,7 +1,8 @@
 import type { DeviceProcess } from '@hmm/device';
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
-import type { OperationProcess, Pin } from '@hmm/operations';
+import type { OperationProcess } from '@hmm/operations';
+import type { Pin } from '@hmm/operations/internal';
 import { CLOSED_DEVICE } from './closed-device.js';
 import type { World } from './world.js';
 

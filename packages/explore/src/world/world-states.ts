@@ -1,4 +1,5 @@
-import { AGENT_DONE, AGENT_READY, StateHash } from '@hmm/kernel';
+import { AGENT_DONE, AGENT_READY } from '@hmm/kernel';
+import { StateHash } from '@hmm/kernel/internal';
 import type { StateNames, States } from '../engine/model.js';
 import { continuing, lowestAgent } from '../strategies/agent-set.js';
 import type { FailureBudget } from './failure-budget.js';

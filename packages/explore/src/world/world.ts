@@ -1,29 +1,17 @@
+import { HmmError, HPAGE_PMD_NR, Kernel, type Task } from '@hmm/kernel';
 import {
   declareState,
   HASH_SEED,
   hashWords,
-  HmmError,
-  HPAGE_PMD_NR,
-  Kernel,
   kernelOptions,
   ownState,
   type RestObserver,
-  type Task,
-} from '@hmm/kernel';
-import {
-  CensusMemory,
-  isDeviceExclusivePte,
-  isDevicePrivatePte,
-  MemorySystem,
-  mmCreate,
-  type MemoryConfig,
-  type MmStruct,
-  PAGE_POISON,
-  PTE_PRESENT,
-} from '@hmm/mm';
+} from '@hmm/kernel/internal';
+import { CensusMemory, MemorySystem, mmCreate, type MemoryConfig, type MmStruct } from '@hmm/mm';
+import { isDeviceExclusivePte, isDevicePrivatePte, PAGE_POISON, PTE_PRESENT } from '@hmm/mm/internal';
 import { MAIN_PROCESS } from '@hmm/workload';
 import type { MirrorDevices, MirrorDevicesFactory } from './mirror-devices.js';
-import { type Pin, regionOf } from '@hmm/operations';
+import { type Pin, regionOf } from '@hmm/operations/internal';
 import { WorldProcess } from './world-process.js';
 
 /** A machine that is just large enough for a litmus test, so that going back to an earlier state is cheap. */

@@ -1,16 +1,15 @@
-import { type AccessObserver, HPAGE_PMD_NR } from '@hmm/kernel';
+import { HPAGE_PMD_NR } from '@hmm/kernel';
+import { type AccessObserver } from '@hmm/kernel/internal';
 import {
-  findPmd,
-  isHuge,
   MAP_ANONYMOUS,
   MAP_HUGETLB,
   MAP_PRIVATE,
   PROT_READ,
   PROT_WRITE,
-  PTE_YOUNG,
   cpuWriteByte,
   sysMmap,
 } from '@hmm/mm';
+import { findPmd, isHuge, PTE_YOUNG } from '@hmm/mm/internal';
 import { type DeviceProcess, RES_CPU, RES_CPU_MAPPED, RES_DEVICE } from '@hmm/device';
 import type { Machine } from '../machine.js';
 import { runProgram } from '../program.js';

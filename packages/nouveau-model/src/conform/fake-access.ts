@@ -6,8 +6,10 @@ import {
   GPU_ACCESS_WRITE,
   GPU_FAULT_INVALID_PTE,
 } from '@hmm/gpu';
-import { ENTRY_TABLE, type Task } from '@hmm/kernel';
-import { findPmd, isDeviceExclusivePte, isHuge, type MmStruct, ptePresent } from '@hmm/mm';
+import { type Task } from '@hmm/kernel';
+import { ENTRY_TABLE } from '@hmm/kernel/internal';
+import { type MmStruct } from '@hmm/mm';
+import { findPmd, isDeviceExclusivePte, isHuge, ptePresent } from '@hmm/mm/internal';
 import {
   NVIF_VMM_PFNMAP_V0_A,
   NVIF_VMM_PFNMAP_V0_V,

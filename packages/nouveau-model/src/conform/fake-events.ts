@@ -5,8 +5,8 @@ import {
   MMU_NOTIFY_EXCLUSIVE,
   MMU_NOTIFY_MIGRATE,
   mmuNotifierEventName,
-  TP_INVALIDATE_RANGE_START,
 } from '@hmm/mmu-notifier';
+import { TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier/internal';
 import { TP_PAGE_FREE } from '../tracepoints.js';
 
 /** One thing that crossed nouveau's boundary, as a recording has it: its name, then what the name's meaning says. */

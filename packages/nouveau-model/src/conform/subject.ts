@@ -9,7 +9,8 @@ import {
 } from '@hmm/conform';
 import { Kernel, type KernelOptions, PAGE_SIZE, type Task } from '@hmm/kernel';
 import { memunmapPages } from '@hmm/migrate';
-import { lruAddDrain, MemorySystem, type MmStruct } from '@hmm/mm';
+import { MemorySystem, type MmStruct } from '@hmm/mm';
+import { lruAddDrain } from '@hmm/mm/internal';
 import { nouveauBehaviours } from '../nouveau-options.js';
 import { NouveauDrm } from '../nouveau-drv.js';
 import { nouveauSvmmBind } from '../nouveau-svm-bind.js';

@@ -1,4 +1,4 @@
-import { hweight32 } from '@hmm/kernel';
+import { hweight32 } from '@hmm/kernel/internal';
 import { MASK_WORDS, PAGES_PER_BLOCK, type UvmPageMask } from '../uvm-page-mask.js';
 
 /** Where the dirty bits follow the accessed bits of a region, in words. */

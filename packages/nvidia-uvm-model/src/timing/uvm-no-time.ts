@@ -1,4 +1,4 @@
-import { declareState } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { UvmWork } from '../uvm-work.js';
 
 /** Work that takes no time. What the driver decides does not depend on it. */

@@ -1,6 +1,5 @@
 import { ENOMEM, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
 import {
-  addressSpacePut,
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
   MAP_PRIVATE,
@@ -9,9 +8,9 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
-  shmemFileSetup,
   sysMmap,
 } from '@hmm/mm';
+import { addressSpacePut, shmemFileSetup } from '@hmm/mm/internal';
 import type { OperationContext } from '../context.js';
 import { operation } from '../definition.js';
 import { evaluateNumber } from '../language/evaluate.js';

@@ -1,4 +1,4 @@
-import { PAGE_POISON } from '@hmm/mm';
+import { PAGE_POISON } from '@hmm/mm/internal';
 import type { Outcome } from '../outcome.js';
 
 /** What a recorded script shows of an operation; fields that it does not have are left out. */

@@ -1,3 +1,4 @@
+import { HPAGE_PMD_NR, type Trace, tracepoint } from '@hmm/kernel';
 import {
   EVENT_CPU_FAULT,
   EVENT_DEVICE_FAULT,
@@ -8,11 +9,8 @@ import {
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
   type EventMeaning,
-  HPAGE_PMD_NR,
   meaningOf,
-  type Trace,
-  tracepoint,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 
 /** Whether events of a meaning are about the pages of a region, by meaning. */
 const OF_PAGES = Array.from({ length: EVENT_MEANINGS }, (_, meaning) =>

@@ -1,3 +1,4 @@
+import { type Trace, tracepoint } from '@hmm/kernel';
 import {
   EVENT_BATCH,
   EVENT_DEVICE_FAULT,
@@ -6,9 +7,7 @@ import {
   EVENT_TO_HOST,
   type EventMeaning,
   meaningOf,
-  type Trace,
-  tracepoint,
-} from '@hmm/kernel';
+} from '@hmm/kernel/internal';
 
 /** One line of a timeline: an agent, an engine, a lock. */
 export interface TimelineTrack {

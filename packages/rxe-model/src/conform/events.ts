@@ -1,7 +1,8 @@
 import { decodeMapValue, TP_UMEM_ODP_MAP, TP_UMEM_ODP_UNMAP } from '@hmm/ib-core';
 import type { Trace } from '@hmm/kernel';
-import { decodeRangeValue, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
-import { regionOf } from '@hmm/operations';
+import { decodeRangeValue, mmuNotifierEventName } from '@hmm/mmu-notifier';
+import { TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier/internal';
+import { regionOf } from '@hmm/operations/internal';
 
 /** An event as it is recorded. */
 export type RecordedEvent = readonly (string | number)[];

@@ -1,15 +1,15 @@
 import type { DeviceOperation, DeviceOperationResult, DeviceProcess } from '@hmm/device';
 import type { RdmaProcess } from '@hmm/ib-core';
 import { EOPNOTSUPP, type Task } from '@hmm/kernel';
-import { lruAddDrain, type MmStruct } from '@hmm/mm';
+import { type MmStruct } from '@hmm/mm';
+import { lruAddDrain } from '@hmm/mm/internal';
 import {
   type DeviceAnswer,
-  exitProcess,
   type OperationClient,
   type OperationContext,
   type OperationProcess,
-  type Pin,
 } from '@hmm/operations';
+import { exitProcess, type Pin } from '@hmm/operations/internal';
 import type { RxeClient } from '../rxe-client.js';
 import type { RxeMr } from '../rxe-mr.js';
 

@@ -1,7 +1,8 @@
 import { type CorpusOperation, corpusError, type ScriptSubject } from '@hmm/conform';
 import { HmmError, Kernel, type KernelOptions } from '@hmm/kernel';
 import { MemorySystem, mmCreate } from '@hmm/mm';
-import { parseRecorded, type RecordedOperation, runBound, shownOutcome } from '@hmm/operations';
+import { parseRecorded, type RecordedOperation, runBound } from '@hmm/operations';
+import { shownOutcome } from '@hmm/operations/internal';
 import { RXE_7_3 } from '../options.js';
 import { RxeClient } from '../rxe-client.js';
 import { recordedEvents } from './events.js';

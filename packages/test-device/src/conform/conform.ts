@@ -1,8 +1,10 @@
 import { type ConformResult, emptyConformResult, type FamilyResult } from '@hmm/conform';
 import { HmmError, Kernel, type KernelOptions } from '@hmm/kernel';
-import { decodeRangeValue, mmuNotifierEventName, TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier';
+import { decodeRangeValue, mmuNotifierEventName } from '@hmm/mmu-notifier';
+import { TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier/internal';
 import { MemorySystem, mmCreate } from '@hmm/mm';
-import { regionOf, runBound, shownOutcome } from '@hmm/operations';
+import { runBound } from '@hmm/operations';
+import { regionOf, shownOutcome } from '@hmm/operations/internal';
 import { MirrorOperations } from '../mirror-operations.js';
 import {
   parseCorpusLine,

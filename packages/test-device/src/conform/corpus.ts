@@ -1,5 +1,6 @@
 import { HmmError } from '@hmm/kernel';
-import { parseRecorded, type RecordedOperation, type Shown } from '@hmm/operations';
+import { parseRecorded, type RecordedOperation } from '@hmm/operations';
+import { type Shown } from '@hmm/operations/internal';
 
 /** An invalidation: event, process whose mm it is, region, first page, pages. */
 export type RecordedInvalidation = readonly [string, number, number, number, number];

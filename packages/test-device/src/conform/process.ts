@@ -1,14 +1,14 @@
 import type { DeviceProcess } from '@hmm/device';
 import { EOPNOTSUPP, type Task } from '@hmm/kernel';
-import { lruAddDrain, type MmStruct } from '@hmm/mm';
+import { type MmStruct } from '@hmm/mm';
+import { lruAddDrain } from '@hmm/mm/internal';
 import {
   type DeviceAnswer,
-  exitProcess,
   type OperationClient,
   type OperationContext,
   type OperationProcess,
-  type Pin,
 } from '@hmm/operations';
+import { exitProcess, type Pin } from '@hmm/operations/internal';
 import type { MirrorOperations } from '../mirror-operations.js';
 
 /** A process of a script: an address space, the devices that it has open, and its long-term pins. */

@@ -5,7 +5,8 @@
  * @packageDocumentation
  */
 
-import type { Expr, Name, OperationStatement, Span } from '@hmm/operations';
+import type { Expr, OperationStatement } from '@hmm/operations';
+import type { Name, Span } from '@hmm/operations/internal';
 
 /** A statement that decides what runs, and when; the others are operations. */
 export type ControlStatement =

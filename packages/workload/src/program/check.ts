@@ -1,16 +1,13 @@
+import { type Declarations, type Expr, operationOf, type OperationStatement } from '@hmm/operations';
 import {
-  type Declarations,
   type Dimension as Wanted,
-  type Expr,
   type Name,
   numberName,
-  operationOf,
-  type OperationStatement,
   type PartCheck,
   type Range,
   type Span,
   VALUE_WORDS,
-} from '@hmm/operations';
+} from '@hmm/operations/internal';
 import type { ControlStatement, ProgramFile, SourceError, Statement, ThreadDecl } from './ast.js';
 import { isControl } from './control.js';
 import { isName } from './tokens.js';

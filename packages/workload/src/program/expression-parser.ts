@@ -1,5 +1,6 @@
 import { EmbeddedActionsParser, type IParserConfig, type IToken, type TokenType } from 'chevrotain';
-import type { BinaryOp, Expr, Name, Range, Results, Span, Unit } from '@hmm/operations';
+import type { Expr } from '@hmm/operations';
+import type { BinaryOp, Name, Range, Results, Span, Unit } from '@hmm/operations/internal';
 import { messages } from './messages.js';
 import * as T from './tokens.js';
 import { kw } from './tokens.js';

@@ -1,4 +1,5 @@
-import { formatExpr, formatOperation, formatSum } from '@hmm/operations';
+import { formatExpr, formatOperation } from '@hmm/operations';
+import { formatSum } from '@hmm/operations/internal';
 import type { ControlStatement, ProgramFile, Statement, ThreadDecl } from './ast.js';
 import { isControl } from './control.js';
 import { isPlainWord } from './tokens.js';

@@ -6,27 +6,29 @@ export { type ClassifiedToken, tokenize, type TokenClass } from './highlight.js'
 export { parseProgram, type ParseResult } from './parse.js';
 export { allocates, withMemory } from './with-memory.js';
 export {
-  type AccessWord,
-  type BinaryOp,
   evaluate,
   evaluateNumber,
   type Expr,
   formatExpr,
-  formatRange,
   isProblem,
+  type OperationStatement,
+  type Problem,
+  type Scope,
+  type Value,
+} from '@hmm/operations';
+export {
+  type AccessWord,
+  type BinaryOp,
+  formatRange,
   type Madvice,
   type MemoryKind,
   type Name,
-  type OperationStatement,
   orderPages,
   PRECEDENCE,
-  type Problem,
   type Protection,
   type Query,
   type Range,
   type Results,
-  type Scope,
   type Span,
   type Unit,
-  type Value,
-} from '@hmm/operations';
+} from '@hmm/operations/internal';

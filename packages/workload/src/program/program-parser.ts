@@ -1,5 +1,5 @@
 import type { IToken } from 'chevrotain';
-import type { Span } from '@hmm/operations';
+import type { Span } from '@hmm/operations/internal';
 import type { DeviceDecl, FinalCondition, ProgramFile, Setting, Statement, ThreadDecl } from './ast.js';
 import { StatementParser } from './statement-parser.js';
 import * as T from './tokens.js';

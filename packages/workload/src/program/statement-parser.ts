@@ -1,12 +1,6 @@
 import type { IToken } from 'chevrotain';
-import {
-  type AnyOperation,
-  type Name,
-  OPERATIONS,
-  type OperationStatement,
-  type PartReader,
-  type Sign,
-} from '@hmm/operations';
+import { type AnyOperation, OPERATIONS, type OperationStatement } from '@hmm/operations';
+import { type Name, type PartReader, type Sign } from '@hmm/operations/internal';
 import type { Statement, ThreadDecl } from './ast.js';
 import { ExpressionParser } from './expression-parser.js';
 import * as T from './tokens.js';

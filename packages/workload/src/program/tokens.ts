@@ -1,6 +1,7 @@
 import { createToken, Lexer, type TokenType } from 'chevrotain';
 import { HmmError } from '@hmm/kernel';
-import { beginningWords, innerWords, OPERATIONS } from '@hmm/operations';
+import { OPERATIONS } from '@hmm/operations';
+import { beginningWords, innerWords } from '@hmm/operations/internal';
 
 /** A name: letters, digits, `_`. Words that only mean something in one place are names everywhere else. */
 export const Identifier = createToken({ name: 'token name', label: 'a name', pattern: /[A-Za-z_]\w*/ });

@@ -1,13 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  evaluate,
-  isProblem,
-  orderPages,
-  parseProgram,
-  type Expr,
-  type Scope,
-  type Value,
-} from '@hmm/workload';
+import { parseProgram } from '@hmm/workload';
+import { evaluate, isProblem, orderPages, type Expr, type Scope, type Value } from '@hmm/workload/internal';
 
 const conditionOf = (text: string): Expr => {
   const result = parseProgram(`malloc a 4KiB cpu read a -> x rc e\nassert ${text}`, 't');

@@ -1,13 +1,7 @@
 import { fc } from '@hmm/config/property';
 import { expect, test } from 'vitest';
-import {
-  formatProgram,
-  parseProgram,
-  type Expr,
-  type ProgramFile,
-  type Range,
-  type Statement,
-} from '@hmm/workload';
+import { formatProgram, parseProgram, type ProgramFile, type Statement } from '@hmm/workload';
+import { type Expr, type Range } from '@hmm/workload/internal';
 
 // Trees over a fixed set of names, so that every tree passes the checks.
 const span = { line: 0, column: 0, offset: 0, end: 0 };

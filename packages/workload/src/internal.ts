@@ -1,0 +1,13 @@
+// What the packages beside this one use and no version promises anything about. Everything else comes from index.ts.
+export { isControl } from './program/control.js';
+export { allocates, withMemory } from './program/with-memory.js';
+export {
+  evaluate,
+  evaluateNumber,
+  isProblem,
+  type Expr,
+  type Problem,
+  type Scope,
+  type Value,
+} from '@hmm/operations';
+export { orderPages, type Range } from '@hmm/operations/internal';
