@@ -9,6 +9,7 @@ const steps = [
   ['layers', ['run', '--silent', 'layers']],
   ['unused code and dependencies', ['run', '--silent', 'knip']],
   ['kernel symbols', ['run', '--silent', 'symbols']],
+  ['public faces', ['run', '--silent', 'api']],
 ];
 
 const resultsOf = (folder) => join(root, folder, '.vitest', 'results.json');

@@ -28,7 +28,7 @@ export function compareCommand(
       subcommand(parent, host, 'compare', [
         'compare first-example.hmm',
         'compare first-example.hmm --gpu p100-2016',
-        'compare pingpong.hmm --client nouveau@6.12 --client nouveau@7.3',
+        `compare pingpong.hmm --client ${usual[0]?.name ?? ''}@6.12 --client ${usual[0]?.name ?? ''}@7.3`,
         `compare pingpong.hmm ${usual.map(({ name }) => `--client ${name}`).join(' ')} --json`,
       ]),
     )

@@ -18,7 +18,7 @@ export function jsonOption(command: Command): Command {
   return command.option('--json', 'print one JSON document instead of text', false);
 }
 
-/** A client and the release that it is to run on: `nouveau@6.12`. */
+/** A client and the release that it is to run on: `NAME@6.12`. */
 export function releasedClient(text: string): {
   readonly name: string;
   readonly release: string | undefined;
