@@ -75,6 +75,7 @@ function extractorConfig(entry: EntryPoint, reportFileName: string, root: string
   return {
     projectFolder: entry.folder,
     mainEntryPointFilePath: entry.types,
+    newlineKind: 'lf',
     compiler: { overrideTsconfig: compilerOptions(root) },
     apiReport: { enabled: true, reportFileName, reportFolder: work, reportTempFolder: work },
     docModel: { enabled: false },
