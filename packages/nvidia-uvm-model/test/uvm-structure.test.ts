@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 const SRC = new URL('../src/', import.meta.url);
 /** Where the driver is put together: these know the timing model, and its cost files. */
-const COMPOSITION = ['index.ts', 'uvm-driver.ts', 'uvm-factory.ts'];
+const COMPOSITION = ['index.ts', 'internal.ts', 'uvm-driver.ts', 'uvm-factory.ts'];
 const MAX_PARAMETERS = 6;
 /** Functions that are handed the GPU on the way of one fault, from the one that begins it. */
 const MAX_STAYS = 40;
