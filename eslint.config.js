@@ -1,8 +1,34 @@
 import js from '@eslint/js';
 import { defineConfig } from 'eslint/config';
+import { builtinRules } from 'eslint/use-at-your-own-risk';
 import tseslint from 'typescript-eslint';
 
 const browserSafe = 'The model runs in a browser worker: nothing of Node below @hmm/cli.';
+
+const maxLines = builtinRules.get('max-lines-per-function');
+
+/** `max-lines-per-function` without the callbacks of `describe`: what these hold is a list of tests, not one thing that is done. */
+const maxLinesPerFunction = {
+  meta: maxLines.meta,
+  create: (context) =>
+    maxLines.create(
+      Object.create(context, {
+        report: {
+          value: (found) => {
+            if (!isSuite(found.node)) context.report(found);
+          },
+        },
+      }),
+    ),
+};
+
+/** Whether a function is handed to `describe(…)`, `describe.skipIf(…)(…)` or `describe.each(…)(…)`. */
+function isSuite({ parent }) {
+  let callee = parent?.type === 'CallExpression' ? parent.callee : undefined;
+  while (callee?.type === 'CallExpression' || callee?.type === 'MemberExpression')
+    callee = callee.callee ?? callee.object;
+  return callee?.name === 'describe';
+}
 
 export default defineConfig(
   {
@@ -19,9 +45,13 @@ export default defineConfig(
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {
+    plugins: { hmm: { rules: { 'max-lines-per-function': maxLinesPerFunction } } },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       'max-lines': ['error', { max: 400, skipBlankLines: false, skipComments: false }],
+      'hmm/max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
+      'max-params': ['error', { max: 6 }],
       // Kernel style: a loop that only ends from inside, and numbers in messages.
       '@typescript-eslint/no-unnecessary-condition': [
         'error',

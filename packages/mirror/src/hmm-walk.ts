@@ -1,4 +1,4 @@
-import { EFAULT, EPERM, HPAGE_PMD_NR } from '@hmm/kernel';
+import { EFAULT, EPERM, HPAGE_PMD_NR, HPAGE_PMD_ORDER } from '@hmm/kernel';
 import { ENTRY_TABLE, entryPages, LEVEL_PMD, LEVEL_PTE, tableIndex } from '@hmm/kernel/internal';
 import { VM_HUGETLB, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE, type MmStruct, type Vma, findVma } from '@hmm/mm';
 import {
@@ -100,43 +100,44 @@ function walkVma(walk: HmmVmaWalk, vma: Vma, start: number, end: number): number
     }
     const block = entryPages(level === LEVEL_PTE ? LEVEL_PMD : level);
     const stop = Math.min(end, at - (at % block) + block);
-    const ret =
-      level === LEVEL_PTE
-        ? walkPtes(walk, vma, lanes, entry, at, stop)
-        : walkUpper(walk, vma, lanes, entry, level, at, stop);
+    let ret: number;
+    if (level === LEVEL_PTE) ret = walkPtes(walk, vma, lanes, entry, at, stop);
+    else if (lanes[entry] === 0) ret = walkHole(walk, vma, level, at, stop);
+    else ret = walkHuge(walk, vma, entry, level, at, stop);
     if (ret !== WALK_DONE) return ret;
     at = stop;
   }
   return WALK_DONE;
 }
 
+/** Nothing at all above the PTE level. @kernel mm/hmm.c hmm_vma_walk_hole (all) */
+function walkHole(walk: HmmVmaWalk, vma: Vma, level: number, start: number, end: number): number {
+  const { range } = walk;
+  const need = rangeNeedFault(range, start, end, 0);
+  if (need !== 0) return fault(walk, vma, start, end, need);
+  fill(range, start, end, holeFlags(vma, level));
+  return WALK_DONE;
+}
+
 /**
- * A hole or a huge entry above the PTE level.
- * @kernel mm/hmm.c hmm_vma_walk_pmd, hmm_vma_walk_hole (without: DAX, bad entries, entries of a huge page
- * that change while they are read)
+ * A huge entry above the PTE level.
+ * @kernel mm/hmm.c hmm_vma_walk_pmd (without: DAX, bad entries, entries of a huge page that change while they are read)
  */
-function walkUpper(
+function walkHuge(
   walk: HmmVmaWalk,
   vma: Vma,
-  lanes: Int32Array,
   entry: number,
   level: number,
   start: number,
   end: number,
 ): number {
   const { range } = walk;
+  const { lanes } = walk.mm.system.tables;
   const flags = lanes[entry] ?? 0;
-  const pfn = lanes[entry + 1] ?? 0;
-  if (flags === 0) {
-    const need = rangeNeedFault(range, start, end, 0);
-    if (need !== 0) return fault(walk, vma, start, end, need);
-    fill(range, start, end, holeFlags(vma, level));
-    return WALK_DONE;
-  }
-  const first = pfn + (start % entryPages(level));
+  const first = (lanes[entry + 1] ?? 0) + (start % entryPages(level));
+  if ((flags & PTE_PRESENT) === 0) return walkAbsentPmd(walk, vma, flags, first, start, end);
   const order = 9 * (level - 1);
   const mapped = HMM_PFN_VALID | (flags & PTE_WRITE) | (order << HMM_PFN_ORDER_SHIFT);
-  if ((flags & PTE_PRESENT) === 0) return walkAbsentPmd(walk, vma, flags, first, mapped, start, end);
   const cpu = (flags & PTE_PROTNONE) !== 0 ? 0 : mapped;
   const need = rangeNeedFault(range, start, end, cpu);
   if (need !== 0) return fault(walk, vma, start, end, need);
@@ -153,13 +154,13 @@ function walkAbsentPmd(
   vma: Vma,
   flags: number,
   first: number,
-  mapped: number,
   start: number,
   end: number,
 ): number {
   const { range } = walk;
   const device = isDevicePrivatePte(flags);
   if (device && pagePgmap(walk.mm.system, first).owner === range.devPrivateOwner) {
+    const mapped = HMM_PFN_VALID | (flags & PTE_WRITE) | (HPAGE_PMD_ORDER << HMM_PFN_ORDER_SHIFT);
     const wrong = walk.mm.kernel.does.ownHugePfnsFromHead;
     storeBlock(range, start, end, mapped, wrong ? first - (start % HPAGE_PMD_NR) : first);
     return WALK_DONE;

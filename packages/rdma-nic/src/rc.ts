@@ -107,7 +107,7 @@ function* gather(
   for (let index = from; index < to; index++) {
     const header = opcode === 'RDMA_WRITE' && index === 0 ? BTH_BYTES + RETH_BYTES : BTH_BYTES;
     const packet = takePacket(qp, header, index, local.length);
-    const errno = yield* move(qp, 'requester', opcode, local, 0, false, packet);
+    const errno = yield* move(qp, 'requester', opcode, local, 0, packet);
     if (errno !== 0) {
       qp.port.packets.give(packet.payload);
       return errno;
@@ -136,7 +136,7 @@ function* receive(qp: QueuePair, request: SendMessage | RdmaRequest, packet: Pac
   const access = send ? IB_ACCESS_LOCAL_WRITE : IB_ACCESS_REMOTE_WRITE;
   if (!send && packet.index === 0 && memory.check(qp, target.key, access, target.addr, target.length) !== 0)
     return responderError(qp, IB_WC_REM_ACCESS_ERR);
-  const outcome = yield* move(qp, 'responder', request.opcode, target, access, true, packet);
+  const outcome = yield* move(qp, 'responder', request.opcode, target, access, packet);
   if (outcome === TRANSFER_FAULTED) return { kind: 'rnr', index: packet.index };
   const last = packet.offset + packet.payload.length >= request.local.length;
   if (!send) return outcome === 0 ? ACK : responderError(qp, IB_WC_REM_ACCESS_ERR);
@@ -160,7 +160,7 @@ function* inbound(qp: QueuePair, request: RdmaRequest): Task<Completion> {
     for (let index = from; index < packets && outcome === 0; index++) {
       const header = index === 0 || index === packets - 1 ? BTH_BYTES + AETH_BYTES : BTH_BYTES;
       const packet = takePacket(peer, header, index, local.length);
-      outcome = yield* move(peer, 'responder', 'RDMA_READ', remote, IB_ACCESS_REMOTE_READ, false, packet);
+      outcome = yield* move(peer, 'responder', 'RDMA_READ', remote, IB_ACCESS_REMOTE_READ, packet);
       if (outcome === 0) {
         window.push(packet);
         yield* transmit(peer, packet);
@@ -184,20 +184,19 @@ function refuse(peer: QueuePair): number {
 function* scatter(qp: QueuePair, local: Segment, window: readonly Packet[]): Task<number> {
   let errno = 0;
   for (const packet of window) {
-    if (errno === 0)
-      errno = yield* move(qp, 'requester', 'RDMA_READ', local, IB_ACCESS_LOCAL_WRITE, true, packet);
+    if (errno === 0) errno = yield* move(qp, 'requester', 'RDMA_READ', local, IB_ACCESS_LOCAL_WRITE, packet);
     qp.port.packets.give(packet.payload);
   }
   return errno;
 }
 
+/** Copies a packet's bytes to memory where `access` is a right to write, else from it. 0 or a negative errno. */
 function* move(
   qp: QueuePair,
   side: 'requester' | 'responder',
   opcode: string,
   { key, addr, length }: Segment,
   access: number,
-  toMemory: boolean,
   { offset, payload }: Packet,
 ): Task<number> {
   const transfer: Transfer = {
@@ -210,7 +209,7 @@ function* move(
     total: length,
     offset,
     bytes: payload,
-    toMemory,
+    toMemory: (access & (IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE)) !== 0,
   };
   return yield* qp.port.memory.transfer(transfer);
 }

@@ -102,29 +102,31 @@ export function whyChain({ run, pane }: PaneRun, event: number): WhyLink[] {
   const statement = find.kind(event) === STATEMENT_KIND ? event : find.statement(event);
   const begin = statement < 0 ? 0 : statement;
   const fault = nearestFault(find, event, begin, row, pages);
-  const links: WhyLink[] = [];
-  if (statement >= 0) links.push(accessLink(run, statement));
+  const access = statement >= 0 ? [accessLink(run, statement)] : [];
   if (fault < 0) {
-    links.push({
-      title: 'event',
-      text: eventText(run, event),
-      rule: infoOf(find.kind(event))?.says ?? '',
-      event,
-    });
-    return links;
+    const rule = infoOf(find.kind(event))?.says ?? '';
+    return [...access, { title: 'event', text: eventText(run, event), rule, event }];
   }
+  const served = faultLinks(find, pane, { fault, begin, pages });
+  return [...access, ...served, ...(statement >= 0 ? [resultLink(run, statement)] : [])];
+}
+
+/** How a fault was served: the fault, its batch, what was decided, what moved, retries and the replay. */
+function faultLinks(
+  find: Finder,
+  pane: PaneRun['pane'],
+  { fault, begin, pages }: { readonly fault: number; readonly begin: number; readonly pages: number },
+): WhyLink[] {
+  const { run } = find;
+  const { events } = run;
   const onCpu = find.means(fault, CPU_FAULT);
   const { steps } = pane.factory;
   const faultRow = events.row[fault] ?? -1;
   const replay = onCpu ? -1 : find.after(fault, REPLAY);
   const until = replay < 0 ? events.length : replay;
   const since = Math.max(begin, find.before(fault - 1, REPLAY) + 1);
-  links.push({
-    title: 'fault',
-    text: eventText(run, fault),
-    rule: onCpu ? steps.cpuFault : steps.deviceFault,
-    event: fault,
-  });
+  const cause = onCpu ? steps.cpuFault : steps.deviceFault;
+  const links: WhyLink[] = [{ title: 'fault', text: eventText(run, fault), rule: cause, event: fault }];
   if (!onCpu) links.push(batchLink(find, steps, { since, fault, until }));
   links.push(decisionLink(find, pane, { fault, since, until, onCpu }));
   links.push(
@@ -136,24 +138,13 @@ export function whyChain({ run, pane }: PaneRun, event: number): WhyLink[] {
     }),
   );
   for (const retry of find.between(since, until, RETRY)) {
-    links.push({
-      title: 'retry',
-      text: eventText(run, retry),
-      rule: steps.retry,
-      event: retry,
-    });
+    links.push({ title: 'retry', text: eventText(run, retry), rule: steps.retry, event: retry });
   }
   if (replay >= 0) {
     const waited = (events.time[replay] ?? 0) - (events.time[fault] ?? 0);
     const text = `${eventText(run, replay)}; the access had waited ${formatTime(waited)}`;
-    links.push({
-      title: 'replay',
-      text,
-      rule: steps.replay,
-      event: replay,
-    });
+    links.push({ title: 'replay', text, rule: steps.replay, event: replay });
   }
-  if (statement >= 0) links.push(resultLink(run, statement));
   return links;
 }
 

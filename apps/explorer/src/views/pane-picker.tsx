@@ -72,23 +72,14 @@ function PaneRow(props: {
       >
         ×
       </button>
-      <label>
-        <span>GPU</span>
-        <select
-          aria-label={`GPU of pane ${at + 1}`}
-          value={pane.gpu}
-          onChange={(event) => {
-            onChange({ ...pane, gpu: event.currentTarget.value });
-          }}
-        >
-          <option value="">as the program says</option>
-          {client?.gpus.map((gpu) => (
-            <option key={gpu} value={gpu}>
-              {gpu}
-            </option>
-          ))}
-        </select>
-      </label>
+      <GpuOfPane
+        at={at}
+        gpu={pane.gpu}
+        gpus={client?.gpus ?? []}
+        onChange={(gpu) => {
+          onChange({ ...pane, gpu });
+        }}
+      />
       <PaneSettings
         at={at}
         settings={pane.settings}
@@ -98,6 +89,35 @@ function PaneRow(props: {
         }}
       />
     </div>
+  );
+}
+
+/** The GPU of a pane: one that its driver knows, or the program's. */
+function GpuOfPane(props: {
+  readonly at: number;
+  readonly gpu: string;
+  readonly gpus: readonly string[];
+  readonly onChange: (gpu: string) => void;
+}): preact.JSX.Element {
+  const { at, gpu, gpus, onChange } = props;
+  return (
+    <label>
+      <span>GPU</span>
+      <select
+        aria-label={`GPU of pane ${at + 1}`}
+        value={gpu}
+        onChange={(event) => {
+          onChange(event.currentTarget.value);
+        }}
+      >
+        <option value="">as the program says</option>
+        {gpus.map((known) => (
+          <option key={known} value={known}>
+            {known}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

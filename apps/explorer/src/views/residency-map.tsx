@@ -30,17 +30,8 @@ export function ResidencyMap(props: {
 }): preact.JSX.Element {
   const { run, pane, engine, width } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const { from, to } = timeWindow.value;
   const height = mapHeight(run);
-  const rasterRows = Math.min(height, run.rows);
-  const raster = useRaster(engine, pane, run, {
-    from,
-    to,
-    firstRow: 0,
-    lastRow: run.rows,
-    width,
-    height: rasterRows,
-  });
+  const raster = useWindowRaster(engine, pane, run, width);
   useDrawing(canvas, run, raster, width);
 
   const row = Math.min(cursorRow.value, run.rows - 1);
@@ -83,6 +74,18 @@ export function ResidencyMap(props: {
       <figcaption>{readout}</figcaption>
     </figure>
   );
+}
+
+/** The bitmap of all rows over the window of time. */
+function useWindowRaster(
+  engine: Engine,
+  pane: number,
+  run: RunView,
+  width: number,
+): ViewedRaster | undefined {
+  const { from, to } = timeWindow.value;
+  const height = Math.min(mapHeight(run), run.rows);
+  return useRaster(engine, pane, run, { from, to, firstRow: 0, lastRow: run.rows, width, height });
 }
 
 /** Draws the map into `canvas` whenever its bitmap, the window of time or its size changes. */

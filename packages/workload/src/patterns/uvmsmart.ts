@@ -20,16 +20,13 @@ const modelled = modelledIn('UVMSmart');
  * working sets, iterations and kernel counts that its documentation lists. Made anew at each call: thousands of phases are
  * cheap to make and need not be kept.
  */
-// eslint-disable-next-line max-lines-per-function -- a table
 export function uvmSmartWorkloads(): ModelledWorkload[] {
+  return [...algebraWorkloads(), ...gridWorkloads()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Those over vectors, matrices and graphs. */
+function algebraWorkloads(): ModelledWorkload[] {
   return [
-    modelled(
-      '2dconv',
-      convolution2d(1024),
-      8 * MB,
-      'NI = NJ = 1024',
-      'the one kernel, both matrices, rows above and below',
-    ),
     modelled('atax', atax(1200), 6.1875 * MB, 'NX = NY = 1200', 'both kernels and their opposite walks of A'),
     modelled(
       'backprop',
@@ -46,6 +43,36 @@ export function uvmSmartWorkloads(): ModelledWorkload[] {
       'graph256k: 261444 nodes, 1568420 edges',
       '11 levels of two kernels, mask sweeps, scattered neighbours',
       'the very graph: a random one of the same size, with equal degrees, whose frontiers grow by a formula',
+    ),
+    modelled(
+      'ra',
+      randomAccess(2 ** 20),
+      12 * MB,
+      'N = 2^20',
+      'ordered input and output, random updates of the table',
+      'all but 32 of the 1024 updates per page of input',
+    ),
+    modelled(
+      'sssp',
+      shortestPaths(2 ** 20, 2, 15),
+      28 * MB,
+      '2^20 vertices of two edges, 15 rounds',
+      '31 kernels: ordered walks of the graph, scattered distance updates',
+      'all but 16 of the 1024 updates per page of edges; which vertices are still active',
+    ),
+    modelled('stream_triad', streamTriad(4 * MB), 12 * MB, 'N = 2^20', 'the one kernel over three vectors'),
+  ];
+}
+
+/** Those whose elements meet their neighbours in a grid. */
+function gridWorkloads(): ModelledWorkload[] {
+  return [
+    modelled(
+      '2dconv',
+      convolution2d(1024),
+      8 * MB,
+      'NI = NJ = 1024',
+      'the one kernel, both matrices, rows above and below',
     ),
     modelled(
       'fdtd',
@@ -77,14 +104,6 @@ export function uvmSmartWorkloads(): ModelledWorkload[] {
       '20 kernels, ten rows of the wall each',
     ),
     modelled(
-      'ra',
-      randomAccess(2 ** 20),
-      12 * MB,
-      'N = 2^20',
-      'ordered input and output, random updates of the table',
-      'all but 32 of the 1024 updates per page of input',
-    ),
-    modelled(
       'srad_v2',
       srad(1024, 4, false),
       4 * MB,
@@ -93,20 +112,11 @@ export function uvmSmartWorkloads(): ModelledWorkload[] {
       'the five coefficient grids, which the original allocates on the device',
     ),
     modelled(
-      'sssp',
-      shortestPaths(2 ** 20, 2, 15),
-      28 * MB,
-      '2^20 vertices of two edges, 15 rounds',
-      '31 kernels: ordered walks of the graph, scattered distance updates',
-      'all but 16 of the 1024 updates per page of edges; which vertices are still active',
-    ),
-    modelled(
       'stencil',
       stencil3d(512, 64, 10),
       128 * MB,
       '512 × 512 × 64, 10 iterations',
       'ten kernels that swap the grids, planes and rows on both sides',
     ),
-    modelled('stream_triad', streamTriad(4 * MB), 12 * MB, 'N = 2^20', 'the one kernel over three vectors'),
   ];
 }

@@ -31,7 +31,7 @@ export class LackeyDecoder implements LineDecoder {
    * The hot loop of the package: parses bytes in place and writes the batch's columns. Anything unusual (other
    * lines, page crossings, a full batch) leaves it for {@link oddLine}, {@link TraceOutput.access} or a flush.
    */
-  // eslint-disable-next-line max-lines-per-function -- one loop over bytes: a call each costs as much as a line
+  // eslint-disable-next-line hmm/max-lines-per-function -- one loop over bytes: a call each costs as much as a line
   lines(bytes: Uint8Array, start: number, end: number): void {
     const { out, instructions } = this;
     const batch = out.accessBatch;

@@ -70,83 +70,91 @@ const order = fc.oneof(
 const place = fc.constantFrom('cpu', 'gpu');
 const here = { span: fc.constant(span) };
 
+const accesses: fc.Arbitrary<Statement>[] = [
+  fc
+    .tuple(fc.record({ range, order, byte: maybe, width: maybe, ...results }), fc.boolean(), maybe)
+    .map(([rest, write, value]): Statement => ({
+      kind: 'access',
+      agent: 'cpu',
+      access: write ? 'write' : 'read',
+      shape: 'serial',
+      device: undefined,
+      value: write ? value : undefined,
+      step: write && value !== undefined ? value : undefined,
+      span,
+      ...rest,
+    })),
+  fc
+    .tuple(fc.record({ range, order, device, ...results }), fc.constantFrom('serial', 'parallel', 'stream'))
+    .map(([rest, shape]): Statement => ({
+      kind: 'access',
+      agent: 'gpu',
+      access: 'read',
+      shape,
+      value: undefined,
+      step: undefined,
+      byte: undefined,
+      width: undefined,
+      span,
+      ...rest,
+    })),
+];
+
+const calls: fc.Arbitrary<Statement>[] = [
+  fc.record({ kind: fc.constant('prefetch'), range, place, device, ...results, ...here }),
+  fc.record({
+    kind: fc.constant('discard'),
+    range,
+    unmap: fc.boolean(),
+    place: fc.option(place, { nil: undefined }),
+    device,
+    ...results,
+    ...here,
+  }),
+  fc.record({
+    kind: fc.constant('advise'),
+    range,
+    advice: fc.constantFrom('preferred', 'accessed_by', 'read_mostly', 'unset_preferred'),
+    place,
+    device,
+    ...results,
+    ...here,
+  }),
+  fc.record({
+    kind: fc.constant('madvise'),
+    range,
+    advice: fc.constantFrom('dontneed', 'pageout'),
+    ...results,
+    ...here,
+  }),
+  fc.record({ kind: fc.constant('pin'), range, write: fc.boolean(), ...results, ...here }),
+  fc.record({ kind: fc.constant('unpin'), range, ...results, ...here }),
+  fc.record({
+    kind: fc.constant('mprotect'),
+    range,
+    protection: fc.constantFrom('none', 'r', 'rw', 'rwx'),
+    ...results,
+    ...here,
+  }),
+  fc.record({ kind: fc.constant('svm_bind'), range, device, ...results, ...here }),
+  fc.record({ kind: fc.constant('mremap'), range, to: range, ...results, ...here }),
+  fc.record({
+    kind: fc.constant('dwrite'),
+    range,
+    value: maybe,
+    device,
+    ...results,
+    ...here,
+  }),
+  fc.record({ kind: fc.constant('duel'), range, rounds: sum, device, ...here }),
+  fc.record({ kind: fc.constant('assert'), condition, ...here }),
+];
+
 const { statement } = fc.letrec<{ statement: Statement }>((tie) => ({
   statement: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
-    fc
-      .tuple(fc.record({ range, order, byte: maybe, width: maybe, ...results }), fc.boolean(), maybe)
-      .map(([rest, write, value]): Statement => ({
-        kind: 'access',
-        agent: 'cpu',
-        access: write ? 'write' : 'read',
-        shape: 'serial',
-        device: undefined,
-        value: write ? value : undefined,
-        step: write && value !== undefined ? value : undefined,
-        span,
-        ...rest,
-      })),
-    fc
-      .tuple(fc.record({ range, order, device, ...results }), fc.constantFrom('serial', 'parallel', 'stream'))
-      .map(([rest, shape]): Statement => ({
-        kind: 'access',
-        agent: 'gpu',
-        access: 'read',
-        shape,
-        value: undefined,
-        step: undefined,
-        byte: undefined,
-        width: undefined,
-        span,
-        ...rest,
-      })),
-    fc.record({ kind: fc.constant('prefetch'), range, place, device, ...results, ...here }),
-    fc.record({
-      kind: fc.constant('discard'),
-      range,
-      unmap: fc.boolean(),
-      place: fc.option(place, { nil: undefined }),
-      device,
-      ...results,
-      ...here,
-    }),
-    fc.record({
-      kind: fc.constant('advise'),
-      range,
-      advice: fc.constantFrom('preferred', 'accessed_by', 'read_mostly', 'unset_preferred'),
-      place,
-      device,
-      ...results,
-      ...here,
-    }),
-    fc.record({
-      kind: fc.constant('madvise'),
-      range,
-      advice: fc.constantFrom('dontneed', 'pageout'),
-      ...results,
-      ...here,
-    }),
-    fc.record({ kind: fc.constant('pin'), range, write: fc.boolean(), ...results, ...here }),
-    fc.record({ kind: fc.constant('unpin'), range, ...results, ...here }),
-    fc.record({
-      kind: fc.constant('mprotect'),
-      range,
-      protection: fc.constantFrom('none', 'r', 'rw', 'rwx'),
-      ...results,
-      ...here,
-    }),
-    fc.record({ kind: fc.constant('svm_bind'), range, device, ...results, ...here }),
-    fc.record({ kind: fc.constant('mremap'), range, to: range, ...results, ...here }),
-    fc.record({
-      kind: fc.constant('dwrite'),
-      range,
-      value: maybe,
-      device,
-      ...results,
-      ...here,
-    }),
-    fc.record({ kind: fc.constant('duel'), range, rounds: sum, device, ...here }),
-    fc.record({ kind: fc.constant('assert'), condition, ...here }),
+    ...accesses,
+    ...calls,
     fc.record({
       kind: fc.constant('repeat'),
       count: sum,
