@@ -54,6 +54,6 @@ export interface ManagedMemory {
     pages: number,
     protection?: string,
   ): Task<number>;
-  /** The process forks: the driver drops what the child must not share. The child's accesses raise SIGBUS. */
+  /** The process forks: it keeps what it has, and the child's accesses raise SIGBUS. */
   fork(): Task;
 }

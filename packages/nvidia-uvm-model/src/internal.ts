@@ -3,6 +3,8 @@ export { parseUvmCosts } from './timing/uvm-cost-file.js';
 export { UvmNoTime } from './timing/uvm-no-time.js';
 export type { UvmClock, UvmMoments } from './uvm-clock.js';
 export { uvmDiscard } from './uvm-discard.js';
+export { uvmFork } from './uvm-fork.js';
+export { uvmGetUserPages } from './uvm-get-user-pages.js';
 export { uvmMigrate } from './uvm-migrate.js';
 export { UvmThrashingLapse } from './uvm-perf-thrashing-lapse.js';
 export {

@@ -24,6 +24,8 @@ export interface UvmClock {
   cpuService(thrashes: boolean, slept: boolean, moments: UvmMoments): void;
   /** A 2 MiB host chunk had to be zeroed before anything can be copied to it: the migration comes later. */
   hostChunkZeroed(moments: UvmMoments): void;
+  /** When the GPU has written page tables for remote mapping `run`, counted from 0, of a service that takes `ns` more; ns. */
+  tableWritten(ns: number, run: number): number;
   /** Until when the driver polls after a replay at `lastReplay`, ns; what faults later interrupts it. */
   pollsUntil(lastReplay: number): number;
   /** When a driver that was interrupted by the fault that arrives at `arrival` reads PUT, ns. */

@@ -1,11 +1,12 @@
+import type { Task } from '@hmm/kernel';
 import type { UvmVaSpace } from './uvm-va-space.js';
-import { zapCpu } from './uvm-vma.js';
 
 /**
- * The process forks: the child's mapping of managed memory is disabled, and the parent's CPU mappings
- * are zapped; they fault back.
+ * The process forks. The child gets a VMA without the driver's memory: whatever it touches there is SIGBUS. The parent keeps
+ * everything, its CPU mappings too: in recordings of an H200, 256 pages read after a fork take 3 µs and no fault.
  * @uvm uvm.c uvm_vm_open_managed (without: allocations that fail)
  */
-export function uvmForkZap(space: UvmVaSpace): void {
-  for (const range of space.all()) for (const block of range.existingBlocks()) zapCpu(space.context, block);
+export function* uvmFork(space: UvmVaSpace): Task {
+  const { driver, kernel } = space;
+  yield* kernel.sched.delay(driver.work.forked(space.id));
 }

@@ -23,6 +23,7 @@ import {
 } from './uvm-types.js';
 import { thrashes } from './uvm-perf-thrashing.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
+import { tellRemoteMaps } from './uvm-va-block-map.js';
 import type { UvmBlockWork } from './uvm-work.js';
 import {
   FAULT_TAKEN,
@@ -203,6 +204,7 @@ function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
     at = end < 0 ? ~end : end;
     batch.services++;
     const ns = work.blockServed(space.id, batch.cached, serviceDone(state, batch));
+    tellRemoteMaps(state.context, ns);
     // Who waits for the lock has it between two refusals.
     const after = batch.cached === 1 && batch.throttled > 0 ? work.refusalReturns() : 0;
     if (ns > after && !sched.delayFast(ns - after)) yield* sched.delay(ns - after);
@@ -249,6 +251,7 @@ function serviceFaultsOfBlock(
 ): number {
   const { context: ctx } = replayable;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, clock.time());
+  ctx.mapsLate = true;
   const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
   clock.gpuService(block.range.space.id, batch.cached, thrashes(block, page), ctx);
   const end = gatherFaults(ctx, batch, block, at);

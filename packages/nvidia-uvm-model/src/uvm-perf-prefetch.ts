@@ -133,9 +133,25 @@ function driverHint(
   const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
   for (let i = 0; i < MASK_WORDS; i++) grown[i] = (row[there + i] ?? 0) | (faulted[i] ?? 0);
   growFaultGranularity(block, faulted, region.first, outer, grown);
-  const offset = (block.start + region.first) % BIG_PAGES;
+  const offset = treeOffset(block, region.first, outer);
   const clipped = outer === region.outer ? region : { first: region.first, outer };
   treeHint(ctx, offset, thrashingOf(block), faulted, clipped);
+}
+
+/** The first page from `first` on that begins a 64 KiB region, of the address space. */
+function bigPageFrom(block: UvmVaBlock, first: number): number {
+  const shift = block.start % BIG_PAGES;
+  return Math.ceil((first + shift) / BIG_PAGES) * BIG_PAGES - shift;
+}
+
+/** Whether a whole 64 KiB region lies among the pages `first` … `outer - 1`. */
+function holdsBigPage(block: UvmVaBlock, first: number, outer: number): boolean {
+  return bigPageFrom(block, first) + BIG_PAGES <= outer;
+}
+
+/** By how many leaves the tree is shifted for its nodes to be 64 KiB regions; not at all where none is whole. */
+function treeOffset(block: UvmVaBlock, first: number, outer: number): number {
+  return holdsBigPage(block, first, outer) ? (block.start + first) % BIG_PAGES : 0;
 }
 
 /** Newer releases take nothing along away from the preferred location. */
@@ -157,8 +173,7 @@ function growFaultGranularity(
   bitmap: UvmPageMask,
 ): void {
   const shift = block.start % BIG_PAGES;
-  const aligned = Math.ceil((first + shift) / BIG_PAGES) * BIG_PAGES - shift;
-  const holdsBig = aligned + BIG_PAGES <= outer;
+  const holdsBig = holdsBigPage(block, first, outer);
   const thrashing = thrashingOf(block);
   for (let page = maskNext(faulted, first); page < outer;) {
     let from = Math.max(first, page - ((page + shift) % BIG_PAGES));
@@ -175,6 +190,16 @@ function growFaultGranularity(
 /** The pages of the block that thrash; undefined where none can. */
 function thrashingOf(block: UvmVaBlock): UvmPageMask | undefined {
   return block.thrashing?.pages === undefined ? undefined : block.thrashing.thrashingPages;
+}
+
+/**
+ * The page of the block for a bound of a tree node. What lies in the padding before the first page does not become the first page
+ * but the page of the padding's length: of a block that begins within a 64 KiB region some pages are left out. Recordings of an H200
+ * show it.
+ * @uvm uvm_perf_prefetch.c compute_prefetch_region (all)
+ */
+function clampedTo(bound: number, offset: number): number {
+  return bound < offset ? offset : bound - offset;
 }
 
 /** Adds the largest dense node above each page of `faulted`, of the tree over the scratch mask `grown`. */
@@ -201,8 +226,8 @@ function treeHint(
       page = maskNext(faulted, page + 1);
       continue;
     }
-    const low = Math.max(0, Math.floor(node / 1024) - offset) + first;
-    const high = Math.min(outer, (node % 1024) - offset + first);
+    const low = Math.max(first, clampedTo(Math.floor(node / 1024) + first, offset));
+    const high = Math.min(outer, clampedTo((node % 1024) + first, offset));
     maskFill(prefetch, low, high);
     // The other pages of the largest dense node have no larger one either.
     page = maskNext(faulted, high);

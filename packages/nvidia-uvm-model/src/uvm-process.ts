@@ -33,7 +33,7 @@ import {
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_INVALID } from './uvm-types.js';
 import type { UvmVaPolicy } from './uvm-va-policy.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
-import { uvmForkZap } from './uvm-fork.js';
+import { uvmFork } from './uvm-fork.js';
 import { uvmVmaCall, type UvmVmaCall } from './uvm-vma.js';
 
 /** Managed memory of one process. */
@@ -90,12 +90,9 @@ export class UvmManagedMemory implements ManagedMemory {
     return yield* uvmVmaCall(this.space, call, vpn, pages, protection);
   }
 
-  /** The process forks: its CPU mappings go, and fault back; the child gets none. */
-  *fork(): Task {
-    const { lock } = this.space;
-    if (!lock.tryWriteFast()) yield* lock.write();
-    uvmForkZap(this.space);
-    lock.unlockWrite();
+  /** The process forks: it keeps what it has, the child gets none of it. */
+  fork(): Task {
+    return uvmFork(this.space);
   }
 }
 
@@ -167,7 +164,10 @@ export class UvmProcess implements DeviceProcess {
     }
   }
 
-  /** `cudaMemDiscardBatchAsync` (`discard`), and with the pages unmapped (`discard_unmap`); the driver has no further calls. */
+  /**
+   * `cudaMemDiscardBatchAsync`, which unmaps the pages (`discard_unmap`), and a discard that leaves them mapped, for a move to follow
+   * (`discard`); the driver has no further calls.
+   */
   *operation({ name, vpn, pages }: DeviceOperation): Task<DeviceOperationResult> {
     const known = name === 'discard' || name === 'discard_unmap';
     const failed = known ? -EINVAL : -EOPNOTSUPP;

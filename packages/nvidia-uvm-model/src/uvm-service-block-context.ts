@@ -122,6 +122,11 @@ export class UvmServiceBlockContext implements UvmMoments {
     runOuter: 'constant',
     runCause: 'constant',
     runs: 'value',
+    remoteFirst: 'constant',
+    remotePages: 'constant',
+    remoteCauses: 'constant',
+    remoteRuns: 'value',
+    mapsLate: 'value',
     anyDuplicate: 'value',
     anyPinned: 'value',
     cause: 'value',
@@ -164,6 +169,13 @@ export class UvmServiceBlockContext implements UvmMoments {
   readonly runOuter = new Int32Array(MAX_RUNS);
   readonly runCause = new Int32Array(MAX_RUNS);
   runs = 0;
+  /** Runs mapped remotely and not told of yet: first page of the address space, pages, cause. */
+  readonly remoteFirst = new Float64Array(MAX_RUNS);
+  readonly remotePages = new Int32Array(MAX_RUNS);
+  readonly remoteCauses = new Int32Array(MAX_RUNS);
+  remoteRuns = 0;
+  /** They are told of at the service's end, when the GPU has written their page tables. */
+  mapsLate = false;
   /** Whether `duplicate`, `pinned` may hold a page. */
   anyDuplicate = false;
   anyPinned = false;
@@ -202,6 +214,8 @@ export class UvmServiceBlockContext implements UvmMoments {
     this.anyPinned = false;
     this.remoteCause = UvmEventMapRemoteCausePolicy;
     this.runs = 0;
+    this.remoteRuns = 0;
+    this.mapsLate = false;
     this.done.clear();
   }
 

@@ -173,16 +173,34 @@ function alike(block: UvmVaBlock, prot: number): boolean {
 }
 
 function recordMapRemote(ctx: UvmServiceBlockContext, block: UvmVaBlock, cause: number): void {
-  const value = packUvmEvent(cause, UVM_ID_GPU, UVM_ID_CPU);
   const { change } = ctx.scratch;
-  const time = ctx.done.transfers > 0 ? ctx.copiesEnd : ctx.hintTime;
+  const { remoteFirst, remotePages, remoteCauses, tools } = ctx;
   for (let page = maskNext(change, 0); page < block.pages;) {
     const outer = Math.min(maskNextClear(change, page), block.pages);
-    ctx.tools.record(UvmEventTypeMapRemote, time, block.start + page, outer - page, value);
-    ctx.tools.counters.remoteMaps += outer - page;
+    const run = ctx.remoteRuns++;
+    remoteFirst[run] = block.start + page;
+    remotePages[run] = outer - page;
+    remoteCauses[run] = cause;
+    tools.counters.remoteMaps += outer - page;
     ctx.done.remoteRuns++;
     page = maskNext(change, outer);
   }
+  if (!ctx.mapsLate) tellRemoteMaps(ctx, 0);
+}
+
+/**
+ * Tells of the runs mapped remotely that were not told of: after the copies and, where they are told of late, one after the other, as
+ * the GPU writes their page tables at the end of a service that takes `ns` more.
+ */
+export function tellRemoteMaps(ctx: UvmServiceBlockContext, ns: number): void {
+  const { gpu, remoteFirst, remotePages, remoteCauses, tools } = ctx;
+  const copied = ctx.done.transfers > 0 ? ctx.copiesEnd : ctx.hintTime;
+  for (let run = 0; run < ctx.remoteRuns; run++) {
+    const value = packUvmEvent(remoteCauses[run] ?? 0, UVM_ID_GPU, UVM_ID_CPU);
+    const at = ctx.mapsLate ? Math.max(copied, gpu.clock.tableWritten(ns, run)) : copied;
+    tools.record(UvmEventTypeMapRemote, at, remoteFirst[run] ?? 0, remotePages[run] ?? 0, value);
+  }
+  ctx.remoteRuns = 0;
 }
 
 /**

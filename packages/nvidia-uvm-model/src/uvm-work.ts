@@ -160,6 +160,8 @@ export interface UvmWork {
   systemMigrated(to: UvmProcessorId, moved: UvmPagesMoved): number;
   advised(call: UvmAdvised): number;
   discarded(): number;
+  /** The process forked. */
+  forked(space: number): number;
 }
 
 /** What a driver is timed by. */

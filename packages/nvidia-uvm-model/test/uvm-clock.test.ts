@@ -50,6 +50,10 @@ class Recording implements UvmClock {
     this.say(moments.migrationTime - before);
   }
 
+  tableWritten(ns: number, run: number): number {
+    return this.say(this.clock.tableWritten(ns, run));
+  }
+
   pollsUntil(lastReplay: number): number {
     return this.say(this.clock.pollsUntil(lastReplay));
   }
@@ -94,6 +98,10 @@ class Repeating implements UvmClock {
 
   hostChunkZeroed(moments: UvmMoments): void {
     moments.migrationTime += this.say();
+  }
+
+  tableWritten(): number {
+    return this.say();
   }
 
   pollsUntil(): number {
@@ -143,6 +151,7 @@ describe.each([
   ['the first', () => recording('h100-580.159.04.jsonl.gz'), 40, []],
   ['mixtures', () => recording('h100-580.159.04-mixtures.jsonl.gz'), 150, []],
   ['second mixtures', () => recording('h100-580.159.04-mixtures-2.jsonl.gz'), 90, ['qadv-062']],
+  ['parts', () => goldenText('h200-parts/parts.jsonl.gz'), 140, []],
   ['third mixtures', () => recording('h100-580.159.04-mixtures-3.jsonl.gz'), 90, []],
 ] as const)('of the recording %s', (_, text, least, wrong) => {
   it('every scenario happens as recorded whether work takes time or not, by one clock', () => {

@@ -14,6 +14,8 @@ import {
 const NAMES = Object.keys(TRACED_FIGURES) as (keyof UvmFigures)[];
 /** Those that only tell short from long, or cold from warm, in the table of sizes. */
 const OF_THE_TABLE: readonly (keyof UvmFigures)[] = ['batchWarmShare', 'batchWarmTime'];
+/** Those that only say when an event is told of. */
+const OF_EVENTS: readonly (keyof UvmFigures)[] = ['gpuTableLead', 'gpuTableWrite'];
 const CHANGED = NAMES.filter((name) => UNTRACED_FIGURES[name].value !== TRACED_FIGURES[name].value);
 /** Sizes of the table, bytes. */
 const SIZES = [64 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024];
@@ -76,9 +78,23 @@ describe('every figure changes a recorded step', () => {
     return false;
   }
 
-  it.each(NAMES.filter((name) => !OF_THE_TABLE.includes(name)))('%s', (name) => {
+  const oneOf = (name: keyof UvmFigures): boolean => OF_THE_TABLE.includes(name) || OF_EVENTS.includes(name);
+
+  it.each(NAMES.filter((name) => !oneOf(name)))('%s', (name) => {
     const { value } = TRACED_FIGURES[name];
     expect(changesOne(traced(name, 1.5 * value)) || changesOne(traced(name, 0))).toBe(true);
+  });
+});
+
+describe('every figure of events moves one', () => {
+  const runs = runsOf(goldenText('h200-parts/fork-gup.jsonl.gz')).concat(
+    runsOf(goldenText('h200-parts/parts.jsonl.gz')).filter(({ asked }) => asked[1]?.includes('preferred:cpu')),
+  );
+  const times = (figures: UvmFigures): string =>
+    runs.map((run) => runScenario(run, { figures }).events.map(({ t }) => t).join()).join();
+
+  it.each(OF_EVENTS)('%s', (name) => {
+    expect(times(traced(name, 0))).not.toBe(times(TRACED_FIGURES));
   });
 });
 

@@ -157,6 +157,15 @@ describe('the model and the driver on a real H100', () => {
     expect(result.time.p90_abs_error).toBeLessThan(0.27);
   });
 
+  it.each([
+    ['fork-gup', 7],
+    ['parts', 149],
+  ] as const)('%s of an H200: every deterministic scenario event by event', (part, deterministic) => {
+    const result = validateCapture(goldenText(`h200-parts/${part}.jsonl.gz`));
+    expect(result.deterministic).toBe(deterministic);
+    expect(result.per_scenario.filter((s) => s.deterministic && !s.exact)).toEqual([]);
+  });
+
   it('parallel kernels of many sizes: totals of batches and transfers, whose part of chance is in the hardware', () => {
     const result = validateCapture(recording('h100-580.159.04-parallel.jsonl.gz'));
     const totals = result.per_scenario.flatMap(({ totals: { rows } = { rows: [] } }) => rows);

@@ -140,6 +140,8 @@ export const TRACED_FIGURES = {
   gpuMigrationAt: order(22_000, 'ns', 0.11, 'from the hint of a service of GPU faults to its migration'),
   cpuSleptAt: order(8000, 'ns', 0.1, 'the migration is so much later where the CPU has slept'),
   gpuResumeMigrationAt: order(18_000, 'ns', 0.1, 'the migration, where the batch before was refused'),
+  gpuTableLead: order(250, 'ns', 0.1, 'from the writing of the first remote mapping of a service to its end'),
+  gpuTableWrite: order(650, 'ns', 0.1, 'from one run of remote mappings of a service to the next'),
   thrashingAt: order(18_000, 'ns', 0.1, 'the migration is so much later at the first page that thrashes'),
 
   // Calls.

@@ -109,4 +109,8 @@ export class UvmNoTime implements UvmWork {
   discarded(): number {
     return 0;
   }
+
+  forked(): number {
+    return 0;
+  }
 }

@@ -25,6 +25,10 @@ export class UvmStandingClock implements UvmClock {
     // All moments of a service are one.
   }
 
+  tableWritten(): number {
+    return 0;
+  }
+
   pollsUntil(): number {
     return -Infinity;
   }

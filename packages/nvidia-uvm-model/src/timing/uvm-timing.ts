@@ -95,6 +95,10 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     moments.migrationTime += this.costs.hostChunkZero;
   }
 
+  tableWritten(ns: number, run: number): number {
+    return this.sched.now + ns - this.costs.gpuTableLead + this.costs.gpuTableWrite * run;
+  }
+
   pollsUntil(lastReplay: number): number {
     return lastReplay + this.costs.gpuPoll;
   }
@@ -308,6 +312,10 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
 
   discarded(): number {
     return this.scale * this.costs.advice;
+  }
+
+  forked(): number {
+    return 0;
   }
 
   private toGpu({ copied, zeroed }: UvmMigrated): number {

@@ -18,6 +18,8 @@ const MOMENTS: ReadonlySet<UvmFigureName> = new Set([
   'thrashingAt',
   'gpuPoll',
   'gpuPutRead',
+  'gpuTableLead',
+  'gpuTableWrite',
 ]);
 
 /** A step of a scenario, and how much of its duration a figure makes. */

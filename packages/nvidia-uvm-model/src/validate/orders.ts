@@ -1,7 +1,7 @@
 import { Prng } from '@hmm/kernel';
 
 /**
- * The pages of an order, as an access loop visits them: `seq`, `rev`, `stride:K`, `sparse:K`, `page:I`. Orders by chance
+ * The pages of an order, as an access loop visits them: `seq`, `rev`, `stride:K`, `sparse:K`, `page:I`, `range:FIRST+COUNT`. Orders by chance
  * (`rand:SEED`, `subset:PERCENT+100*SEED`) come out in this project's own sequence: recordings list theirs.
  * @returns undefined for a text that is no order.
  */
@@ -22,6 +22,10 @@ export function pagesOfOrder(order: string, pages: number): Int32Array | undefin
         : undefined;
     case 'stride':
       return argument >= 1 ? strided(pages, argument) : undefined;
+    case 'range': {
+      const range = rangeOfOrder(order);
+      return range && Int32Array.from({ length: range.count }, (_, i) => range.first + i);
+    }
     case 'rand':
       return shuffled(pages, argument);
     case 'subset':
@@ -32,6 +36,18 @@ export function pagesOfOrder(order: string, pages: number): Int32Array | undefin
     default:
       return undefined;
   }
+}
+
+/** An interval of pages, counted from the allocation's first. */
+export interface OrderedRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The interval of `range:FIRST+COUNT`, whatever follows behind another colon; undefined for other orders. */
+export function rangeOfOrder(order: string): OrderedRange | undefined {
+  const found = /^range:(\d+)\+(\d+)(?::|$)/.exec(order);
+  return found === null ? undefined : { first: Number(found[1]), count: Number(found[2]) };
 }
 
 function strided(pages: number, step: number): Int32Array {

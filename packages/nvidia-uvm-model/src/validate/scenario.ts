@@ -1,22 +1,16 @@
-import type { StreamShape } from '@hmm/device';
-import { Gpu, GPU_ACCESS_ATOMIC_WEAK, GPU_ACCESS_READ, GPU_ACCESS_WRITE, gpuPreset } from '@hmm/gpu';
-import { HmmError, Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { Gpu, gpuPreset } from '@hmm/gpu';
+import { Kernel, PAGE_SIZE } from '@hmm/kernel';
 import { UvmTiming } from '../timing/uvm-timing.js';
 import type { UvmFigures } from '../timing/uvm-figures.js';
-import { uvmCpuAccess } from '../uvm-cpu-access.js';
 import { UvmDriver } from '../uvm-driver.js';
-import { launchKernel } from '../uvm-launch.js';
-import { uvmMigrate } from '../uvm-migrate.js';
 import type { UvmModuleParams } from '../uvm-module-params.js';
 import type { UvmPerfPolicy } from '../uvm-perf-policy.js';
-import { uvmEnableReadDuplication, uvmSetAccessedBy, uvmSetPreferredLocation } from '../uvm-policy.js';
-import { UVM_ID_CPU, UVM_ID_GPU } from '../uvm-types.js';
 import type { UvmVaSpace } from '../uvm-va-space.js';
 import type { UvmTimingPorts } from '../uvm-work.js';
 import type { CaptureEvent, CaptureRun, CaptureStep } from './capture.js';
 import { duel } from './duel.js';
 import { captureEvents } from './events.js';
-import { pagesOfOrder } from './orders.js';
+import { stepTask } from './steps.js';
 
 /** Where the allocation lies: a page number of a real `mmap` area, 2 MiB aligned. */
 const BASE = 0x7f0000000;
@@ -96,70 +90,7 @@ function gapBefore(machine: Machine, step: CaptureStep): number {
 }
 
 function runStep(machine: Machine, step: CaptureStep): void {
-  const { kernel } = machine;
-  if (step.op === 'duel') {
-    duel(machine.space, BASE, step.order);
-    return;
-  }
-  kernel.sched.runSync(stepTask(machine, step));
-}
-
-/** The capture's atomics are those of the device's scope: they need no more than the right to write. */
-const GPU_OPS: Readonly<Record<string, readonly [number, StreamShape]>> = {
-  gpu_chain_read: [GPU_ACCESS_READ, 'serial'],
-  gpu_chain_write: [GPU_ACCESS_WRITE, 'serial'],
-  gpu_chain_atomic: [GPU_ACCESS_ATOMIC_WEAK, 'serial'],
-  gpu_par_read: [GPU_ACCESS_READ, 'parallel'],
-  gpu_par_write: [GPU_ACCESS_WRITE, 'parallel'],
-  gpu_stream_read: [GPU_ACCESS_READ, 'stream'],
-};
-
-function stepTask(machine: Machine, step: CaptureStep): Task<unknown> {
-  const { space, pages } = machine;
-  const order = step.pages ?? pagesOfOrder(step.order, pages) ?? new Int32Array(0);
-  const touched =
-    step.count > 0 && step.pages?.length === 0 ? (pagesOfOrder(step.order, pages) ?? order) : order;
-  const gpu = GPU_OPS[step.op];
-  if (gpu !== undefined) {
-    const all = gpu[1] === 'stream' ? (pagesOfOrder('seq', pages) ?? touched) : touched;
-    return launchKernel(space, {
-      access: gpu[0],
-      shape: gpu[1],
-      base: BASE,
-      pages: all,
-      offset: 0,
-      width: 1,
-      values: undefined,
-    });
-  }
-  switch (step.op) {
-    case 'cpu_write':
-    case 'cpu_read':
-      return uvmCpuAccess(space, {
-        base: BASE,
-        pages: touched,
-        write: step.op === 'cpu_write',
-        offset: 0,
-        width: 1,
-        values: undefined,
-        atomic: false,
-      });
-    case 'prefetch_gpu':
-      return uvmMigrate(space, BASE, pages, UVM_ID_GPU);
-    case 'prefetch_cpu':
-      return uvmMigrate(space, BASE, pages, UVM_ID_CPU);
-    case 'preferred_gpu':
-      return uvmSetPreferredLocation(space, BASE, pages, UVM_ID_GPU);
-    case 'preferred_cpu':
-      return uvmSetPreferredLocation(space, BASE, pages, UVM_ID_CPU);
-    case 'accessed_by_gpu':
-      return uvmSetAccessedBy(space, BASE, pages, UVM_ID_GPU);
-    case 'accessed_by_cpu':
-      return uvmSetAccessedBy(space, BASE, pages, UVM_ID_CPU);
-    case 'read_mostly_gpu':
-    case 'read_mostly_cpu':
-      return uvmEnableReadDuplication(space, BASE, pages);
-    default:
-      throw new HmmError('CAPTURE', `no step is called ${step.op}`, { op: step.op });
-  }
+  const { kernel, space, pages } = machine;
+  if (step.op === 'duel') duel(space, BASE, step.order);
+  else kernel.sched.runSync(stepTask({ space, base: BASE, pages }, step));
 }

@@ -75,7 +75,10 @@ export const advise = operation({
   recorded: [],
 });
 
-/** `discard a`, `discard a unmap`, `discard a to gpu`: what the pages hold is needed no more. */
+/**
+ * `discard a`, `discard a to gpu`, `discard a unmap to gpu`: what the pages hold is needed no more. On their own they lose their
+ * mappings and their place, as recordings of `cudaMemDiscardBatchAsync` show.
+ */
 export const discard = operation({
   kind: 'discard',
   summary: 'Gives up what pages hold, and where the text says so moves them, without a copy.',
@@ -85,7 +88,7 @@ export const discard = operation({
   run: (context, { range, unmap, place, device }) =>
     onOpenDevice(context, device, function* (open) {
       const { vpn, pages: count } = range;
-      const name = unmap ? 'discard_unmap' : 'discard';
+      const name = unmap || place === undefined ? 'discard_unmap' : 'discard';
       const { rc } = yield* open.operation({ name, vpn, pages: count, value: 0 });
       if (rc === -EOPNOTSUPP) {
         const { name: driver, gpu } = context.client(device);
