@@ -88,10 +88,18 @@ describe('every figure changes a recorded step', () => {
 
 describe('every figure of events moves one', () => {
   const runs = runsOf(goldenText('h200-parts/fork-gup.jsonl.gz')).concat(
-    runsOf(goldenText('h200-parts/parts.jsonl.gz')).filter(({ asked }) => asked[1]?.includes('preferred:cpu')),
+    runsOf(goldenText('h200-parts/parts.jsonl.gz')).filter(({ asked }) =>
+      asked[1]?.includes('preferred:cpu'),
+    ),
   );
   const times = (figures: UvmFigures): string =>
-    runs.map((run) => runScenario(run, { figures }).events.map(({ t }) => t).join()).join();
+    runs
+      .map((run) =>
+        runScenario(run, { figures })
+          .events.map(({ t }) => t)
+          .join(),
+      )
+      .join();
 
   it.each(OF_EVENTS)('%s', (name) => {
     expect(times(traced(name, 0))).not.toBe(times(TRACED_FIGURES));

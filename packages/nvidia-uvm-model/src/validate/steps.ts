@@ -90,8 +90,7 @@ export function stepTask(memory: SteppedMemory, step: CaptureStep): Task<unknown
     });
   }
   const call = CALLS[step.op];
-  if (call === undefined)
-    throw new HmmError('CAPTURE', `no step is called ${step.op}`, { op: step.op });
+  if (call === undefined) throw new HmmError('CAPTURE', `no step is called ${step.op}`, { op: step.op });
   const { first, count } = rangeOfOrder(step.order) ?? { first: 0, count: memory.pages };
   return call(space, base + first, count);
 }
