@@ -11,7 +11,7 @@ export function pagesOfOrder(order: string, pages: number): Int32Array | undefin
   switch (kind) {
     case '-':
     case 'seq':
-      return Int32Array.from({ length: pages }, (_, i) => i);
+      return sequence(pages);
     case 'rev':
       return Int32Array.from({ length: pages }, (_, i) => pages - 1 - i);
     case 'page':
@@ -36,6 +36,11 @@ export function pagesOfOrder(order: string, pages: number): Int32Array | undefin
     default:
       return undefined;
   }
+}
+
+/** Pages 0 … `pages - 1`. */
+export function sequence(pages: number): Int32Array {
+  return Int32Array.from({ length: pages }, (_, i) => i);
 }
 
 /** An interval of pages, counted from the allocation's first. */

@@ -17,7 +17,7 @@ import {
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_INVALID, type UvmProcessorId } from '../uvm-types.js';
 import type { UvmVaSpace } from '../uvm-va-space.js';
 import type { CaptureStep } from './capture.js';
-import { pagesOfOrder, rangeOfOrder } from './orders.js';
+import { pagesOfOrder, rangeOfOrder, sequence } from './orders.js';
 
 /** What steps work on: a VA space with one allocation, at page `base`, of `pages` pages. */
 export interface SteppedMemory {
@@ -75,7 +75,7 @@ export function stepTask(memory: SteppedMemory, step: CaptureStep): Task<unknown
   const gpu = GPU_OPS[step.op];
   if (gpu !== undefined) {
     const [access, shape] = gpu;
-    const pages = shape === 'stream' ? pagesOfOrder('seq', memory.pages) : pagesOf(step, memory.pages);
+    const pages = shape === 'stream' ? sequence(memory.pages) : pagesOf(step, memory.pages);
     return launchKernel(space, { access, shape, base, pages, offset: 0, width: 1, values: undefined });
   }
   if (step.op === 'cpu_write' || step.op === 'cpu_read') {
