@@ -1,4 +1,5 @@
 import type { Task } from '@hmm/kernel';
+import type { MmStruct } from '@hmm/mm';
 import type { AccessStream, StreamResult } from './access-stream.js';
 import type { AdviceKind, Place } from './device-features.js';
 import type { DeviceOperation, DeviceOperationResult } from './device-operation.js';
@@ -26,6 +27,11 @@ export interface DeviceProcess {
   residency(vpn: number, pages: number, out: Uint8Array): void;
   /** Why the process can run nothing more (a killed channel, a lost context); undefined while it can. */
   fatal(): string | undefined;
+  /**
+   * The device as the child with address space `mm` has it, which was forked with the file open. Its calls are about its own
+   * memory; what is made for the file stays until the last process has closed it. Absent where the driver refuses that.
+   */
+  inherit?(mm: MmStruct): DeviceProcess;
   /**
    * Closes the device in this process: running kernels end with `-EIO`, data in device memory goes home, managed
    * memory is freed. May come at any moment; a second call does nothing.

@@ -26,7 +26,7 @@ export class GpuTlb {
   static readonly state = declareState({
     remote: { saved: 'the answer of the last call' },
     table: 'constant',
-    lanes: 'constant',
+    lanes: { outside: 'the tables, which keep them themselves' },
     slots: { saved: 'a cache of the table' },
     window: { saved: 'a cache of the table' },
   });

@@ -11,7 +11,7 @@ import { HUGE_ZERO_PFN, PG_anon_exclusive, PG_dirty, PG_head, ZERO_PFN } from '.
 import type { MemorySystem } from './memory-system.js';
 import type { MmuGather } from './mmu-gather.js';
 import { notifyEnd, notifyStart } from './notify.js';
-import { accessPte } from './observe.js';
+import { accessNewTable, accessPte } from './observe.js';
 import { findPmd } from './page-walk.js';
 import {
   isHuge,
@@ -84,6 +84,7 @@ export function splitHugePmdLocked(vma: Vma, pmd: number): void {
   if (table === NO_TABLE)
     throw new HmmError('OUT_OF_TABLES', 'no page table is left to split a huge page into');
   accessPte(system, pmd, true);
+  accessNewTable(system, table);
   if (pmdIsNonPresent(system, pmd)) splitNonPresentHugePmd(vma, pmd, table);
   else if (head === HUGE_ZERO_PFN) fillTable(lanes, table, mkPte(vma) | PTE_SPECIAL, ZERO_PFN, 0);
   else {

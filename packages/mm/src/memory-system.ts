@@ -5,10 +5,10 @@ import type { AnonVma } from './anon-vma.js';
 import type { DevPagemap } from './dev-pagemap.js';
 import { Hstate } from './hstate.js';
 import { LruBatches } from './lru-batches.js';
-import { MemMap } from './mem-map.js';
+import { FIRST_PFN, MemMap } from './mem-map.js';
 import { foldMemoryColumns, saveMemoryColumns } from './memory-columns.js';
 import type { MmStruct } from './mm-struct.js';
-import { PageAllocator } from './page-alloc.js';
+import { PAGE_POISON, PageAllocator } from './page-alloc.js';
 import { PageData } from './page-data.js';
 import { SwapDevice } from './swapfile.js';
 
@@ -35,7 +35,7 @@ export interface MemoryConfig {
   readonly nrHugepages: number;
   /**
    * Whether a frame of system memory that is freed is filled with `PAGE_POISON` and never handed out again, so that
-   * a stale access shows.
+   * a stale access shows. What a frame holds before anybody has written to it is the same.
    */
   readonly quarantine: boolean;
 }
@@ -130,7 +130,8 @@ export class MemorySystem {
     this.kernel = kernel;
     this.config = { ...DEFAULT_MEMORY_CONFIG, ...config };
     this.map = new MemMap(kernel, this.config.frames);
-    this.data = new PageData(this.config.frames);
+    this.data = new PageData(this.config.frames, this.config.quarantine ? PAGE_POISON : 0);
+    if (this.config.quarantine) for (let pfn = 0; pfn < FIRST_PFN; pfn++) this.data.fillPage(pfn, 0);
     this.tables = new PageTablePool(this.config.maxTables, this.config.levels);
     this.pages = new PageAllocator(this.map, this.config.systemFrames);
     this.hugetlb = new Hstate(this.map, this.pages, this.config.nrHugepages);

@@ -1,3 +1,4 @@
+import { HPAGE_PMD_NR } from '@hmm/kernel';
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 
@@ -12,6 +13,12 @@ import type { MmStruct } from './mm-struct.js';
 export function accessPte(system: MemorySystem, lane: number, write: boolean): void {
   const { observer } = system.kernel.sched;
   if (observer !== undefined) observer.access(system.pteObjects + (lane >>> 1), write);
+}
+
+/** All entries of the table that begins at `lane` come into being: who walks finds them in place of what was above. */
+export function accessNewTable(system: MemorySystem, lane: number): void {
+  if (system.kernel.sched.observer === undefined) return;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) accessPte(system, lane + 2 * i, true);
 }
 
 /** An access to the state of a folio: its counts and flags. */

@@ -35,6 +35,7 @@ export class PageData {
   /** What of it is state. */
   static readonly state = declareState(
     {
+      fresh: { outside: 'set by the constructor alone' },
       fill: { outside: OWN },
       slot: { outside: OWN },
       bytes: { outside: OWN },
@@ -57,6 +58,8 @@ export class PageData {
     }),
   );
 
+  /** What every byte of a frame is that nobody has written to. */
+  private readonly fresh: number;
   private readonly fill: Uint8Array;
   /** Index of the frame's 4 KiB in `bytes`, from 1; 0 while the frame is uniform, {@link oneByte} while one byte differs. */
   private readonly slot: Int32Array;
@@ -64,8 +67,9 @@ export class PageData {
   private slots = 1;
   private readonly freeSlots: number[] = [];
 
-  constructor(frames: number) {
-    this.fill = new Uint8Array(frames);
+  constructor(frames: number, fresh = 0) {
+    this.fresh = fresh;
+    this.fill = new Uint8Array(frames).fill(fresh);
     this.slot = new Int32Array(frames);
   }
 
@@ -183,7 +187,7 @@ export class PageData {
   /** Sets the contents back, and the frames of `cleared` to zeroes. */
   restore(state: PageDataState, cleared: readonly FrameRange[]): void {
     for (const [start, end] of cleared) {
-      clearColumn(this.fill, start, end);
+      this.fill.fill(this.fresh, start, end);
       clearColumn(this.slot, start, end);
     }
     for (let r = 0; r < state.ranges.length; r++) {

@@ -1,39 +1,62 @@
 import { SystemFrames } from '@hmm/device';
 import { Gpu, GPU_CANCEL_ALL, type GpuPreset } from '@hmm/gpu';
 import { HmmError, type Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MemorySystem } from '@hmm/mm';
 import type { NouveauBehaviours } from './nouveau-behaviours.js';
-import { nouveauCost, type NouveauCost } from './nouveau-cost.js';
+import { NOUVEAU_NO_COST, nouveauCost, type NouveauCost } from './nouveau-cost.js';
+import type { NouveauOptions } from './nouveau-options.js';
 import type { NvifDevice, NvifVmm, Unmanaged } from './nvif.js';
 import { nvkmChipOf, type NvkmChip } from './nvkm-device.js';
 import { NvkmVmm } from './nvkm-vmm.js';
 
+/** Tables of an address space where interleavings are explored, so that one is made and set back soon. */
+const SMALL_TABLES = 96;
+
 /** The modelled GPU of `@hmm/gpu` as nouveau reaches it, with nvkm's address spaces on it. */
 export class GpuNvifDevice implements NvifDevice {
+  /** What of it is state. */
+  static readonly state = declareState({
+    gpu: 'constant',
+    chip: { outside: 'what the card is' },
+    cost: { outside: 'what the card is' },
+    memory: 'constant',
+    does: { outside: 'chosen when the driver is loaded' },
+    timed: 'constant',
+    vramUsed: 'count',
+    vramLimit: 'count',
+  });
+
   readonly gpu: Gpu;
   readonly chip: NvkmChip;
   readonly cost: NouveauCost;
   private readonly memory: MemorySystem;
   private readonly does: NouveauBehaviours;
+  /** Whether what it does takes time: not where interleavings are explored. */
+  private readonly timed: boolean;
   /** Device memory that buffer objects have, and may have, pages. */
   private vramUsed = 0;
   private vramLimit: number;
 
-  /** @param vramPages device memory for buffer objects; the preset's without it. */
+  /** @param options of them the device memory for buffer objects, and whether time is nothing. */
   constructor(
     kernel: Kernel,
     memory: MemorySystem,
     preset: GpuPreset,
     does: NouveauBehaviours,
-    vramPages?: number,
+    { vramPages, exploration }: NouveauOptions = {},
   ) {
+    this.timed = exploration === undefined;
     this.memory = memory;
     this.does = does;
     const chip = nvkmChipOf(preset.chip, preset.architecture);
     if (chip === undefined) throw new HmmError('NO_CHIP', `nouveau knows no family ${preset.architecture}`);
     this.chip = chip;
-    this.cost = nouveauCost(preset);
-    this.gpu = new Gpu(kernel, preset, vramPages === undefined ? {} : { memoryPages: vramPages });
+    this.cost = this.timed ? nouveauCost(preset) : NOUVEAU_NO_COST;
+    this.gpu = new Gpu(kernel, preset, {
+      ...(vramPages === undefined ? {} : { memoryPages: vramPages }),
+      ...(this.timed ? {} : { maxTables: SMALL_TABLES }),
+    });
     this.gpu.foreign = new SystemFrames(memory);
     this.vramLimit = this.gpu.memoryPages;
   }
@@ -107,6 +130,7 @@ export class GpuNvifDevice implements NvifDevice {
     const { data, kernel } = this.memory;
     if (toVram || !kernel.shouldFail('copy_engine_silent'))
       for (let part = 0; part < pages; part++) data.copyPage(to + part, from + part);
-    return this.gpu.copyEngine.book(pages * PAGE_SIZE, toVram);
+    const ns = this.gpu.copyEngine.book(pages * PAGE_SIZE, toVram);
+    return this.timed ? ns : 0;
   }
 }

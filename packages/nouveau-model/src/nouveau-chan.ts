@@ -1,4 +1,5 @@
 import { EACCES, EFAULT, EIO, ENODEV, EPERM, type Task, vpnToHex } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { NouveauDrm } from './nouveau-drv.js';
 import {
   FAULT_ACCESS_ATOMIC,
@@ -39,6 +40,17 @@ export interface ChannelDeath {
  * @kernel drivers/gpu/drm/nouveau/nouveau_chan.h nouveau_channel
  */
 export class NouveauChannel {
+  /** What of it is state. */
+  static readonly state = declareState({
+    drm: 'constant',
+    cli: 'constant',
+    inst: 'constant',
+    chid: 'constant',
+    death: 'value',
+    spinning: 'value',
+    spins: 'count',
+  });
+
   readonly drm: NouveauDrm;
   readonly cli: NouveauCli;
   /** Its instance pointer. */

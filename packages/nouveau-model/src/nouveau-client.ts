@@ -1,13 +1,17 @@
 import type { Capability, ClientWorker, DeviceClient, DeviceCounters, OpenResult } from '@hmm/device';
-import type { GpuPreset } from '@hmm/gpu';
-import { ENODEV, ENOSYS, EOPNOTSUPP, type Kernel, type Task, errnoName } from '@hmm/kernel';
+import { GPU_PTE_VALID, type GpuPreset } from '@hmm/gpu';
+import { ENODEV, ENOSYS, EOPNOTSUPP, type Kernel, type Task, errnoName, vpnToHex } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
+import { PG_reserved } from '@hmm/mm/internal';
 import { GpuNvifDevice } from './gpu-nvif-device.js';
 import { NouveauChannel, nouveauChannelNew } from './nouveau-chan.js';
 import { NouveauDrm } from './nouveau-drv.js';
 import { nouveauBehaviours, nouveauSvmAvailable, type NouveauOptions } from './nouveau-options.js';
 import { NouveauProcess } from './nouveau-process.js';
+import type { BrokenRule } from './nouveau-svm-rules.js';
 import { NouveauCli, nouveauSvmmInit } from './nouveau-svmm.js';
+import { NvkmVmm } from './nvkm-vmm.js';
 
 /** What {@link NouveauClient} needs beyond what the driver is loaded with. */
 export interface NouveauClientOptions extends NouveauOptions {
@@ -28,6 +32,16 @@ const UNMANAGED = { addr: 2 ** 43, size: 2 ** 36 };
  * ```
  */
 export class NouveauClient implements DeviceClient {
+  /** What of it is state. */
+  static readonly state = declareState({
+    name: 'constant',
+    gpu: 'constant',
+    drm: 'constant',
+    device: 'constant',
+    options: { outside: 'what the driver is loaded with' },
+    opened: 'count',
+  });
+
   readonly name = 'nouveau';
   /** The GPU preset's name. */
   readonly gpu: string;
@@ -42,7 +56,7 @@ export class NouveauClient implements DeviceClient {
     this.gpu = preset.name;
     this.options = options;
     const does = nouveauBehaviours(kernel, options);
-    this.device = new GpuNvifDevice(kernel, memory, preset, does, options.vramPages);
+    this.device = new GpuNvifDevice(kernel, memory, preset, does, options);
     this.drm = new NouveauDrm(memory, this.device, options);
   }
 
@@ -100,7 +114,8 @@ export class NouveauClient implements DeviceClient {
     }
     this.opened++;
     const { gpu } = this.device;
-    return { ok: true, process: new NouveauProcess(gpu, cli, svmm, channel, () => this.lastClose()) };
+    const file = { gpu, cli, svmm, channel, holders: 1, onClose: () => this.lastClose() };
+    return { ok: true, process: new NouveauProcess(file, mm) };
   }
 
   /**
@@ -137,6 +152,24 @@ export class NouveauClient implements DeviceClient {
       },
       residentNs: gpu.residentNs,
     };
+  }
+
+  /** @inheritdoc */
+  check(pages: readonly number[]): BrokenRule | undefined {
+    const { svm, memory } = this.drm;
+    if (svm === undefined) return undefined;
+    for (const { vmm, mm } of svm.openSvmms()) {
+      if (!(vmm instanceof NvkmVmm)) continue;
+      for (const vpn of pages) {
+        const { table } = vmm;
+        if ((table.flags(vpn) & GPU_PTE_VALID) === 0) continue;
+        const frame = table.frame(vpn);
+        if ((memory.map.refcount[frame] ?? 0) > 0 || memory.map.test(frame, PG_reserved)) continue;
+        const detail = `the GPU maps page ${vpnToHex(vpn)} of mm ${mm.id} to frame ${frame}, which is free`;
+        return { invariant: 'I5', detail };
+      }
+    }
+    return svm.rules?.broken();
   }
 
   /**

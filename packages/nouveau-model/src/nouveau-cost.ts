@@ -22,6 +22,21 @@ export interface NouveauCost {
   readonly fence: Figure;
 }
 
+const NOTHING = figure(0, 'estimate', 'time is nothing where interleavings are explored');
+
+/** Costs where interleavings are explored. */
+export const NOUVEAU_NO_COST: NouveauCost = {
+  interrupt: NOTHING,
+  record: NOTHING,
+  rangeFault: NOTHING,
+  exclusive: NOTHING,
+  pfnmap: NOTHING,
+  pfnclr: NOTHING,
+  command: NOTHING,
+  migratePage: NOTHING,
+  fence: NOTHING,
+};
+
 /** Costs on `preset`: the host's part scaled like the vendor driver's services, reads across the link by the link. */
 export function nouveauCost(preset: GpuPreset): NouveauCost {
   const host = (ns: number, note: string): Figure =>

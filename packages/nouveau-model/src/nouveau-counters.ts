@@ -1,3 +1,5 @@
+import { declareState } from '@hmm/kernel/internal';
+
 /** Bytes moved, by direction. */
 interface Bytes {
   toDevice: number;
@@ -6,6 +8,23 @@ interface Bytes {
 
 /** Totals of a driver since it was loaded; times in ns. The shape is that of a machine's device counters. */
 export class NouveauCounters {
+  /** What of it is state. */
+  static readonly state = declareState({
+    faults: 'count',
+    batches: 'count',
+    cpuFaults: 'count',
+    remoteMaps: 'count',
+    invalidations: 'count',
+    retries: 'count',
+    replays: 'count',
+    cancels: 'count',
+    user: 'constant',
+    cpuFault: 'constant',
+    close: 'constant',
+    copyingNs: 'count',
+    invalidatingNs: 'count',
+  });
+
   /** Fault records read. */
   faults = 0;
   /** Work items that found faults. */

@@ -1,4 +1,5 @@
 import { HPAGE_PMD_NR, HPAGE_PMD_ORDER, SpinLock, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { MEMORY_DEVICE_PRIVATE, type DevPagemapOps } from '@hmm/mm';
 import { NO_PFN } from '@hmm/mm/internal';
 import { memremapPages, zoneDeviceFolioInit } from '@hmm/migrate';
@@ -15,6 +16,19 @@ import { TP_CHUNK, TP_PAGE_FREE } from './tracepoints.js';
  * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem
  */
 export class NouveauDmem {
+  /** What of it is state. */
+  static readonly state = declareState({
+    drm: 'constant',
+    chunks: 'constant',
+    lock: 'constant',
+    freePages: 'frame',
+    freeFolios: 'frame',
+    chunkPages: 'constant',
+    smallPages: 'constant',
+    ops: { outside: 'functions' },
+    chunkNumbers: 'constant',
+  });
+
   readonly drm: NouveauDrm;
   /** Chunks, oldest first. */
   readonly chunks: NouveauDmemChunk[] = [];
@@ -23,6 +37,7 @@ export class NouveauDmem {
   private freePages = NO_PFN;
   private freeFolios = NO_PFN;
   private readonly chunkPages: number;
+  private readonly smallPages: number;
   private readonly ops: DevPagemapOps;
   /** Number of the chunk, from 1, by frame divided by the pages of a chunk's smallest unit, 512. */
   private readonly chunkNumbers: Int32Array;
@@ -30,7 +45,8 @@ export class NouveauDmem {
   constructor(drm: NouveauDrm) {
     this.drm = drm;
     this.lock = new SpinLock(drm.kernel.sched, 'dmem->lock');
-    this.chunkPages = dmemChunkNpages(drm.does);
+    this.chunkPages = dmemChunkNpages(drm);
+    this.smallPages = dmemSmallPages(drm);
     this.chunkNumbers = new Int32Array(Math.ceil(drm.memory.config.frames / HPAGE_PMD_NR));
     this.ops = {
       pageFree: (pfn) => {
@@ -42,7 +58,7 @@ export class NouveauDmem {
       folioSplit: (head, tail) => {
         this.folioSplit(head, tail);
       },
-      migrateToRam: (vmf) => nouveauDmemMigrateToRam(this, vmf),
+      migrateToRam: (vmf) => drm.calledBackTask(nouveauDmemMigrateToRam(this, vmf)),
     };
   }
 
@@ -102,7 +118,7 @@ export class NouveauDmem {
    * @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_chunk_alloc (without: pins that fail)
    */
   private chunkAlloc(order: number): number {
-    const { kernel, memory, owner, device, does } = this.drm;
+    const { kernel, memory, owner, device } = this.drm;
     const nr = this.chunkPages;
     if (kernel.shouldFail('nouveau_dmem_chunk')) return NO_PFN;
     const vram = device.vramNew(nr);
@@ -122,7 +138,7 @@ export class NouveauDmem {
     kernel.emit(TP_CHUNK, first, nr, this.chunks.length);
     this.lock.lock();
     if (order > 0) for (let pfn = first; pfn < first + nr; pfn += HPAGE_PMD_NR) this.pushFree(pfn, order);
-    else for (let pfn = first; pfn < first + dmemSmallPages(does); pfn++) this.pushFree(pfn, 0);
+    else for (let pfn = first; pfn < first + this.smallPages; pfn++) this.pushFree(pfn, 0);
     const given = this.popFree(order);
     this.lock.unlock();
     return given;
@@ -134,6 +150,7 @@ export class NouveauDmem {
    */
   private folioFree(pfn: number, order: number): void {
     const { kernel } = this.drm;
+    this.drm.calledBack();
     const chunk = this.chunkOf(pfn);
     if (kernel.trace.on) kernel.emit(TP_PAGE_FREE, pfn, 2 ** order, 0);
     this.lock.lock();
@@ -144,6 +161,7 @@ export class NouveauDmem {
 
   /** Each page of a folio that is split remembers its mirror. @kernel drivers/gpu/drm/nouveau/nouveau_dmem.c nouveau_dmem_folio_split */
   private folioSplit(head: number, tail: number): void {
+    this.drm.calledBack();
     const { map } = this.drm.memory;
     if (tail !== NO_PFN) map.private[tail] = map.private[head] ?? 0;
   }

@@ -1,4 +1,6 @@
-import { type Kernel, Mutex } from '@hmm/kernel';
+import type { ClientExploration } from '@hmm/device/internal';
+import { type Kernel, Mutex, type Task } from '@hmm/kernel';
+import { declareState, observedTask } from '@hmm/kernel/internal';
 import type { MemorySystem } from '@hmm/mm';
 import type { NouveauBehaviours } from './nouveau-behaviours.js';
 import type { NouveauChannel } from './nouveau-chan.js';
@@ -26,6 +28,24 @@ const PCI_NAME = '0000:01:00.0';
  * management)
  */
 export class NouveauDrm {
+  /** What of it is state. */
+  static readonly state = declareState({
+    kernel: 'constant',
+    memory: 'constant',
+    device: 'constant',
+    options: { outside: 'what the driver is loaded with' },
+    does: { outside: 'chosen when the driver is loaded' },
+    counters: { saved: 'totals, which decide nothing' },
+    owner: 'constant',
+    missingFirmware: { outside: 'found when the driver is loaded' },
+    svm: 'constant',
+    dmem: 'constant',
+    log: { saved: 'what it said, which decides nothing' },
+    channels: 'constant',
+    exploration: 'constant',
+    lastChannel: 'count',
+  });
+
   readonly kernel: Kernel;
   readonly memory: MemorySystem;
   /** The GPU under it. */
@@ -46,6 +66,8 @@ export class NouveauDrm {
   readonly log: string[] = [];
   /** Channels that exist. */
   readonly channels: NouveauChannel[] = [];
+  /** Given where interleavings are explored. */
+  readonly exploration: ClientExploration | undefined;
   private lastChannel = 0;
 
   constructor(memory: MemorySystem, device: NvifDevice, options: NouveauOptions = {}) {
@@ -54,6 +76,7 @@ export class NouveauDrm {
     this.memory = memory;
     this.device = device;
     this.options = options;
+    this.exploration = options.exploration;
     this.does = nouveauBehaviours(kernel, options);
     this.owner = kernel.allocIds(1);
     const firmware = nvkmFirmwareLoad(device.chip, options.firmware ?? (() => true));
@@ -61,6 +84,17 @@ export class NouveauDrm {
     for (const line of firmware.log) this.printk(line);
     this.dmem = nouveauDmemAvailable(device.chip) ? new NouveauDmem(this) : undefined;
     this.svm = nouveauSvmAvailable(device.chip, options).ok ? new NouveauSvm(this) : undefined;
+  }
+
+  /** The kernel has called back: its step uses the driver's state. Costs one test where nothing is explored. */
+  calledBack(): void {
+    if (this.exploration !== undefined) this.kernel.sched.access(this.exploration.object, true);
+  }
+
+  /** `task`, which the kernel has called, whose every step uses the driver's state. */
+  calledBackTask<T>(task: Task<T>): Task<T> {
+    const { exploration, kernel } = this;
+    return exploration === undefined ? task : observedTask(kernel.sched, exploration.object, task);
   }
 
   get chip(): NvkmChip {

@@ -63,18 +63,20 @@ export function nouveauFactory(
       gsp: 'on: GSP-RM runs Turing and Ampere GPUs',
       vram: 'device memory, MiB',
       mended: `defects that are mended: all, or some of ${NOUVEAU_DEFECTS.join(', ')}`,
+      defects: 'the only defects that it has, whatever the release: none, or some of the same',
+      unmanaged: 'the interval that stays for buffer objects: ADDRESS+BYTES, such as 0x100000000000+4096',
     },
     rules: RULES,
     steps: STEPS,
     naming: NOUVEAU_NAMING,
     release: (settings) => RELEASES.find((release) => release === settings.get('kernel')),
     behaviours: Object.keys(NOUVEAU_BEHAVIOURS),
-    create({ kernel, memory }, gpu, settings) {
+    create({ kernel, memory, exploration }, gpu, settings) {
       const preset = findGpuPreset(gpu);
       if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
       const options = optionsOf(settings, directories);
       if (typeof options === 'string') return { ok: false, message: options };
-      return { ok: true, client: new NouveauClient(kernel, memory, preset, options) };
+      return { ok: true, client: new NouveauClient(kernel, memory, preset, { ...options, exploration }) };
     },
   };
 }
@@ -83,7 +85,7 @@ function optionsOf(
   settings: ReadonlyMap<string, string>,
   directories: FirmwareDirectories,
 ): NouveauClientOptions | string {
-  let options: NouveauOptions = {};
+  let options: NouveauClientOptions = {};
   for (const [key, value] of settings) {
     const more = optionOf(key, value, directories);
     if (typeof more === 'string') return more;
@@ -92,7 +94,11 @@ function optionsOf(
   return options;
 }
 
-function optionOf(key: string, value: string, directories: FirmwareDirectories): NouveauOptions | string {
+function optionOf(
+  key: string,
+  value: string,
+  directories: FirmwareDirectories,
+): NouveauClientOptions | string {
   switch (key) {
     case 'kernel':
       return isRelease(value) ? {} : `kernel is one of ${RELEASES.join(', ')}, not ${value}`;
@@ -105,6 +111,12 @@ function optionOf(key: string, value: string, directories: FirmwareDirectories):
       return { vramPages: (Number(value) * 1024 * 1024) / PAGE_SIZE };
     case 'mended':
       return mendedOf(value);
+    case 'defects': {
+      const defects = value === 'none' ? [] : defectsOf(value);
+      return typeof defects === 'string' ? defects : { defects };
+    }
+    case 'unmanaged':
+      return unmanagedOf(value);
     default:
       return `nouveau has no setting called ${key}`;
   }
@@ -120,10 +132,21 @@ function firmwareOf(value: string, directories: FirmwareDirectories): NouveauOpt
 
 function mendedOf(value: string): NouveauOptions | string {
   if (value === 'all') return { mended: value };
-  const mended: NouveauDefect[] = [];
+  const mended = defectsOf(value);
+  return typeof mended === 'string' ? mended : { mended };
+}
+
+function defectsOf(value: string): NouveauDefect[] | string {
+  const defects: NouveauDefect[] = [];
   for (const name of value.split(',')) {
     if (!isNouveauDefect(name)) return `there is no defect ${name} (defects: ${NOUVEAU_DEFECTS.join(', ')})`;
-    mended.push(name);
+    defects.push(name);
   }
-  return { mended };
+  return defects;
+}
+
+function unmanagedOf(value: string): NouveauClientOptions | string {
+  const [, addr, size] = /^(0x[0-9a-f]+|\d+)\+(0x[0-9a-f]+|\d+)$/.exec(value) ?? [];
+  if (addr === undefined || size === undefined) return `unmanaged is ADDRESS+BYTES, not ${value}`;
+  return { unmanaged: { addr: Number(addr), size: Number(size) } };
 }

@@ -1,3 +1,4 @@
+import type { ClientExploration } from '@hmm/device/internal';
 import type { Kernel } from '@hmm/kernel';
 import {
   NOUVEAU_BEHAVIOURS,
@@ -20,13 +21,21 @@ export interface NouveauOptions {
   readonly vramPages?: number;
   /** Defects that are mended: all, or by name; none by default. */
   readonly mended?: 'all' | readonly NouveauDefect[];
+  /** Exactly the defects that it has, whatever the release; those of the release by default. */
+  readonly defects?: readonly NouveauDefect[];
+  /** Given where interleavings are explored: time is nothing then, and chunks of device memory are small. */
+  readonly exploration?: ClientExploration | undefined;
 }
 
 /** What the driver of `kernel`'s release does when it is loaded with `options`. */
-export function nouveauBehaviours(kernel: Kernel, { mended = [] }: NouveauOptions): NouveauBehaviours {
-  const without: Partial<Record<NouveauDefect, boolean>> = {};
-  for (const name of mended === 'all' ? NOUVEAU_DEFECTS : mended) without[name] = false;
-  return { ...kernel.behaviours(NOUVEAU_BEHAVIOURS), ...without };
+export function nouveauBehaviours(
+  kernel: Kernel,
+  { mended = [], defects }: NouveauOptions,
+): NouveauBehaviours {
+  const chosen: Partial<Record<NouveauDefect, boolean>> = {};
+  if (defects !== undefined) for (const name of NOUVEAU_DEFECTS) chosen[name] = defects.includes(name);
+  for (const name of mended === 'all' ? NOUVEAU_DEFECTS : mended) chosen[name] = false;
+  return { ...kernel.behaviours(NOUVEAU_BEHAVIOURS), ...chosen };
 }
 
 /** Whether SVM_INIT works on a chip, and if not what stands in its way. */

@@ -10,32 +10,69 @@ import {
 } from '@hmm/device';
 import { type Gpu, GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuInstance } from '@hmm/gpu';
 import { EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
+import type { MmStruct } from '@hmm/mm';
 import { type NouveauChannel, nouveauChannelDel } from './nouveau-chan.js';
 import { svmBindMigrate } from './nouveau-drm-uapi.js';
 import { nouveauSvmmBind } from './nouveau-svm-bind.js';
 import type { NouveauCli, NouveauSvmm } from './nouveau-svmm.js';
 
-/** One process with the device file open: a mirror and a channel. */
+/** The device file as it was opened: a mirror and a channel, and how many processes have it. */
+export interface NouveauFile {
+  readonly gpu: Gpu;
+  readonly cli: NouveauCli;
+  readonly svmm: NouveauSvmm;
+  readonly channel: NouveauChannel;
+  /** Processes that have a descriptor of it. */
+  holders: number;
+  /** Called when it has been released. */
+  readonly onClose: () => Task;
+}
+
+/** One process with the device file open: it has opened it, or was forked by who had. */
 export class NouveauProcess implements DeviceProcess {
+  /** What of it is state. */
+  static readonly state = declareState({
+    managed: 'constant',
+    mm: 'constant',
+    file: 'constant',
+    cli: 'constant',
+    svmm: 'constant',
+    channel: 'constant',
+    gpu: 'constant',
+    closed: 'value',
+    ioctls: 'count',
+    idleChannel: 'constant',
+  });
+
   /** nouveau has no memory of its own that is shared with the CPU by page faults. */
   readonly managed = undefined;
   readonly cli: NouveauCli;
   readonly svmm: NouveauSvmm;
   readonly channel: NouveauChannel;
+  /** The process that calls. */
+  private readonly mm: MmStruct;
+  private readonly file: NouveauFile;
   private readonly gpu: Gpu;
-  private readonly onClose: () => Task;
   private closed = false;
   /** Calls that are running: the file is released after the last of them. */
   private ioctls = 0;
   private readonly idleChannel: number;
 
-  constructor(gpu: Gpu, cli: NouveauCli, svmm: NouveauSvmm, channel: NouveauChannel, onClose: () => Task) {
-    this.gpu = gpu;
-    this.cli = cli;
-    this.svmm = svmm;
-    this.channel = channel;
-    this.onClose = onClose;
-    this.idleChannel = cli.drm.kernel.allocIds(1);
+  constructor(file: NouveauFile, mm: MmStruct) {
+    this.mm = mm;
+    this.file = file;
+    this.gpu = file.gpu;
+    this.cli = file.cli;
+    this.svmm = file.svmm;
+    this.channel = file.channel;
+    this.idleChannel = this.cli.drm.kernel.allocIds(1);
+  }
+
+  /** @inheritdoc */
+  inherit(mm: MmStruct): NouveauProcess {
+    this.file.holders++;
+    return new NouveauProcess(this.file, mm);
   }
 
   /** Runs a kernel on the channel, to its end or until the channel is killed. */
@@ -61,7 +98,7 @@ export class NouveauProcess implements DeviceProcess {
     if (this.closed) return -EINVAL;
     const args = svmBindMigrate(vpn, pages);
     this.ioctls++;
-    const ret = yield* nouveauSvmmBind(this.cli, this.cli.mm, to === 'gpu' ? args : { ...args, header: 0 });
+    const ret = yield* nouveauSvmmBind(this.cli, this.mm, to === 'gpu' ? args : { ...args, header: 0 });
     this.ioctls--;
     this.cli.drm.kernel.sched.wake(this.idleChannel);
     return ret;
@@ -101,14 +138,15 @@ export class NouveauProcess implements DeviceProcess {
     return this.closed ? 'the device was closed' : undefined;
   }
 
-  /** Closes the device file: the channel goes, what runs on it ends, the mirror is taken down. */
+  /** Closes the device file. With the last descriptor the channel goes, what runs on it ends, the mirror is taken down. */
   *close(): Task {
     if (this.closed) return;
     this.closed = true;
+    if (--this.file.holders > 0) return;
     yield* nouveauChannelDel(this.channel);
     while (this.ioctls > 0) yield* this.cli.drm.kernel.sched.block(this.idleChannel);
     this.cli.svmm = undefined;
     yield* this.svmm.fini();
-    yield* this.onClose();
+    yield* this.file.onClose();
   }
 }

@@ -65,8 +65,9 @@ function rangeInvalidate(
   curSeq: number,
 ): boolean | Task<boolean> {
   if (range.event === MMU_NOTIFY_EXCLUSIVE && range.owner === svmm.drm.owner) return true;
+  svmm.drm.calledBack();
   if (!svmm.mutex.tryFast()) {
-    if (mmuNotifierRangeBlockable(range)) return setSeqTask(svmm, sub, curSeq);
+    if (mmuNotifierRangeBlockable(range)) return svmm.drm.calledBackTask(setSeqTask(svmm, sub, curSeq));
     if (!svmm.mutex.tryLock()) return false;
   }
   mmuIntervalSetSeq(sub, curSeq);

@@ -11,6 +11,7 @@ import {
   nvkmFaultAccess,
   type NouveauSvmFault,
 } from './nouveau-svm-fault-record.js';
+import type { NouveauSvmRules } from './nouveau-svm-rules.js';
 import type { NouveauSvm } from './nouveau-svm.js';
 import type { NouveauSvmm } from './nouveau-svmm.js';
 import { NVIF_VMM_PFNMAP_V0_A, NVIF_VMM_PFNMAP_V0_V, NVIF_VMM_PFNMAP_V0_W } from './nvif.js';
@@ -37,6 +38,7 @@ export function* nouveauSvmFault(svm: NouveauSvm): Task {
   drm.counters.batches++;
   drm.kernel.emit(TP_FAULT_BATCH, 0, svm.faultNr, 0);
   sort(svm.faults, svm.faultNr, drm.does.comparesLowBits ? nouveauSvmFaultCmp : compareFaults);
+  svm.rules?.sorted(svm.faults, svm.faultNr);
   if (!svm.mutex.tryFast()) yield* svm.mutex.lock();
   lookupSvmms(svm);
   svm.mutex.unlock();
@@ -143,6 +145,7 @@ function* handleFaults(svm: NouveauSvm): Task<number> {
     if (!mmputFast(svmm.mm)) yield* mmput(svmm.mm);
     if (ret !== 0 && !drm.does.staleSkip) args.phys[0] = 0;
     const next = skipForward(svm, at);
+    if (svm.rules !== undefined) keepsRules(svm, svm.rules, at, next, ret);
     if (ret === 0) {
       handled++;
       if (fault.access === FAULT_ACCESS_WRITE && isReadOnly(args)) drm.channelOf(fault.inst)?.spin(fault.vpn);
@@ -189,6 +192,17 @@ function skipForward({ drm, faults, faultNr, args }: NouveauSvm, at: number): nu
     if (other === undefined || other.svmm !== fault.svmm || other.vpn >= limit || other.vpn < start) break;
   }
   return next;
+}
+
+/** Tells what is asked where interleavings are explored about the faults from `at` to `next`, of which the first ended with `ret`. */
+function keepsRules({ faults, args }: NouveauSvm, rules: NouveauSvmRules, at: number, next: number, ret: number): void {
+  const first = faults[at];
+  for (let i = at + 1; i < next; i++) {
+    const other = faults[i];
+    if (first === undefined || other === undefined) return;
+    if (ret === 0) rules.passedOver(other, args);
+    else rules.cancelledFor(other, first);
+  }
 }
 
 function needs(access: number): number {

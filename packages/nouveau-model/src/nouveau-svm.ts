@@ -1,9 +1,11 @@
 import type { GpuFaultEntry } from '@hmm/gpu';
 import type { Mutex, Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import type { NouveauDrm } from './nouveau-drv.js';
 import { nouveauSvmFault } from './nouveau-svm-fault.js';
 import type { NouveauSvmFault } from './nouveau-svm-fault-record.js';
+import { NouveauSvmRules } from './nouveau-svm-rules.js';
 import { NouveauSvmm } from './nouveau-svmm.js';
 import type { PfnmapArgs } from './nouveau-range-fault.js';
 import { PFN_LANES, type Unmanaged } from './nvif.js';
@@ -19,9 +21,29 @@ interface NouveauIvmm {
  * belongs to which svmm. @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm
  */
 export class NouveauSvm {
+  /** What of it is state. */
+  static readonly state = declareState({
+    drm: 'constant',
+    mutex: 'constant',
+    work: 'constant',
+    faults: { saved: 'scratch of one work item, written before it is read' },
+    faultNr: { saved: 'scratch of one work item, written before it is read' },
+    get: 'value',
+    put: 'value',
+    entry: { saved: 'scratch of one work item, written before it is read' },
+    args: { saved: 'scratch of one work item, written before it is read' },
+    rules: 'constant',
+    svmms: 'constant',
+    instances: 'constant',
+    pendingChannel: 'constant',
+    doneChannel: 'constant',
+  });
+
   readonly drm: NouveauDrm;
   /** Guards {@link NouveauSvm.instances}. */
   readonly mutex: Mutex;
+  /** Held by the work item where it is run by who raised the interrupt. */
+  private readonly work: Mutex;
   /** Records of the running work item, in the order in which they are served; from `faultNr` on they are kept for the next. */
   readonly faults: NouveauSvmFault[] = [];
   faultNr = 0;
@@ -41,6 +63,8 @@ export class NouveauSvm {
   };
   /** What the running work item maps; of the entry what was there last stays for the next fault. */
   readonly args: PfnmapArgs = { vpn: 0, pages: 1, phys: new Int32Array(PFN_LANES) };
+  /** What it has to keep to; undefined where nobody asks. */
+  readonly rules: NouveauSvmRules | undefined;
   /** Mirrors by id - 1; undefined where one was taken down. */
   readonly svmms: (NouveauSvmm | undefined)[] = [];
   private readonly instances: NouveauIvmm[] = [];
@@ -50,9 +74,11 @@ export class NouveauSvm {
   constructor(drm: NouveauDrm) {
     this.drm = drm;
     this.mutex = drm.mutex('svm->mutex');
+    this.work = drm.mutex('svm->work');
+    this.rules = drm.exploration === undefined ? undefined : new NouveauSvmRules();
     this.pendingChannel = drm.kernel.allocIds(2);
     this.doneChannel = this.pendingChannel + 1;
-    drm.device.onFaultsPending(() => this.faultsPending());
+    drm.device.onFaultsPending(() => (drm.exploration === undefined ? this.faultsPending() : this.runWork()));
   }
 
   /**
@@ -101,6 +127,21 @@ export class NouveauSvm {
    */
   find(inst: number): NouveauSvmm | undefined {
     return this.instances.find((ivmm) => ivmm.inst === inst)?.svmm;
+  }
+
+  /** The mirrors that have not been taken down. */
+  openSvmms(): NouveauSvmm[] {
+    return this.svmms.filter((svmm) => svmm !== undefined);
+  }
+
+  /**
+   * The interrupt where interleavings are explored: the work item is run in the name of the kernel that waits for it. An agent of
+   * its own would do the same steps at the same times.
+   */
+  private *runWork(): Task {
+    if (!this.work.tryFast()) yield* this.work.lock();
+    if (this.drm.device.faultBuffer.pending > 0) yield* nouveauSvmFault(this);
+    this.work.unlock();
   }
 
   /** The interrupt: starts the worker and waits until its work item is over. */

@@ -9,6 +9,7 @@ import {
   PAGE_SIZE,
   type Task,
 } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import {
   MMU_NOTIFY_MIGRATE,
@@ -30,6 +31,19 @@ import type { NvifVmm, Unmanaged } from './nvif.js';
  * the process's. Everything that changes that page table holds `mutex`.
  */
 export class NouveauSvmm {
+  /** What of it is state. */
+  static readonly state = declareState({
+    drm: 'constant',
+    mm: 'constant',
+    vmm: 'constant',
+    mutex: 'constant',
+    unmanaged: 'constant',
+    notifier: 'constant',
+    rangeOps: { outside: 'functions' },
+    range: { saved: 'scratch of one walk, written before it is read' },
+    id: 'constant',
+  });
+
   readonly drm: NouveauDrm;
   readonly mm: MmStruct;
   readonly vmm: NvifVmm;
@@ -63,7 +77,7 @@ export class NouveauSvmm {
    */
   invalidateRangeStart(range: MmuNotifierRange): MaybeTask<number> {
     if (!mmuNotifierRangeBlockable(range)) return -EAGAIN;
-    if (!this.mutex.tryFast()) return this.invalidateTask(range, false);
+    if (!this.mutex.tryFast()) return this.drm.calledBackTask(this.invalidateTask(range, false));
     if (this.clear(range) > 0) return this.invalidateTask(range, true);
     this.mutex.unlock();
     return 0;
@@ -126,6 +140,14 @@ export class NouveauSvmm {
  * @kernel drivers/gpu/drm/nouveau/nouveau_drv.h nouveau_cli (without: all that is not SVM)
  */
 export class NouveauCli {
+  /** What of it is state. */
+  static readonly state = declareState({
+    drm: 'constant',
+    mm: 'constant',
+    mutex: 'constant',
+    svmm: 'value',
+  });
+
   readonly drm: NouveauDrm;
   /** The process that opened it. */
   readonly mm: MmStruct;

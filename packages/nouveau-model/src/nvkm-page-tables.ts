@@ -9,6 +9,7 @@ import {
   type GpuPageTable,
 } from '@hmm/gpu';
 import { HmmError, HPAGE_PMD_NR } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   NVIF_VMM_PFNMAP_V0_A,
   NVIF_VMM_PFNMAP_V0_V,
@@ -40,6 +41,13 @@ interface Pd0 {
  * nvkm/subdev/mmu/vmmgp100.c
  */
 export class NvkmPageTables {
+  /** What of it is state. */
+  static readonly state = declareState({
+    table: 'constant',
+    pd0s: 'constant',
+    last: { saved: 'where it looked last' },
+  });
+
   /** What the hardware walks. */
   readonly table: GpuPageTable;
   private readonly pd0s = new Map<number, Pd0>();

@@ -1,3 +1,5 @@
+import { declareState } from '@hmm/kernel/internal';
+
 /** Nodes of a block before it is split in two. */
 const BLOCK_NODES = 512;
 
@@ -27,6 +29,14 @@ function block(): Block {
  * when one is added. The kernel has a tree and a list. @kernel nvkm/subdev/mmu.h nvkm_vma
  */
 export class NvkmVmaList {
+  /** What of it is state. */
+  static readonly state = declareState({
+    limit: 'constant',
+    blocks: 'constant',
+    at: { saved: 'where it looked last' },
+    index: { saved: 'where it looked last' },
+  });
+
   /** Page behind the last node. */
   readonly limit: number;
   private readonly blocks: Block[] = [];

@@ -1,5 +1,6 @@
 import type { GpuPageTable } from '@hmm/gpu';
 import { EINVAL, ENOENT, HmmError, HPAGE_PMD_NR, PAGE_SHIFT } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { NouveauBehaviours } from './nouveau-behaviours.js';
 import { HPAGE_PMD_SHIFT, NVIF_VMM_PFNMAP_V0_V, type NvifVmm, PFN_LANES, type Unmanaged } from './nvif.js';
 import { NvkmPageTables } from './nvkm-page-tables.js';
@@ -19,6 +20,15 @@ const VMM_LIMIT = 2 ** 37;
  * @kernel nvkm/subdev/mmu.h nvkm_vmm
  */
 export class NvkmVmm implements NvifVmm {
+  /** What of it is state. */
+  static readonly state = declareState({
+    table: 'constant',
+    nodes: 'constant',
+    tables: 'constant',
+    does: { outside: 'chosen when the driver is loaded' },
+    dead: 'value',
+  });
+
   /** What the hardware walks. */
   readonly table: GpuPageTable;
   private readonly nodes = new NvkmVmaList(VMM_LIMIT);

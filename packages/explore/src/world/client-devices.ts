@@ -7,7 +7,7 @@ import {
   RES_DEVICE_MAPPED,
 } from '@hmm/device';
 import { type ClientExploration } from '@hmm/device/internal';
-import { ENODEV, HmmError, type Task } from '@hmm/kernel';
+import { HmmError, type Task } from '@hmm/kernel';
 import { declareState, KERNEL_SETTINGS } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import type { OperationClient } from '@hmm/operations';
@@ -17,8 +17,13 @@ import type { DeviceEntry, MirrorDevices, MirrorDevicesFactory } from './mirror-
 /** The setting that names the driver of a litmus test; without it a test has the devices that the application hands in. */
 export const CLIENT_SETTING = 'client';
 
+/** The setting by which forked children have the device files that their parents had open. */
+const INHERIT_SETTING = 'inherit';
+
 /** A process that has the device open. */
 interface Opened {
+  /** Which of its opens: one process may have the device file open several times. */
+  readonly device: number;
   readonly mm: MmStruct;
   /** As the driver made it, and as the test uses it. */
   readonly inner: DeviceProcess;
@@ -26,7 +31,7 @@ interface Opened {
 }
 
 /**
- * The one device of a driver, number 0, as the driver's {@link ClientFactory} makes it. Every step of a call of the driver counts as one
+ * The one device of a driver, as the driver's {@link ClientFactory} makes it; devices of other numbers are further opens of it. Every step of a call of the driver counts as one
  * that uses all of its state, so that no interleaving of two calls is left out.
  */
 export class ClientDevices implements MirrorDevices {
@@ -40,6 +45,7 @@ export class ClientDevices implements MirrorDevices {
     exploration: 'constant',
     explored: { outside: 'a function' },
     opened: 'constant',
+    inherits: 'constant',
     bits: { outside: 'written before it is read, by one call' },
   });
 
@@ -55,12 +61,14 @@ export class ClientDevices implements MirrorDevices {
   private readonly explored: Exploring;
   private readonly opened: Opened[] = [];
   private readonly bits = new Uint8Array(1);
+  private readonly inherits: boolean;
 
   /** @throws HmmError `SETTING` where the driver cannot be had with these settings. */
   constructor(factory: ClientFactory, memory: MemorySystem, settings: ReadonlyMap<string, string>) {
     const { kernel } = memory;
     this.exploration = { object: kernel.allocIds(1) };
     this.explored = exploring(kernel.sched, this.exploration.object);
+    this.inherits = settings.get(INHERIT_SETTING) === 'yes';
     const gpu = settings.get('gpu') ?? factory.gpus[0] ?? '';
     const host = { kernel, memory, seed: 1, exploration: this.exploration };
     const made = factory.create(host, gpu, settingsOf(factory, settings));
@@ -74,17 +82,29 @@ export class ClientDevices implements MirrorDevices {
 
   /** @inheritdoc */
   *open(device: number, mm: MmStruct): Task<number> {
-    if (device !== 0) return -ENODEV;
     const result = yield* this.explored(this.inner.openProcess(mm));
     if (!result.ok) return result.errno;
     const inner = result.process;
-    this.opened.push({ mm, inner, explored: exploredProcess(inner, this.explored) });
+    this.opened.push({ device, mm, inner, explored: exploredProcess(inner, this.explored) });
     return 0;
   }
 
   /** @inheritdoc */
-  process(_device: number, mm: MmStruct): DeviceProcess | undefined {
-    return this.opened.find((one) => one.mm === mm)?.explored;
+  inherit(parent: MmStruct, child: MmStruct): number[] {
+    if (!this.inherits) return [];
+    const inherited: number[] = [];
+    for (const { device, mm, inner } of [...this.opened]) {
+      if (mm !== parent || inner.inherit === undefined) continue;
+      const process = inner.inherit(child);
+      this.opened.push({ device, mm: child, inner: process, explored: exploredProcess(process, this.explored) });
+      inherited.push(device);
+    }
+    return inherited;
+  }
+
+  /** @inheritdoc */
+  process(device: number, mm: MmStruct): DeviceProcess | undefined {
+    return this.opened.find((one) => one.mm === mm && one.device === device)?.explored;
   }
 
   /** @inheritdoc */
@@ -108,6 +128,8 @@ export class ClientDevices implements MirrorDevices {
 
   /** A device that maps a page maps data that is somewhere: a translation that outlived its page shows here. */
   checkAtEnd(pages: readonly number[]): { readonly invariant: string; readonly detail: string } | undefined {
+    const broken = this.inner.check?.(pages);
+    if (broken !== undefined) return broken;
     for (const { mm } of this.opened) {
       for (const vpn of pages) {
         const bits = this.residency(mm, vpn) ?? 0;

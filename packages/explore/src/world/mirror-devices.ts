@@ -25,6 +25,8 @@ export interface MirrorDevices {
   open(device: number, mm: MmStruct): Task<number>;
   /** The device as a process has it open; undefined where it has not, or not any more. */
   process(device: number, mm: MmStruct): DeviceProcess | undefined;
+  /** A process was forked: the devices that the child has open because its parent had. Absent where a child has none. */
+  inherit?(parent: MmStruct, child: MmStruct): number[];
   /** All entries of all devices' tables. */
   entries(): Iterable<DeviceEntry>;
   /** The mirrors that are open: which device, of which process. */

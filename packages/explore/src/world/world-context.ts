@@ -62,8 +62,10 @@ export class WorldContext implements OperationContext {
 
   /** @inheritdoc */
   adopt(name: string, mm: MmStruct): void {
-    this.world.accessProcesses(true);
-    this.world.adopt(name, mm);
+    const { process, world } = this;
+    world.accessProcesses(true);
+    const inherited = world.devices.inherit?.(process.mm, mm) ?? [];
+    world.adopt(name, mm).devices.push(...inherited);
   }
 
   /** @inheritdoc */

@@ -117,7 +117,7 @@ export class FakeGpu implements NvifDevice {
       return -1;
     }
     events.note('chunk', this.usedChunks);
-    return this.usedChunks++ * dmemChunkNpages(does);
+    return this.usedChunks++ * dmemChunkNpages({ does, exploration: undefined });
   }
 
   vramDel(): void {
