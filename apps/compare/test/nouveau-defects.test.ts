@@ -39,9 +39,7 @@ const SHOWN: Readonly<Record<NouveauDefect, readonly Shown[]>> = {
   mapsRefusedPages: [{ litmus: 'bind-of-shared-memory', finds: 'I5' }],
   keepsSourceMappings: [{ litmus: 'bind-vs-gpu-write', finds: 'forall', with: ['ownerIsDevice'] }],
   ignoresMapFailure: [{ litmus: 'bind-over-unmanaged', finds: 'I5', with: UNCLEARED }],
-  orderAsPageShift: [
-    { litmus: 'bind-then-write', finds: 'I5', with: [...UNCLEARED, 'ignoresMapFailure'] },
-  ],
+  orderAsPageShift: [{ litmus: 'bind-then-write', finds: 'I5', with: [...UNCLEARED, 'ignoresMapFailure'] }],
   leaksOnCopyError: [{ litmus: 'copy-home-fails', finds: 'forall' }],
   bindsForCaller: [{ litmus: 'bind-by-child', finds: 'forall' }],
   ownerIsDevice: [{ litmus: 'two-clients', finds: 'I5' }],

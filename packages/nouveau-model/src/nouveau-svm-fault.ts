@@ -195,7 +195,13 @@ function skipForward({ drm, faults, faultNr, args }: NouveauSvm, at: number): nu
 }
 
 /** Tells what is asked where interleavings are explored about the faults from `at` to `next`, of which the first ended with `ret`. */
-function keepsRules({ faults, args }: NouveauSvm, rules: NouveauSvmRules, at: number, next: number, ret: number): void {
+function keepsRules(
+  { faults, args }: NouveauSvm,
+  rules: NouveauSvmRules,
+  at: number,
+  next: number,
+  ret: number,
+): void {
   const first = faults[at];
   for (let i = at + 1; i < next; i++) {
     const other = faults[i];

@@ -96,7 +96,12 @@ export class ClientDevices implements MirrorDevices {
     for (const { device, mm, inner } of [...this.opened]) {
       if (mm !== parent || inner.inherit === undefined) continue;
       const process = inner.inherit(child);
-      this.opened.push({ device, mm: child, inner: process, explored: exploredProcess(process, this.explored) });
+      this.opened.push({
+        device,
+        mm: child,
+        inner: process,
+        explored: exploredProcess(process, this.explored),
+      });
       inherited.push(device);
     }
     return inherited;
