@@ -1,5 +1,5 @@
 export { findNondeterminism } from './engine/determinism.js';
-export { DEFAULT_MAX_STEPS, Explorer } from './engine/explorer.js';
+export { DEFAULT_MAX_STEPS, Explorer, type ExplorerState } from './engine/explorer.js';
 export { FunctionNames } from './engine/function-names.js';
 export { findHiddenDependence, type HiddenDependence } from './engine/hidden-dependence.js';
 export { minimise } from './engine/minimise.js';
@@ -14,6 +14,7 @@ export {
   type SearchResult,
   type StrategyName,
 } from './engine/search.js';
+export { mergeExplorations, type Subtree, subtreeName } from './engine/subtree.js';
 export { formatStory, tell, type Story, type StoryStep } from './engine/story.js';
 export { compileLitmus, type CompileResult } from './litmus/compile.js';
 export { litmusModel } from './litmus/litmus-model.js';

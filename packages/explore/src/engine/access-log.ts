@@ -72,6 +72,14 @@ export class AccessLog implements AccessObserver {
     this.note(lock, write ? ACCESS_WRITE | ACCESS_RELEASE : ACCESS_RELEASE);
   }
 
+  /** A copy of the entries from `from` up to `to`: what they touched, and how. */
+  between(from: number, to: number): { readonly object: number[]; readonly mode: number[] } {
+    return {
+      object: Array.from(this.object.subarray(from, to)),
+      mode: Array.from(this.mode.subarray(from, to)),
+    };
+  }
+
   /** Takes back all entries from `length` on. */
   truncate(length: number): void {
     const { latest, object, previous } = this;

@@ -121,6 +121,8 @@ export class Explorer {
     this.executions = state.executions;
     this.schedules = state.schedules;
     this.execution.totalSteps = state.steps;
+    this.reached.clear();
+    this.violations.clear();
     for (const { text, count, replay } of state.outcomes) {
       const outcome = new Reached(text, replay);
       outcome.count = count;

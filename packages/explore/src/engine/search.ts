@@ -1,5 +1,6 @@
 import { Bounded } from '../strategies/bounded.js';
-import { Dpor, type DporState } from '../strategies/dpor.js';
+import { Dpor } from '../strategies/dpor.js';
+import type { DporState } from '../strategies/dpor-state.js';
 import { Full } from '../strategies/full.js';
 import { Pct } from '../strategies/pct.js';
 import { RandomWalk } from '../strategies/random.js';
@@ -8,6 +9,7 @@ import { minimise } from './minimise.js';
 import { type Model, withoutStates } from './model.js';
 import { type Story, tell } from './story.js';
 import type { Strategy } from './strategy.js';
+import { mergeExplorations, type Subtree } from './subtree.js';
 
 /** The strategies by name. */
 export const STRATEGIES = ['dpor', 'full', 'bounded', 'pct', 'random'] as const;
@@ -89,7 +91,8 @@ export class Search {
   private readonly now: () => number;
   private seconds = 0;
 
-  constructor(model: Model, options: SearchOptions = {}) {
+  /** @param subtree the part of the whole to explore, as another search of the same model with the same options gave it away. */
+  constructor(model: Model, options: SearchOptions = {}, subtree?: Subtree) {
     const { maxSteps = DEFAULT_MAX_STEPS, keepGoing = false, now = () => 0 } = options;
     this.model = options.recogniseStates === false ? withoutStates(model) : model;
     this.options = options;
@@ -97,6 +100,22 @@ export class Search {
     this.now = now;
     this.strategy = makeStrategy(options);
     this.explorer = new Explorer(this.model, this.strategy, { maxSteps, keepGoing });
+    if (subtree !== undefined && this.strategy instanceof Dpor) this.strategy.resume(subtree.strategy);
+  }
+
+  /**
+   * Gives a part of what is left away, which somebody else explores: the earlier the choice, the larger the part. Both
+   * together find what this search would have found alone. Undefined where there is nothing to be given away (yet), and for
+   * strategies other than `dpor`.
+   */
+  split(): Subtree | undefined {
+    const strategy = this.strategy instanceof Dpor ? this.strategy.split() : undefined;
+    return strategy === undefined ? undefined : { strategy };
+  }
+
+  /** Adds what another search has found in a part that was given away. */
+  absorb(found: ExplorerState): void {
+    this.explorer.resume(mergeExplorations([this.explorer.save(), found]));
   }
 
   /** Runs some executions. @returns whether there is more to run within the limits. */

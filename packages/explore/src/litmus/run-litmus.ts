@@ -1,4 +1,5 @@
 import { Search, type SearchOptions } from '../engine/search.js';
+import type { Subtree } from '../engine/subtree.js';
 import type { Story } from '../engine/story.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { litmusModel } from './litmus-model.js';
@@ -39,10 +40,10 @@ export class LitmusSearch {
   readonly search: Search;
   private readonly program: LitmusProgram;
 
-  /** @throws HmmError `INIT` when the initial state cannot be set up. */
-  constructor(program: LitmusProgram, devices: MirrorDevicesFactory, options: SearchOptions = {}) {
+  /** @param subtree the part to explore, of the whole without. @throws HmmError `INIT` when the initial state cannot be set up. */
+  constructor(program: LitmusProgram, devices: MirrorDevicesFactory, options: SearchOptions = {}, subtree?: Subtree) {
     this.program = program;
-    this.search = new Search(litmusModel(program, devices), options);
+    this.search = new Search(litmusModel(program, devices), options, subtree);
   }
 
   /** What was found so far. */

@@ -1,5 +1,6 @@
 import { ANY_VALUE } from '@hmm/operations';
 import { Search, type SearchOptions } from '../engine/search.js';
+import type { Subtree } from '../engine/subtree.js';
 import type { Story } from '../engine/story.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { recordedModel } from './recorded-model.js';
@@ -39,15 +40,17 @@ export class ObservedSearch {
   readonly search: Search;
   private readonly test: RecordedTest;
 
-  /** @throws HmmError `INIT` when the initial state cannot be set up. */
+  /** @param subtree the part to explore, of the whole without. @throws HmmError `INIT` when the initial state cannot be set up. */
   constructor(
     test: RecordedTest,
     devices: MirrorDevicesFactory,
     options: SearchOptions = {},
     settings: ReadonlyMap<string, string> = new Map(),
+    subtree?: Subtree,
   ) {
     this.test = test;
-    this.search = new Search(recordedModel(test, devices, settings), { ...options, keepGoing: true });
+    const model = recordedModel(test, devices, settings);
+    this.search = new Search(model, { ...options, keepGoing: true }, subtree);
   }
 
   /** What was found so far, compared with what was seen. */

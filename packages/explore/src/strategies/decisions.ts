@@ -44,9 +44,9 @@ export class Decisions {
     return false;
   }
 
-  /** A copy of the state, for {@link restore}. */
-  save(): DecisionsState {
-    return { values: this.values.slice(0, this.count), options: this.options.slice(0, this.count) };
+  /** A copy of the state, or of the first `count` decisions, for {@link restore}. */
+  save(count = this.count): DecisionsState {
+    return { values: this.values.slice(0, count), options: this.options.slice(0, count) };
   }
 
   /** Sets the state back to a saved one. */

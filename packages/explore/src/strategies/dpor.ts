@@ -4,28 +4,11 @@ import type { States } from '../engine/model.js';
 import { PRUNED, type Strategy } from '../engine/strategy.js';
 import { continuing, hasAgent, lowestAgent } from './agent-set.js';
 import { Clocks } from './clocks.js';
-import { Decisions, type DecisionsState } from './decisions.js';
+import { Decisions } from './decisions.js';
+import { type DporState, MAX_AGENTS, partOf } from './dpor-state.js';
 import { Races } from './races.js';
 import { forEachTouch, SeenStates } from './seen-states.js';
-import { SleepingSteps, type SleepingState } from './sleeping-steps.js';
-
-/** What a saved {@link Dpor} holds: one entry a node, and what its nodes share. */
-export interface DporState {
-  readonly states: number;
-  readonly started: boolean;
-  readonly exhausted: boolean;
-  readonly agent: readonly number[];
-  readonly enabled: readonly number[];
-  readonly backtrack: readonly number[];
-  readonly done: readonly number[];
-  readonly dead: readonly number[];
-  readonly decisionStart: readonly number[];
-  readonly decisions: DecisionsState;
-  readonly sleeping: SleepingState;
-}
-
-/** Agents that an exploration with {@link Dpor} can have, the boot agent included. */
-export const MAX_AGENTS = 8;
+import { SleepingSteps, withStep } from './sleeping-steps.js';
 
 /**
  * Exhaustive search with dynamic partial-order reduction: of all executions that differ only in the order of steps
@@ -48,6 +31,7 @@ export class Dpor implements Strategy {
   private readonly backtrack: Int32Array;
   private readonly done: Int32Array;
   private readonly dead: Int32Array;
+  private readonly given: Int32Array;
   private readonly logStart: Int32Array;
   private readonly decisionStart: Int32Array;
   private readonly decisions = new Decisions();
@@ -57,6 +41,7 @@ export class Dpor implements Strategy {
   private readonly firstSeen = new Int32Array(MAX_AGENTS);
   private depth = 0;
   private nodes = 0;
+  private floor = 0;
   private started = false;
   private prepared = false;
   private resuming = false;
@@ -72,6 +57,7 @@ export class Dpor implements Strategy {
     this.backtrack = column();
     this.done = column();
     this.dead = column();
+    this.given = column();
     this.logStart = column();
     this.decisionStart = column();
     this.clocks = new Clocks(maxSteps + 1);
@@ -150,6 +136,7 @@ export class Dpor implements Strategy {
     this.sleeping.close(0);
     this.seen.clear();
     this.nodes = 0;
+    this.floor = 0;
     this.states = 0;
     this.started = false;
     this.prepared = false;
@@ -160,7 +147,43 @@ export class Dpor implements Strategy {
   /** A copy of the state between two executions, as plain data, for {@link resume}. */
   save(): DporState {
     this.prepare();
-    const column = (values: Int32Array): number[] => Array.from(values.subarray(0, this.nodes));
+    return this.saveNodes(this.nodes);
+  }
+
+  /**
+   * Gives a part of the search away, between two executions: what follows where another agent runs at the earliest node that has
+   * one left. What is left of this search and the part need nothing of each other: at that node every agent is run by one of the two,
+   * and at those before it nothing is left, so that races which are found later can ask for nothing new there. The agents that
+   * were run at the node are asleep in the part.
+   * @returns the state for {@link resume} of another strategy, undefined where there is nothing to be given away.
+   */
+  split(): DporState | undefined {
+    this.prepare();
+    for (let node = this.floor; node < this.nodes - 1; node++) {
+      const others = (this.enabled[node] ?? 0) & ~(this.neverAt(node) | (1 << (this.agent[node] ?? 0)));
+      if (others === 0) continue;
+      const asked = others & (this.backtrack[node] ?? 0);
+      return this.giveAway(node, lowestAgent(asked === 0 ? others : asked));
+    }
+    return undefined;
+  }
+
+  private giveAway(node: number, agent: number): DporState {
+    const running = this.agent[node] ?? 0;
+    const decided = this.decisionStart[node] ?? 0;
+    const state = { ...this.saveNodes(node + 1), states: 0, decisions: this.decisions.save(decided) };
+    this.given[node] = (this.given[node] ?? 0) | (1 << agent);
+    // What races of the part would ask for at this node is run here.
+    this.backtrack[node] = (this.backtrack[node] ?? 0) | (this.enabled[node] ?? 0);
+    // What a step touches that decides something is known when all its decisions were tried.
+    if (decided !== this.decisionStart[node + 1]) return partOf(state, node, agent, 0);
+    const step = this.accesses.between(this.logStart[node] ?? 0, this.logStart[node + 1] ?? 0);
+    const sleeping = withStep(state.sleeping, node, running, step);
+    return partOf({ ...state, sleeping }, node, agent, 1 << running);
+  }
+
+  private saveNodes(nodes: number): DporState {
+    const column = (values: Int32Array): number[] => Array.from(values.subarray(0, nodes));
     return {
       states: this.states,
       started: this.started,
@@ -170,9 +193,11 @@ export class Dpor implements Strategy {
       backtrack: column(this.backtrack),
       done: column(this.done),
       dead: column(this.dead),
+      given: column(this.given),
       decisionStart: column(this.decisionStart),
       decisions: this.decisions.save(),
-      sleeping: this.sleeping.save(this.nodes),
+      sleeping: this.sleeping.save(nodes),
+      floor: this.floor,
     };
   }
 
@@ -183,6 +208,8 @@ export class Dpor implements Strategy {
     this.backtrack.set(state.backtrack);
     this.done.set(state.done);
     this.dead.set(state.dead);
+    this.given.set(state.given);
+    this.floor = state.floor;
     this.decisionStart.set(state.decisionStart);
     this.decisions.restore(state.decisions);
     this.sleeping.restore(state.sleeping);
@@ -223,6 +250,7 @@ export class Dpor implements Strategy {
     this.backtrack[depth] = 1 << agent;
     this.done[depth] = 0;
     this.dead[depth] = 0;
+    this.given[depth] = 0;
     this.logStart[depth] = this.accesses.length;
     this.decisionStart[depth] = this.decisions.count;
     this.sleeping.open(depth);
@@ -247,12 +275,18 @@ export class Dpor implements Strategy {
     return true;
   }
 
+  /** The agents that are not to be run at a node: they were, cannot, need not, or are run elsewhere. */
+  private neverAt(node: number): number {
+    const done = (this.done[node] ?? 0) | (this.dead[node] ?? 0);
+    return done | (this.given[node] ?? 0) | this.sleeping.at(node);
+  }
+
   /** Another choice at the last node, whose choice turned out not to be able to run. */
   private repick(depth: number, ready: number): number {
     const agent = this.agent[depth] ?? 0;
     const fresh = this.backtrack[depth] === 1 << agent && this.done[depth] === 0;
     this.dead[depth] = (this.dead[depth] ?? 0) | (1 << agent);
-    const never = (this.done[depth] ?? 0) | (this.dead[depth] ?? 0) | this.sleeping.at(depth);
+    const never = this.neverAt(depth);
     const others = ready & ~never;
     const next = others === 0 ? 0 : lowestAgent(others);
     // A first choice is as good as any other; one that a race asked for stands for all that could run.
@@ -264,14 +298,16 @@ export class Dpor implements Strategy {
 
   /**
    * Sees to it that the race of `later`, which comes now, with the earlier event is also run the other way round:
-   * before `earlier`, one of the agents that could begin such an execution must run.
+   * before `earlier`, one of the agents that could begin such an execution must run. One that is asleep there does not do: what it
+   * touches may depend on `earlier` (a lock that is tried), so that others may have to come before it that need not here.
    */
   private reverse(earlier: number, later: number, row: Int32Array): void {
     const initials = this.initials(earlier, later, row);
     const backtrack = this.backtrack[earlier] ?? 0;
-    if ((initials & backtrack) !== 0) return;
+    const asleep = this.sleeping.at(earlier);
+    if ((initials & backtrack & ~asleep) !== 0) return;
     const enabled = this.enabled[earlier] ?? 0;
-    const able = initials & enabled;
+    const able = initials & enabled & ~asleep;
     if (able === 0) this.backtrack[earlier] = backtrack | enabled;
     else this.backtrack[earlier] = backtrack | (1 << (hasAgent(able, later) ? later : lowestAgent(able)));
   }
@@ -309,7 +345,7 @@ export class Dpor implements Strategy {
 
   /** Goes back to the latest node where something is left to run; false when there is none. */
   private advance(): boolean {
-    while (this.nodes > 0) {
+    while (this.nodes > this.floor) {
       const node = this.nodes - 1;
       if (this.advanceAt(node)) return true;
       this.sleeping.close(node);
@@ -326,7 +362,7 @@ export class Dpor implements Strategy {
     if (agent !== 0) this.noteTaken(from, agent);
     const decides = agent !== 0 && this.decisions.advance(this.decisionStart[node] ?? 0);
     if (agent !== 0 && !decides) this.done[node] = (this.done[node] ?? 0) | (1 << agent);
-    const never = (this.done[node] ?? 0) | (this.dead[node] ?? 0) | sleeping.at(node);
+    const never = this.neverAt(node);
     const candidates = (this.backtrack[node] ?? 0) & ~never;
     const more = decides || candidates !== 0;
     // What was run sleeps while the others run; at a node that is left for good nobody does.

@@ -11,6 +11,27 @@ export interface SleepingState {
   readonly mode: readonly number[];
 }
 
+/** `state` with what the step of `agent` at `node` touches besides. */
+export function withStep(
+  state: SleepingState,
+  node: number,
+  agent: number,
+  step: { readonly object: readonly number[]; readonly mode: readonly number[] },
+): SleepingState {
+  const cell = node * (state.from.length / state.asleep.length) + agent;
+  const put = (column: readonly number[], at: number, value: number): number[] => 
+    column.map((old, i) => (i === at ? value : old));
+  const begin = state.object.length;
+  return {
+    ...state,
+    from: put(state.from, cell, begin),
+    to: put(state.to, cell, begin + step.object.length),
+    recorded: put(state.recorded, node, (state.recorded[node] ?? 0) | (1 << agent)),
+    object: [...state.object, ...step.object],
+    mode: [...state.mode, ...step.mode],
+  };
+}
+
 /**
  * Which agents need not run at a node, since what would follow was explored already, and what their step there
  * touches: they stay asleep until a step that touches the same.
