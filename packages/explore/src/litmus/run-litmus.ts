@@ -41,7 +41,12 @@ export class LitmusSearch {
   private readonly program: LitmusProgram;
 
   /** @param subtree the part to explore, of the whole without. @throws HmmError `INIT` when the initial state cannot be set up. */
-  constructor(program: LitmusProgram, devices: MirrorDevicesFactory, options: SearchOptions = {}, subtree?: Subtree) {
+  constructor(
+    program: LitmusProgram,
+    devices: MirrorDevicesFactory,
+    options: SearchOptions = {},
+    subtree?: Subtree,
+  ) {
     this.program = program;
     this.search = new Search(litmusModel(program, devices), options, subtree);
   }

@@ -19,7 +19,7 @@ export function withStep(
   step: { readonly object: readonly number[]; readonly mode: readonly number[] },
 ): SleepingState {
   const cell = node * (state.from.length / state.asleep.length) + agent;
-  const put = (column: readonly number[], at: number, value: number): number[] => 
+  const put = (column: readonly number[], at: number, value: number): number[] =>
     column.map((old, i) => (i === at ? value : old));
   const begin = state.object.length;
   return {
