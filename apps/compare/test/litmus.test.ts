@@ -106,6 +106,43 @@ test.each([
   [[join(folder, 'none')], /there is no such file/],
   [[file('bad.litmus', 'litmus t\nmalloc a 4')], /bad.litmus:2:10: expected a size/],
   [['--observed', file('bad.jsonl', '{"test":1}')], /bad.jsonl:1: /],
+  [
+    [file('typo.litmus', `${TEST}forall T0:e == 0`.replace('malloc', 'set corected = 1\nmalloc'))],
+    /typo.litmus:2:5: there is nothing called corected to set \(settings: .*corrected\)/,
+  ],
+  [
+    [file('reaper.litmus', `${TEST}forall T0:e == 0`.replace('malloc', 'set reaper = on\nmalloc'))],
+    /reaper.litmus:2:5: reaper is yes or no, not on/,
+  ],
+  [
+    [file('many.litmus', `${TEST}forall T0:e == 0`.replace('malloc', 'set failures = some\nmalloc'))],
+    /many.litmus:2:5: failures is a number from 0 to 9, not some/,
+  ],
+  [
+    [file('driver.litmus', `${TEST}forall T0:e == 0`.replace('malloc', 'set client = test\nmalloc'))],
+    /driver.litmus:2:5: there is nothing called client to set/,
+  ],
+  [
+    [file('kind.litmus', `${TEST}forall T0:e == 0`.replace('malloc', 'device D0 corehent\nmalloc'))],
+    /kind.litmus:2:\d+: a device is private or coherent, not corehent/,
+  ],
+  [
+    [file('given.litmus', `${TEST}forall T0:e == 0`), '--set', 'corected=1'],
+    /--set corected: no test has a parameter or a setting of that name/,
+  ],
+  [
+    [file('value.litmus', `${TEST}forall T0:e == 0`), '--set', 'corrected=yes'],
+    /value.litmus: corrected is 0 or 1, not yes/,
+  ],
+  [
+    [
+      '--observed',
+      file('given.jsonl', '{"test":"t","init":[],"threads":[],"final":[],"runs":1,"outcomes":[]}'),
+      '--set',
+      'reaper=yes',
+    ],
+    /given.jsonl: there is nothing called reaper to set/,
+  ],
   [['x', '--strategy', 'luck'], /Allowed choices are dpor/],
 ])('wrong input %j is one line and exit code 2', async (argv, message) => {
   const { code, data, said } = await litmus(...argv);
@@ -114,15 +151,18 @@ test.each([
   expect(said.trim().split('\n')).toHaveLength(1);
 });
 
-test('an exported test has the settings of the command line', async () => {
-  const path = file('exported.litmus', `${TEST.replace('fault-vs-munmap', 'exported')}forall T0:e == 0`);
+test('an exported test has the parameters and settings of the command line', async () => {
+  const test = TEST.replace('fault-vs-munmap', 'exported').replace('malloc', 'let n = 1 malloc');
+  const path = file('exported.litmus', `${test}forall T0:e == 0`);
   const before = process.cwd();
   process.chdir(folder);
   try {
-    const { said } = await litmus(path, '--export', 'test', '--set', 'corrected=1');
+    const { said } = await litmus(path, '--export', 'test', '--set', 'corrected=1', '--set', 'n=4');
     expect(said).toContain('wrote exported.test.ts');
     const text = readFileSync(join(folder, 'exported.test.ts'), 'utf8');
-    expect(text).toContain('--set corrected=1 --replay');
+    expect(text).toContain('--set n=4 --set corrected=1 --replay');
+    expect(text).toContain('["n", 4],');
+    expect(text).toContain("'exported.litmus', PARAMETERS)");
     expect(text).toContain('["corrected", "1"],');
     expect(text).toContain('new Map([...compiled.program.settings, ...SET])');
   } finally {

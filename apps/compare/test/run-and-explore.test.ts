@@ -118,7 +118,11 @@ describe('a program returns the same when it is run and when it is explored', ()
     if (!compiled.ok) throw new Error(compiled.errors.map(({ message }) => message).join('\n'));
     const model: WorldModel = litmusModel(
       compiled.program,
-      (system) => new MirrorOperations(system, { chunkPages: CHUNK_PAGES, maxTables: 4096 }),
+      {
+        // A program's settings are of other drivers too.
+        settingNames: (settings) => [...settings.keys()],
+        create: (system) => new MirrorOperations(system, { chunkPages: CHUNK_PAGES, maxTables: 4096 }),
+      },
       ROOMY,
     );
     const outcomes = [...search(model, { maxExecutions: 2 }).explorer.outcomes.keys()];

@@ -15,6 +15,7 @@ import {
   tell,
 } from '@hmm/explore';
 import { HmmError, type Release } from '@hmm/kernel';
+import { formatSourceError } from '@hmm/workload';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { fileReason, readInput } from './input.js';
@@ -130,21 +131,13 @@ async function litmus(
   if (options.observed !== undefined)
     return await observed(options.observed, options, devices, checkpoint, host);
   if (paths.length === 0) return fail(output, 'a litmus test is needed, or --observed and a recording');
-  const read = await readLitmus(paths, options.set);
+  const read = await readLitmus(paths, options.set, devices.create);
   if (!read.ok) return failAll(output, read.messages);
-  const sources = read.sources.map((source) => withSettings(source, options.set));
+  const { sources } = read;
   if (options.replay === undefined) return await library(sources, options, devices, checkpoint, host);
   const [source] = sources;
   if (source === undefined || sources.length > 1) return fail(output, '--replay is for one litmus test');
   return replayed(source, options.replay, options, devices, host);
-}
-
-/** A test with settings from the command line, which win, but for a release that the test is of. */
-function withSettings(source: LitmusSource, set: ReadonlyMap<string, string>): LitmusSource {
-  const settings = new Map([...source.program.settings, ...set]);
-  const release = source.program.settings.get('release');
-  if (release !== undefined) settings.set('release', release);
-  return { ...source, program: { ...source.program, settings } };
 }
 
 /** What a checkpoint must agree with, besides the test's own text. */
@@ -159,27 +152,39 @@ async function library(
   checkpoint: Checkpoint | undefined,
   { output }: CommandHost,
 ): Promise<number> {
-  const jobs = sources.map(({ file, text, program }) => ({
-    name: program.name,
-    text: settingsText(options.set) + text,
-    start: () => named(file, () => new LitmusSearch(program, devices.create, searchOptions(options))),
+  const jobs = sources.map((source) => ({
+    name: source.program.name,
+    text: settingsText(options.set) + source.text,
+    start: () =>
+      named(source, () => new LitmusSearch(source.program, devices.create, searchOptions(options))),
   }));
   const { results, interrupted, problem } = await exploreEach(jobs, checkpoint, output);
   if (problem !== undefined) return fail(output, problem);
   const tests = results.map(({ report }) => report);
-  if (options.export === 'test') exportTests(sources, tests, devices, options.set, output);
+  if (options.export === 'test') exportTests(sources, tests, devices, output);
   output.data(options.json ? `${JSON.stringify({ version: 1, tests })}\n` : formatLibrary(results));
   return !interrupted && tests.every(({ verdict }) => verdict === 'ok') ? EXIT_OK : EXIT_FAILED;
 }
 
-/** Runs `body`; what it throws names the file. */
-function named<T>(file: string, body: () => T): T {
+/** Runs `body`; what it throws names the file, and the place of a setting of the test that is wrong. */
+function named<T>(source: Pick<LitmusSource, 'file'> & Partial<LitmusSource>, body: () => T): T {
   try {
     return body();
   } catch (error) {
     if (!(error instanceof HmmError)) throw error;
-    throw new HmmError(error.code, `${file}: ${error.message}`, { file });
+    throw new HmmError(error.code, messageOf(source, error), { file: source.file });
   }
+}
+
+function messageOf(
+  { file, program, set }: Pick<LitmusSource, 'file'> & Partial<LitmusSource>,
+  { message, data }: HmmError,
+): string {
+  const key = String(data['key']);
+  const place = set?.settings.has(key) === true ? undefined : program?.settingPlaces.get(key);
+  return place === undefined
+    ? `${file}: ${message}`
+    : formatSourceError({ file, line: place.line, column: place.column, message });
 }
 
 /** Writes a vitest file into the present directory for each test that breaks. */
@@ -187,7 +192,6 @@ function exportTests(
   sources: readonly LitmusSource[],
   reports: readonly LitmusReport[],
   devices: LitmusDevices,
-  set: ReadonlyMap<string, string>,
   output: CommandHost['output'],
 ): void {
   for (const [i, { name, counterexample }] of reports.entries()) {
@@ -195,7 +199,7 @@ function exportTests(
     if (source === undefined || counterexample === null) continue;
     const path = `${name}.test.ts`;
     try {
-      writeFileSync(path, vitestFile(source, counterexample, devices, set));
+      writeFileSync(path, vitestFile(source, counterexample, devices));
     } catch (error) {
       fail(output, `${path}: ${fileReason(error)}`);
       continue;
@@ -206,17 +210,18 @@ function exportTests(
 
 /** Runs one schedule. */
 function replayed(
-  { file, program }: LitmusSource,
+  source: LitmusSource,
   replay: string,
   options: LitmusOptions,
   devices: LitmusDevices,
   { output }: CommandHost,
 ): number {
+  const { file, program } = source;
   let story: Story;
   try {
     story = tell(litmusModel(program, devices.create), replay, DEFAULT_MAX_STEPS);
   } catch (error) {
-    if (error instanceof HmmError) return fail(output, `${file}: ${error.message}`);
+    if (error instanceof HmmError) return fail(output, messageOf(source, error));
     throw error;
   }
   const { violation, outcome, steps } = story;
@@ -249,7 +254,7 @@ async function observed(
     name: test.name,
     text: settingsText(options.set) + JSON.stringify({ ...test, outcomes: [] }),
     start: () =>
-      named(file, () => new ObservedSearch(test, devices.create, searchOptions(options), options.set)),
+      named({ file }, () => new ObservedSearch(test, devices.create, searchOptions(options), options.set)),
   }));
   const { results, interrupted, problem } = await exploreEach(jobs, checkpoint, output);
   if (problem !== undefined) return fail(output, problem);

@@ -42,13 +42,13 @@ export function requestOf(
     ...factories.flatMap((factory) => Object.keys(factory.settings)),
     ...Object.keys(KERNEL_SETTINGS),
   ]);
-  for (const [key, value] of [...settingsOf(program), ...options.set]) {
+  for (const { key, value, place } of [...settingsOf(program, file), ...givenOf(options.set)]) {
     if (lets.has(key)) {
       const number = parameterValue(value);
-      if (number === undefined) messages.push(`--set ${key}=${value}: a number is needed (16, 2MiB, 5ms)`);
+      if (number === undefined) messages.push(`${place}${key}=${value}: a number is needed (16, 2MiB, 5ms)`);
       else parameters.set(key, number);
     } else if (known.has(key)) settings.set(key, value);
-    else messages.push(unknownSetting(key, file, lets, known));
+    else messages.push(place + unknownSetting(key, file, lets, known));
   }
   if (messages.length > 0) return { ok: false, messages };
   return { ok: true, request: { program, file, parameters, settings, seed: options.seed } };
@@ -59,12 +59,26 @@ export function fileSetting(program: ProgramFile, key: string): string | undefin
   return program.settings.find((setting) => setting.key.text === key)?.value;
 }
 
+/** Something that is set, and how a message about it begins. */
+interface Given {
+  readonly key: string;
+  readonly value: string;
+  readonly place: string;
+}
+
 /** Settings of the file that are not about which client and GPU to take. */
-function settingsOf(program: ProgramFile): [string, string][] {
+function settingsOf(program: ProgramFile, file: string): Given[] {
   return program.settings
     .filter(({ key }) => key.text !== 'client' && key.text !== 'gpu')
-    .map(({ key, value }) => [key.text, value]);
+    .map(({ key: { text, span }, value }) => ({
+      key: text,
+      value,
+      place: `${file}:${span.line}:${span.column}: `,
+    }));
 }
+
+const givenOf = (set: ReadonlyMap<string, string>): Given[] =>
+  [...set].map(([key, value]) => ({ key, value, place: '--set: ' }));
 
 /** The parameters of a program: what its `let`s at the top name. */
 export function parameterNames(program: ProgramFile): ReadonlySet<string> {

@@ -143,6 +143,10 @@ describe('wrong usage and input is one clear line and exit code 2', () => {
     [['run', join(folder, 'nothing.hmm')], /nothing.hmm: there is no such file/],
     [['run', folder], /this is a directory/],
     [
+      ['run', file('unset.hmm', 'set sped = 1\nmalloc a 4KiB\n')],
+      /unset.hmm:1:5: there is nothing called sped to set/,
+    ],
+    [
       ['run', file('bad.hmm', 'malloc a 4KiB\ngpu fetch a\n')],
       /bad.hmm:2:5: expected read, write, atomic or stream but found 'fetch'/,
     ],

@@ -24,7 +24,7 @@ const NO_DEVICES: MirrorDevices = {
 
 /** A world with a page of shared memory that was written, and its states. */
 class Small {
-  readonly world = new World(() => NO_DEVICES);
+  readonly world = new World({ settingNames: () => [], create: () => NO_DEVICES });
   readonly failures = new FailureBudget(this.world.kernel, 2, undefined);
   readonly states = new WorldStates(this.world, [], this.failures);
 
@@ -112,12 +112,12 @@ describe('a class or a field that nobody declared', () => {
   };
 
   test('of a driver keeps its world from being explored', () => {
-    const world = new World(() => new Driver());
+    const world = new World({ settingNames: () => [], create: () => new Driver() });
     expect(() => new WorldModel(world, program)).toThrow(/World\.devices: class Driver declares no state/);
   });
 
   test('of the core does, too', () => {
-    const world = new World(() => NO_DEVICES);
+    const world = new World({ settingNames: () => [], create: () => NO_DEVICES });
     Object.assign(world.main, { reclaimed: 3 });
     expect(() => new WorldModel(world, program)).toThrow(/class MmStruct has a field "reclaimed"/);
   });

@@ -1,5 +1,5 @@
 import type { DeviceOperationResult, DeviceProcess } from '@hmm/device';
-import { EBUSY, EIO, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { EBUSY, EIO, HmmError, PAGE_SIZE, type Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
 import type { TestDeviceWord } from '@hmm/operations/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
@@ -221,7 +221,15 @@ const LITMUS_CHUNK_PAGES = 16;
  * The devices of litmus tests: small ones, of which `corrected = 1` makes such as are free of the real one's races. A
  * `MirrorDevicesFactory` of `@hmm/explore`.
  */
-export function litmusDevices(system: MemorySystem, settings: ReadonlyMap<string, string>): MirrorOperations {
-  const corrected = settings.get('corrected') === '1';
-  return new MirrorOperations(system, { chunkPages: LITMUS_CHUNK_PAGES, maxTables: 64, corrected });
-}
+export const litmusDevices = {
+  /** The settings that they read. */
+  settingNames: (): readonly string[] => ['corrected'],
+  /** @throws HmmError `SETTING` unless `corrected` is 0 or 1. */
+  create(system: MemorySystem, settings: ReadonlyMap<string, string>): MirrorOperations {
+    const corrected = settings.get('corrected') ?? '0';
+    if (corrected !== '0' && corrected !== '1')
+      throw new HmmError('SETTING', `corrected is 0 or 1, not ${corrected}`, { key: 'corrected' });
+    const options = { chunkPages: LITMUS_CHUNK_PAGES, maxTables: 64, corrected: corrected === '1' };
+    return new MirrorOperations(system, options);
+  },
+};

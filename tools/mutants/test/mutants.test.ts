@@ -40,9 +40,12 @@ test.each(scenarios)('without a bug %s breaks nothing', async (name) => {
 
 test('the packages that are published know of no bug', () => {
   const packages = join(ROOT, 'packages');
-  const texts = readdirSync(packages, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    /^[^/]+\/(?:src\/.*\.ts|package\.json)$/.test(path),
-  );
+  // Package by package: a recursive listing of them all would follow the links of node_modules round and round.
+  const texts = readdirSync(packages).flatMap((name) => {
+    const files = readdirSync(join(packages, name, 'src'), { recursive: true, encoding: 'utf8' });
+    const sources = files.filter((path) => path.endsWith('.ts')).map((path) => join(name, 'src', path));
+    return [join(name, 'package.json'), ...sources];
+  });
   expect(texts.length).toBeGreaterThan(300);
   expect(texts.filter((path) => /mutant/i.test(readFileSync(join(packages, path), 'utf8')))).toEqual([]);
 });

@@ -27,8 +27,14 @@ export function exploreLitmus(text: string, budgetMs: number, devices: MirrorDev
     return explore(compiled, budgetMs);
   } catch (error) {
     if (!(error instanceof HmmError)) throw error;
-    return { ok: false, problems: [{ line: 1, column: 1, message: error.message }] };
+    return { ok: false, problems: [problemOf(compiled.program, error)] };
   }
+}
+
+/** Why a test cannot be set up, at the setting that is wrong if that is the reason. */
+function problemOf({ settingPlaces }: LitmusProgram, { message, data }: HmmError): ProblemView {
+  const { line = 1, column = 1 } = settingPlaces.get(String(data['key'])) ?? {};
+  return { line, column, message };
 }
 
 function explore(compiled: Extract<Compiled, { ok: true }>, budgetMs: number): LitmusView {
@@ -71,6 +77,7 @@ export function tellLitmus(text: string, replay: string, devices: MirrorDevicesF
     return violation?.invariant === DIVERGED ? misfit(violation.detail) : { ok: true, story };
   } catch (error) {
     if (!(error instanceof HmmError)) throw error;
+    if (error.code === 'SETTING') return { ok: false, problems: [problemOf(compiled.program, error)] };
     return misfit(error.message);
   }
 }
@@ -124,6 +131,7 @@ function protocolTest(text: string): Compiled | undefined {
         ? 'The device faults on a page while the CPU replaces it; the driver follows the protocol.'
         : `The device faults on a page while the CPU replaces it; the driver’s mistake: ${mistake}.`,
     settings: new Map(),
+    settingPlaces: new Map(),
     regions: new Map(),
     init: [],
     threads: [],

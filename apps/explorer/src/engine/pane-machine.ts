@@ -35,7 +35,7 @@ export function buildPane(
   if (factory === undefined)
     return { ok: false, title: pane.client, message: `There is no driver called ${pane.client}.` };
   const { title } = factory;
-  const chosen = settingsOf(program, pane, factory);
+  const chosen = settingsOf(program, pane, factory, factories);
   if ('message' in chosen) return { ok: false, title, message: chosen.message };
   const split = splitSettings(chosen.settings, factory);
   if (!split.ok) return { ok: false, title, message: split.message };
@@ -70,6 +70,7 @@ function settingsOf(
   program: ProgramFile,
   pane: PaneSpec,
   factory: ClientFactory,
+  factories: readonly ClientFactory[],
 ): Chosen | { readonly message: string } {
   const lets = new Set(program.body.flatMap((s) => (s.kind === 'let' ? [s.name.text] : [])));
   const settings = new Map<string, string>();
@@ -79,6 +80,10 @@ function settingsOf(
   for (const { key, value } of program.settings) {
     if (key.text === 'gpu') gpu = factory.gpus.includes(value) ? value : gpu;
     else if (key.text in known) settings.set(key.text, value);
+    else if (key.text !== 'client' && !factories.some((other) => key.text in other.settings))
+      return {
+        message: `Line ${key.span.line}: ${nothingCalled(key.text, [...lets, ...Object.keys(known)])}`,
+      };
   }
   if (pane.gpu !== '') gpu = pane.gpu;
   for (const text of pane.settings) {
@@ -90,13 +95,13 @@ function settingsOf(
       if (number === undefined) return { message: `${key} needs a number, such as 16, 2MiB or 5ms.` };
       parameters.set(key, number);
     } else if (key in known) settings.set(key, value);
-    else
-      return {
-        message: `There is nothing called ${key} to set. Known: ${[...lets, ...Object.keys(known)].join(', ')}.`,
-      };
+    else return { message: nothingCalled(key, [...lets, ...Object.keys(known)]) };
   }
   return { gpu, settings, parameters };
 }
+
+const nothingCalled = (key: string, known: readonly string[]): string =>
+  `There is nothing called ${key} to set. Known: ${known.join(', ')}.`;
 
 function numberOf(text: string): number | undefined {
   const parsed = parseProgram(`let x = ${text}`, 'setting');

@@ -9,7 +9,7 @@ import {
   PG_zone_device,
   reclaimPages,
 } from '@hmm/mm/internal';
-import { HmmError, type Task } from '@hmm/kernel';
+import type { Task } from '@hmm/kernel';
 import type { WorldThread } from '../world/world-model.js';
 import type { World } from '../world/world.js';
 
@@ -51,12 +51,4 @@ function* shrinkInactiveList(system: MemorySystem, frames: readonly number[]): T
     accessFolio(system, pfn, false);
     if (folioIsolateLru(system, pfn)) yield* reclaimPages(system, [pfn]);
   }
-}
-
-/** A setting that is a number of things, 0 unless it is there. @throws HmmError `SETTING` */
-export function countSetting(settings: ReadonlyMap<string, string>, key: string): number {
-  const text = settings.get(key) ?? '0';
-  if (!/^\d$/.test(text))
-    throw new HmmError('SETTING', `${key} is a number from 0 to 9, not ${text}`, { key });
-  return Number(text);
 }

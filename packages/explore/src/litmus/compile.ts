@@ -71,9 +71,10 @@ class Compiler implements BindScope {
     this.file = file;
     this.parameters = parameters;
     const used = { private: 0, coherent: 2 };
-    for (const device of file.devices) {
-      const kind = device.client === 'coherent' ? 'coherent' : 'private';
-      this.devices.set(device.name.text, used[kind]++);
+    for (const { name, client = 'private', span } of file.devices) {
+      if (client !== 'private' && client !== 'coherent')
+        throw new LitmusProblem({ span, message: `a device is private or coherent, not ${client}` });
+      this.devices.set(name.text, used[client]++);
     }
     if (file.devices.length === 0) this.devices.set(DEFAULT_DEVICE, 0);
   }
@@ -85,7 +86,8 @@ class Compiler implements BindScope {
     return {
       name: file.name,
       doc: file.doc,
-      settings: new Map(file.settings.map((setting) => [setting.key.text, setting.value])),
+      settings: new Map(file.settings.map(({ key, value }) => [key.text, value])),
+      settingPlaces: new Map(file.settings.map(({ key }) => [key.text, key.span])),
       init,
       threads: file.threads.map((thread) => ({
         name: thread.name.text,

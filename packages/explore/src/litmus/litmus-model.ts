@@ -6,16 +6,18 @@ import { type Query, valuesReturned } from '@hmm/operations/internal';
 import { MAIN_PROCESS } from '@hmm/workload';
 import type { Outcome, Violation } from '../engine/model.js';
 import { CLIENT_SETTING } from '../world/client-devices.js';
+import { checkSettings } from '../world/known-settings.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { WorldContext } from '../world/world-context.js';
 import { assertInit, pagesNamed, WorldModel, type WorldThread } from '../world/world-model.js';
 import type { WorldProcess } from '../world/world-process.js';
 import { DRIVER_MEMORY, place, SMALL_MEMORY, World } from '../world/world.js';
-import { countSetting, kswapd, oomReaper } from './background.js';
+import { kswapd, oomReaper } from './background.js';
 import { pageMapped, pageValue, pageWhere } from './page-state.js';
 import { checkPlainNotifiers, PlainNotifier } from './plain-notifier.js';
 import type { Instruction, LitmusProgram } from './program.js';
 import { RegisteredMemory } from './registered-memory.js';
+import { countSetting, TEST_SETTINGS, yesSetting } from './test-settings.js';
 
 /** What an execution of a litmus test has observed. */
 interface Observed {
@@ -38,6 +40,7 @@ class LitmusRun {
 
   constructor(program: LitmusProgram, devices: MirrorDevicesFactory, memory: Partial<MemoryConfig>) {
     this.program = program;
+    checkSettings(program.settings, devices, TEST_SETTINGS);
     this.world = new World(devices, program.settings, memory);
     this.world.runSync(this.run(ALONE, this.world.processOr(MAIN_PROCESS), program.init, true));
     this.world.runSync(this.subscribe());
@@ -56,12 +59,7 @@ class LitmusRun {
     }
     const [region] = regions.values();
     if (countSetting(settings, 'dma') === 0 || region === undefined) return;
-    this.registered = new RegisteredMemory(
-      main,
-      region.vpn,
-      region.pages,
-      settings.get('dma_child') === 'yes',
-    );
+    this.registered = new RegisteredMemory(main, region.vpn, region.pages, yesSetting(settings, 'dma_child'));
     yield* this.registered.register();
   }
 
@@ -75,8 +73,8 @@ class LitmusRun {
     const { world, registered } = this;
     const { settings } = this.program;
     const agents: WorldThread[] = [];
-    if (settings.get('reaper') === 'yes') agents.push(oomReaper(world));
-    if (settings.get('kswapd') === 'yes') agents.push(kswapd(world));
+    if (yesSetting(settings, 'reaper')) agents.push(oomReaper(world));
+    if (yesSetting(settings, 'kswapd')) agents.push(kswapd(world));
     const uses = countSetting(settings, 'dma');
     if (registered !== undefined) agents.push({ name: 'adapter', run: () => registered.use(uses) });
     return agents;
@@ -209,7 +207,7 @@ export function litmusModel(
     name: program.name,
     pages: pagesNamed(operations),
     state: run.state(),
-    failures: Number(program.settings.get('failures') ?? 0),
+    failures: countSetting(program.settings, 'failures'),
     failureSite: program.settings.get('failure_site'),
     threads: [
       ...program.threads.map(({ name, process, body }) => ({

@@ -1,4 +1,5 @@
 import type { BoundOperation, Expr, Region } from '@hmm/operations';
+import type { Span } from '@hmm/operations/internal';
 
 /** One step of a litmus program's thread, with names resolved and sizes evaluated. */
 export type Instruction =
@@ -31,6 +32,8 @@ export interface LitmusProgram {
   /** What it is about. */
   readonly doc: string;
   readonly settings: ReadonlyMap<string, string>;
+  /** Where its file has them. */
+  readonly settingPlaces: ReadonlyMap<string, Span>;
   readonly regions: ReadonlyMap<string, Region>;
   readonly init: readonly Instruction[];
   readonly threads: readonly LitmusThread[];

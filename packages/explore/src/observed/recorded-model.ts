@@ -2,6 +2,7 @@ import type { Task } from '@hmm/kernel';
 import { type RecordedOperation, runBound } from '@hmm/operations';
 import { outcomeWord } from '@hmm/operations/internal';
 import { MAIN_PROCESS } from '@hmm/workload';
+import { checkSettings } from '../world/known-settings.js';
 import type { MirrorDevicesFactory } from '../world/mirror-devices.js';
 import { WorldContext } from '../world/world-context.js';
 import { pagesNamed, WorldModel } from '../world/world-model.js';
@@ -16,6 +17,7 @@ export function recordedModel(
   devices: MirrorDevicesFactory,
   settings: ReadonlyMap<string, string> = new Map(),
 ): WorldModel {
+  checkSettings(settings, devices);
   const world = new World(devices, settings);
   const context = new WorldContext(world, world.processOr(MAIN_PROCESS));
   const run = function* (operation: RecordedOperation): Task<string> {

@@ -158,18 +158,31 @@ function settingsOf(factory: ClientFactory, settings: ReadonlyMap<string, string
 
 /**
  * The devices of a litmus test: those of the driver that `set client = …` names, as its factory makes them; `others` where it names none.
- * @throws HmmError `SETTING` from what is returned, for a driver that is not among `factories`.
+ * What is returned throws an `HmmError` `SETTING` for a driver that is not among `factories`.
  */
 export function devicesByClient(
   factories: readonly ClientFactory[],
   others: MirrorDevicesFactory,
 ): MirrorDevicesFactory {
-  return (system, settings) => {
+  const named = (settings: ReadonlyMap<string, string>): ClientFactory | undefined => {
     const name = settings.get(CLIENT_SETTING);
-    if (name === undefined) return others(system, settings);
+    if (name === undefined) return undefined;
     const factory = factories.find((one) => one.name === name);
-    if (factory !== undefined) return new ClientDevices(factory, system, settings);
+    if (factory !== undefined) return factory;
     const known = factories.map((one) => one.name).join(', ');
-    throw new HmmError('SETTING', `client is one of ${known}, not ${name}`);
+    throw new HmmError('SETTING', `client is one of ${known}, not ${name}`, { key: CLIENT_SETTING });
+  };
+  return {
+    settingNames: (settings) => {
+      const factory = named(settings);
+      const own = factory === undefined ? others.settingNames(settings) : Object.keys(factory.settings);
+      return [CLIENT_SETTING, ...(factory === undefined ? [] : ['gpu']), ...own];
+    },
+    create: (system, settings) => {
+      const factory = named(settings);
+      return factory === undefined
+        ? others.create(system, settings)
+        : new ClientDevices(factory, system, settings);
+    },
   };
 }

@@ -48,8 +48,10 @@ export interface MirrorDevices {
   residency?(mm: MmStruct, vpn: number): number | undefined;
 }
 
-/** How a world's devices are made: from its memory, with settings of the litmus file (`corrected` …). */
-export type MirrorDevicesFactory = (
-  system: MemorySystem,
-  settings: ReadonlyMap<string, string>,
-) => MirrorDevices;
+/** How a world's devices are made. */
+export interface MirrorDevicesFactory {
+  /** The names of the settings that devices read which are made with `settings` (`corrected` …); others are refused. */
+  settingNames(settings: ReadonlyMap<string, string>): readonly string[];
+  /** Makes the devices of a world: from its memory, with settings of the litmus file. */
+  create(system: MemorySystem, settings: ReadonlyMap<string, string>): MirrorDevices;
+}

@@ -155,7 +155,7 @@ export class World {
     this.system = new MemorySystem(this.kernel, memory);
     // Frame 0 is nobody's: what is read from it shows.
     this.system.data.fillPage(0, PAGE_POISON);
-    this.devices = devices(this.system, settings);
+    this.devices = devices.create(this.system, settings);
     const unknown = this.kernel.unknownBehaviour();
     if (unknown !== undefined) throw new HmmError('SETTING', `no behaviour is called ${unknown}`);
     this.main = mmCreate(this.system);
