@@ -9,6 +9,8 @@ export type TransferCause = 'fault' | 'prefetch' | 'user' | 'eviction' | 'counte
 export interface CauseBytes {
   toDevice: number;
   toHost: number;
+  /** From one device to another, where there are several. */
+  betweenDevices?: number;
 }
 
 /** Where the virtual time of the device's work went, ns; the parts of concurrent agents may overlap. */

@@ -31,6 +31,23 @@ export const GPU_PTE_SYSMEM = 8;
 export const GPU_PTE_BIG = 16;
 /** Frames of another owner than the driver's managed memory: see `Gpu.memories`. */
 export const GPU_PTE_FOREIGN = 32;
+/** The frame is in another GPU's memory: {@link gpuPtePeer} says whose. */
+export const GPU_PTE_PEER = 64;
+/** PTE bits of frames that are not in the GPU's own memory. */
+export const GPU_PTE_FAR = GPU_PTE_SYSMEM | GPU_PTE_PEER;
+
+const PEER_SHIFT = 8;
+const PEER_MASK = 31;
+
+/** The PTE bits that name a frame in the memory of GPU number `gpu` of the machine, 0 … 31. */
+export function gpuPtePeer(gpu: number): number {
+  return GPU_PTE_PEER | (gpu << PEER_SHIFT);
+}
+
+/** The number of the GPU that a leaf with {@link GPU_PTE_PEER} points into. */
+export function peerOfPte(flags: number): number {
+  return (flags >>> PEER_SHIFT) & PEER_MASK;
+}
 
 /** PTE bits that an access needs, by access kind. */
 export const GPU_ACCESS_NEEDS: readonly number[] = [

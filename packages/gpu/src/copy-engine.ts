@@ -1,6 +1,7 @@
 import { declareState } from '@hmm/kernel/internal';
 import type { LinkCost } from './cost.js';
 import { linkTime } from './cost.js';
+import type { PeerLink } from './topology.js';
 import type { PhysicalMemory } from './memory.js';
 
 /** Copies done in one direction. */
@@ -19,6 +20,7 @@ export class CopyEngine {
   static readonly state = declareState({
     toDevice: 'constant',
     toHost: 'constant',
+    fromPeers: 'constant',
     link: { outside: 'what the card is' },
   });
 
@@ -26,6 +28,8 @@ export class CopyEngine {
   readonly toDevice: CopyTotals = { copies: 0, bytes: 0, ns: 0 };
   /** Device to host so far. */
   readonly toHost: CopyTotals = { copies: 0, bytes: 0, ns: 0 };
+  /** From other GPUs so far. */
+  readonly fromPeers: CopyTotals = { copies: 0, bytes: 0, ns: 0 };
   private readonly link: LinkCost;
 
   constructor(link: LinkCost) {
@@ -46,6 +50,15 @@ export class CopyEngine {
     totals.copies++;
     totals.bytes += bytes;
     totals.ns += ns;
+    return ns;
+  }
+
+  /** Books a transfer of `bytes` bytes from the GPU at the other end of `link`. Returns its time, ns. */
+  bookPeer(bytes: number, link: PeerLink): number {
+    const ns = linkTime(link.base.value, link.gbs.value, bytes);
+    this.fromPeers.copies++;
+    this.fromPeers.bytes += bytes;
+    this.fromPeers.ns += ns;
     return ns;
   }
 

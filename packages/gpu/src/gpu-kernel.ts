@@ -8,7 +8,7 @@ import {
   GPU_FAULT_INVALID_PDE,
   GPU_FAULT_INVALID_PTE,
   GPU_FAULT_WRITE,
-  GPU_PTE_SYSMEM,
+  GPU_PTE_FAR,
   GPU_PTE_VALID,
 } from './access.js';
 import type { Gpu } from './gpu.js';
@@ -165,7 +165,7 @@ export abstract class GpuKernel {
     if (remote === 0 || gpu.accessCounters.threshold === 0) return;
     for (let i = from; i < to; i++) {
       const vpn = accesses.base + (accesses.pages[i] ?? 0);
-      if ((instance.table.tlb.flags(vpn) & GPU_PTE_SYSMEM) !== 0) this.countAccess(vpn, 1);
+      if ((instance.table.tlb.flags(vpn) & GPU_PTE_FAR) !== 0) this.countAccess(vpn, 1);
     }
   }
 
@@ -212,5 +212,5 @@ export abstract class GpuKernel {
 export function mapped(instance: GpuInstance, vpn: number, needs: number): 0 | 1 | 2 {
   const flags = instance.table.tlb.walked(vpn, needs);
   if ((flags & needs) !== needs) return 0;
-  return (flags & GPU_PTE_SYSMEM) === 0 ? 1 : 2;
+  return (flags & GPU_PTE_FAR) === 0 ? 1 : 2;
 }

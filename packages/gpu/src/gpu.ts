@@ -2,7 +2,7 @@ import type { FrameContents } from '@hmm/device';
 import { type Kernel, Prng, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
 import { AccessCounters } from './access-counters.js';
-import { GPU_PTE_FOREIGN, GPU_PTE_SYSMEM } from './access.js';
+import { GPU_PTE_FOREIGN, GPU_PTE_PEER, GPU_PTE_SYSMEM, peerOfPte } from './access.js';
 import type { GpuPreset } from './capability.js';
 import type { GpuChannel, NonReplayableFault } from './channel.js';
 import { CopyEngine } from './copy-engine.js';
@@ -15,6 +15,7 @@ import { GpuPageTable } from './page-table.js';
 import { ParallelKernel } from './parallel-kernel.js';
 import { SerialKernel } from './serial-kernel.js';
 import { TLB_BATCH } from './tlb.js';
+import type { PeerLink } from './topology.js';
 import { WarpKernel } from './warp-kernel.js';
 
 /** The driver's side of the fault interrupt. */
@@ -33,6 +34,8 @@ export interface GpuOptions {
   readonly memoryPages?: number;
   /** Tables of each page table. */
   readonly maxTables?: number;
+  /** Contents of host memory, where several GPUs share it. */
+  readonly sysmem?: PhysicalMemory;
   /** Seed of the choices that hardware makes by chance in parallel kernels. */
   readonly seed?: number;
 }
@@ -49,6 +52,8 @@ export class Gpu {
     memoryPages: 'constant',
     vidmem: 'constant',
     sysmem: 'constant',
+    neighbours: 'constant',
+    peers: { outside: 'what the machine is' },
     foreign: 'value',
     faultBuffer: 'constant',
     accessCounters: 'constant',
@@ -77,6 +82,8 @@ export class Gpu {
   readonly vidmem: FrameContents & PhysicalMemory;
   /** Contents of the host frames that PTEs with {@link GPU_PTE_SYSMEM} name. */
   readonly sysmem: PhysicalMemory;
+  /** All GPUs of the machine by number, this one among them. */
+  readonly neighbours: Gpu[] = [this];
   /** Contents that PTEs with {@link GPU_PTE_FOREIGN} name: the frames of another memory model. */
   foreign: FrameContents | undefined;
   readonly faultBuffer: FaultBuffer;
@@ -103,6 +110,7 @@ export class Gpu {
   residentNs = 0;
   private readonly instances: GpuInstance[] = [];
   private readonly running: GpuKernel[] = [];
+  private readonly peers: (PeerLink | undefined)[] = [];
   private readonly replayChannel: number;
   private readonly maxTables: number | undefined;
 
@@ -111,7 +119,7 @@ export class Gpu {
     this.preset = preset;
     this.memoryPages = options.memoryPages ?? preset.memory.value / 4096;
     this.vidmem = new PhysicalMemory();
-    this.sysmem = new PhysicalMemory();
+    this.sysmem = options.sysmem ?? new PhysicalMemory();
     this.faultBuffer = new FaultBuffer(Math.max(2, preset.capability.faultBufferEntries.value));
     this.copyEngine = new CopyEngine(preset.link);
     this.prng = new Prng(options.seed ?? 2);
@@ -135,7 +143,19 @@ export class Gpu {
   /** The contents that a leaf with `flags` points into. */
   memoryOf(flags: number): FrameContents {
     if ((flags & GPU_PTE_FOREIGN) !== 0 && this.foreign !== undefined) return this.foreign;
+    if ((flags & GPU_PTE_PEER) !== 0) return this.neighbours[peerOfPte(flags)]?.vidmem ?? this.vidmem;
     return (flags & GPU_PTE_SYSMEM) !== 0 ? this.sysmem : this.vidmem;
+  }
+
+  /** Makes `cards` the GPUs of the machine, and `links` what goes from this one to each of them, by number. */
+  connect(cards: readonly Gpu[], links: readonly (PeerLink | undefined)[]): void {
+    this.neighbours.splice(0, this.neighbours.length, ...cards);
+    this.peers.splice(0, this.peers.length, ...links);
+  }
+
+  /** The link to another GPU of the machine; undefined where data goes through host memory. */
+  peerLink(other: Gpu): PeerLink | undefined {
+    return this.peers[this.neighbours.indexOf(other)];
   }
 
   /**

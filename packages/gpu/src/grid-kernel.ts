@@ -1,5 +1,5 @@
 import { hweight32 } from '@hmm/kernel/internal';
-import { GPU_PTE_SYSMEM } from './access.js';
+import { GPU_PTE_PEER, GPU_PTE_SYSMEM } from './access.js';
 import type { GridPass } from './fault-path.js';
 import { GpuKernel, mapped } from './gpu-kernel.js';
 
@@ -116,7 +116,7 @@ export class GridKernel extends GpuKernel {
     waiting[word] = bits & ~found;
     this.outstanding -= hweight32(found);
     for (let at = word; found !== 0;) {
-      this.bookWord(at, found, tlb.having(vpn + 32 * (at - word), found, GPU_PTE_SYSMEM));
+      this.bookWord(at, found, this.farOf(vpn + 32 * (at - word), found));
       at += words;
       const left = accesses.pages.length - 32 * at;
       const moved = left >= 32 ? found : left > 0 ? found & ((1 << left) - 1) : 0;
@@ -126,6 +126,13 @@ export class GridKernel extends GpuKernel {
       waiting[at] = (waiting[at] ?? 0) | stopped;
       this.outstanding += hweight32(stopped);
     }
+  }
+
+  /** Of the pages `found` among the 32 from `vpn`, those that are not in the GPU's own memory. */
+  private farOf(vpn: number, found: number): number {
+    const { tlb } = this.instance.table;
+    const host = tlb.having(vpn, found, GPU_PTE_SYSMEM);
+    return this.gpu.neighbours.length < 2 ? host : host | tlb.having(vpn, found, GPU_PTE_PEER);
   }
 
   /** Performs the accesses of a word to the pages of the set `found`, those of `remote` across the link. */

@@ -20,10 +20,12 @@ export {
   GPU_PTE_ATOMIC,
   GPU_PTE_BIG,
   GPU_PTE_FOREIGN,
+  GPU_PTE_PEER,
   GPU_PTE_SYSMEM,
   GPU_PTE_VALID,
   GPU_PTE_WRITE,
   gpuFaultServiceable,
+  gpuPtePeer,
 } from './access.js';
 export type { GpuArchitecture, GpuCapability, GpuPreset } from './capability.js';
 export { GpuChannel, type NonReplayableFault } from './channel.js';
@@ -37,3 +39,4 @@ export { PhysicalMemory } from './memory.js';
 export { GPU_LEAF_2M, GPU_LEAF_4K, GPU_LEAF_64K, GpuPageTable, type GpuWalker } from './page-table.js';
 export { presetFigures, type PresetFigure } from './preset-figures.js';
 export { GPU_PRESETS, findGpuPreset, gpuPreset, gpuPresetNames } from './presets.js';
+export { findGpuTopology, GPU_TOPOLOGIES, type GpuTopology, makeGpus, type PeerLink } from './topology.js';

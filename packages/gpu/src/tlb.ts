@@ -1,5 +1,5 @@
 import { declareState, ENTRY_TABLE } from '@hmm/kernel/internal';
-import { GPU_PTE_SYSMEM } from './access.js';
+import { GPU_PTE_FAR } from './access.js';
 import type { GpuPageTable } from './page-table.js';
 
 /** 2 MiB pieces of address space that are known at a time: 2 GiB. */
@@ -31,7 +31,7 @@ export class GpuTlb {
     window: { saved: 'a cache of the table' },
   });
 
-  /** Accesses of the last batch that went to system memory. */
+  /** Accesses of the last batch that went to memory that is not the GPU's own. */
   remote = 0;
   private readonly table: GpuPageTable;
   private readonly lanes: Int32Array;
@@ -54,7 +54,7 @@ export class GpuTlb {
   access(base: number, pages: Int32Array, from: number, to: number, needs: number): number {
     const { slots, lanes } = this;
     const low = base | 0;
-    const sysmem = GPU_PTE_SYSMEM;
+    const far = GPU_PTE_FAR;
     let remote = 0;
     let i = from;
     this.enter(base, REACH);
@@ -65,7 +65,7 @@ export class GpuTlb {
         const slot = (tag >>> 7) & 4092;
         if (slots[slot] !== tag >> 9) break;
         const flags = lanes[(slots[slot + 1] ?? 0) + ((tag << 1) & (slots[slot + 2] ?? 0))] ?? 0;
-        if ((flags & (needs | sysmem)) === needs) continue;
+        if ((flags & (needs | far)) === needs) continue;
         if ((flags & needs) !== needs) break;
         remote++;
       }
@@ -89,7 +89,7 @@ export class GpuTlb {
   ): number {
     const { slots, lanes } = this;
     const low = base | 0;
-    const sysmem = GPU_PTE_SYSMEM;
+    const far = GPU_PTE_FAR;
     let remote = 0;
     let i = from;
     this.enter(base, REACH);
@@ -101,7 +101,7 @@ export class GpuTlb {
         if (slots[slot] !== tag >> 9) break;
         const flags = lanes[(slots[slot + 1] ?? 0) + ((tag << 1) & (slots[slot + 2] ?? 0))] ?? 0;
         const need = needs[kinds[i] ?? 0] ?? 0;
-        if ((flags & (need | sysmem)) === need) continue;
+        if ((flags & (need | far)) === need) continue;
         if ((flags & need) !== need) break;
         remote++;
       }

@@ -1,4 +1,4 @@
-import { GPU_ACCESS_NEEDS, GPU_ACCESS_PREFETCH, GPU_PTE_SYSMEM } from './access.js';
+import { GPU_ACCESS_NEEDS, GPU_ACCESS_PREFETCH, GPU_PTE_FAR } from './access.js';
 import { GpuKernel } from './gpu-kernel.js';
 import { GPU_ACCESS_OF_PROGRAM } from './gpu-stream.js';
 
@@ -138,7 +138,7 @@ export class WarpKernel extends GpuKernel {
       const needs = NEEDS[kind] ?? 0;
       const flags = tlb.walked(base + page, needs);
       if ((flags & needs) === needs) {
-        if ((flags & GPU_PTE_SYSMEM) !== 0) {
+        if ((flags & GPU_PTE_FAR) !== 0) {
           remote++;
           this.gpu.remoteAccesses++;
           this.countAccess(base + page, 1);

@@ -17,7 +17,7 @@ function stream(gib: number, memoryGib: number): Streamed {
     memoryPages: memoryGib * PAGES_PER_GIB,
     maxTables: 20_000,
   });
-  const driver = new UvmDriver(kernel, gpu);
+  const driver = new UvmDriver(kernel, [gpu]);
   const space = driver.openVaSpace();
   const count = gib * PAGES_PER_GIB;
   space.alloc(BASE, count * 4096);

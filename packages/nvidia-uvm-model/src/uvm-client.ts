@@ -6,7 +6,7 @@ import type {
   DeviceCounters,
   OpenResult,
 } from '@hmm/device';
-import { Gpu, type GpuPreset } from '@hmm/gpu';
+import { Gpu, gpuPreset, type GpuPreset, type GpuTopology, makeGpus } from '@hmm/gpu';
 import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
@@ -37,6 +37,8 @@ export interface UvmClientOptions extends Pick<UvmDriverOptions, 'exploration' |
   readonly seed?: number;
 }
 
+const NO_BYTES: Readonly<UvmBytes> = { toDevice: 0, toHost: 0, betweenDevices: 0 };
+
 const ADVICE: readonly AdviceKind[] = [
   'preferred',
   'accessed_by',
@@ -65,20 +67,29 @@ export class UvmClient implements DeviceClient {
   readonly driver: UvmDriver;
   private readonly preset: GpuPreset;
 
-  constructor(kernel: Kernel, memory: MemorySystem, preset: GpuPreset, options: UvmClientOptions = {}) {
-    this.gpu = preset.name;
+  /** `gpu` is what the machine has: one GPU of a model, or several. */
+  constructor(
+    kernel: Kernel,
+    memory: MemorySystem,
+    gpu: GpuPreset | GpuTopology,
+    options: UvmClientOptions = {},
+  ) {
+    const several = 'gpus' in gpu ? gpu : undefined;
+    const preset = 'gpus' in gpu ? gpuPreset(gpu.preset) : gpu;
+    this.gpu = gpu.name;
     this.preset = preset;
     const params = options.params ?? new UvmModuleParams();
     const capability = uvmCapability(preset, params, options.release);
     const mirrors = capability.ok && capability.system.kind !== 'none';
     const room = mirrors ? frameNumbers(memory) : Infinity;
     const memoryPages = Math.min(options.memoryPages ?? preset.memory.value / 4096, room);
-    const gpu = new Gpu(kernel, preset, {
+    const card = {
       memoryPages,
       maxTables: memory.config.maxTables,
       ...(options.seed === undefined ? {} : { seed: options.seed }),
-    });
-    this.driver = new UvmDriver(kernel, gpu, { ...options, params });
+    };
+    const cards = several === undefined ? [new Gpu(kernel, preset, card)] : makeGpus(kernel, several, card);
+    this.driver = new UvmDriver(kernel, cards, { ...options, params });
     if (preset.label !== '') this.driver.log.push(`nvidia-uvm: ${preset.title}: ${preset.label}`);
   }
 
@@ -129,21 +140,19 @@ export class UvmClient implements DeviceClient {
    */
   *limitMemory(pages: number): Task<number> {
     const { driver } = this;
-    driver.gpu.pmm.setLimit(Math.floor(pages / HPAGE_PMD_NR));
-    while (driver.gpu.pmm.excess > 0) {
-      if (!(yield* driver.evictAny())) return -EBUSY;
+    for (const gpu of driver.gpus) {
+      gpu.pmm.setLimit(Math.floor(pages / HPAGE_PMD_NR));
+      while (gpu.pmm.excess > 0) if (!(yield* driver.evictAny(gpu))) return -EBUSY;
     }
     return 0;
   }
 
   /** Totals since the client was made. */
   counters(): DeviceCounters {
-    const { gpu, tools } = this.driver;
-    const { hw } = gpu;
+    const { gpus, tools } = this.driver;
     const c = tools.counters;
-    const cause = (kind: number): Readonly<UvmBytes> => ({
-      ...(c.bytes[kind] ?? { toDevice: 0, toHost: 0 }),
-    });
+    const cause = (kind: number): Readonly<UvmBytes> => ({ ...(c.bytes[kind] ?? NO_BYTES) });
+    const total = (of: (hw: Gpu) => number): number => gpus.reduce((sum, { hw }) => sum + of(hw), 0);
     return {
       faults: c.gpuFaults,
       batches: c.batches,
@@ -155,7 +164,7 @@ export class UvmClient implements DeviceClient {
         eviction: cause(UvmEventMigrationCauseEviction),
         counter: cause(UvmEventMigrationCauseAccessCounters),
       },
-      remoteAccesses: hw.remoteAccesses,
+      remoteAccesses: total((hw) => hw.remoteAccesses),
       remoteMaps: c.remoteMaps,
       invalidations: c.invalidations,
       retries: c.retries,
@@ -164,12 +173,12 @@ export class UvmClient implements DeviceClient {
       pinned: c.pinned,
       evictedPages: c.evictedPages,
       timeNs: {
-        running: hw.runningNs,
-        faultWait: Math.max(0, hw.stalledNs - c.copyNs),
+        running: total((hw) => hw.runningNs),
+        faultWait: Math.max(0, total((hw) => hw.stalledNs) - c.copyNs),
         copying: c.copyNs,
         invalidating: 0,
       },
-      residentNs: hw.residentNs,
+      residentNs: total((hw) => hw.residentNs),
     };
   }
 }

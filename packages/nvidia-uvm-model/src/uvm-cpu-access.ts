@@ -2,6 +2,7 @@ import { EIO, type Task } from '@hmm/kernel';
 import { maskSet, maskTest, maskZero } from './uvm-page-mask.js';
 import { UVM_ID_CPU } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
+import { frameOn } from './uvm-va-block-frames.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmVmFault } from './uvm-vm.js';
 
@@ -115,9 +116,9 @@ function cpuTransfer(
 ): void {
   const { offset, values, width } = accesses;
   if (values === undefined) return;
-  const here = block.closestResident(UVM_ID_CPU, page) === UVM_ID_CPU;
-  const memory = here ? space.driver.gpu.hw.sysmem : space.driver.gpu.hw.vidmem;
-  const pfn = here ? block.cpuFrame(page) : block.gpuFrame(page);
+  const at = Math.max(UVM_ID_CPU, block.closestResident(UVM_ID_CPU, page));
+  const memory = space.context.memoryOf(at);
+  const pfn = frameOn(block, at, page);
   if (!accesses.write) {
     values[i] = memory.read(pfn, offset, width);
     return;

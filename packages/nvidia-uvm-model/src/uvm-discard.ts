@@ -33,7 +33,7 @@ export const UVM_RELEASE_DISCARD = 580;
  * as well, so that the next write faults. System memory is taken and left as it is.
  * @returns 0; -EINVAL where a page is neither managed nor, with all others, system memory; -EOPNOTSUPP before
  * {@link UVM_RELEASE_DISCARD}.
- * @uvm uvm_policy.c uvm_api_discard (without: the test of the arguments' processors, other GPUs)
+ * @uvm uvm_policy.c uvm_api_discard (without: the test of the arguments' processors)
  */
 export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unmap: boolean): Task<number> {
   const { driver } = space;
@@ -84,7 +84,7 @@ function managedUpTo(space: UvmVaSpace, start: number, end: number): number {
 
 /**
  * Discards the pages in the scratch mask `region`.
- * @uvm uvm_va_block.c va_block_discard_locked (without: other GPUs, trackers of pushes)
+ * @uvm uvm_va_block.c va_block_discard_locked (without: trackers of pushes)
  */
 function discardLocked(ctx: UvmServiceBlockContext, block: UvmVaBlock, unmap: boolean): void {
   const { part, region } = ctx.scratch;
@@ -93,17 +93,25 @@ function discardLocked(ctx: UvmServiceBlockContext, block: UvmVaBlock, unmap: bo
   maskOr(block.discarded, region);
   if (block.range.policy.readDuplication) collapse(ctx, block);
   if (unmap) {
-    for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+    for (let id = 0; id < block.processorCount; id++) {
       maskCopy(part, region);
       maskAnd(part, block.masks(id).read);
       uvmVaBlockUnmap(ctx, block, id, part);
       maskAndNot(block.masks(id).resident, region);
     }
   }
-  if (block.gpuBase >= 0 && fullyDiscarded(block)) {
-    const empty = maskEmpty(block.cpu.resident) && maskEmpty(block.gpu.resident);
-    if (empty) ctx.gpu.pmm.markUnused(block.gpuBase);
-    else ctx.gpu.pmm.markDiscarded(block.gpuBase);
+  if (fullyDiscarded(block)) markDiscardedChunks(ctx, block);
+}
+
+/** The chunks of a block that is discarded as a whole go before others in the order of evictions. */
+function markDiscardedChunks(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
+  const empty = block.isUnpopulated;
+  for (let id = UVM_ID_GPU; id < block.processorCount; id++) {
+    const { base } = block.gpuState(id);
+    if (base < 0) continue;
+    const { pmm } = ctx.gpuOf(id);
+    if (empty) pmm.markUnused(base);
+    else pmm.markDiscarded(base);
   }
 }
 
@@ -112,8 +120,7 @@ function leaveOut({ scratch }: UvmServiceBlockContext, block: UvmVaBlock, unmap:
   const { part, region } = scratch;
   maskCopy(part, block.discarded);
   if (unmap) {
-    maskAndNot(part, block.cpu.read);
-    maskAndNot(part, block.gpu.read);
+    for (let id = 0; id < block.processorCount; id++) maskAndNot(part, block.masks(id).read);
   }
   maskAndNot(region, part);
 }
@@ -124,7 +131,7 @@ function collapse(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
   maskCopy(part, block.readDuplicated);
   maskAnd(part, region);
   if (maskEmpty(part)) return;
-  const keep = block.range.policy.preferredLocation === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  const keep = Math.max(UVM_ID_CPU, block.range.policy.preferredLocation);
   uvmVaBlockMakeResident(ctx, block, keep, part);
   maskAndNot(part, block.masks(keep).read);
   uvmVaBlockAddMappings(ctx, block, keep, part, UvmEventMapRemoteCausePolicy);

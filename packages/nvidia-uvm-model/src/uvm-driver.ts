@@ -1,7 +1,7 @@
 import { SystemFrames } from '@hmm/device';
 import { type ClientExploration } from '@hmm/device/internal';
-import type { Gpu } from '@hmm/gpu';
-import { type Kernel, type Task } from '@hmm/kernel';
+import type { Gpu, PhysicalMemory } from '@hmm/gpu';
+import { HmmError, type Kernel, type Task } from '@hmm/kernel';
 import { declareState, observedTask } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import { mmuNotifierRegister } from '@hmm/mmu-notifier';
@@ -21,8 +21,14 @@ import { UvmHmmDevmem } from './uvm-hmm-devmem.js';
 import { UvmHmmVaSpace } from './uvm-hmm.js';
 import type { UvmModuleParams } from './uvm-module-params.js';
 import type { UvmPerfPolicy } from './uvm-perf-policy.js';
+import { UvmProcessorLinks } from './uvm-processor-links.js';
 import { UvmTools } from './uvm-tools.js';
-import { UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
+import {
+  UVM_ID_GPU,
+  UVM_ID_MAX_PROCESSORS,
+  UVM_MAKE_RESIDENT_CAUSE_EVICTION,
+  type UvmProcessorId,
+} from './uvm-types.js';
 import { UvmVaSpace } from './uvm-va-space.js';
 import type { UvmTimingPorts, UvmWork } from './uvm-work.js';
 
@@ -42,7 +48,7 @@ export interface UvmDriverOptions {
   readonly exploration?: ClientExploration | undefined;
 }
 
-/** The loaded driver with its one GPU. */
+/** The loaded driver with its GPUs. */
 export class UvmDriver {
   /** What of it is state. */
   static readonly state = declareState({
@@ -52,7 +58,10 @@ export class UvmDriver {
     clock: 'constant',
     work: 'constant',
     cpuChunks: 'constant',
+    gpus: 'constant',
     gpu: 'constant',
+    links: { outside: 'what the cards are' },
+    sysmem: 'constant',
     devmem: 'value',
     log: { saved: 'what it said, which decides nothing' },
     spaces: 'value',
@@ -65,7 +74,13 @@ export class UvmDriver {
   readonly clock: UvmClock;
   readonly work: UvmWork;
   readonly cpuChunks = new UvmCpuChunks();
+  /** Its GPUs, by id less one; the first of them. */
+  readonly gpus: readonly UvmParentGpu[];
   readonly gpu: UvmParentGpu;
+  /** What the processors can do with each other's memory. */
+  readonly links: UvmProcessorLinks;
+  /** Contents of the host frames of managed memory, which all GPUs share. */
+  readonly sysmem: PhysicalMemory;
   /** Device memory as pages of the kernel; undefined while no process uses system memory. */
   devmem: UvmHmmDevmem | undefined;
   /** Everything it would have written to the kernel log. */
@@ -74,7 +89,13 @@ export class UvmDriver {
   /** Open VA spaces. */
   private spaces: UvmVaSpace[] = [];
 
-  constructor(kernel: Kernel, hw: Gpu, options: UvmDriverOptions = {}) {
+  /** @param cards the GPUs of the machine, linked as they are: one at least, with the host memory of the first. */
+  constructor(kernel: Kernel, cards: readonly Gpu[], options: UvmDriverOptions = {}) {
+    const [hw] = cards;
+    if (hw === undefined || cards.length >= UVM_ID_MAX_PROCESSORS)
+      throw new HmmError('PROCESSOR', `a driver has 1 to ${UVM_ID_MAX_PROCESSORS - 1} GPUs`, {
+        gpus: cards.length,
+      });
     this.kernel = kernel;
     this.exploration = options.exploration;
     this.global = new UvmGlobal(options.params, options.policy, options.release);
@@ -82,8 +103,22 @@ export class UvmDriver {
     const timing = options.timing ?? timingOf(kernel, hw, options);
     this.clock = timing.clock;
     this.work = timing.work;
-    this.gpu = new UvmParentGpu(this, hw);
-    hw.handler = this;
+    this.links = new UvmProcessorLinks(cards);
+    this.sysmem = hw.sysmem;
+    const gpus: UvmParentGpu[] = [];
+    this.gpus = gpus;
+    for (const card of cards) {
+      card.handler = this;
+      gpus.push(new UvmParentGpu(this, card, gpus.length + UVM_ID_GPU));
+    }
+    this.gpu = this.gpuOf(UVM_ID_GPU);
+  }
+
+  /** The GPU with id `id`. */
+  gpuOf(id: UvmProcessorId): UvmParentGpu {
+    const gpu = this.gpus[id - 1];
+    if (gpu === undefined) throw new HmmError('PROCESSOR', 'no such GPU is registered', { id });
+    return gpu;
   }
 
   /** The kernel has called back: its step uses the driver's state. Costs one test where nothing is explored. */
@@ -102,10 +137,12 @@ export class UvmDriver {
    * @uvm uvm.c uvm_open (without: file structures and their modes)
    */
   openVaSpace(): UvmVaSpace {
-    const { gpu } = this;
-    const instance = gpu.hw.openInstance();
-    const space = new UvmVaSpace(this, this.kernel, instance);
-    gpu.setSpace(instance.id, space);
+    const space = new UvmVaSpace(
+      this,
+      this.kernel,
+      this.gpus.map(({ hw }) => hw.openInstance()),
+    );
+    for (const gpu of this.gpus) gpu.setSpace(space.id, space);
     this.spaces.push(space);
     this.work.spaceOpened(space.id);
     return space;
@@ -125,9 +162,8 @@ export class UvmDriver {
 
   /** Closes a VA space: kernels end, what is in device memory goes home, all ranges go. */
   *closeVaSpace(space: UvmVaSpace): Task {
-    const { serviceLock, hw } = this.gpu;
-    hw.closeInstance(space.instance);
-    if (!serviceLock.tryFast()) yield* serviceLock.lock();
+    for (const { hw, id } of this.gpus) hw.closeInstance(space.instanceOn(id));
+    for (const { serviceLock } of this.gpus) if (!serviceLock.tryFast()) yield* serviceLock.lock();
     const { ats, hmm } = space;
     space.hmm = undefined;
     space.ats = undefined;
@@ -139,51 +175,60 @@ export class UvmDriver {
     if (!space.lock.tryWriteFast()) yield* space.lock.write();
     for (const start of space.allocationStarts()) space.free(start);
     space.lock.unlockWrite();
-    this.gpu.setSpace(space.instance.id, undefined);
     this.spaces = this.spaces.filter((other) => other !== space);
-    serviceLock.unlock();
+    for (const gpu of this.gpus) {
+      gpu.setSpace(space.id, undefined);
+      gpu.serviceLock.unlock();
+    }
   }
 
-  /** The GPU's fault interrupt (both halves). */
-  *faultsPending(): Task {
-    const { serviceLock } = this.gpu;
+  /** A GPU's fault interrupt (both halves). */
+  *faultsPending(hw: Gpu): Task {
+    const gpu = this.parentOf(hw);
+    const { serviceLock } = gpu;
     if (!serviceLock.tryFast()) yield* serviceLock.lock();
     try {
       this.unpinUntil(this.clock.time());
-      yield* uvmParentGpuServiceReplayableFaults(this.gpu);
+      yield* uvmParentGpuServiceReplayableFaults(gpu);
     } finally {
       serviceLock.unlock();
     }
   }
 
   /** The interrupt of faults that cannot be replayed (both halves). */
-  *nonReplayableFaultsPending(): Task {
-    const { nonReplayableLock } = this.gpu;
+  *nonReplayableFaultsPending(hw: Gpu): Task {
+    const gpu = this.parentOf(hw);
+    const { nonReplayableLock } = gpu;
     if (!nonReplayableLock.tryFast()) yield* nonReplayableLock.lock();
     try {
-      yield* uvmServiceNonReplayableFaults(this.gpu);
+      yield* uvmServiceNonReplayableFaults(gpu);
     } finally {
       nonReplayableLock.unlock();
     }
   }
 
   /** The access counters' interrupt (both halves). */
-  *notificationsPending(): Task {
-    const { counterLock } = this.gpu;
+  *notificationsPending(hw: Gpu): Task {
+    const gpu = this.parentOf(hw);
+    const { counterLock } = gpu;
     if (!counterLock.tryFast()) yield* counterLock.lock();
     try {
-      yield* uvmServiceAccessCounters(this.gpu);
+      yield* uvmServiceAccessCounters(gpu);
     } finally {
       counterLock.unlock();
     }
   }
 
-  /** Evicts one root chunk of whatever memory, for somebody outside; false when none can be. */
-  *evictAny(): Task<boolean> {
+  /** Evicts one root chunk of `gpu`, of whatever memory, for somebody outside; false when none can be. */
+  *evictAny(gpu: UvmParentGpu): Task<boolean> {
     if (this.devmem !== undefined) return yield* this.devmem.evictOne(true);
-    const ctx = this.gpu.reclaimContext;
+    const ctx = gpu.reclaimContext;
     ctx.begin(UVM_MAKE_RESIDENT_CAUSE_EVICTION, this.clock.time());
-    return this.gpu.evict(ctx, undefined);
+    return gpu.evict(ctx, undefined);
+  }
+
+  private parentOf(hw: Gpu): UvmParentGpu {
+    return this.gpus.find((gpu) => gpu.hw === hw) ?? this.gpu;
   }
 
   /** Unpins, in every VA space, what was pinned long enough by `now` (the delayed worker of the detector). */

@@ -1,15 +1,15 @@
 import { hweight32 } from '@hmm/kernel/internal';
 import { MASK_WORDS, maskAndNot, maskNext, type UvmPageMask } from './uvm-page-mask.js';
+import type { UvmParentGpu } from './uvm-gpu.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';
-import { UVM_ID_CPU, UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_EVICTION } from './uvm-types.js';
 import {
-  ROW_CPU_RESIDENT,
-  ROW_DISCARDED,
-  ROW_EVICTED,
-  ROW_GPU_RESIDENT,
-  type UvmVaBlock,
-} from './uvm-va-block.js';
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_EVICTION,
+  type UvmProcessorId,
+} from './uvm-types.js';
+import { ROW_DISCARDED, ROW_EVICTED, ROW_RESIDENT, rowOf, type UvmVaBlock } from './uvm-va-block.js';
 import { freeGpuChunks, uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockMap } from './uvm-va-block-map.js';
 import { policyAccessedBy } from './uvm-va-policy.js';
@@ -20,54 +20,67 @@ import {
 } from './uvm-types.js';
 
 /**
- * Evicts one root chunk (`uvm_pmm_gpu_evict`): every block that owns a part of it moves home to the CPU. `keep` is the
- * block that needs the memory; its own chunk is passed over. @returns false when nothing can be evicted.
+ * Evicts one root chunk of `gpu` (`uvm_pmm_gpu_evict`): every block that owns a part of it moves home to the CPU, also where another
+ * GPU would have room. `keep` is the block that needs the memory; its own chunk is passed over. @returns false when nothing can be
+ * evicted.
  */
-export function evictOne(ctx: UvmServiceBlockContext, keep: UvmVaBlock | undefined): boolean {
-  const victim = ctx.gpu.pmm.pickVictim(keep, false);
+export function evictOne(
+  ctx: UvmServiceBlockContext,
+  gpu: UvmParentGpu,
+  keep: UvmVaBlock | undefined,
+): boolean {
+  const victim = gpu.pmm.pickVictim(keep, false);
   if (victim === undefined) return false;
   ctx.tools.counters.evictions++;
   ctx.done.evictions++;
-  for (const block of victim.owners) evictBlock(ctx, block);
+  for (const block of victim.owners) evictBlock(ctx, gpu, block);
   return true;
 }
 
-/** Takes everything that a managed block has on the GPU home. */
-export function evictBlock(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
-  const own = ctx.gpu.evictionContext;
+/** Takes everything that a managed block has on `gpu` home. */
+export function evictBlock(ctx: UvmServiceBlockContext, gpu: UvmParentGpu, block: UvmVaBlock): void {
+  const own = gpu.evictionContext;
   const leaving = own.scratch.part;
   own.begin(UVM_MAKE_RESIDENT_CAUSE_EVICTION, ctx.hintTime);
-  const pages = takeResident(block, leaving);
+  const pages = takeResident(block, gpu.id, leaving);
   if (pages > 0) {
-    const value = packUvmEvent(0, UVM_ID_GPU, UVM_ID_CPU);
+    const value = packUvmEvent(0, gpu.id, UVM_ID_CPU);
     ctx.tools.record(UvmEventTypeEviction, ctx.hintTime, block.start, pages, value);
     ctx.tools.counters.evictedPages += pages;
     uvmVaBlockMakeResident(own, block, UVM_ID_CPU, leaving);
-    restoreMappings(own, block, leaving);
+    restoreMappings(own, gpu, block, leaving);
     // What comes waits for what goes, and that for a host chunk that had to be zeroed.
     ctx.migrationTime += own.migrationTime - ctx.hintTime;
     ctx.done.copyNs += own.done.copyNs;
   } else if (maskNext(leaving, 0) < block.pages) {
     uvmVaBlockMakeResident(own, block, UVM_ID_CPU, leaving);
   }
-  freeGpuChunks(ctx, block);
+  freeGpuChunks(ctx, block, gpu.id);
 }
 
 /**
- * All pages that the block has on the GPU are evicted: they are left in `leaving`, with the discarded ones that have no place,
+ * All pages that the block has on GPU `id` are evicted: they are left in `leaving`, with the discarded ones that have no place,
  * which are on the CPU afterwards. @returns how many the GPU has.
- * @uvm uvm_va_block.c uvm_va_block_evict_chunks (without: other GPUs, allocations that fail, access counters)
+ * @uvm uvm_va_block.c uvm_va_block_evict_chunks (without: allocations that fail, access counters)
  */
-function takeResident(block: UvmVaBlock, leaving: UvmPageMask): number {
+function takeResident(block: UvmVaBlock, id: UvmProcessorId, leaving: UvmPageMask): number {
   const { row } = block;
+  const own = rowOf(id);
   let pages = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
-    const bits = row[ROW_GPU_RESIDENT + i] ?? 0;
-    leaving[i] = bits | ((row[ROW_DISCARDED + i] ?? 0) & ~(row[ROW_CPU_RESIDENT + i] ?? 0));
+    const bits = row[own + ROW_RESIDENT + i] ?? 0;
+    leaving[i] = bits | ((row[ROW_DISCARDED + i] ?? 0) & ~residentSomewhere(block, i));
     if (bits === 0) continue;
-    row[ROW_EVICTED + i] = (row[ROW_EVICTED + i] ?? 0) | bits;
+    row[own + ROW_EVICTED + i] = (row[own + ROW_EVICTED + i] ?? 0) | bits;
     pages += hweight32(bits);
   }
+  return pages;
+}
+
+/** The pages of word `i` of a mask that are resident somewhere. */
+function residentSomewhere({ processorCount, row }: UvmVaBlock, i: number): number {
+  let pages = 0;
+  for (let id = 0; id < processorCount; id++) pages |= row[rowOf(id) + ROW_RESIDENT + i] ?? 0;
   return pages;
 }
 
@@ -75,12 +88,19 @@ function takeResident(block: UvmVaBlock, leaving: UvmPageMask): number {
  * A GPU that is to keep a mapping gets one of the evicted pages where they are now: one that advice names, and any where
  * access counters can bring the data back.
  */
-function restoreMappings(own: UvmServiceBlockContext, block: UvmVaBlock, leaving: UvmPageMask): void {
+function restoreMappings(
+  own: UvmServiceBlockContext,
+  gpu: UvmParentGpu,
+  block: UvmVaBlock,
+  leaving: UvmPageMask,
+): void {
   const { policy } = block.range;
-  const advised = policyAccessedBy(policy, UVM_ID_GPU) && policy.preferredLocation !== UVM_ID_GPU;
-  if (!advised && !own.gpu.mapRemoteOnEviction) return;
   maskAndNot(leaving, block.readDuplicated);
-  const native = own.gpu.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU);
-  const prot = native ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
-  uvmVaBlockMap(own, block, UVM_ID_GPU, leaving, prot, UvmEventMapRemoteCauseEviction);
+  for (let id = UVM_ID_GPU; id < block.processorCount; id++) {
+    const advised = policyAccessedBy(policy, id) && policy.preferredLocation !== id;
+    if (!advised && !(id === gpu.id && gpu.mapRemoteOnEviction)) continue;
+    const native = own.links.nativeAtomics(id, UVM_ID_CPU);
+    const prot = native ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
+    uvmVaBlockMap(own, block, id, leaving, prot, UvmEventMapRemoteCauseEviction);
+  }
 }

@@ -4,10 +4,10 @@ import { declareState } from '@hmm/kernel/internal';
 import { uvmAtsEnabled } from './uvm-capability.js';
 import type { UvmGlobal } from './uvm-global.js';
 import type { UvmParentGpu } from './uvm-gpu.js';
-import { maskAnd, maskAndNot, maskEmpty, maskFill, newMask, type UvmPageMask } from './uvm-page-mask.js';
+import { MASK_WORDS, maskAndNot, maskEmpty, maskFill, newMask, type UvmPageMask } from './uvm-page-mask.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { UvmEventTypeAccessCounter } from './uvm-tools.js';
-import { UVM_ID_GPU, UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER } from './uvm-types.js';
+import { UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER, type UvmProcessorId } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockAddNotified, uvmVaBlockServiceLocked } from './uvm-va-block-service.js';
 
@@ -74,7 +74,7 @@ function accessCountersSupported(preset: GpuPreset, release: number): boolean {
  * brought to the GPU block by block where this release does that. Counters are cleared where memory was looked at; system
  * memory is left alone and its counters stay as they are.
  * @uvm uvm_gpu_access_counters.c uvm_service_access_counters (without: several buffers, physical
- * notifications, other GPUs)
+ * notifications)
  */
 export function* uvmServiceAccessCounters(gpu: UvmParentGpu): Task {
   const { accessCounters: state, clock, hw, kernel, tools } = gpu;
@@ -113,19 +113,18 @@ function* serviceNotification(gpu: UvmParentGpu, notification: AccessCounterNoti
 
 /** Moves what the GPU uses of a block; false when it failed, and the counter is to stay as it is. */
 function* serviceBlock(
-  { accessCounters, clock, kernel, work }: UvmParentGpu,
+  { accessCounters, clock, id, kernel, work }: UvmParentGpu,
   block: UvmVaBlock,
   notification: AccessCounterNotification,
 ): Task<boolean> {
   if (!block.lock.tryFast()) yield* block.lock.lock();
   const { accessed, context: ctx } = accessCounters;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER, clock.time());
-  expandNotification(accessed, block, notification);
-  uvmVaBlockAddNotified(ctx, block, UVM_ID_GPU, accessed);
-  maskAndNot(ctx.toCpu, block.cpu.resident);
-  maskAndNot(ctx.toGpu, block.gpu.resident);
-  const idle = maskEmpty(ctx.toCpu) && maskEmpty(ctx.toGpu);
-  const done = idle || uvmVaBlockServiceLocked(ctx, block, UVM_ID_GPU);
+  expandNotification(accessed, block, id, notification);
+  uvmVaBlockAddNotified(ctx, block, id, accessed);
+  for (let at = 0; at < block.processorCount; at++) maskAndNot(ctx.goingTo(at), block.masks(at).resident);
+  const idle = ctx.destinations() === 0;
+  const done = idle || uvmVaBlockServiceLocked(ctx, block, id);
   if (!idle) yield* kernel.sched.delay(work.notificationServed(ctx.done.copyNs));
   block.lock.unlock();
   return done;
@@ -134,15 +133,16 @@ function* serviceBlock(
 /**
  * The pages of the block that the notification names, as far as they are elsewhere: stored in `accessed`. Stale where
  * the GPU maps nothing of the block any more.
- * @uvm uvm_gpu_access_counters.c expand_notification_block (without: copies on other GPUs)
+ * @uvm uvm_gpu_access_counters.c expand_notification_block (all)
  */
 function expandNotification(
   accessed: UvmPageMask,
   block: UvmVaBlock,
+  id: UvmProcessorId,
   notification: AccessCounterNotification,
 ): void {
   accessed.fill(0);
-  if (maskEmpty(block.gpu.read)) return;
+  if (maskEmpty(block.masks(id).read)) return;
   const { vpn, pages, subGranules } = notification;
   const size = pages / SUB_GRANULES;
   for (let part = 0; part < SUB_GRANULES; part++) {
@@ -151,6 +151,10 @@ function expandNotification(
     const outer = Math.min(block.pages, vpn + (part + 1) * size - block.start);
     if (first < outer) maskFill(accessed, first, outer);
   }
-  maskAnd(accessed, block.cpu.resident);
-  maskAndNot(accessed, block.gpu.resident);
+  for (let word = 0; word < MASK_WORDS; word++) {
+    let elsewhere = 0;
+    for (let at = 0; at < block.processorCount; at++)
+      if (at !== id) elsewhere |= block.masks(at).resident[word] ?? 0;
+    accessed[word] = (accessed[word] ?? 0) & elsewhere & ~(block.masks(id).resident[word] ?? 0);
+  }
 }

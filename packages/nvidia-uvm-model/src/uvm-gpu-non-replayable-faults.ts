@@ -15,7 +15,6 @@ import {
   eventAccessType,
   UVM_FAULT_ACCESS_TYPE_WRITE,
   UVM_ID_CPU,
-  UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_NON_REPLAYABLE_FAULT,
   UvmEventFatalReasonInvalidAddress,
   UvmEventFatalReasonInvalidPermissions,
@@ -71,9 +70,9 @@ function* serviceFault(gpu: UvmParentGpu, fault: NonReplayableFault): Task {
     channel.killed = true;
     return;
   }
-  const { clock, kernel, tools, work } = gpu;
+  const { clock, id, kernel, tools, work } = gpu;
   tools.counters.gpuFaults++;
-  const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
+  const value = packUvmEvent(eventAccessType(access), id, UVM_ID_CPU);
   tools.record(UvmEventTypeGpuFault, clock.time(), vpn, 1, value);
   const reason = yield* serviceAddress(gpu, space, vpn, access);
   yield* kernel.sched.delay(work.nonReplayableServed());
@@ -94,7 +93,7 @@ function* serviceAddress(gpu: UvmParentGpu, space: UvmVaSpace, vpn: number, acce
 }
 
 function* serviceManaged(
-  { clock, kernel, nonReplayable }: UvmParentGpu,
+  { clock, id, kernel, nonReplayable }: UvmParentGpu,
   block: UvmVaBlock,
   vpn: number,
   access: number,
@@ -102,9 +101,9 @@ function* serviceManaged(
   if (!block.lock.tryFast()) yield* block.lock.lock();
   const { context: ctx } = nonReplayable;
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_NON_REPLAYABLE_FAULT, clock.time());
-  uvmVaBlockAddUnhinted(ctx, block, UVM_ID_GPU, vpn - block.start, access);
-  let served = uvmVaBlockServiceLocked(ctx, block, UVM_ID_GPU);
-  served ||= uvmVaBlockServeRemotely(ctx, block);
+  uvmVaBlockAddUnhinted(ctx, block, id, vpn - block.start, access);
+  let served = uvmVaBlockServiceLocked(ctx, block, id);
+  served ||= uvmVaBlockServeRemotely(ctx, block, id);
   if (ctx.done.copyNs > 0) yield* kernel.sched.delay(ctx.done.copyNs);
   block.lock.unlock();
   return served ? SERVED : UvmEventFatalReasonOutOfMemory;

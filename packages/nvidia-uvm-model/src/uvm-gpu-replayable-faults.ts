@@ -15,11 +15,11 @@ import {
   eventAccessType,
   UVM_FAULT_ACCESS_TYPE_PREFETCH,
   UVM_ID_CPU,
-  UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT,
   UvmEventFatalReasonInvalidAddress,
   UvmEventFatalReasonInvalidFaultType,
   UvmEventFatalReasonOutOfMemory,
+  type UvmProcessorId,
 } from './uvm-types.js';
 import { thrashes } from './uvm-perf-thrashing.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
@@ -166,7 +166,7 @@ function enterService({ clock, hw, replayable: state }: UvmParentGpu): void {
 
 /**
  * Serves the entries of a batch, block by block, or VMA by VMA where they are system memory.
- * @uvm uvm_gpu_replayable_faults.c service_fault_batch (without: several GPUs and VA spaces that disappear,
+ * @uvm uvm_gpu_replayable_faults.c service_fault_batch (without: VA spaces that disappear,
  * errors of pushes)
  */
 function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
@@ -180,7 +180,7 @@ function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
       continue;
     }
     if (!space.lock.tryReadFast()) yield* space.lock.read();
-    const block = space.instance.dead ? undefined : space.block(batch.vpn[index] ?? 0);
+    const block = space.isDead ? undefined : space.block(batch.vpn[index] ?? 0);
     if (block === undefined && space.hmm !== undefined) {
       // `mmap_lock` goes before the VA space's.
       space.lock.unlockRead();
@@ -244,7 +244,7 @@ function serveWithoutBlock({ tools }: UvmParentGpu, batch: UvmFaultBatch, index:
  * dropped the lock, other GPUs)
  */
 function serviceFaultsOfBlock(
-  { clock, replayable }: UvmParentGpu,
+  { clock, id, replayable }: UvmParentGpu,
   batch: UvmFaultBatch,
   block: UvmVaBlock,
   at: number,
@@ -254,8 +254,8 @@ function serviceFaultsOfBlock(
   ctx.mapsLate = true;
   const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
   clock.gpuService(block.range.space.id, batch.cached, thrashes(block, page), ctx);
-  const end = gatherFaults(ctx, batch, block, at);
-  return uvmVaBlockServiceLocked(ctx, block, UVM_ID_GPU) ? end : ~end;
+  const end = gatherFaults(ctx, id, batch, block, at);
+  return uvmVaBlockServiceLocked(ctx, block, id) ? end : ~end;
 }
 
 /**
@@ -263,7 +263,7 @@ function serviceFaultsOfBlock(
  * eviction sleeps: with the block lock dropped, once more from the top. Then from host memory, else they are fatal.
  */
 function* serveWithoutRoom(
-  { devmem, replayable }: UvmParentGpu,
+  { devmem, id, replayable }: UvmParentGpu,
   batch: UvmFaultBatch,
   block: UvmVaBlock,
   at: number,
@@ -276,9 +276,9 @@ function* serveWithoutRoom(
     const room = yield* devmem.evictOne();
     if (!block.lock.tryFast()) yield* block.lock.lock();
     if (!room) break;
-    outcome = uvmVaBlockServiceLocked(ctx, block, UVM_ID_GPU);
+    outcome = uvmVaBlockServiceLocked(ctx, block, id);
   }
-  if (outcome || uvmVaBlockServeRemotely(ctx, block)) return;
+  if (outcome || uvmVaBlockServeRemotely(ctx, block, id)) return;
   batch.outOfMemory = true;
   for (let i = at; i < end; i++) markFatal(batch, batch.order[i] ?? 0, UvmEventFatalReasonOutOfMemory);
 }
@@ -286,6 +286,7 @@ function* serveWithoutRoom(
 /** Adds the entries from position `at` on that lie in `block` to the service. @returns the position after them. */
 function gatherFaults(
   ctx: UvmServiceBlockContext,
+  id: UvmProcessorId,
   batch: UvmFaultBatch,
   block: UvmVaBlock,
   at: number,
@@ -307,9 +308,9 @@ function gatherFaults(
       continue;
     }
     previous = vpn;
-    const value = packUvmEvent(eventAccessType(access), UVM_ID_GPU, UVM_ID_CPU);
+    const value = packUvmEvent(eventAccessType(access), id, UVM_ID_CPU);
     if (!batch.cancelling) tools.record(UvmEventTypeGpuFault, startTime, vpn, 1, value);
-    const found = uvmVaBlockAddFault(ctx, block, UVM_ID_GPU, vpn - block.start, access);
+    const found = uvmVaBlockAddFault(ctx, block, id, vpn - block.start, access);
     if (found === FAULT_THROTTLED) done.refused++;
     else if (found === FAULT_TAKEN) done.taken++;
   }

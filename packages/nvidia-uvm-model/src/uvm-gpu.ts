@@ -11,7 +11,7 @@ import type { UvmHmmDevmem } from './uvm-hmm-devmem.js';
 import { UvmPmmGpu } from './uvm-pmm-gpu.js';
 import { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import type { UvmTools } from './uvm-tools.js';
-import { UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
+import type { UvmProcessorId } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import type { UvmWork } from './uvm-work.js';
@@ -46,7 +46,7 @@ export class UvmParentGpu {
   });
 
   /** Its processor id. */
-  readonly id: UvmProcessorId = UVM_ID_GPU;
+  readonly id: UvmProcessorId;
   readonly kernel: Kernel;
   readonly tools: UvmTools;
   readonly clock: UvmClock;
@@ -74,8 +74,9 @@ export class UvmParentGpu {
   private readonly spaces: (UvmVaSpace | undefined)[] = [];
   private readonly oversubscription: boolean;
 
-  constructor(driver: UvmDriver, hw: Gpu) {
+  constructor(driver: UvmDriver, hw: Gpu, id: UvmProcessorId) {
     const { kernel, global } = driver;
+    this.id = id;
     this.driver = driver;
     this.kernel = kernel;
     this.tools = driver.tools;
@@ -87,15 +88,15 @@ export class UvmParentGpu {
     this.replayable = new UvmReplayableFaults(
       global.params,
       hw.preset.capability,
-      new UvmServiceBlockContext(driver, this),
+      new UvmServiceBlockContext(driver),
     );
     hw.prefetchFaults = this.replayable.prefetchFaultsSupported;
-    this.nonReplayable = new UvmNonReplayableFaults(new UvmServiceBlockContext(driver, this));
-    this.accessCounters = new UvmAccessCounters(hw, global, new UvmServiceBlockContext(driver, this));
+    this.nonReplayable = new UvmNonReplayableFaults(new UvmServiceBlockContext(driver));
+    this.accessCounters = new UvmAccessCounters(hw, global, new UvmServiceBlockContext(driver));
     this.mapRemoteOnEviction =
       this.accessCounters.enabled && global.params.get('uvm_perf_map_remote_on_eviction') === 1;
-    this.evictionContext = new UvmServiceBlockContext(driver, this);
-    this.reclaimContext = new UvmServiceBlockContext(driver, this);
+    this.evictionContext = new UvmServiceBlockContext(driver);
+    this.reclaimContext = new UvmServiceBlockContext(driver);
     this.serviceLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR');
     this.nonReplayableLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR_NON_REPLAYABLE');
     this.counterLock = new Mutex(kernel.sched, kernel.allocIds(1), 'ISR_ACCESS_COUNTERS');
@@ -104,7 +105,7 @@ export class UvmParentGpu {
   /** The VA space behind an instance pointer; undefined when its channels are gone. */
   spaceOf(instance: number): UvmVaSpace | undefined {
     const space = this.spaces[instance];
-    return space === undefined || space.instance.dead ? undefined : space;
+    return space === undefined || space.isDead ? undefined : space;
   }
 
   /** Makes `space`, or nothing, the VA space behind an instance pointer. */
@@ -115,17 +116,6 @@ export class UvmParentGpu {
   /** Device memory as pages of the kernel; undefined while no process uses system memory. */
   get devmem(): UvmHmmDevmem | undefined {
     return this.driver.devmem;
-  }
-
-  /** Whether processor `id` can map data that is on `residency`. */
-  canAccess(id: UvmProcessorId, residency: UvmProcessorId): boolean {
-    if (id === residency || id === this.id) return true;
-    return this.hw.preset.capability.cpuAccessesVidmem;
-  }
-
-  /** Whether processor `id` can do system-scope atomics on data that is on `residency`. */
-  nativeAtomics(id: UvmProcessorId, residency: UvmProcessorId): boolean {
-    return id === residency || this.hw.preset.capability.linkAtomics;
   }
 
   /** A root chunk for `block`, evicting if need be; its first frame, or -1. */
@@ -146,6 +136,6 @@ export class UvmParentGpu {
 
   /** Evicts a root chunk of managed memory that `keep` has no part of; false where that may not, or cannot, be. */
   evict(ctx: UvmServiceBlockContext, keep: UvmVaBlock | undefined): boolean {
-    return this.oversubscription && evictOne(ctx, keep);
+    return this.oversubscription && evictOne(ctx, this, keep);
   }
 }

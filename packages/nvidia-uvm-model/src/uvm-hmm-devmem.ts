@@ -117,7 +117,8 @@ export class UvmHmmDevmem {
     const before = driver.gpu.pmm.allocated;
     driver.tools.counters.evictions++;
     const isManaged = (block: UvmVaBlock): boolean => block.hmm === undefined && !block.unevictable;
-    for (const block of victim.owners) if (isManaged(block)) evictBlock(driver.gpu.reclaimContext, block);
+    for (const block of victim.owners)
+      if (isManaged(block)) evictBlock(driver.gpu.reclaimContext, driver.gpu, block);
     if (!victim.owners.every(isManaged)) yield* this.evictRoot(victim.root);
     return driver.gpu.pmm.allocated < before;
   }
@@ -160,7 +161,7 @@ export class UvmHmmDevmem {
     maskClear(block.gpu.resident, page);
     maskSet(block.cpu.resident, page);
     if (!evicted) return;
-    maskSet(block.evicted, page);
+    maskSet(block.gpu.evicted, page);
     const value = packUvmEvent(UvmEventMigrationCauseEviction, UVM_ID_GPU, UVM_ID_CPU);
     this.driver.tools.record(UvmEventTypeMigration, this.driver.clock.time(), block.start + page, 1, value);
   }

@@ -265,7 +265,7 @@ function* takeExclusive(faults: UvmHmmFaults, range: HmmRange, first: number): T
   const { hmm, atomics } = faults;
   const { driver } = hmm.space.space;
   const { memory, owner } = hmm.space.devmem;
-  if (driver.gpu.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU)) return 0;
+  if (driver.links.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU)) return 0;
   for (let page = maskNext(atomics, 0); page < PAGES_PER_BLOCK; page = maskNext(atomics, page + 1)) {
     const at = HMM_PFN_LANES * (page - first);
     if (((memory.map.flags[range.hmmPfns[at + 1] ?? 0] ?? 0) & PG_zone_device) !== 0) continue;
@@ -319,7 +319,7 @@ function mapOne(faults: UvmHmmFaults, page: number, pfn: number, writable: boole
   if (writable) {
     flags |= GPU_PTE_WRITE;
     maskSet(block.gpu.write, page);
-    const native = !remote || driver.gpu.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU);
+    const native = !remote || driver.links.nativeAtomics(UVM_ID_GPU, UVM_ID_CPU);
     if (native || maskTest(faults.atomics, page)) {
       flags |= GPU_PTE_ATOMIC;
       maskSet(block.gpu.atomic, page);

@@ -76,7 +76,7 @@ function invalidateLocked(
     uvmPerfThrashingReset(ctx, block, first, outer);
     maskAndNot(block.gpu.resident, mask);
     maskAndNot(block.cpu.resident, mask);
-    maskAndNot(block.evicted, mask);
+    maskAndNot(block.gpu.evicted, mask);
   }
   if (range.event === MMU_NOTIFY_UNMAP) space.dropPolicy(block.start + first, block.start + outer);
   block.lock.unlock();

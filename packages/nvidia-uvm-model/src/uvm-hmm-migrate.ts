@@ -152,7 +152,7 @@ function countMoved(
     if (move.to === UVM_ID_GPU) {
       maskSet(block.gpu.resident, page);
       maskClear(block.cpu.resident, page);
-      maskClear(block.evicted, page);
+      maskClear(block.gpu.evicted, page);
     }
   }
 }

@@ -69,7 +69,7 @@ export class UvmHmmVaSpace {
     this.space = space;
     this.mm = mm;
     this.devmem = devmem;
-    this.invalidateContext = new UvmServiceBlockContext(space.driver, space.driver.gpu);
+    this.invalidateContext = new UvmServiceBlockContext(space.driver);
   }
 
   /**

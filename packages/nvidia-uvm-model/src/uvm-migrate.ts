@@ -9,9 +9,6 @@ import {
   type UvmPageMask,
 } from './uvm-page-mask.js';
 import {
-  otherProcessor,
-  UVM_ID_CPU,
-  UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
   UVM_PROT_READ_WRITE_ATOMIC,
   UvmEventMapRemoteCausePolicy,
@@ -22,7 +19,6 @@ import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockAddMappings, uvmVaBlockAddMappingsAfterMigration } from './uvm-va-block-add-mappings.js';
 import { uvmVaBlockMakeResident, uvmVaBlockMakeResidentReadDuplicate } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockMap } from './uvm-va-block-map.js';
-import { policyAccessedBy } from './uvm-va-policy.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 
 /**
@@ -30,7 +26,7 @@ import type { UvmVaSpace } from './uvm-va-space.js';
  * copies block by block, a second maps. Pages that were never touched are populated at the destination. Pages read
  * by policy in several places get a copy. The call returns when the last copy is done.
  * @returns 0; -EINVAL where a page is not managed; -ENOMEM.
- * @uvm uvm_migrate.c uvm_migrate (without: trackers of pushes, skipped mappings, other GPUs)
+ * @uvm uvm_migrate.c uvm_migrate (without: trackers of pushes, skipped mappings)
  */
 export function* uvmMigrate(
   space: UvmVaSpace,
@@ -115,14 +111,13 @@ function duplicateBlock(ctx: UvmServiceBlockContext, block: UvmVaBlock, to: UvmP
   if (!uvmVaBlockMakeResidentReadDuplicate(ctx, block, to, region)) return false;
   if (maskEmpty(discarded)) return true;
   const { preferredLocation } = block.range.policy;
-  const preferred = preferredLocation === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
-  return uvmVaBlockMakeResident(ctx, block, preferredLocation < 0 ? to : preferred, discarded);
+  return uvmVaBlockMakeResident(ctx, block, preferredLocation < 0 ? to : preferredLocation, discarded);
 }
 
 /**
  * The second pass: what is mapped nowhere gets mapped at the destination in full, and for those that keep a mapping by
  * advice; what is mapped elsewhere only, as far as that takes no right from anybody.
- * @uvm uvm_migrate.c block_migrate_add_mappings (without: other GPUs)
+ * @uvm uvm_migrate.c block_migrate_add_mappings (without: integrated GPUs)
  */
 function mapBlock(
   ctx: UvmServiceBlockContext,
@@ -137,11 +132,9 @@ function mapBlock(
   const region = selectRegion(ctx, block, start, pages);
   maskCopy(part, region);
   maskAnd(part, block.masks(to).resident);
-  maskAndNot(part, block.cpu.read);
-  maskAndNot(part, block.gpu.read);
+  for (let id = 0; id < block.processorCount; id++) maskAndNot(part, block.masks(id).read);
   uvmVaBlockMap(ctx, block, to, part, prot, cause);
-  if (policyAccessedBy(block.range.policy, otherProcessor(to)))
-    uvmVaBlockAddMappingsAfterMigration(ctx, block, to, part, prot, cause);
+  uvmVaBlockAddMappingsAfterMigration(ctx, block, part, { id: to, residency: to, prot, thrashing: 0 });
   maskAndNot(region, block.masks(to).read);
   uvmVaBlockAddMappings(ctx, block, to, region, cause);
 }

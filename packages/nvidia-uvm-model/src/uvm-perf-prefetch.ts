@@ -4,7 +4,6 @@ import {
   maskAnd,
   maskAndNot,
   maskCopy,
-  maskEmpty,
   maskFill,
   maskNext,
   maskShiftDown,
@@ -15,7 +14,7 @@ import {
 } from './uvm-page-mask.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { UVM_ID_CPU, type UvmProcessorId } from './uvm-types.js';
-import { ROW_CPU_RESIDENT, ROW_GPU_RESIDENT, type UvmVaBlock } from './uvm-va-block.js';
+import { ROW_RESIDENT, rowOf, type UvmVaBlock } from './uvm-va-block.js';
 
 /** From this release on nothing is taken along away from the preferred location. */
 export const UVM_RELEASE_PREFETCH_STAYS = 590;
@@ -43,7 +42,7 @@ export const WHOLE_BLOCK: UvmVaBlockRegion = { first: 0, outer: PAGES_PER_BLOCK 
 /**
  * Pages to take along with `faulted`, which all go to `destination`, out of `region`: the whole block for managed memory, less for
  * system memory. They are left in the context's `prefetch`.
- * @uvm uvm_perf_prefetch.c uvm_perf_prefetch_get_hint_va_block (without: other GPUs)
+ * @uvm uvm_perf_prefetch.c uvm_perf_prefetch_get_hint_va_block (all)
  */
 export function uvmPerfPrefetchGetHint(
   ctx: UvmServiceBlockContext,
@@ -118,19 +117,14 @@ function driverHint(
 ): void {
   const outer = Math.min(region.outer, block.pages);
   const isPreferred = block.range.policy.preferredLocation === destination;
-  if (
-    isPreferred &&
-    block.hmm === undefined &&
-    maskEmpty(block.cpu.resident) &&
-    maskEmpty(block.gpu.resident)
-  ) {
+  if (isPreferred && block.hmm === undefined && block.isUnpopulated) {
     maskFill(ctx.prefetch, region.first, outer);
     return;
   }
   if (leavesPreferred(ctx.global.release, block, destination)) return;
   const { row } = block;
   const { grown } = ctx.scratch;
-  const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
+  const there = rowOf(destination) + ROW_RESIDENT;
   for (let i = 0; i < MASK_WORDS; i++) grown[i] = (row[there + i] ?? 0) | (faulted[i] ?? 0);
   growFaultGranularity(block, faulted, region.first, outer, grown);
   const offset = treeOffset(block, region.first, outer);

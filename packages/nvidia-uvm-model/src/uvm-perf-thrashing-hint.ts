@@ -1,7 +1,13 @@
-import type { UvmParentGpu } from './uvm-gpu.js';
 import type { UvmThrashingPages } from './uvm-perf-thrashing.js';
+import type { UvmProcessorLinks } from './uvm-processor-links.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
-import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_INVALID, type UvmProcessorId } from './uvm-types.js';
+import {
+  processorIn,
+  UVM_ID_CPU,
+  UVM_ID_INVALID,
+  type UvmProcessorId,
+  type UvmProcessorMask,
+} from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 
 /** Bit of `UvmThrashingPages.kinds`: permissions of the page were revoked. */
@@ -30,7 +36,7 @@ export function updateThrottling(
 
 /**
  * What to do with a fault of `requester` on a thrashing page.
- * @uvm uvm_perf_thrashing.c get_hint_for_migration_thrashing (without: a choice among several GPUs)
+ * @uvm uvm_perf_thrashing.c get_hint_for_migration_thrashing (without: GPUs without memory)
  */
 export function decide(
   ctx: UvmServiceBlockContext,
@@ -39,62 +45,48 @@ export function decide(
   page: number,
   requester: UvmProcessorId,
 ): UvmThrashingDecision {
-  const { gpu } = ctx;
+  const { links } = ctx;
   const isFavoured = pages.favoured[page] === requester + 1;
   if (pages.pinnedAt[page] !== 0 && ((pages.kinds[page] ?? 0) & HAS_REVOCATION) !== 0 && !isFavoured)
     return THROTTLE;
   const processors = pages.processors[page] ?? 0;
   const preferred = block.range.policy.preferredLocation;
-  if (preferred !== UVM_ID_INVALID && allCanAccess(gpu, processors, preferred)) return preferred;
-  if (preferred === UVM_ID_INVALID || ((processors >>> preferred) & 1) === 0) {
+  if (preferred !== UVM_ID_INVALID && links.allCanAccess(processors, preferred)) return preferred;
+  if (preferred === UVM_ID_INVALID || !processorIn(processors, preferred)) {
     const closest = block.closestResident(requester, page);
-    const at = closest === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
-    if (allHaveNativeAtomics(gpu, processors, at)) return shared(gpu, processors, requester, at);
+    const at = closest < 0 ? UVM_ID_CPU : closest;
+    if (links.allHaveFastAccess(processors, at)) return shared(links, processors, requester, at);
   }
   const isEnough = (pages.throttlings[page] ?? 0) >= ctx.global.thrashing.pinThreshold;
   const pinnedAt = pages.pinnedAt[page] ?? 0;
   if (requester === preferred && pinnedAt !== 0)
     return isFavoured || pinnedAt === requester + 1 ? requester : THROTTLE;
-  if (pinnedAt !== 0) return pinned(gpu, pinnedAt - 1, requester, isFavoured, processors);
+  if (pinnedAt !== 0) return pinned(links, pinnedAt - 1, requester, isFavoured, processors);
   if (!isFavoured) return THROTTLE;
   return isEnough ? requester : LET_BE;
 }
 
 /** Processors that reach each other fast, atomics included, share the page where it is. */
 function shared(
-  gpu: UvmParentGpu,
-  processors: number,
+  links: UvmProcessorLinks,
+  processors: UvmProcessorMask,
   requester: UvmProcessorId,
   at: UvmProcessorId,
 ): UvmThrashingDecision {
-  if (at !== UVM_ID_CPU || !allCanAccess(gpu, processors, requester)) return at;
+  if (at !== UVM_ID_CPU || !links.allCanAccess(processors, requester)) return at;
   return requester === UVM_ID_CPU ? LET_BE : requester;
 }
 
 /** A fault on a page that is pinned at `at`, by a requester that does not prefer to have it. */
 function pinned(
-  gpu: UvmParentGpu,
-  at: number,
+  links: UvmProcessorLinks,
+  at: UvmProcessorId,
   requester: UvmProcessorId,
   isFavoured: boolean,
-  processors: number,
+  processors: UvmProcessorMask,
 ): UvmThrashingDecision {
-  const place = at === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
-  if (!isFavoured) return gpu.canAccess(requester, place) ? place : THROTTLE;
-  if (allCanAccess(gpu, processors, requester)) return requester;
-  return allCanAccess(gpu, processors, UVM_ID_CPU) ? UVM_ID_CPU : requester;
-}
-
-function allHaveNativeAtomics(gpu: UvmParentGpu, processors: number, at: UvmProcessorId): boolean {
-  for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-    if (((processors >>> id) & 1) !== 0 && !gpu.nativeAtomics(id, at)) return false;
-  }
-  return true;
-}
-
-function allCanAccess(gpu: UvmParentGpu, processors: number, residency: UvmProcessorId): boolean {
-  for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-    if (((processors >>> id) & 1) !== 0 && !gpu.canAccess(id, residency)) return false;
-  }
-  return true;
+  if (!isFavoured) return links.canAccess(requester, at) ? at : THROTTLE;
+  if (links.allCanAccess(processors, requester)) return requester;
+  const common = links.commonLocations(processors);
+  return common === 0 ? requester : links.closest(common, requester);
 }

@@ -1,6 +1,5 @@
 import { maskSet, maskZero } from './uvm-page-mask.js';
 import { uvmPerfThrashingResetPage } from './uvm-perf-thrashing.js';
-import { UVM_ID_CPU, UVM_ID_GPU } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
@@ -14,7 +13,7 @@ export interface UvmPin {
 
 /**
  * Unpins what was pinned long enough by `now`, ns: remote mappings go, and the page begins anew.
- * @uvm uvm_perf_thrashing.c thrashing_unpin_pages (without: other GPUs)
+ * @uvm uvm_perf_thrashing.c thrashing_unpin_pages (all)
  */
 export function uvmPerfThrashingUnpin(space: UvmVaSpace, now: number): void {
   const { pins } = space;
@@ -32,7 +31,7 @@ function unmapRemote({ context: ctx }: UvmVaSpace, { block, page }: UvmPin): voi
   const { onePage } = ctx.scratch;
   maskZero(onePage);
   maskSet(onePage, page);
-  for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+  for (let id = 0; id < block.processorCount; id++) {
     if (block.closestResident(id, page) !== id) uvmVaBlockUnmap(ctx, block, id, onePage);
   }
 }

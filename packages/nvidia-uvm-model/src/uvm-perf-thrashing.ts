@@ -25,14 +25,15 @@ import {
 import type { UvmServiceBlockContext, UvmThrashingHint } from './uvm-service-block-context.js';
 import {
   packUvmEvent,
+  packUvmProcessors,
   UvmEventTypeThrashingDetected,
   UvmEventTypeThrottlingEnd,
   UvmEventTypeThrottlingStart,
   type UvmTools,
 } from './uvm-tools.js';
 import {
+  processorIn,
   UVM_ID_CPU,
-  UVM_ID_GPU,
   UVM_ID_INVALID,
   type UvmOptionalId,
   type UvmProcessorId,
@@ -78,7 +79,7 @@ export class UvmThrashingPages {
   readonly lastTime = new Float64Array(PAGES_PER_BLOCK);
   readonly events = new Uint8Array(PAGES_PER_BLOCK);
   readonly kinds = new Uint8Array(PAGES_PER_BLOCK);
-  readonly throttled = new Uint8Array(PAGES_PER_BLOCK);
+  readonly throttled = new Int32Array(PAGES_PER_BLOCK);
   /** End of the throttle period, ns; 0 for none. */
   readonly throttleEnd = new Float64Array(PAGES_PER_BLOCK);
   /** Processor that is not throttled in the present period: its id plus one, 0 for nobody. */
@@ -122,7 +123,7 @@ export type UvmThrashingEventKind = 'migration' | 'revocation';
 
 /**
  * Feeds a migration to, or a revocation of, `processor` over pages `first` … `outer - 1` at the service's migration time.
- * @uvm uvm_perf_thrashing.c thrashing_event_cb (without: events of other GPUs, statistics)
+ * @uvm uvm_perf_thrashing.c thrashing_event_cb (without: statistics)
  */
 export function uvmPerfThrashingEvent(
   ctx: UvmServiceBlockContext,
@@ -139,8 +140,7 @@ export function uvmPerfThrashingEvent(
   const { pages } = info;
   if (pages === undefined || (kind === 'migration' && allPinned(info.pinnedPages, first, outer))) return;
   for (let page = first; page < outer; page++) {
-    if (pageEvent(ctx, block, pages, page, processor, kind))
-      detected(ctx, block, info, pages, page, processor);
+    if (pageEvent(ctx, block, pages, page, processor, kind)) detected(ctx, block, info, pages, page);
   }
 }
 
@@ -194,11 +194,10 @@ function detected(
   info: UvmThrashingInfo,
   pages: UvmThrashingPages,
   page: number,
-  processor: UvmProcessorId,
 ): void {
   maskSet(info.thrashingPages, page);
   tools.counters.thrashingPages++;
-  const value = packUvmEvent((pages.processors[page] ?? 0) & (1 << UVM_ID_CPU), processor, processor);
+  const value = packUvmProcessors(pages.processors[page] ?? 0);
   tools.record(UvmEventTypeThrashingDetected, migrationTime, block.start + page, 1, value);
 }
 
@@ -225,7 +224,7 @@ export function uvmPerfThrashingResetPage(
 /**
  * Forgets what thrashes among the pages `first` … `outer - 1`: they were moved by request, or are duplicated. Pages below the
  * threshold keep their count.
- * @uvm uvm_perf_thrashing.c thrashing_reset_pages_in_region (without: other GPUs)
+ * @uvm uvm_perf_thrashing.c thrashing_reset_pages_in_region (all)
  */
 export function uvmPerfThrashingReset(
   ctx: UvmServiceBlockContext,
@@ -243,7 +242,7 @@ export function uvmPerfThrashingReset(
 
 /**
  * What to do with a fault of `requester` on a page, asked at the service's hint time. The result is the context's `hint`.
- * @uvm uvm_perf_thrashing.c uvm_perf_thrashing_get_hint (without: other GPUs, statistics)
+ * @uvm uvm_perf_thrashing.c uvm_perf_thrashing_get_hint (without: statistics)
  */
 export function uvmPerfThrashingGetHint(
   ctx: UvmServiceBlockContext,
@@ -307,7 +306,7 @@ function stillThrottled(
   page: number,
   requester: UvmProcessorId,
 ): boolean {
-  if ((((pages.throttled[page] ?? 0) >>> requester) & 1) === 0) return false;
+  if (!processorIn(pages.throttled[page] ?? 0, requester)) return false;
   if (now < (pages.throttleEnd[page] ?? 0) && pages.favoured[page] !== requester + 1) return true;
   endThrottlingOf(tools, block, pages, page, requester, now);
   return false;
@@ -321,9 +320,8 @@ function endThrottling(
   page: number,
   now: number,
 ): void {
-  for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
-    if ((((pages.throttled[page] ?? 0) >>> id) & 1) !== 0)
-      endThrottlingOf(tools, block, pages, page, id, now);
+  for (let id = 0; id < block.processorCount; id++) {
+    if (processorIn(pages.throttled[page] ?? 0, id)) endThrottlingOf(tools, block, pages, page, id, now);
   }
 }
 
@@ -371,7 +369,7 @@ function throttle(
   requester: UvmProcessorId,
 ): void {
   hint.end = pages.throttleEnd[page] ?? 0;
-  if ((((pages.throttled[page] ?? 0) >>> requester) & 1) !== 0) return;
+  if (processorIn(pages.throttled[page] ?? 0, requester)) return;
   pages.throttled[page] = (pages.throttled[page] ?? 0) | (1 << requester);
   tools.counters.throttled++;
   if (pages.pinnedAt[page] === 0)

@@ -1,9 +1,7 @@
 import { EINVAL, type Task } from '@hmm/kernel';
 import { maskAnd, maskAndNot, maskCopy, maskEmpty, maskFill, maskWeight, maskZero } from './uvm-page-mask.js';
 import {
-  otherProcessor,
   UVM_ID_CPU,
-  UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_API_HINT,
   UvmEventMapRemoteCausePolicy,
   type UvmOptionalId,
@@ -71,7 +69,7 @@ function forBlocks(
 /**
  * Sets or unsets (-1) the preferred location. Data stays where it is until it is touched. A preferred location that was
  * in the accessed-by set before is mapped again to what it can reach; the new one loses its mappings of data elsewhere.
- * @uvm uvm_policy.c uvm_api_set_preferred_location (without: NUMA nodes, other GPUs)
+ * @uvm uvm_policy.c uvm_api_set_preferred_location (without: NUMA nodes)
  */
 export function* uvmSetPreferredLocation(
   space: UvmVaSpace,
@@ -96,12 +94,11 @@ function preferRange(range: UvmVaRange, id: UvmOptionalId, done: Advising): void
   policy.preferredLocation = id;
   forBlocks(range, (ctx, block) => {
     if (before >= 0) {
-      const old = before === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU;
-      if (policyAccessedBy(policy, old)) mapAccessedBy(ctx, block, old);
+      if (policyAccessedBy(policy, before)) mapAccessedBy(ctx, block, before);
     }
     done.looked += ctx.done.mappedPages;
-    if (id >= 0) done.looked += unmapElsewhere(ctx, block, id === UVM_ID_CPU ? UVM_ID_CPU : UVM_ID_GPU);
-    if (id === UVM_ID_GPU) done.looked += maskWeight(block.cpu.resident);
+    if (id >= 0) done.looked += unmapElsewhere(ctx, block, id);
+    if (id > UVM_ID_CPU) done.looked += maskWeight(block.cpu.resident);
   });
 }
 
@@ -118,7 +115,7 @@ function unmapElsewhere(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmP
 /**
  * Puts a processor into the accessed-by set: it is mapped at once to what is populated and
  * can be reached, and after each migration.
- * @uvm uvm_policy.c uvm_api_set_accessed_by (without: other GPUs, external ranges)
+ * @uvm uvm_policy.c uvm_api_set_accessed_by (without: external ranges)
  */
 export function* uvmSetAccessedBy(
   space: UvmVaSpace,
@@ -144,12 +141,12 @@ export function* uvmSetAccessedBy(
 function countAccessedBy(done: Advising, block: UvmVaBlock, id: UvmProcessorId): void {
   if (block.range.policy.readDuplication) return;
   if (id === UVM_ID_CPU) done.looked += maskWeight(block.cpu.resident);
-  else done.mapped += maskWeight(block.cpu.resident) + maskWeight(block.gpu.resident);
+  else for (let at = 0; at < block.processorCount; at++) done.mapped += maskWeight(block.masks(at).resident);
 }
 
 /**
  * Maps a processor of the accessed-by set to the whole block; not where reading makes copies.
- * @uvm uvm_policy.c uvm_va_block_set_accessed_by (without: other GPUs, trackers of pushes)
+ * @uvm uvm_policy.c uvm_va_block_set_accessed_by (without: trackers of pushes)
  */
 function mapAccessedBy(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
   if (block.range.policy.readDuplication) return;
@@ -167,7 +164,7 @@ function addMappings(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProc
 
 /**
  * Takes a processor out of the accessed-by set; mappings stay until the next event.
- * @uvm uvm_policy.c uvm_api_unset_accessed_by (without: other GPUs)
+ * @uvm uvm_policy.c uvm_api_unset_accessed_by (all)
  */
 export function* uvmUnsetAccessedBy(
   space: UvmVaSpace,
@@ -198,7 +195,7 @@ export function* uvmEnableReadDuplication(space: UvmVaSpace, start: number, coun
     change: (range, done) => {
       forBlocks(range, (ctx, block) => {
         done.protected += maskWeight(block.cpu.write);
-        for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+        for (let id = 0; id < block.processorCount; id++) {
           maskCopy(ctx.scratch.part, block.masks(id).resident);
           uvmVaBlockMakeResidentReadDuplicate(ctx, block, id, ctx.scratch.part);
         }
@@ -220,7 +217,7 @@ export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, cou
     change: (range) => {
       forBlocks(range, (ctx, block) => {
         collapse(ctx, block);
-        for (const id of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+        for (let id = 0; id < block.processorCount; id++) {
           if (policyAccessedBy(range.policy, id)) addMappings(ctx, block, id);
         }
       });
@@ -232,11 +229,14 @@ export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, cou
 /** Copies collapse to the preferred location if that has them, else to the first processor that has, the CPU. */
 function collapse(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
   const { preferredLocation } = block.range.policy;
-  const first: UvmProcessorId = preferredLocation === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  if (preferredLocation >= 0) keepCopies(ctx, block, preferredLocation);
+  for (let id = 0; id < block.processorCount; id++) if (id !== preferredLocation) keepCopies(ctx, block, id);
+}
+
+/** Of the pages with several copies, those that processor `id` has stay there alone. */
+function keepCopies(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
   const { part } = ctx.scratch;
-  for (const keep of [first, otherProcessor(first)] as const) {
-    maskCopy(part, block.readDuplicated);
-    maskAnd(part, block.masks(keep).resident);
-    if (!maskEmpty(part)) uvmVaBlockMakeResident(ctx, block, keep, part);
-  }
+  maskCopy(part, block.readDuplicated);
+  maskAnd(part, block.masks(id).resident);
+  if (!maskEmpty(part)) uvmVaBlockMakeResident(ctx, block, id, part);
 }

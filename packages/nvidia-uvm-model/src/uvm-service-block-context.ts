@@ -1,12 +1,21 @@
 import { declareState } from '@hmm/kernel/internal';
-import type { Gpu } from '@hmm/gpu';
-import type { UvmMoments } from './uvm-clock.js';
+import type { PhysicalMemory } from '@hmm/gpu';
+import { HmmError } from '@hmm/kernel';
+import type { UvmClock, UvmMoments } from './uvm-clock.js';
 import type { UvmCpuChunks } from './uvm-cpu-chunks.js';
 import type { UvmGlobal } from './uvm-global.js';
 import type { UvmParentGpu } from './uvm-gpu.js';
-import { MASK_WORDS, maskOf, newMask, PAGES_PER_BLOCK, type UvmPageMask } from './uvm-page-mask.js';
+import {
+  MASK_WORDS,
+  maskEmpty,
+  maskOf,
+  newMask,
+  PAGES_PER_BLOCK,
+  type UvmPageMask,
+} from './uvm-page-mask.js';
 import { UvmPrefetchTree } from './uvm-perf-prefetch-tree.js';
 import { UVM_PERF_THRASHING_HINT_TYPE_NONE } from './uvm-perf-policy.js';
+import type { UvmProcessorLinks } from './uvm-processor-links.js';
 import type { UvmTools } from './uvm-tools.js';
 import {
   UVM_ID_CPU,
@@ -14,11 +23,14 @@ import {
   UvmEventMapRemoteCausePolicy,
   type UvmMakeResidentCause,
   type UvmProcessorId,
+  type UvmProcessorMask,
 } from './uvm-types.js';
-import { UvmBlockWork } from './uvm-work.js';
+import { UvmBlockWork, type UvmWork } from './uvm-work.js';
 
-/** Most runs of pages in one block: every other page. */
-const MAX_RUNS = PAGES_PER_BLOCK;
+/** Most runs of pages in one block: every other page, twice where copies go by way of the CPU. */
+const MAX_RUNS = 2 * PAGES_PER_BLOCK;
+/** Masks of a service beside those of where pages go. */
+const COMMON_MASKS = 7;
 
 /** A hint of the thrashing detector: what to do with a fault, and where to pin or until when to sleep. */
 export interface UvmThrashingHint {
@@ -36,6 +48,11 @@ export class UvmVaBlockContext {
     moving: 'constant',
     copied: 'constant',
     zeroed: 'constant',
+    left: 'constant',
+    fromOne: 'constant',
+    staged: 'constant',
+    mappedBy: 'value',
+    heldBy: 'value',
     dropped: 'constant',
     change: 'constant',
     revoked: 'constant',
@@ -60,6 +77,13 @@ export class UvmVaBlockContext {
   readonly moving = newMask();
   readonly copied = newMask();
   readonly zeroed = newMask();
+  /** Of these: what no source has given yet, what one source gives, what goes by way of the CPU. */
+  readonly left = newMask();
+  readonly fromOne = newMask();
+  readonly staged = newMask();
+  /** The processors that map, and that have the data of, pages that come. */
+  mappedBy: UvmProcessorMask = 0;
+  heldBy: UvmProcessorMask = 0;
   /** Duplicates that are dropped, pages that are prepared for duplication. */
   readonly dropped = newMask();
   /** What a change of mappings changes; the part of it that has a right; the part that did not migrate. */
@@ -92,6 +116,11 @@ export interface UvmContextHost {
   readonly global: UvmGlobal;
   readonly tools: UvmTools;
   readonly cpuChunks: UvmCpuChunks;
+  readonly links: UvmProcessorLinks;
+  readonly clock: UvmClock;
+  readonly work: UvmWork;
+  readonly gpus: readonly UvmParentGpu[];
+  readonly sysmem: PhysicalMemory;
 }
 
 /**
@@ -105,12 +134,14 @@ export class UvmServiceBlockContext implements UvmMoments {
     global: { outside: 'chosen when the driver is loaded' },
     tools: { saved: 'totals, which decide nothing' },
     cpuChunks: 'constant',
-    gpu: 'constant',
-    hw: 'constant',
+    links: { outside: 'what the cards are' },
+    clock: 'constant',
+    work: 'constant',
+    gpus: 'constant',
+    sysmem: 'constant',
     scratch: 'constant',
     perService: 'constant',
-    toCpu: 'constant',
-    toGpu: 'constant',
+    to: 'constant',
     faulted: 'constant',
     writes: 'constant',
     atomics: 'constant',
@@ -121,10 +152,11 @@ export class UvmServiceBlockContext implements UvmMoments {
     runFirst: 'constant',
     runOuter: 'constant',
     runCause: 'constant',
+    runEnds: 'constant',
     runs: 'value',
     remoteFirst: 'constant',
     remotePages: 'constant',
-    remoteCauses: 'constant',
+    remoteValues: 'constant',
     remoteRuns: 'value',
     mapsLate: 'value',
     anyDuplicate: 'value',
@@ -141,38 +173,42 @@ export class UvmServiceBlockContext implements UvmMoments {
   readonly global: UvmGlobal;
   readonly tools: UvmTools;
   readonly cpuChunks: UvmCpuChunks;
-  /** The GPU that the service is of. */
-  readonly gpu: UvmParentGpu;
-  readonly hw: Gpu;
+  readonly links: UvmProcessorLinks;
+  readonly clock: UvmClock;
+  readonly work: UvmWork;
+  /** The driver's GPUs, by id less one, and the contents of host memory. */
+  private readonly gpus: readonly UvmParentGpu[];
+  private readonly sysmem: PhysicalMemory;
   /** Scratch of its steps. */
   readonly scratch = new UvmVaBlockContext();
   /** The masks that each service begins empty, side by side. */
-  private readonly perService = new Int32Array(9 * MASK_WORDS);
-  /** Pages that faulted and go to the CPU, to the GPU. */
-  readonly toCpu = maskOf(this.perService, 0);
-  readonly toGpu = maskOf(this.perService, 1);
+  private readonly perService: Int32Array<ArrayBuffer>;
   /** Pages that faulted at all. */
-  readonly faulted = maskOf(this.perService, 2);
+  readonly faulted: UvmPageMask;
   /** Of these, those whose access writes, and those that are system-scope atomics. */
-  readonly writes = maskOf(this.perService, 3);
-  readonly atomics = maskOf(this.perService, 4);
+  readonly writes: UvmPageMask;
+  readonly atomics: UvmPageMask;
   /** Pages that get a copy instead of moving. */
-  readonly duplicate = maskOf(this.perService, 5);
+  readonly duplicate: UvmPageMask;
   /** Pages that the detector pinned in this service. */
-  readonly pinned = maskOf(this.perService, 6);
+  readonly pinned: UvmPageMask;
   /** Pages that the prefetcher takes along. */
-  readonly prefetch = maskOf(this.perService, 7);
+  readonly prefetch: UvmPageMask;
   /** Pages that changed residency in this service. */
-  readonly migrated = maskOf(this.perService, 8);
+  readonly migrated: UvmPageMask;
+  /** Pages that faulted, by the processor that they go to. */
+  private readonly to: readonly UvmPageMask[];
   /** Copied runs of one make-resident step: first page, page after the last, migration cause. */
   readonly runFirst = new Int32Array(MAX_RUNS);
   readonly runOuter = new Int32Array(MAX_RUNS);
   readonly runCause = new Int32Array(MAX_RUNS);
+  /** Source and destination of each: `source | destination << 8`. */
+  readonly runEnds = new Int32Array(MAX_RUNS);
   runs = 0;
   /** Runs mapped remotely and not told of yet: first page of the address space, pages, cause. */
   readonly remoteFirst = new Float64Array(MAX_RUNS);
   readonly remotePages = new Int32Array(MAX_RUNS);
-  readonly remoteCauses = new Int32Array(MAX_RUNS);
+  readonly remoteValues = new Int32Array(MAX_RUNS);
   remoteRuns = 0;
   /** They are told of at the service's end, when the GPU has written their page tables. */
   mapsLate = false;
@@ -195,12 +231,60 @@ export class UvmServiceBlockContext implements UvmMoments {
   /** What the service did. */
   readonly done = new UvmBlockWork();
 
-  constructor(host: UvmContextHost, gpu: UvmParentGpu) {
+  constructor(host: UvmContextHost) {
     this.global = host.global;
     this.tools = host.tools;
     this.cpuChunks = host.cpuChunks;
-    this.gpu = gpu;
-    this.hw = gpu.hw;
+    this.links = host.links;
+    this.clock = host.clock;
+    this.work = host.work;
+    this.gpus = host.gpus;
+    this.sysmem = host.sysmem;
+    const row = new Int32Array((COMMON_MASKS + host.links.processors) * MASK_WORDS);
+    this.perService = row;
+    this.faulted = maskOf(row, 0);
+    this.writes = maskOf(row, 1);
+    this.atomics = maskOf(row, 2);
+    this.duplicate = maskOf(row, 3);
+    this.pinned = maskOf(row, 4);
+    this.prefetch = maskOf(row, 5);
+    this.migrated = maskOf(row, 6);
+    this.to = Array.from({ length: host.links.processors }, (_, id) => maskOf(row, COMMON_MASKS + id));
+  }
+
+  /** Pages that faulted and go to processor `id`. */
+  goingTo(id: UvmProcessorId): UvmPageMask {
+    const mask = this.to[id];
+    if (mask === undefined) throw new HmmError('PROCESSOR', 'no such processor is registered', { id });
+    return mask;
+  }
+
+  /** The processors that some page goes to. */
+  destinations(): UvmProcessorMask {
+    let mask = 0;
+    for (const [id, pages] of this.to.entries()) if (!maskEmpty(pages)) mask |= 1 << id;
+    return mask;
+  }
+
+  /** The GPU with id `id`. */
+  gpuOf(id: UvmProcessorId): UvmParentGpu {
+    const gpu = this.gpus[id - 1];
+    if (gpu === undefined) throw new HmmError('PROCESSOR', 'no such GPU is registered', { id });
+    return gpu;
+  }
+
+  /** The contents of the memory of processor `id`. */
+  memoryOf(id: UvmProcessorId): PhysicalMemory {
+    return id === UVM_ID_CPU ? this.sysmem : this.gpuOf(id).hw.vidmem;
+  }
+
+  /** Adds a run of pages that are copied, `first` … `outer - 1`. */
+  addRun(first: number, outer: number, cause: number): void {
+    const { runs } = this;
+    this.runFirst[runs] = first;
+    this.runOuter[runs] = outer;
+    this.runCause[runs] = cause;
+    this.runs = runs + 1;
   }
 
   /** Begins a service at time `now`, ns. */

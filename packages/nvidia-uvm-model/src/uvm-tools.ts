@@ -13,9 +13,9 @@ import {
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
 } from '@hmm/kernel/internal';
-import { UVM_ID_CPU } from './uvm-types.js';
+import { UVM_ID_CPU, type UvmProcessorMask } from './uvm-types.js';
 
-const PACKED = 'kind (4 bits: access, cause or reason), source << 4, destination << 6, count << 8';
+const PACKED = 'kind (4 bits: access, cause or reason), source << 4, destination << 9, count << 14';
 const ACCESS_TEXT = ['', 'read', 'write', 'atomic', 'prefetch'];
 const accessText = (value: number): string => ACCESS_TEXT[unpackUvmEvent(value).kind] ?? '';
 /** Why data moved, as all drivers name it, by `UvmEventMigrationCause*`. */
@@ -75,7 +75,7 @@ export const UvmEventTypePageSizeChange = defineTracepoint('uvm:PageSizeChange',
   says: 'the device maps pages by leaves of another size',
 });
 export const UvmEventTypeThrashingDetected = defineTracepoint('uvm:ThrashingDetected', {
-  value: PACKED,
+  value: 'the processors, a bit per id',
   means: EVENT_THRASHING,
   says: 'pages are found to go back and forth',
 });
@@ -120,18 +120,24 @@ export interface UvmEventValue {
 
 /** Packs the value of an event. */
 export function packUvmEvent(kind: number, src: number, dst: number, count = 1): number {
-  return kind | (src << 4) | (dst << 6) | (count << 8);
+  return kind | (src << 4) | (dst << 9) | (count << 14);
 }
 
 /** The parts of a packed event value. */
 export function unpackUvmEvent(value: number): UvmEventValue {
-  return { kind: value & 15, src: (value >>> 4) & 3, dst: (value >>> 6) & 3, count: value >>> 8 };
+  return { kind: value & 15, src: (value >>> 4) & 31, dst: (value >>> 9) & 31, count: value >>> 14 };
 }
 
-/** Bytes one way and the other. */
+/** The value of an event that names processors, one bit per id: as a number that is not negative. */
+export function packUvmProcessors(mask: UvmProcessorMask): number {
+  return mask >>> 0;
+}
+
+/** Bytes from the host, to the host, and from one GPU to another. */
 export interface UvmBytes {
   toDevice: number;
   toHost: number;
+  betweenDevices: number;
 }
 
 /** Totals that the driver keeps, all from 0 at load. */
@@ -184,7 +190,11 @@ export class UvmCounters {
   movedPages = 0;
   copyNs = 0;
   /** Bytes by `UvmEventMigrationCause*`, index 0 unused. */
-  readonly bytes: UvmBytes[] = Array.from({ length: 6 }, () => ({ toDevice: 0, toHost: 0 }));
+  readonly bytes: UvmBytes[] = Array.from({ length: 6 }, () => ({
+    toDevice: 0,
+    toHost: 0,
+    betweenDevices: 0,
+  }));
 }
 
 /** The recording end of the driver: every event goes through here into the machine's trace. */

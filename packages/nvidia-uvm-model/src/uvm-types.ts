@@ -6,19 +6,29 @@
 
 /** The CPU, as a processor id. */
 export const UVM_ID_CPU = 0;
-/** The GPU, as a processor id. */
+/** The first GPU, as a processor id; the others follow. */
 export const UVM_ID_GPU = 1;
 /** No processor. */
 export const UVM_ID_INVALID = -1;
+/** Processors that a driver knows at most, the CPU among them: a mask of processors is one word. */
+export const UVM_ID_MAX_PROCESSORS = 32;
 
-/** The CPU or the GPU. */
-export type UvmProcessorId = 0 | 1;
-/** A processor or none. */
-export type UvmOptionalId = -1 | 0 | 1;
+/** The CPU ({@link UVM_ID_CPU}) or a GPU: 1 for the first one. */
+export type UvmProcessorId = number;
+/** A processor, or {@link UVM_ID_INVALID}. */
+export type UvmOptionalId = number;
+/** A set of processors: one bit per id. @uvm uvm_processors.h uvm_processor_mask_t */
+export type UvmProcessorMask = number;
 
-/** The processor that is not `id`. */
-export function otherProcessor(id: UvmProcessorId): UvmProcessorId {
-  return id === UVM_ID_CPU ? UVM_ID_GPU : UVM_ID_CPU;
+/** Whether processor `id` is in `mask`. */
+export function processorIn(mask: UvmProcessorMask, id: UvmProcessorId): boolean {
+  return ((mask >>> id) & 1) !== 0;
+}
+
+/** The first processor of `mask` from `id` on; {@link UVM_ID_INVALID} when there is none. */
+export function nextProcessor(mask: UvmProcessorMask, id: UvmProcessorId): UvmOptionalId {
+  const rest = id >= UVM_ID_MAX_PROCESSORS ? 0 : mask & (-1 << id);
+  return rest === 0 ? UVM_ID_INVALID : 31 - Math.clz32(rest & -rest);
 }
 
 /** Protection levels; each includes the one before. */

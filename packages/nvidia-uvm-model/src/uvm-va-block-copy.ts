@@ -1,12 +1,22 @@
 import { PAGE_SIZE } from '@hmm/kernel';
-import { MASK_WORDS, maskNext, maskNextClear } from './uvm-page-mask.js';
+import {
+  MASK_WORDS,
+  maskAnd,
+  maskAndNot,
+  maskCopy,
+  maskEmpty,
+  maskNext,
+  maskNextClear,
+  maskOr,
+} from './uvm-page-mask.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
+import { frameOn, framesInRow } from './uvm-va-block-frames.js';
 import { uvmPerfThrashingEvent, uvmPerfThrashingReset } from './uvm-perf-thrashing.js';
-import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
+import type { UvmServiceBlockContext, UvmVaBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
 import {
+  nextProcessor,
   UVM_ID_CPU,
-  UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER,
   UVM_MAKE_RESIDENT_CAUSE_API_HINT,
   UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
@@ -20,14 +30,14 @@ import {
   UvmEventMigrationCauseUser,
   type UvmMakeResidentCause,
   type UvmProcessorId,
+  type UvmProcessorMask,
 } from './uvm-types.js';
 import {
-  ROW_CPU_READ,
-  ROW_CPU_RESIDENT,
   ROW_DISCARDED,
-  ROW_GPU_READ,
-  ROW_GPU_RESIDENT,
+  ROW_READ,
   ROW_READ_DUPLICATED,
+  ROW_RESIDENT,
+  rowOf,
   type UvmVaBlock,
 } from './uvm-va-block.js';
 
@@ -35,14 +45,25 @@ import {
 export const MOVES = 1;
 const COPIES = 2;
 const ZEROES = 4;
-/** Among the pages that come are some that the CPU, the GPU has mapped; among those asked for are some with two copies. */
-export const MAPPED_CPU = 8;
-export const MAPPED_GPU = 16;
-export const DUPLICATED = 32;
+/** Among the pages asked for are some with several copies. */
+export const DUPLICATED = 8;
+
+/**
+ * Gives the block its host chunk if it has none. One that is not filled by copies alone is zeroed, all of it, before the copies.
+ * @uvm uvm_va_block.c block_populate_pages_cpu (without: NUMA nodes, chunks of other sizes, allocations that fail)
+ */
+export function populateCpuChunk(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
+  if (block.cpuBase >= 0) return;
+  block.cpuBase = ctx.cpuChunks.alloc(block.pages);
+  if (!block.whole || block.isFullyOnGpus) return;
+  ctx.done.zeroedChunks++;
+  ctx.clock.hostChunkZeroed(ctx);
+}
 
 /**
  * Which pages of `mask` have to come to `destination`, and how: left in the context's scratch (`moving`, `copied`,
- * `zeroed`), a word at a time, since every service of every block goes through here. @returns the bits above that apply.
+ * `zeroed`), a word at a time, since every service of every block goes through here; so are the processors that map some of them
+ * (`mappedBy`) and that have the data of some (`heldBy`). @returns the bits above that apply.
  */
 export function selectMoving(
   { scratch }: UvmServiceBlockContext,
@@ -52,18 +73,17 @@ export function selectMoving(
 ): number {
   const { row } = block;
   const { moving, copied, zeroed } = scratch;
-  const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
-  const here = destination === UVM_ID_CPU ? ROW_GPU_RESIDENT : ROW_CPU_RESIDENT;
+  const there = rowOf(destination) + ROW_RESIDENT;
   let any = 0;
   let copies = 0;
   let zeroes = 0;
-  let cpu = 0;
-  let gpu = 0;
   let duplicated = 0;
+  scratch.mappedBy = 0;
+  scratch.heldBy = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
     const asked = mask[i] ?? 0;
     const move = asked === 0 ? 0 : asked & ~(row[there + i] ?? 0);
-    const copy = move === 0 ? 0 : move & (row[here + i] ?? 0) & ~(row[ROW_DISCARDED + i] ?? 0);
+    const copy = move === 0 ? 0 : heldElsewhere(scratch, block, move, i) & ~(row[ROW_DISCARDED + i] ?? 0);
     moving[i] = move;
     copied[i] = copy;
     zeroed[i] = move & ~copy;
@@ -72,15 +92,29 @@ export function selectMoving(
     any |= move;
     copies |= copy;
     zeroes |= move & ~copy;
-    cpu |= move & (row[ROW_CPU_READ + i] ?? 0);
-    gpu |= move & (row[ROW_GPU_READ + i] ?? 0);
   }
   let found = any === 0 ? 0 : MOVES;
   if (copies !== 0) found |= COPIES;
   if (zeroes !== 0) found |= ZEROES;
-  if (cpu !== 0) found |= MAPPED_CPU;
-  if (gpu !== 0) found |= MAPPED_GPU;
   return duplicated === 0 ? found : found | DUPLICATED;
+}
+
+/** The pages of word `i` of a mask, none of them at their destination, whose data is somewhere; notes who has and who maps some. */
+function heldElsewhere(
+  scratch: UvmVaBlockContext,
+  { processorCount, row }: UvmVaBlock,
+  moving: number,
+  i: number,
+): number {
+  let held = 0;
+  for (let id = 0; id < processorCount; id++) {
+    const first = rowOf(id) + i;
+    const resident = moving & (row[first + ROW_RESIDENT] ?? 0);
+    if (resident !== 0) scratch.heldBy |= 1 << id;
+    if ((moving & (row[first + ROW_READ] ?? 0)) !== 0) scratch.mappedBy |= 1 << id;
+    held |= resident;
+  }
+  return held;
 }
 
 /**
@@ -95,11 +129,11 @@ export function transferMoving(
   move: boolean,
 ): void {
   ctx.runs = 0;
-  if ((found & COPIES) !== 0) copyRuns(ctx, block, destination);
+  if ((found & COPIES) !== 0) copyResidentPages(ctx, block, destination, move);
   if ((found & ZEROES) !== 0) zeroFill(ctx, block, destination);
   if (ctx.runs === 0) return;
   feedDetector(ctx, block, destination, move);
-  recordMigrations(ctx, block, destination);
+  recordMigrations(ctx, block);
 }
 
 /** The migration cause in event records; of causes that tell pages that faulted from others, that of pages that did. */
@@ -118,21 +152,74 @@ function eventCause(cause: UvmMakeResidentCause): number {
 }
 
 /**
+ * Copies what `copied` names from who has it: first from where the destination's copy engines reach, the closest first; the rest by way
+ * of the CPU.
+ * @uvm uvm_va_block.c block_copy_resident_pages (without: NUMA nodes, errors of copies)
+ */
+function copyResidentPages(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  destination: UvmProcessorId,
+  move: boolean,
+): void {
+  const { links, scratch } = ctx;
+  const { copied, heldBy } = scratch;
+  const direct = heldBy & links.canCopyFrom(destination);
+  if (direct === heldBy && (heldBy & (heldBy - 1)) === 0) {
+    copyRuns(ctx, block, nextProcessor(heldBy, UVM_ID_CPU), destination, copied);
+    return;
+  }
+  const { left } = scratch;
+  maskCopy(left, copied);
+  copyFromClosest(ctx, block, direct, destination);
+  if (maskEmpty(left)) return;
+  const { staged } = scratch;
+  maskCopy(staged, left);
+  populateCpuChunk(ctx, block);
+  copyFromClosest(ctx, block, heldBy & ~direct, UVM_ID_CPU);
+  copyRuns(ctx, block, UVM_ID_CPU, destination, staged);
+  if (!move) maskOr(block.cpu.resident, staged);
+}
+
+/** Copies what `left` names, as far as `sources` have it, and takes it out of there. */
+function copyFromClosest(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  sources: UvmProcessorMask,
+  destination: UvmProcessorId,
+): void {
+  const { fromOne, left } = ctx.scratch;
+  for (let rest = sources; rest !== 0;) {
+    const source = ctx.links.closest(rest, destination);
+    rest &= ~(1 << source);
+    maskCopy(fromOne, left);
+    maskAnd(fromOne, block.masks(source).resident);
+    maskAndNot(left, fromOne);
+    copyRuns(ctx, block, source, destination, fromOne);
+  }
+}
+
+/**
  * Copies run by run; runs, by cause where pages that faulted are told apart, are left in the context. A word at a time: the set bits
  * of `edges` are where a run begins, or ends without another after it.
  */
-function copyRuns(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): void {
+function copyRuns(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  source: UvmProcessorId,
+  destination: UvmProcessorId,
+  mask: UvmPageMask,
+): void {
   const { faulted } = ctx;
-  const { copied } = ctx.scratch;
   const whole = eventCause(ctx.cause);
   const apart = whole === UvmEventMigrationCauseCoherence ? -1 : 0;
+  const begun = ctx.runs;
   let first = -1;
   let cause = whole;
   let copiedBefore = 0;
   let faultedBefore = 0;
-  ctx.runs = 0;
   for (let word = 0; word < MASK_WORDS; word++) {
-    const copy = copied[word] ?? 0;
+    const copy = mask[word] ?? 0;
     const fault = copy & (faulted[word] ?? 0) & apart;
     let edges = (copy ^ ((copy << 1) | copiedBefore)) | (fault ^ ((fault << 1) | faultedBefore));
     copiedBefore = copy >>> 31;
@@ -140,45 +227,35 @@ function copyRuns(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: U
     for (; edges !== 0; edges &= edges - 1) {
       const bit = 31 - Math.clz32(edges & -edges);
       const page = word * 32 + bit;
-      if (first >= 0) copyRun(ctx, block, destination, first, page, cause);
+      if (first >= 0) ctx.addRun(first, page, cause);
       first = ((copy >>> bit) & 1) === 0 ? -1 : page;
       cause = apart !== 0 && ((fault >>> bit) & 1) === 0 ? UvmEventMigrationCausePrefetch : whole;
     }
   }
-  if (first >= 0) copyRun(ctx, block, destination, first, block.pages, cause);
+  if (first >= 0) ctx.addRun(first, block.pages, cause);
+  for (let run = begun; run < ctx.runs; run++) {
+    ctx.runEnds[run] = source | (destination << 8);
+    copyFrames(ctx, block, source, destination, run);
+  }
 }
 
-function copyRun(
-  ctx: UvmServiceBlockContext,
-  block: UvmVaBlock,
-  destination: UvmProcessorId,
-  first: number,
-  outer: number,
-  cause: number,
-): void {
-  const { runs } = ctx;
-  ctx.runFirst[runs] = first;
-  ctx.runOuter[runs] = outer;
-  ctx.runCause[runs] = cause;
-  ctx.runs = runs + 1;
-  copyFrames(ctx, block, destination, first, outer);
-}
-
+/** Copies the frames of a run. */
 function copyFrames(
   ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
+  source: UvmProcessorId,
   destination: UvmProcessorId,
-  first: number,
-  outer: number,
+  run: number,
 ): void {
-  const { vidmem, sysmem } = ctx.hw;
-  for (let page = first; page < outer;) {
-    const frame = block.gpuFrame(page);
-    let end = page + 1;
-    if (block.gpuBase >= 0) end = outer;
-    else while (end < outer && block.gpuFrame(end) === frame + end - page) end++;
-    if (destination === UVM_ID_GPU) vidmem.copyFrom(frame, sysmem, block.cpuFrame(page), end - page);
-    else sysmem.copyFrom(block.cpuFrame(page), vidmem, frame, end - page);
+  const outer = ctx.runOuter[run] ?? 0;
+  const from = ctx.memoryOf(source);
+  const to = ctx.memoryOf(destination);
+  for (let page = ctx.runFirst[run] ?? 0; page < outer;) {
+    const end = Math.min(
+      framesInRow(block, source, page, outer),
+      framesInRow(block, destination, page, outer),
+    );
+    to.copyFrom(frameOn(block, destination, page), from, frameOn(block, source, page), end - page);
     page = end;
   }
 }
@@ -201,9 +278,12 @@ function zeroFrames(
   outer: number,
 ): void {
   ctx.tools.counters.zeroedPages += outer - first;
-  if (destination === UVM_ID_CPU) ctx.hw.sysmem.fill(block.cpuFrame(first), outer - first, 0);
-  else if (block.gpuBase >= 0) ctx.hw.vidmem.fill(block.gpuFrame(first), outer - first, 0);
-  else for (let page = first; page < outer; page++) ctx.hw.vidmem.fill(block.gpuFrame(page), 1, 0);
+  const memory = ctx.memoryOf(destination);
+  for (let page = first; page < outer;) {
+    const end = framesInRow(block, destination, page, outer);
+    memory.fill(frameOn(block, destination, page), end - page, 0);
+    page = end;
+  }
 }
 
 /** Moves that faults cause feed the thrashing detector, run by run; a request or a copy starts the pages afresh. */
@@ -228,31 +308,27 @@ function feedDetector(
 }
 
 /** Books and records the copied runs, back to back. */
-function recordMigrations(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): void {
-  const { tools, hw, done } = ctx;
+function recordMigrations(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
+  const { tools, done } = ctx;
   const { counters } = tools;
-  const { runs, runFirst, runOuter, runCause } = ctx;
-  const toDevice = destination === UVM_ID_GPU;
-  const source = toDevice ? UVM_ID_CPU : UVM_ID_GPU;
+  const { runs, runFirst, runOuter, runCause, runEnds } = ctx;
   const from = ctx.copiesEnd;
   let at = from;
   for (let run = 0; run < runs; run++) {
     const first = runFirst[run] ?? 0;
     const pages = (runOuter[run] ?? 0) - first;
     const cause = runCause[run] ?? 0;
+    const ends = runEnds[run] ?? 0;
+    const [source, destination] = [ends & 255, ends >>> 8];
     const bytes = pages * PAGE_SIZE;
-    const ns = hw.copyEngine.book(bytes, toDevice);
-    tools.record(
-      UvmEventTypeMigration,
-      at,
-      block.start + first,
-      pages,
-      packUvmEvent(cause, source, destination),
-    );
+    const ns = bookCopy(ctx, source, destination, bytes);
+    const value = packUvmEvent(cause, source, destination);
+    tools.record(UvmEventTypeMigration, at, block.start + first, pages, value);
     const totals = counters.bytes[cause];
     if (totals !== undefined) {
-      if (toDevice) totals.toDevice += bytes;
-      else totals.toHost += bytes;
+      if (destination === UVM_ID_CPU) totals.toHost += bytes;
+      else if (source === UVM_ID_CPU) totals.toDevice += bytes;
+      else totals.betweenDevices += bytes;
     }
     at += ns;
     done.copiedPages += pages;
@@ -261,4 +337,17 @@ function recordMigrations(ctx: UvmServiceBlockContext, block: UvmVaBlock, destin
   done.transfers += runs;
   counters.transfers += runs;
   counters.copyNs += at - from;
+}
+
+/** Books a copy on the engine of the GPU that does it: the destination's, where it is one. @returns its time, ns. */
+function bookCopy(
+  ctx: UvmServiceBlockContext,
+  source: UvmProcessorId,
+  destination: UvmProcessorId,
+  bytes: number,
+): number {
+  if (destination === UVM_ID_CPU) return ctx.gpuOf(source).hw.copyEngine.book(bytes, false);
+  const { hw } = ctx.gpuOf(destination);
+  const link = source === UVM_ID_CPU ? undefined : hw.peerLink(ctx.gpuOf(source).hw);
+  return link === undefined ? hw.copyEngine.book(bytes, true) : hw.copyEngine.bookPeer(bytes, link);
 }

@@ -7,15 +7,17 @@ import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 
 /**
  * Undoes everything a block holds.
- * @uvm uvm_va_block.c uvm_va_block_kill (without: page tables and trackers of other GPUs)
+ * @uvm uvm_va_block.c uvm_va_block_kill (without: page tables that go, trackers of pushes)
  */
 export function uvmVaBlockKill(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
   const { part } = ctx.scratch;
-  maskCopy(part, block.gpu.read);
-  uvmVaBlockUnmap(ctx, block, UVM_ID_GPU, part);
-  maskZero(block.gpu.resident);
   maskZero(block.cpu.resident);
-  freeGpuChunks(ctx, block);
+  for (let id = UVM_ID_GPU; id < block.processorCount; id++) {
+    maskCopy(part, block.masks(id).read);
+    uvmVaBlockUnmap(ctx, block, id, part);
+    maskZero(block.masks(id).resident);
+    freeGpuChunks(ctx, block, id);
+  }
   if (block.cpuBase >= 0) ctx.cpuChunks.release(block.cpuBase, block.pages);
   block.cpuBase = -1;
   block.thrashing = undefined;

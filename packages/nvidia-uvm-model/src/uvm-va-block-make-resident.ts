@@ -5,7 +5,7 @@ import {
   maskAndNot,
   maskCopy,
   maskEmpty,
-  maskFull,
+  maskIntersects,
   maskNext,
   maskOr,
   maskZero,
@@ -14,22 +14,9 @@ import {
 import { UVM_CHUNK_PAGES_64K } from './uvm-pmm-chunk-size.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeReadDuplicate, UvmEventTypeReadDuplicateInvalidate } from './uvm-tools.js';
-import {
-  otherProcessor,
-  UVM_ID_CPU,
-  UVM_ID_GPU,
-  UVM_PROT_READ_ONLY,
-  type UvmProcessorId,
-} from './uvm-types.js';
-import { ROW_CPU_RESIDENT, ROW_EVICTED, ROW_GPU_RESIDENT, type UvmVaBlock } from './uvm-va-block.js';
-import {
-  DUPLICATED,
-  MAPPED_CPU,
-  MAPPED_GPU,
-  MOVES,
-  selectMoving,
-  transferMoving,
-} from './uvm-va-block-copy.js';
+import { nextProcessor, UVM_ID_CPU, UVM_PROT_READ_ONLY, type UvmProcessorId } from './uvm-types.js';
+import { ROW_EVICTED, ROW_RESIDENT, rowOf, type UvmVaBlock } from './uvm-va-block.js';
+import { DUPLICATED, MOVES, populateCpuChunk, selectMoving, transferMoving } from './uvm-va-block-copy.js';
 import { forRuns, uvmVaBlockRevokeProt, uvmVaBlockUnmap } from './uvm-va-block-map.js';
 
 /**
@@ -47,33 +34,34 @@ export function uvmVaBlockMakeResident(
 ): boolean {
   if (!populate(ctx, block, destination, mask)) return false;
   const found = selectMoving(ctx, block, destination, mask);
-  if ((found & DUPLICATED) !== 0) collapseDuplicates(ctx, block, otherProcessor(destination), mask);
+  if ((found & DUPLICATED) !== 0) collapseDuplicates(ctx, block, destination, mask);
   if ((found & MOVES) === 0) return true;
-  const { moving } = ctx.scratch;
-  if ((found & MAPPED_CPU) !== 0) uvmVaBlockUnmap(ctx, block, UVM_ID_CPU, moving);
-  if ((found & MAPPED_GPU) !== 0) uvmVaBlockUnmap(ctx, block, UVM_ID_GPU, moving);
+  const { moving, mappedBy } = ctx.scratch;
+  for (let id = nextProcessor(mappedBy, UVM_ID_CPU); id >= 0; id = nextProcessor(mappedBy, id + 1))
+    uvmVaBlockUnmap(ctx, block, id, moving);
   transferMoving(ctx, block, destination, found, true);
   ctx.tools.counters.movedPages += moveResidency(ctx, block, destination);
-  if (destination === UVM_ID_CPU) releaseEmptyGpu(ctx, block);
   return true;
 }
 
-/** The pages have come to `destination` and left the other processor. @returns how many they are. */
+/** The pages have come to `destination` and left everybody else. @returns how many they are. */
 function moveResidency(ctx: UvmServiceBlockContext, block: UvmVaBlock, destination: UvmProcessorId): number {
   const { migrated, scratch } = ctx;
-  const { moving } = scratch;
+  const { heldBy, moving } = scratch;
   const { row } = block;
-  const there = destination === UVM_ID_CPU ? ROW_CPU_RESIDENT : ROW_GPU_RESIDENT;
-  const here = destination === UVM_ID_CPU ? ROW_GPU_RESIDENT : ROW_CPU_RESIDENT;
+  const there = rowOf(destination);
   let pages = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
     const move = moving[i] ?? 0;
     if (move === 0) continue;
-    row[there + i] = (row[there + i] ?? 0) | move;
-    row[here + i] = (row[here + i] ?? 0) & ~move;
-    if (there === ROW_GPU_RESIDENT) row[ROW_EVICTED + i] = (row[ROW_EVICTED + i] ?? 0) & ~move;
+    row[there + ROW_RESIDENT + i] = (row[there + ROW_RESIDENT + i] ?? 0) | move;
+    row[there + ROW_EVICTED + i] = (row[there + ROW_EVICTED + i] ?? 0) & ~move;
     migrated[i] = (migrated[i] ?? 0) | move;
     pages += hweight32(move);
+  }
+  for (let id = nextProcessor(heldBy, UVM_ID_CPU); id >= 0; id = nextProcessor(heldBy, id + 1)) {
+    maskAndNot(block.masks(id).resident, moving);
+    if (id !== UVM_ID_CPU) releaseEmptyGpu(ctx, block, id);
   }
   return pages;
 }
@@ -88,16 +76,15 @@ export function uvmVaBlockMakeResidentReadDuplicate(
   destination: UvmProcessorId,
   mask: UvmPageMask,
 ): boolean {
-  const source = otherProcessor(destination);
   prepReadDuplicate(ctx, block, mask);
   if (!populate(ctx, block, destination, mask)) return false;
   const found = selectMoving(ctx, block, destination, mask);
   if ((found & MOVES) === 0) return true;
   transferMoving(ctx, block, destination, found, false);
-  const { moving } = ctx.scratch;
+  const { copied, moving } = ctx.scratch;
   maskOr(block.masks(destination).resident, moving);
   maskOr(ctx.migrated, moving);
-  maskAnd(moving, block.masks(source).resident);
+  maskAnd(moving, copied);
   maskOr(block.readDuplicated, moving);
   recordRuns(ctx, block, UvmEventTypeReadDuplicate, moving, destination);
   return true;
@@ -110,33 +97,44 @@ export function uvmVaBlockMakeResidentReadDuplicate(
  */
 function prepReadDuplicate(ctx: UvmServiceBlockContext, block: UvmVaBlock, mask: UvmPageMask): void {
   const { dropped } = ctx.scratch;
-  for (const holder of [UVM_ID_CPU, UVM_ID_GPU] as const) {
+  for (let holder = 0; holder < block.processorCount; holder++) {
     maskCopy(dropped, mask);
     maskAndNot(dropped, block.readDuplicated);
     maskAnd(dropped, block.masks(holder).resident);
     if (maskEmpty(dropped)) continue;
-    uvmVaBlockUnmap(ctx, block, otherProcessor(holder), dropped);
+    for (let id = 0; id < block.processorCount; id++)
+      if (id !== holder) uvmVaBlockUnmap(ctx, block, id, dropped);
     uvmVaBlockRevokeProt(ctx, block, holder, dropped, UVM_PROT_READ_ONLY);
   }
 }
 
-/** A page that is to live in one place only loses its other copy. */
+/**
+ * Pages that are to live on `destination` only lose their other copies. What has none there is moved from one of them, which is
+ * kept until then.
+ */
 function collapseDuplicates(
   ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
-  source: UvmProcessorId,
+  destination: UvmProcessorId,
   mask: UvmPageMask,
 ): void {
   const { dropped } = ctx.scratch;
   maskCopy(dropped, mask);
   maskAnd(dropped, block.readDuplicated);
   if (maskEmpty(dropped)) return;
-  uvmVaBlockUnmap(ctx, block, source, dropped);
-  maskAndNot(block.masks(source).resident, dropped);
   maskAndNot(block.readDuplicated, dropped);
   ctx.done.collapsed = true;
-  recordRuns(ctx, block, UvmEventTypeReadDuplicateInvalidate, dropped, source);
-  if (source === UVM_ID_GPU) releaseEmptyGpu(ctx, block);
+  for (let id = 0; id < block.processorCount; id++)
+    if (id !== destination) uvmVaBlockUnmap(ctx, block, id, dropped);
+  recordRuns(ctx, block, UvmEventTypeReadDuplicateInvalidate, dropped, destination);
+  maskAnd(dropped, block.masks(destination).resident);
+  for (let id = 0; id < block.processorCount; id++) {
+    if (id === destination) continue;
+    const { resident } = block.masks(id);
+    if (!maskIntersects(resident, dropped)) continue;
+    maskAndNot(resident, dropped);
+    if (id !== UVM_ID_CPU) releaseEmptyGpu(ctx, block, id);
+  }
 }
 
 function recordRuns(
@@ -160,34 +158,34 @@ function populate(
   mask: UvmPageMask,
 ): boolean {
   if (destination === UVM_ID_CPU) {
-    if (block.cpuBase < 0) {
-      block.cpuBase = ctx.cpuChunks.alloc(block.pages);
-      if (block.whole && !maskFull(block.gpu.resident)) {
-        ctx.done.zeroedChunks++;
-        ctx.gpu.clock.hostChunkZeroed(ctx);
-      }
-    }
+    populateCpuChunk(ctx, block);
     return true;
   }
-  if (block.whole) {
-    if (block.gpuBase < 0) {
-      block.gpuBase = ctx.gpu.allocRoot(ctx, block);
-      ctx.done.newRoot = true;
-    } else ctx.gpu.pmm.markUsed(block.gpuBase);
-    return block.gpuBase >= 0;
-  }
-  return populateShort(ctx, block, mask);
+  if (!block.whole) return populateShort(ctx, block, destination, mask);
+  const state = block.gpuState(destination);
+  const gpu = ctx.gpuOf(destination);
+  if (state.base < 0) {
+    state.base = gpu.allocRoot(ctx, block);
+    ctx.done.newRoot = true;
+  } else gpu.pmm.markUsed(state.base);
+  return state.base >= 0;
 }
 
 /** A block that is not whole takes 64 KiB chunks where they lie inside it, and 4 KiB chunks at its ends. */
-function populateShort(ctx: UvmServiceBlockContext, block: UvmVaBlock, mask: UvmPageMask): boolean {
-  const frames = (block.gpuFrames ??= new Int32Array(block.pages));
+function populateShort(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  mask: UvmPageMask,
+): boolean {
+  const gpu = ctx.gpuOf(id);
+  const frames = (block.gpuState(id).frames ??= new Int32Array(block.pages));
   for (let page = maskNext(mask, 0); page < block.pages; page = maskNext(mask, page + 1)) {
     if (frames[page] !== 0) continue;
     const first = page - ((block.start + page) % UVM_CHUNK_PAGES_64K);
     const inside = first >= 0 && first + UVM_CHUNK_PAGES_64K <= block.pages && frames[first] === 0;
     const pages = inside ? UVM_CHUNK_PAGES_64K : 1;
-    const pfn = ctx.gpu.allocChunk(ctx, block, pages);
+    const pfn = gpu.allocChunk(ctx, block, pages);
     if (pfn < 0) return false;
     for (let i = 0; i < pages; i++) frames[(inside ? first : page) + i] = pfn + i + 1;
   }
@@ -195,19 +193,22 @@ function populateShort(ctx: UvmServiceBlockContext, block: UvmVaBlock, mask: Uvm
 }
 
 /** The last page has left the GPU: a whole block's chunk stays as a cache, a short one's chunks are freed. */
-function releaseEmptyGpu(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
-  if (!maskEmpty(block.gpu.resident)) return;
-  if (block.gpuBase >= 0) ctx.gpu.pmm.markUnused(block.gpuBase);
-  else freeGpuChunks(ctx, block);
+function releaseEmptyGpu(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
+  if (!block.holdsNothing(id)) return;
+  const { base } = block.gpuState(id);
+  if (base >= 0) ctx.gpuOf(id).pmm.markUnused(base);
+  else freeGpuChunks(ctx, block, id);
 }
 
-/** Gives back every device chunk of the block. Nothing may be resident on the GPU. */
-export function freeGpuChunks(ctx: UvmServiceBlockContext, block: UvmVaBlock): void {
-  if (block.gpuBase >= 0) ctx.gpu.pmm.freeRoot(block.gpuBase);
-  block.gpuBase = -1;
-  const frames = block.gpuFrames;
-  block.gpuFrames = undefined;
+/** Gives back every chunk that the block has of GPU `id`. Nothing may be resident there. */
+export function freeGpuChunks(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
+  const { pmm } = ctx.gpuOf(id);
+  const state = block.gpuState(id);
+  if (state.base >= 0) pmm.freeRoot(state.base);
+  state.base = -1;
+  const { frames } = state;
+  state.frames = undefined;
   if (frames === undefined) return;
-  for (const frame of frames) if (frame > 0) ctx.gpu.pmm.freeChunk(frame - 1, 1);
-  maskZero(block.evicted);
+  for (const frame of frames) if (frame > 0) pmm.freeChunk(frame - 1, 1);
+  maskZero(block.masks(id).evicted);
 }

@@ -6,6 +6,7 @@ import {
   GPU_PTE_SYSMEM,
   GPU_PTE_VALID,
   GPU_PTE_WRITE,
+  gpuPtePeer,
 } from '@hmm/gpu';
 import {
   MASK_WORDS,
@@ -19,11 +20,11 @@ import {
   PAGES_PER_BLOCK,
   type UvmPageMask,
 } from './uvm-page-mask.js';
+import { framesInRow } from './uvm-va-block-frames.js';
 import { uvmPerfThrashingEvent } from './uvm-perf-thrashing.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeMapRemote } from './uvm-tools.js';
 import {
-  otherProcessor,
   UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_PROT_READ_ONLY,
@@ -32,28 +33,21 @@ import {
   UvmEventMapRemoteCauseOutOfMemory,
   type UvmProcessorId,
 } from './uvm-types.js';
-import {
-  ROW_CPU_READ,
-  ROW_CPU_WRITE,
-  ROW_GPU_ATOMIC,
-  ROW_GPU_READ,
-  ROW_GPU_WRITE,
-  type UvmVaBlock,
-} from './uvm-va-block.js';
+import { ROW_READ, ROW_WRITE, rowAtomic, rowOf, type UvmVaBlock } from './uvm-va-block.js';
 
-/** PTE flags of a GPU mapping with protection `prot` of memory that is on `residency`. */
-function pteFlags(prot: number, residency: UvmProcessorId): number {
+/** PTE flags of a mapping on GPU `id` with protection `prot` of memory that is on `residency`. */
+function pteFlags(prot: number, id: UvmProcessorId, residency: UvmProcessorId): number {
   let flags = GPU_PTE_VALID;
   if (prot >= UVM_PROT_READ_WRITE) flags |= GPU_PTE_WRITE;
   if (prot >= UVM_PROT_READ_WRITE_ATOMIC) flags |= GPU_PTE_ATOMIC;
-  return residency === UVM_ID_CPU ? flags | GPU_PTE_SYSMEM : flags;
+  if (residency === UVM_ID_CPU) return flags | GPU_PTE_SYSMEM;
+  return residency === id ? flags : flags | gpuPtePeer(residency - UVM_ID_GPU);
 }
 
 /** Where a block's row has the pages that `id` maps with `prot` at least. */
 function protRow(id: UvmProcessorId, prot: number): number {
-  if (id === UVM_ID_CPU) return prot === UVM_PROT_READ_ONLY ? ROW_CPU_READ : ROW_CPU_WRITE;
-  if (prot === UVM_PROT_READ_ONLY) return ROW_GPU_READ;
-  return prot === UVM_PROT_READ_WRITE ? ROW_GPU_WRITE : ROW_GPU_ATOMIC;
+  if (prot === UVM_PROT_READ_ONLY) return rowOf(id) + ROW_READ;
+  return prot === UVM_PROT_READ_WRITE ? rowOf(id) + ROW_WRITE : rowAtomic(id);
 }
 
 /**
@@ -69,9 +63,9 @@ function takeLacking(
 ): number {
   const { row } = block;
   const { change } = scratch;
-  const read = id === UVM_ID_CPU ? ROW_CPU_READ : ROW_GPU_READ;
-  const write = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_WRITE;
-  const atomic = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
+  const read = rowOf(id) + ROW_READ;
+  const write = rowOf(id) + ROW_WRITE;
+  const atomic = rowAtomic(id);
   const held = protRow(id, prot);
   const writes = prot >= UVM_PROT_READ_WRITE ? -1 : 0;
   const atomics = prot >= UVM_PROT_READ_WRITE_ATOMIC ? -1 : 0;
@@ -90,8 +84,8 @@ function takeLacking(
 }
 
 /**
- * Maps the pages of `mask`, whose data is all on one processor, on processor `id` with protection `prot`; mappings that
- * already allow as much stay. A GPU mapping of host memory is recorded as MapRemote with
+ * Maps the pages of `mask`, whose data is all on one processor that `id` reaches, on processor `id` with protection `prot`; mappings that
+ * already allow as much stay. A GPU mapping of memory that is not its own is recorded as MapRemote with
  * `cause`, one event per run of pages whose mapping changes.
  * @uvm uvm_va_block.c uvm_va_block_map (without: other GPUs, big pages whose parts differ, trackers of
  * pushes)
@@ -112,11 +106,12 @@ export function uvmVaBlockMap(
   if (pages === 0) return;
   ctx.done.mappedPages += pages;
   if (id === UVM_ID_CPU) {
-    ctx.gpu.work.cpuMapped(block.range.space.id, block.start, ctx.scratch.change);
+    ctx.work.cpuMapped(block.range.space.id, block.start, ctx.scratch.change);
     return;
   }
-  writeGpuPtes(ctx, block, residency === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU, prot);
-  if (residency !== UVM_ID_GPU) recordMapRemote(ctx, block, cause);
+  const at = residency < 0 ? UVM_ID_CPU : residency;
+  writeGpuPtes(ctx, block, id, at, prot);
+  if (at !== id) recordMapRemote(ctx, block, id, at, cause);
 }
 
 /**
@@ -133,14 +128,15 @@ function mapsLocalOnly(block: UvmVaBlock, id: UvmProcessorId): boolean {
 function writeGpuPtes(
   { scratch }: UvmServiceBlockContext,
   block: UvmVaBlock,
+  id: UvmProcessorId,
   residency: UvmProcessorId,
   prot: number,
 ): void {
   const { change } = scratch;
-  const { table } = block.range.space.instance;
-  const flags = pteFlags(prot, residency);
-  if (block.whole && residency === UVM_ID_GPU && alike(block, prot)) {
-    table.map(block.start, PAGES_PER_BLOCK, block.gpuBase, flags, GPU_LEAF_2M);
+  const { table } = block.range.space.instanceOn(id);
+  const flags = pteFlags(prot, id, residency);
+  if (block.whole && residency === id && alike(block, id, prot)) {
+    table.map(block.start, PAGES_PER_BLOCK, block.gpuState(id).base, flags, GPU_LEAF_2M);
     return;
   }
   for (let page = maskNext(change, 0); page < block.pages;) {
@@ -148,39 +144,40 @@ function writeGpuPtes(
     if (residency === UVM_ID_CPU) {
       table.map(block.start + page, outer - page, block.cpuFrame(page), flags, GPU_LEAF_64K);
       page = outer;
-    } else page = mapGpuRun(block, page, outer, flags);
+    } else {
+      const end = framesInRow(block, residency, page, outer);
+      table.map(block.start + page, end - page, block.gpuState(residency).frame(page), flags, GPU_LEAF_64K);
+      page = end;
+    }
     page = maskNext(change, page);
   }
 }
 
-/** Maps local frames from `page`, as far as they are consecutive; returns the page after. */
-function mapGpuRun(block: UvmVaBlock, page: number, outer: number, flags: number): number {
-  const first = block.gpuFrame(page);
-  let end = page + 1;
-  if (block.gpuBase >= 0) end = outer;
-  else while (end < outer && block.gpuFrame(end) === first + end - page) end++;
-  block.range.space.instance.table.map(block.start + page, end - page, first, flags, GPU_LEAF_64K);
-  return end;
-}
-
-/** Whether all of a whole block is resident on the GPU and mapped there with exactly `prot`. */
-function alike(block: UvmVaBlock, prot: number): boolean {
-  const { resident, read, write, atomic } = block.gpu;
+/** Whether all of a whole block is resident on GPU `id` and mapped there with exactly `prot`. */
+function alike(block: UvmVaBlock, id: UvmProcessorId, prot: number): boolean {
+  const { resident, read, write, atomic } = block.masks(id);
   if (!maskFull(resident)) return false;
   if (prot === UVM_PROT_READ_WRITE_ATOMIC) return maskFull(atomic);
   if (prot === UVM_PROT_READ_WRITE) return maskFull(write) && maskEmpty(atomic);
   return maskFull(read) && maskEmpty(write);
 }
 
-function recordMapRemote(ctx: UvmServiceBlockContext, block: UvmVaBlock, cause: number): void {
+function recordMapRemote(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+  residency: UvmProcessorId,
+  cause: number,
+): void {
+  const value = packUvmEvent(cause, id, residency);
   const { change } = ctx.scratch;
-  const { remoteFirst, remotePages, remoteCauses, tools } = ctx;
+  const { remoteFirst, remotePages, remoteValues, tools } = ctx;
   for (let page = maskNext(change, 0); page < block.pages;) {
     const outer = Math.min(maskNextClear(change, page), block.pages);
     const run = ctx.remoteRuns++;
     remoteFirst[run] = block.start + page;
     remotePages[run] = outer - page;
-    remoteCauses[run] = cause;
+    remoteValues[run] = value;
     tools.counters.remoteMaps += outer - page;
     ctx.done.remoteRuns++;
     page = maskNext(change, outer);
@@ -193,12 +190,17 @@ function recordMapRemote(ctx: UvmServiceBlockContext, block: UvmVaBlock, cause: 
  * the GPU writes their page tables at the end of a service that takes `ns` more.
  */
 export function tellRemoteMaps(ctx: UvmServiceBlockContext, ns: number): void {
-  const { gpu, remoteFirst, remotePages, remoteCauses, tools } = ctx;
+  const { clock, remoteFirst, remotePages, remoteValues, tools } = ctx;
   const copied = ctx.done.transfers > 0 ? ctx.copiesEnd : ctx.hintTime;
   for (let run = 0; run < ctx.remoteRuns; run++) {
-    const value = packUvmEvent(remoteCauses[run] ?? 0, UVM_ID_GPU, UVM_ID_CPU);
-    const at = ctx.mapsLate ? Math.max(copied, gpu.clock.tableWritten(ns, run)) : copied;
-    tools.record(UvmEventTypeMapRemote, at, remoteFirst[run] ?? 0, remotePages[run] ?? 0, value);
+    const at = ctx.mapsLate ? Math.max(copied, clock.tableWritten(ns, run)) : copied;
+    tools.record(
+      UvmEventTypeMapRemote,
+      at,
+      remoteFirst[run] ?? 0,
+      remotePages[run] ?? 0,
+      remoteValues[run] ?? 0,
+    );
   }
   ctx.remoteRuns = 0;
 }
@@ -216,7 +218,7 @@ export function uvmVaBlockUnmap(
 ): void {
   const { change } = ctx.scratch;
   if (!dropMapped(change, block, id, mask) || id === UVM_ID_CPU) return;
-  const { table } = block.range.space.instance;
+  const { table } = block.range.space.instanceOn(id);
   for (let page = maskNext(change, 0); page < block.pages;) {
     const outer = Math.min(maskNextClear(change, page), block.pages);
     table.unmap(block.start + page, outer - page);
@@ -227,9 +229,9 @@ export function uvmVaBlockUnmap(
 /** Takes the pages of `mask` out of the masks of what `id` maps; those that were there are left in `change`. */
 function dropMapped(change: UvmPageMask, block: UvmVaBlock, id: UvmProcessorId, mask: UvmPageMask): boolean {
   const { row } = block;
-  const read = id === UVM_ID_CPU ? ROW_CPU_READ : ROW_GPU_READ;
-  const write = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_WRITE;
-  const atomic = id === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
+  const read = rowOf(id) + ROW_READ;
+  const write = rowOf(id) + ROW_WRITE;
+  const atomic = rowAtomic(id);
   let any = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
     const asked = mask[i] ?? 0;
@@ -277,9 +279,10 @@ export function uvmVaBlockRevokeProt(
   if (prot === UVM_PROT_READ_ONLY) maskAndNot(masks.write, change);
   if (id === UVM_ID_CPU) return;
   ctx.done.revokedGpu = true;
+  const { table } = block.range.space.instanceOn(id);
   const keep = prot === UVM_PROT_READ_WRITE ? ~GPU_PTE_ATOMIC : ~(GPU_PTE_ATOMIC | GPU_PTE_WRITE);
   forRuns(block, change, (first, pages) => {
-    block.range.space.instance.table.protect(block.start + first, pages, keep);
+    table.protect(block.start + first, pages, keep);
   });
 }
 
@@ -314,7 +317,7 @@ function notifyRevocation(
   prot: number,
 ): void {
   const { atomic, write } = block.masks(id);
-  if (id === UVM_ID_GPU) notifyRuns(ctx, block, id, atomic);
+  if (id !== UVM_ID_CPU) notifyRuns(ctx, block, id, atomic);
   if (id === UVM_ID_CPU || prot === UVM_PROT_READ_ONLY) notifyRuns(ctx, block, id, write);
 }
 
@@ -334,8 +337,9 @@ function notifyRuns(
 }
 
 /**
- * Before `id` gets `prot` on pages whose data was on `residency` all along, the other processor's mappings fall.
- * @uvm uvm_va_block.c uvm_va_block_revoke_prot_mask (without: other GPUs)
+ * Before `id` gets `prot` on pages whose data was on `residency` all along, the mappings of the others fall, but not of those whose
+ * atomics work there where the requester's do, or where it only writes.
+ * @uvm uvm_va_block.c block_service_finish_revoke_prot (without: processors that cannot fault, or have atomics disabled)
  */
 export function revokeOthers(
   ctx: UvmServiceBlockContext,
@@ -345,16 +349,17 @@ export function revokeOthers(
   mask: UvmPageMask,
   prot: number,
 ): void {
-  const victim = otherProcessor(id);
-  const spares = prot === UVM_PROT_READ_WRITE || ctx.gpu.nativeAtomics(id, residency);
-  if (spares && ctx.gpu.nativeAtomics(victim, residency)) return;
+  const { links, migrated, scratch } = ctx;
+  const spares = prot === UVM_PROT_READ_WRITE || links.nativeAtomics(id, residency);
   const level =
-    id === UVM_ID_GPU && prot === UVM_PROT_READ_WRITE_ATOMIC ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE;
-  if (victim === UVM_ID_CPU && level === UVM_PROT_READ_WRITE) return;
-  const { migrated, scratch } = ctx;
+    id !== UVM_ID_CPU && prot === UVM_PROT_READ_WRITE_ATOMIC ? UVM_PROT_READ_ONLY : UVM_PROT_READ_WRITE;
   const { stayed } = scratch;
   for (let i = 0; i < MASK_WORDS; i++) stayed[i] = (mask[i] ?? 0) & ~(migrated[i] ?? 0);
-  uvmVaBlockRevokeProt(ctx, block, victim, stayed, level);
+  for (let victim = UVM_ID_CPU; victim < block.processorCount; victim++) {
+    if (victim === id || (spares && links.nativeAtomics(victim, residency))) continue;
+    if (victim === UVM_ID_CPU && level === UVM_PROT_READ_WRITE) continue;
+    uvmVaBlockRevokeProt(ctx, block, victim, stayed, level);
+  }
 }
 
 /** Whether a page of `block` is mapped by `id` with `prot` at least. */

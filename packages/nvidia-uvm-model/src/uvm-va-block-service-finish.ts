@@ -11,26 +11,16 @@ import {
 } from './uvm-page-mask.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import {
-  otherProcessor,
   UVM_ID_CPU,
-  UVM_ID_GPU,
   UVM_PROT_READ_ONLY,
   UVM_PROT_READ_WRITE,
   UVM_PROT_READ_WRITE_ATOMIC,
-  UvmEventMapRemoteCausePolicy,
   UvmEventMapRemoteCauseThrashing,
   type UvmProcessorId,
 } from './uvm-types.js';
-import {
-  ROW_CPU_WRITE,
-  ROW_DISCARDED,
-  ROW_GPU_ATOMIC,
-  ROW_READ_DUPLICATED,
-  type UvmVaBlock,
-} from './uvm-va-block.js';
+import { ROW_DISCARDED, ROW_READ_DUPLICATED, rowAtomic, type UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockAddMappingsAfterMigration } from './uvm-va-block-add-mappings.js';
 import { revokeOthers, uvmVaBlockMap } from './uvm-va-block-map.js';
-import { policyAccessedBy } from './uvm-va-policy.js';
 
 const PROTS = [UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE, UVM_PROT_READ_WRITE_ATOMIC] as const;
 
@@ -38,7 +28,7 @@ const PROTS = [UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE, UVM_PROT_READ_WRITE_ATOM
  * The mappings of a service of `id` whose pages are now on `residency`: new protections, then others' rights are revoked,
  * then the faulting processor is mapped, then those that keep a mapping by advice or because of a pin. Each goes from the
  * weakest protection to the strongest.
- * @uvm uvm_va_block.c uvm_va_block_service_finish (without: other GPUs, trackers of pushes)
+ * @uvm uvm_va_block.c uvm_va_block_service_finish (without: trackers of pushes)
  */
 export function uvmVaBlockServiceFinish(
   ctx: UvmServiceBlockContext,
@@ -54,9 +44,8 @@ export function uvmVaBlockServiceFinish(
   if ((found & bitOf(UVM_PROT_READ_WRITE_ATOMIC)) !== 0)
     revokeOthers(ctx, block, id, residency, atomic, UVM_PROT_READ_WRITE_ATOMIC);
   for (const prot of PROTS) if ((found & bitOf(prot)) !== 0) mapFaulting(ctx, block, id, prot);
-  const advised = policyAccessedBy(block.range.policy, otherProcessor(id));
-  if (advised || ctx.anyPinned) {
-    for (const prot of PROTS) if ((found & bitOf(prot)) !== 0) mapOthers(ctx, block, id, prot, advised);
+  if (block.range.policy.accessedBy !== 0 || ctx.anyPinned) {
+    for (const prot of PROTS) if ((found & bitOf(prot)) !== 0) mapOthers(ctx, block, id, residency, prot);
   }
   if ((found & DISCARDS) !== 0) noteDiscarded(ctx, block, id);
 }
@@ -72,20 +61,22 @@ function bitOf(prot: number): number {
 /**
  * What can be written is needed again. Mapping one discarded page on the GPU puts the block's chunk before others in the order of
  * evictions, a chunk of this very service apart.
- * @uvm uvm_va_block.c block_map_gpu_to (without: other GPUs)
+ * @uvm uvm_va_block.c block_map_gpu_to (all)
  */
 function noteDiscarded(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
   const [, readWrite, atomic] = ctx.scratch.byProt;
   keepContents(block, readWrite);
   keepContents(block, atomic);
-  if (id === UVM_ID_GPU && block.gpuBase >= 0 && !ctx.done.newRoot) ctx.gpu.pmm.markDiscarded(block.gpuBase);
+  if (id === UVM_ID_CPU || ctx.done.newRoot) return;
+  const { base } = block.gpuState(id);
+  if (base >= 0) ctx.gpuOf(id).pmm.markDiscarded(base);
 }
 
 /**
  * Sorts the pages into the scratch masks `byProt`. The pages that get write permission: those written, and those read where promotion revokes
- * nothing, i.e. which cannot be duplicated and where the other processor has no right to atomics that it would lose. What is
+ * nothing, i.e. which cannot be duplicated and where nobody has a right to atomics that it would lose. What is
  * discarded has to be written by a fault of its own. @returns the bit ({@link bitOf}) of each protection that a page gets.
- * @uvm uvm_va_block.c compute_new_permission (without: other GPUs and their atomics)
+ * @uvm uvm_va_block.c compute_new_permission (without: processors that cannot fault)
  */
 function computeNewPermissions(
   ctx: UvmServiceBlockContext,
@@ -94,13 +85,10 @@ function computeNewPermissions(
   residency: UvmProcessorId,
   pages: UvmPageMask,
 ): number {
-  const native = ctx.gpu.nativeAtomics(id, residency);
-  const other = otherProcessor(id);
-  const keeps = ctx.gpu.nativeAtomics(other, residency) ? 0 : -1;
+  const native = ctx.links.nativeAtomics(id, residency);
   const asWritten = block.range.policy.readDuplication ? -1 : 0;
   const { writes, atomics } = ctx;
   const { row } = block;
-  const theirs = other === UVM_ID_CPU ? ROW_CPU_WRITE : ROW_GPU_ATOMIC;
   const [readOnly, readWrite, atomic] = ctx.scratch.byProt;
   let discards = 0;
   let anyReadOnly = 0;
@@ -113,7 +101,7 @@ function computeNewPermissions(
     if (asked !== 0) {
       const discarded = row[ROW_DISCARDED + i] ?? 0;
       const copies = (row[ROW_READ_DUPLICATED + i] ?? 0) | asWritten;
-      const refused = discarded | copies | ((row[theirs + i] ?? 0) & keeps);
+      const refused = discarded | copies | wouldLoseAtomics(ctx, block, id, residency, i);
       discards |= discarded & asked;
       writable = asked & (~refused | (writes[i] ?? 0));
       most = native ? writable : asked & (atomics[i] ?? 0);
@@ -129,6 +117,21 @@ function computeNewPermissions(
   if (anyReadOnly !== 0) found |= bitOf(UVM_PROT_READ_ONLY);
   if (anyReadWrite !== 0) found |= bitOf(UVM_PROT_READ_WRITE);
   return anyAtomic === 0 ? found : found | bitOf(UVM_PROT_READ_WRITE_ATOMIC);
+}
+
+/** The pages of word `i` of a mask on which somebody but `id` has a right to atomics that does not work on `residency` as it is. */
+function wouldLoseAtomics(
+  { links }: UvmServiceBlockContext,
+  { processorCount, row }: UvmVaBlock,
+  id: UvmProcessorId,
+  residency: UvmProcessorId,
+  i: number,
+): number {
+  let pages = 0;
+  for (let other = UVM_ID_CPU; other < processorCount; other++) {
+    if (other !== id && !links.nativeAtomics(other, residency)) pages |= row[rowAtomic(other) + i] ?? 0;
+  }
+  return pages;
 }
 
 /** The pages that get `prot`. */
@@ -159,27 +162,23 @@ function mapFaulting(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProc
 
 /**
  * Pinned pages one by one, with those that thrash on them; the rest by advice.
- * @uvm uvm_va_block.c block_service_finish_map_accessed_by (without: other GPUs)
+ * @uvm uvm_va_block.c block_service_finish_map_accessed_by (all)
  */
 function mapOthers(
   ctx: UvmServiceBlockContext,
   block: UvmVaBlock,
   id: UvmProcessorId,
+  residency: UvmProcessorId,
   prot: number,
-  advised: boolean,
 ): void {
-  const other = otherProcessor(id);
   const pages = block.thrashing?.pages;
   const { onePage, otherPart, pinnedPart } = ctx.scratch;
   splitByPin(ctx, prot);
   for (let page = maskNext(pinnedPart, 0); page < block.pages; page = maskNext(pinnedPart, page + 1)) {
-    const thrashes = (((pages?.processors[page] ?? 0) >>> other) & 1) !== 0;
-    if (!advised && !thrashes) continue;
     maskZero(onePage);
     maskSet(onePage, page);
-    const cause = thrashes ? UvmEventMapRemoteCauseThrashing : UvmEventMapRemoteCausePolicy;
-    uvmVaBlockAddMappingsAfterMigration(ctx, block, id, onePage, prot, cause);
+    const migrated = { id, residency, prot, thrashing: pages?.processors[page] ?? 0 };
+    uvmVaBlockAddMappingsAfterMigration(ctx, block, onePage, migrated);
   }
-  if (advised)
-    uvmVaBlockAddMappingsAfterMigration(ctx, block, id, otherPart, prot, UvmEventMapRemoteCausePolicy);
+  uvmVaBlockAddMappingsAfterMigration(ctx, block, otherPart, { id, residency, prot, thrashing: 0 });
 }

@@ -18,13 +18,12 @@ import {
 import { uvmPerfThrashingGetHint } from './uvm-perf-thrashing.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import {
-  otherProcessor,
+  nextProcessor,
   UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG,
   UVM_FAULT_ACCESS_TYPE_PREFETCH,
   UVM_FAULT_ACCESS_TYPE_READ,
   UVM_FAULT_ACCESS_TYPE_WRITE,
   UVM_ID_CPU,
-  UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER,
   UVM_PROT_READ_ONLY,
   UVM_PROT_READ_WRITE,
@@ -69,7 +68,7 @@ export function uvmVaBlockAddFault(
 /**
  * Adds the pages that access counters name to what the service does: the GPU has them mapped already, and the question is
  * where they are to live. All of them are on the other processor and nowhere else. What the thrashing detector throttles is left out.
- * @uvm uvm_gpu_access_counters.c service_va_block_locked (without: other GPUs, statistics)
+ * @uvm uvm_gpu_access_counters.c service_va_block_locked (without: statistics)
  */
 export function uvmVaBlockAddNotified(
   ctx: UvmServiceBlockContext,
@@ -81,7 +80,7 @@ export function uvmVaBlockAddNotified(
   if (first >= block.pages) return;
   if (alike(ctx, block)) {
     const to = selectResidency(ctx, block, first, id, UVM_FAULT_ACCESS_TYPE_PREFETCH, undefined);
-    maskOr(to === UVM_ID_CPU ? ctx.toCpu : ctx.toGpu, pages);
+    maskOr(ctx.goingTo(to), pages);
     maskOr(ctx.faulted, pages);
     return;
   }
@@ -97,7 +96,7 @@ function alike(ctx: UvmServiceBlockContext, block: UvmVaBlock): boolean {
 
 /**
  * Adds a fault that cannot be replayed: as {@link uvmVaBlockAddFault}, but the thrashing detector is not asked.
- * @uvm uvm_gpu_non_replayable_faults.c service_managed_fault_in_block_locked (without: other GPUs)
+ * @uvm uvm_gpu_non_replayable_faults.c service_managed_fault_in_block_locked (all)
  */
 export function uvmVaBlockAddUnhinted(
   ctx: UvmServiceBlockContext,
@@ -140,7 +139,7 @@ function placePage(
 ): void {
   const chosen = selectResidency(ctx, block, page, id, access, pinAt);
   const to = ctx.global.policy.selectResidency?.(block, page, id, chosen) ?? chosen;
-  maskSet(to === UVM_ID_CPU ? ctx.toCpu : ctx.toGpu, page);
+  maskSet(ctx.goingTo(to), page);
   maskSet(ctx.faulted, page);
   if (access >= UVM_FAULT_ACCESS_TYPE_WRITE) maskSet(ctx.writes, page);
   if (access === UVM_FAULT_ACCESS_TYPE_ATOMIC_STRONG) maskSet(ctx.atomics, page);
@@ -154,8 +153,7 @@ function duplicates(block: UvmVaBlock, page: number): boolean {
 
 /**
  * Where a faulting page goes; the first rule that matches decides.
- * @uvm uvm_va_block.c block_select_processor_residency (without: other GPUs and their NVLinks, NUMA nodes,
- * UVM-Lite)
+ * @uvm uvm_va_block.c block_select_processor_residency (without: NUMA nodes, UVM-Lite)
  */
 function selectResidency(
   ctx: UvmServiceBlockContext,
@@ -177,22 +175,21 @@ function selectResidency(
   const preferred = policy.preferredLocation;
   if (preferred === id) return id;
   if (pinAt !== undefined) return pinAt;
-  const closest = block.closestResident(id, page);
-  const reachable = preferred >= 0 && ctx.gpu.canAccess(id, otherProcessor(id));
-  if (closest < 0) return reachable ? otherProcessor(id) : id;
-  const at = closest === UVM_ID_GPU ? UVM_ID_GPU : UVM_ID_CPU;
+  const { links } = ctx;
+  const at = block.closestResident(id, page);
+  const elsewhere = preferred >= 0 && links.canAccess(id, preferred) ? preferred : id;
+  if (at < 0) return elsewhere;
   const counted = ctx.cause === UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER;
-  if (!counted && policyAccessedBy(policy, id) && ctx.gpu.canAccess(id, at)) return at;
-  if (ctx.global.remoteOnNativeAtomics && at !== id && ctx.gpu.nativeAtomics(id, at)) return at;
-  return reachable ? otherProcessor(id) : id;
+  if (!counted && policyAccessedBy(policy, id) && links.canAccess(id, at)) return at;
+  if (ctx.global.remoteOnNativeAtomics && at !== id && links.nativeAtomics(id, at)) return at;
+  return at === id ? id : elsewhere;
 }
 
 /**
  * Serves what {@link uvmVaBlockAddFault} gathered: prefetch hint, make resident,
  * map.
  * @returns false when memory is used up on the destination; the pages it concerns stay as they were.
- * @uvm uvm_va_block.c uvm_va_block_service_locked (without: other GPUs, retries after an allocation dropped
- * the lock)
+ * @uvm uvm_va_block.c uvm_va_block_service_locked (without: retries after an allocation dropped the lock)
  */
 export function uvmVaBlockServiceLocked(
   ctx: UvmServiceBlockContext,
@@ -200,17 +197,15 @@ export function uvmVaBlockServiceLocked(
   id: UvmProcessorId,
 ): boolean {
   ctx.tools.counters.services++;
-  const cpu = !maskEmpty(ctx.toCpu);
-  const gpu = !maskEmpty(ctx.toGpu);
-  if (cpu !== gpu) {
-    const destination = cpu ? UVM_ID_CPU : UVM_ID_GPU;
-    const faulted = cpu ? ctx.toCpu : ctx.toGpu;
-    uvmPerfPrefetchGetHint(ctx, block, destination, faulted, WHOLE_BLOCK);
+  const destinations = ctx.destinations();
+  const first = nextProcessor(destinations, UVM_ID_CPU);
+  if (destinations !== 0 && (destinations & (destinations - 1)) === 0) {
+    uvmPerfPrefetchGetHint(ctx, block, first, ctx.goingTo(first), WHOLE_BLOCK);
     duplicatePrefetched(ctx, block);
   }
   let ok = true;
-  if (cpu) ok = serveDestination(ctx, block, id, UVM_ID_CPU, ctx.toCpu);
-  if (gpu) ok = serveDestination(ctx, block, id, UVM_ID_GPU, ctx.toGpu) && ok;
+  for (let at = first; at >= 0; at = nextProcessor(destinations, at + 1))
+    ok = serveDestination(ctx, block, id, at, ctx.goingTo(at)) && ok;
   return ok;
 }
 
@@ -229,16 +224,21 @@ function duplicatePrefetched(ctx: UvmServiceBlockContext, block: UvmVaBlock): vo
 }
 
 /**
- * Serves GPU faults for which there is no device memory from host memory: the pages stay, or come to be, there and are mapped
+ * Serves faults of GPU `id` for which it has no memory from host memory: the pages stay, or come to be, there and are mapped
  * remotely. @returns whether that is possible.
  */
-export function uvmVaBlockServeRemotely(ctx: UvmServiceBlockContext, block: UvmVaBlock): boolean {
-  maskAndNot(ctx.toGpu, block.gpu.resident);
-  maskAnd(ctx.toGpu, ctx.faulted);
+export function uvmVaBlockServeRemotely(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+): boolean {
+  const pages = ctx.goingTo(id);
+  maskAndNot(pages, block.masks(id).resident);
+  maskAnd(pages, ctx.faulted);
   maskZero(ctx.prefetch);
   maskZero(ctx.duplicate);
   ctx.remoteCause = UvmEventMapRemoteCauseOutOfMemory;
-  return serveDestination(ctx, block, UVM_ID_GPU, UVM_ID_CPU, ctx.toGpu);
+  return serveDestination(ctx, block, id, UVM_ID_CPU, pages);
 }
 
 function serveDestination(

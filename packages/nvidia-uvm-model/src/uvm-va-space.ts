@@ -1,4 +1,4 @@
-import { EEXIST, EINVAL, type Kernel, RwSemaphore } from '@hmm/kernel';
+import { EEXIST, EINVAL, HmmError, type Kernel, RwSemaphore } from '@hmm/kernel';
 import { declareState, pagesOf } from '@hmm/kernel/internal';
 import type { GpuInstance } from '@hmm/gpu';
 import type { UvmDriver } from './uvm-driver.js';
@@ -10,6 +10,7 @@ import type { UvmVaPolicy } from './uvm-va-policy.js';
 import { UvmThrashingLapse } from './uvm-perf-thrashing-lapse.js';
 import { type UvmPin, uvmPerfThrashingUnpin } from './uvm-perf-thrashing-pin.js';
 import { UvmServiceBlockContext } from './uvm-service-block-context.js';
+import { UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
 import { uvmVaBlockKill } from './uvm-va-block-kill.js';
 import { UvmVaRange } from './uvm-va-range.js';
 
@@ -25,7 +26,7 @@ export class UvmVaSpace {
   static readonly state = declareState({
     driver: 'constant',
     kernel: 'constant',
-    instance: 'constant',
+    instances: 'constant',
     lock: 'constant',
     hmm: 'value',
     ats: 'value',
@@ -42,8 +43,8 @@ export class UvmVaSpace {
 
   readonly driver: UvmDriver;
   readonly kernel: Kernel;
-  /** The address space on the GPU. */
-  readonly instance: GpuInstance;
+  /** Its address space on each GPU, by id less one: they all have one number. */
+  private readonly instances: readonly GpuInstance[];
   /** Taken for reading by faults, for writing by calls that change ranges or policies. */
   readonly lock: RwSemaphore;
   /** System memory that the GPU may use as well; undefined without HMM and ATS. */
@@ -66,18 +67,35 @@ export class UvmVaSpace {
   private readonly allocations: UvmAllocation[] = [];
   private last: UvmVaRange | undefined;
 
-  constructor(driver: UvmDriver, kernel: Kernel, instance: GpuInstance) {
+  constructor(driver: UvmDriver, kernel: Kernel, instances: readonly GpuInstance[]) {
     this.driver = driver;
     this.kernel = kernel;
-    this.instance = instance;
+    this.instances = instances;
     this.lapse = new UvmThrashingLapse(driver.global);
-    this.context = new UvmServiceBlockContext(driver, driver.gpu);
+    this.context = new UvmServiceBlockContext(driver);
     this.lock = new RwSemaphore(kernel.sched, kernel.allocIds(1), 'VA_SPACE');
   }
 
   /** Its number among the VA spaces of the driver. */
   get id(): number {
     return this.instance.id;
+  }
+
+  /** Its address space on the first GPU. */
+  get instance(): GpuInstance {
+    return this.instanceOn(UVM_ID_GPU);
+  }
+
+  /** Its address space on GPU `id`. */
+  instanceOn(id: UvmProcessorId): GpuInstance {
+    const instance = this.instances[id - 1];
+    if (instance === undefined) throw new HmmError('PROCESSOR', 'no such GPU is registered', { id });
+    return instance;
+  }
+
+  /** Whether its channels are gone. */
+  get isDead(): boolean {
+    return this.instance.dead;
   }
 
   /**

@@ -47,7 +47,7 @@ export class Bench {
       ...(memoryPages === undefined ? {} : { memoryPages }),
     });
     const timing = new UvmTiming(this.kernel.sched, preset.serviceScale.value, figures);
-    this.driver = new UvmDriver(this.kernel, gpu, { timing, ...options });
+    this.driver = new UvmDriver(this.kernel, [gpu], { timing, ...options });
     this.space = this.driver.openVaSpace();
     this.space.alloc(BASE, pages * 4096);
     this.kernel.trace.on = true;

@@ -31,7 +31,7 @@ class Two {
   readonly second: UvmVaSpace;
 
   constructor(gpu: string, options: UvmDriverOptions = {}) {
-    this.driver = new UvmDriver(this.kernel, new Gpu(this.kernel, gpuPreset(gpu)), options);
+    this.driver = new UvmDriver(this.kernel, [new Gpu(this.kernel, gpuPreset(gpu))], options);
     this.first = this.driver.openVaSpace();
     this.second = this.driver.openVaSpace();
     this.first.alloc(BASE, 512 * 4096);
@@ -122,7 +122,7 @@ describe('faults that come while a batch is served', () => {
       faultBuffer.push(two.second.instance.id, BASE + page, GPU_ACCESS_READ, GPU_FAULT_INVALID_PTE, 0, 0);
     };
     for (let i = 0; i < copies; i++) push(0);
-    two.kernel.sched.runSync(two.driver.faultsPending());
+    two.kernel.sched.runSync(two.driver.faultsPending(two.driver.gpu.hw));
     return two.driver.tools.counters.batches;
   }
 
@@ -147,7 +147,7 @@ describe('prefetch instructions', () => {
     for (let i = 0; i < count; i++) {
       faultBuffer.push(id, BASE + NOWHERE + i, GPU_ACCESS_PREFETCH, GPU_FAULT_INVALID_PTE, 0, 0);
     }
-    two.kernel.sched.runSync(two.driver.faultsPending());
+    two.kernel.sched.runSync(two.driver.faultsPending(two.driver.gpu.hw));
     return two;
   }
 

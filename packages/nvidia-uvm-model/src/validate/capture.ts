@@ -16,12 +16,15 @@ export interface CaptureStep {
   readonly pages: Int32Array | undefined;
 }
 
-/** One event: kind, byte offset from the allocation, value, flags, and when. */
+/** One event: kind, byte offset from the allocation, value, flags, between which processors, and when. */
 export interface CaptureEvent {
   readonly e: string;
   readonly at: number;
   readonly v: number;
   readonly f: number;
+  /** GPU numbers; -1 is the CPU where an event can name either, and a set of GPUs has a bit each. */
+  readonly src: number;
+  readonly dst: number;
   readonly t: number;
   readonly dt: number;
 }
@@ -125,6 +128,8 @@ function addLine(open: OpenRun, fields: Fields): void {
       at: numberOf(fields, 'at'),
       v: numberOf(fields, 'v'),
       f: numberOf(fields, 'f'),
+      src: numberOf(fields, 'src'),
+      dst: numberOf(fields, 'dst'),
       t: numberOf(fields, 't'),
       dt: numberOf(fields, 'dt'),
     });
@@ -196,9 +201,10 @@ export function replayedRun({ runs }: CaptureScenario): CaptureRun | undefined {
   return runs.find(({ steps }) => steps.some(({ pages }) => pages !== undefined)) ?? runs[0];
 }
 
-/** What two event sequences are compared by: kind, offset, value, flags; never times. */
+/** What two event sequences are compared by: kind, offset, value, flags, processors; never times. */
 export function eventKey(event: CaptureEvent): string {
-  return `${event.e} at=${event.at} v=${event.v} f=${event.f}`;
+  const { e, at, v, f, src, dst } = event;
+  return `${e} at=${at} v=${v} f=${f} src=${src} dst=${dst}`;
 }
 
 /** Whether a scenario was run twice at least and always gave the same events. */

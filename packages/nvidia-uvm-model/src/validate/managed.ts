@@ -35,7 +35,7 @@ export function predictManaged(bytes: number, options: ManagedOptions = {}): Man
   const gpu = new Gpu(kernel, preset);
   const figures = options.figures ?? UNTRACED_FIGURES;
   const timing = new UvmTiming(kernel.sched, preset.serviceScale.value, figures);
-  const driver = new UvmDriver(kernel, gpu, { timing });
+  const driver = new UvmDriver(kernel, [gpu], { timing });
   const space = driver.openVaSpace();
   space.alloc(BASE, bytes);
   const count = Math.ceil(bytes / PAGE_SIZE);

@@ -1,4 +1,4 @@
-import { Gpu, gpuPreset } from '@hmm/gpu';
+import { findGpuTopology, gpuPreset, type GpuTopology, makeGpus } from '@hmm/gpu';
 import { Kernel, PAGE_SIZE } from '@hmm/kernel';
 import { UvmTiming } from '../timing/uvm-timing.js';
 import type { UvmFigures } from '../timing/uvm-figures.js';
@@ -10,7 +10,7 @@ import type { UvmTimingPorts } from '../uvm-work.js';
 import type { CaptureEvent, CaptureRun, CaptureStep } from './capture.js';
 import { duel } from './duel.js';
 import { captureEvents } from './events.js';
-import { stepTask } from './steps.js';
+import { gpuOfStep, stepTask } from './steps.js';
 
 /** Where the allocation lies: a page number of a real `mmap` area, 2 MiB aligned. */
 const BASE = 0x7f0000000;
@@ -54,11 +54,12 @@ const SLEEP_OVER = 70_000;
 /** Runs the steps of a recorded run on the model: same allocation, same pages in the same order. */
 export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): ScenarioResult {
   const kernel = new Kernel();
-  const preset = gpuPreset(options.gpu ?? 'h100');
-  const gpu = new Gpu(kernel, preset, { maxTables: 4096, seed: options.seed ?? 2 });
+  const topology = topologyOf(run, options.gpu ?? 'h100');
+  const cards = makeGpus(kernel, topology, { maxTables: 4096, seed: options.seed ?? 2 });
+  const preset = gpuPreset(topology.preset);
   const made = new UvmTiming(kernel.sched, preset.serviceScale.value, options.figures);
   const timing = options.timing?.(made) ?? made;
-  const driver = new UvmDriver(kernel, gpu, { ...options, timing });
+  const driver = new UvmDriver(kernel, cards, { ...options, timing });
   const space = driver.openVaSpace();
   space.alloc(BASE, run.bytes);
   kernel.trace.on = true;
@@ -81,6 +82,16 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
     if (step.op.startsWith('gpu')) machine.kernels++;
   }
   return { events: captureEvents(kernel.trace, BASE, run.bytes), stepNs, driver };
+}
+
+/** The machine of a run: that called `gpu`, or one GPU of the model of that name; several linked ones where a step names a second GPU. */
+function topologyOf({ steps }: CaptureRun, gpu: string): GpuTopology {
+  const known = findGpuTopology(gpu);
+  if (known !== undefined) return known;
+  const numbers = steps.map(({ op }) => gpuOfStep(op).number);
+  const linked = findGpuTopology('2xh200-nvlink');
+  if (linked !== undefined && Math.max(...numbers, 0) > 0) return linked;
+  return { name: gpu, title: gpu, preset: gpu, gpus: 1, link: undefined };
 }
 
 function gapBefore(machine: Machine, step: CaptureStep): number {

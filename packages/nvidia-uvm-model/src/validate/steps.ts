@@ -66,17 +66,27 @@ const CALLS: Readonly<Record<string, Call>> = {
   gup_write: (space, start, pages) => uvmGetUserPages(space, start, pages, true),
 };
 
+/** The number of the GPU that a step of several GPUs' captures runs on (`gpu1_chain_read`), and the step without it. */
+export function gpuOfStep(op: string): { readonly number: number; readonly name: string } {
+  const found = /^gpu(\d+)_(.*)$/.exec(op);
+  return found === null
+    ? { number: 0, name: op }
+    : { number: Number(found[1]), name: `gpu_${found[2] ?? ''}` };
+}
+
 /**
  * What a recorded step does, as a task.
  * @throws HmmError `CAPTURE` for a step that nobody knows.
  */
 export function stepTask(memory: SteppedMemory, step: CaptureStep): Task<unknown> {
   const { base, space } = memory;
-  const gpu = GPU_OPS[step.op];
+  const { name, number } = gpuOfStep(step.op);
+  const gpu = GPU_OPS[name];
   if (gpu !== undefined) {
     const [access, shape] = gpu;
     const pages = shape === 'stream' ? sequence(memory.pages) : pagesOf(step, memory.pages);
-    return launchKernel(space, { access, shape, base, pages, offset: 0, width: 1, values: undefined });
+    const accesses = { access, shape, base, pages, offset: 0, width: 1, values: undefined };
+    return launchKernel(space, accesses, UVM_ID_GPU + number);
   }
   if (step.op === 'cpu_write' || step.op === 'cpu_read') {
     return uvmCpuAccess(space, {
