@@ -44,8 +44,8 @@ const PCIE5_PEERS: PeerLink = {
 
 /** The machines with several GPUs that are known by name. */
 export const GPU_TOPOLOGIES: readonly GpuTopology[] = [
-  { name: '2xh200-nvlink', title: 'two H200 linked by NVLink', preset: 'h200', gpus: 2, link: NVLINK4 },
-  { name: 'dgx-h200', title: 'eight H200 linked by NVLink', preset: 'h200', gpus: 8, link: NVLINK4 },
+  { name: '2xh200-nvlink', title: 'two H200 linked by NVLink', preset: 'h100', gpus: 2, link: NVLINK4 },
+  { name: 'dgx-h200', title: 'eight H200 linked by NVLink', preset: 'h100', gpus: 8, link: NVLINK4 },
   {
     name: '2xpcie',
     title: 'two H100 that reach each other over PCIe',

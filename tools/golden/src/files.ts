@@ -15,6 +15,8 @@ export const GOLDEN_FILES = [
   'h200-parts/fork-gup.jsonl.gz',
   'h200-parts/parts.jsonl.gz',
   'h200-parts/parts.txt',
+  'h200x2-uvm/nopeers.jsonl.gz',
+  'h200x2-uvm/peers.jsonl.gz',
   'linux-6.12/public.jsonl.gz',
   'linux-6.12/races.jsonl',
   'odp-7.3/public.jsonl.gz',
