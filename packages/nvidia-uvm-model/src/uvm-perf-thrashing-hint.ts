@@ -18,7 +18,7 @@ export const LET_BE = -1;
 export const THROTTLE = -2;
 
 /** A processor to pin a page at, {@link LET_BE} or {@link THROTTLE}. */
-export type UvmThrashingDecision = UvmProcessorId | typeof LET_BE | typeof THROTTLE;
+export type UvmThrashingDecision = number;
 
 /** Opens a period or favours a requester; nobody is favoured in two periods running. */
 export function updateThrottling(
