@@ -56,7 +56,7 @@ export const CORE_BEHAVIOURS = {
     'A VMA with anonymous pages merges with a neighbour that has none yet, so VMAs are longer, and so are the ranges of events.',
   ),
   unmapDrainsLru: has(
-    '+ + + -',
+    '+ + - -',
     'mm/memory.c zap_page_range_single_batched',
     'The batches of the LRU are drained by munmap, exit and MADV_DONTNEED; now they live on, from one process to the next.',
   ),
@@ -71,17 +71,22 @@ export const CORE_BEHAVIOURS = {
     'MADV_DONTNEED over several VMAs frees its pages at the end of the call; it used to be at the end of each VMA.',
   ),
   pagemapHugeZeroPlain: has(
-    '- - + +',
+    '+ - - +',
     'fs/proc/task_mmu.c pagemap_pmd_range',
-    "The huge zero page is present and nothing else in pagemap; it used to count as a file's.",
+    "The huge zero page is present and nothing else in pagemap; in between it counted as a file's.",
   ),
   splitsPmdInWalk: has(
-    '- - - +',
+    '- - + +',
     'mm/rmap.c try_to_migrate_one',
     'The split of a huge page is announced once for each VMA; it used to be twice where a PMD maps it.',
   ),
+  splitStopsAtFirstVma: wrong(
+    '- - + -',
+    'mm/rmap.c try_to_migrate_one',
+    'A huge page that two processes map whole cannot be split: the walk ends with the first, whose entry is split, and comes back as small ones.',
+  ),
   lazyfreeInUseStaysFree: has(
-    '- - - +',
+    '- - + +',
     'mm/rmap.c try_to_unmap_one',
     'A lazily freed page that somebody holds a reference on can still be dropped by a later reclaim.',
   ),
@@ -91,7 +96,7 @@ export const CORE_BEHAVIOURS = {
     'MADV_FREE knows exactly whether another process maps a part of a huge page; it used to guess from the first page.',
   ),
   ownHugePfnsFromHead: wrong(
-    '- - - +',
+    '- - + +',
     'mm/hmm.c hmm_vma_handle_absent_pmd',
     "A device that reads its own huge private page from the middle gets the folio's first pages: the frames are counted from where the walk began.",
   ),
@@ -148,17 +153,17 @@ export const CORE_BEHAVIOURS = {
     'A CPU fault on a page inside a large private folio that PTEs map splits the folio and is then repeated: it takes its own lock for that of somebody else.',
   ),
   fallbackRefusesFault: wrong(
-    '- - - +',
+    '- - + +',
     'mm/migrate_device.c migrate_vma_split_unmapped_folio',
     'A huge page that a CPU fault cannot bring home whole stays, mapped by PTEs: the reference of the fault keeps it from being split.',
   ),
   fallbackSplitsOwnPmd: wrong(
-    '- - - +',
+    '- - + +',
     'mm/migrate_device.c migrate_vma_split_unmapped_folio',
     'Where a huge page goes to single pages, only the migrating process has its entry split: one that another process has names a folio that is large no more.',
   ),
   deviceInitClearsFlags: has(
-    '- - - +',
+    '- - + +',
     'include/linux/memremap.h zone_device_folio_init',
     'A device frame that is handed out again has forgotten that it was dirty or referenced.',
   ),

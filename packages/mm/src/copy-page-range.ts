@@ -102,6 +102,8 @@ function copyPteRange(
   const readOnly = ~PTE_WRITE;
   const old = ~PTE_YOUNG;
   const mappingsMax = MAPCOUNT_MAX;
+  // A column that nobody has written yet is memory that need not be touched.
+  const { hasPinned } = src.mm;
   const observed = system.kernel.sched.observer !== undefined;
   let copied = 0;
   for (let i = 0; i < count; i++) {
@@ -113,7 +115,7 @@ function copyPteRange(
     const flags = pageFlags[pfn] ?? 0;
     const plain = (pte & usualMask) === usual && (flags & (anon | notUsual)) === anon && private_;
     const mappings = (mapcount[pfn] ?? 0) + 1;
-    if (!plain || pincount[pfn] !== 0 || observed || mappings > mappingsMax) {
+    if (!plain || (hasPinned && pincount[pfn] !== 0) || observed || mappings > mappingsMax) {
       const ret = copyPte(dst, src, to, from, vpn + i);
       if (ret !== 0) return ret;
       continue;

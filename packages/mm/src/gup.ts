@@ -58,6 +58,7 @@ export function* getUserPages(
   flags: number,
   pages: number[] | undefined,
 ): Task<number> {
+  if ((flags & FOLL_PIN) !== 0) mm.hasPinned = true;
   let vma: Vma | undefined;
   let faulted = -1;
   let faults = 0;

@@ -27,6 +27,7 @@ export class MmStruct implements NotifierMm {
     lockedVm: 'value',
     mmapBase: 'value',
     unstable: 'value',
+    hasPinned: { saved: 'pages count their pins themselves: it only spares fork the look' },
   });
 
   /** Unique within its memory system; for people and for traces. */
@@ -61,6 +62,8 @@ export class MmStruct implements NotifierMm {
   mmapBase: number;
   /** Set by the OOM reaper: new pages must not be inserted. @kernel include/linux/sched/coredump.h MMF_UNSTABLE */
   unstable = false;
+  /** Whether a page of it was ever pinned: fork looks for pinned pages only then. @kernel include/linux/sched/coredump.h MMF_HAS_PINNED */
+  hasPinned = false;
 
   constructor(system: MemorySystem, id: number, root: number) {
     const { kernel } = system;

@@ -91,8 +91,11 @@ function* tryToMigrateOne(vma: Vma, folio: number, vpn: number, split?: PmdSplit
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, vpn, end) : undefined;
   let ok = true;
   const pmd = map.test(folio, PG_head) ? findPmd(mm, vpn) : -1;
-  if (pmd >= 0 && split?.inside !== undefined && mapsWhole(mm, vpn, folio)) split.inside(vma, pmd);
-  else if (pmd >= 0 && mapsWhole(mm, vpn, folio)) {
+  let last = false;
+  if (pmd >= 0 && split?.inside !== undefined && mapsWhole(mm, vpn, folio)) {
+    split.inside(vma, pmd);
+    last = system.kernel.does.splitStopsAtFirstVma;
+  } else if (pmd >= 0 && mapsWhole(mm, vpn, folio)) {
     ok = setPmdMigrationEntry(vma, pmd);
     notifyEnd(range);
     return ok;
@@ -102,7 +105,7 @@ function* tryToMigrateOne(vma: Vma, folio: number, vpn: number, split?: PmdSplit
     if (entry >= 0) ok = migrateEntry(vma, entry, first + (at - vpn));
   }
   notifyEnd(range);
-  return ok;
+  return ok && !last;
 }
 
 /** Whether the PMD of page `vpn` maps all of `folio`. @kernel mm/page_vma_mapped.c check_pmd (all) */

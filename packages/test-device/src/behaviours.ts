@@ -4,7 +4,7 @@ import { behaviour as has, type Behaviours, defect as wrong } from '@hmm/kernel'
 export const TEST_DEVICE_BEHAVIOURS = {
   //             6.1 6.12 6.19 7.3
   faultsInBatchesOf32: has(
-    '- - - +',
+    '- - + +',
     'lib/test_hmm.c dmirror_fault',
     'A fault or a snapshot reads the tables 32 pages a time; it used to be 64.',
   ),
@@ -19,9 +19,14 @@ export const TEST_DEVICE_BEHAVIOURS = {
     'The table entry of a hole that was migrated to the device cannot be written: the next write faults once more.',
   ),
   failedAllocationEnds: has(
-    '- - + +',
+    '- - - +',
     'lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy',
     'A migration home for which there is no memory ends with -ENOMEM and moves nothing of its batch; a page used to be left out.',
+  ),
+  failedAllocationForgets: wrong(
+    '- - + -',
+    'lib/test_hmm.c dmirror_devmem_fault',
+    'A migration home for which there is no memory succeeds with the rest of its batch left out; a CPU fault forgets its page, which stays locked, and the access waits for ever.',
   ),
   releaseAfterSplitDies: wrong(
     '- - - +',

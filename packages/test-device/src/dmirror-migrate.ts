@@ -265,7 +265,7 @@ export function* dmirrorMigrateToSystem(dmirror: Dmirror, cmd: HmmDmirrorCmd): T
     cmd,
     selectDevice(dmirror.mdevice),
     function* (_dmirror, args): Task<number> {
-      if (!devmemFaultAllocAndCopy(dmirror, args)) {
+      if (!devmemFaultAllocAndCopy(dmirror, args) && !dmirror.mdevice.does.failedAllocationForgets) {
         yield* migrateVmaFinalize(args);
         return -ENOMEM;
       }
@@ -293,7 +293,7 @@ function devmemFaultAllocAndCopy(dmirror: Dmirror, args: MigrateVma): boolean {
     if (((system.map.flags[page] ?? 0) & PG_zone_device) === 0) continue;
     const order = does.migratesHugePages ? dmirror.mdevice.backingOrder(page) : 0;
     if (copyHome(dmirror, args, i, order, failsToAllocate(dmirror))) continue;
-    if (!does.failedAllocationEnds) continue;
+    if (!does.failedAllocationEnds && !does.failedAllocationForgets) continue;
     if (order === 0 || !copyHomeByPages(dmirror, args, i)) return false;
   }
   return true;
@@ -365,7 +365,7 @@ export function* dmirrorDevmemFault(mdevice: DmirrorDevice, vmf: VmFault): Task<
   const args = migrationOf(dmirror.mdevice, vmf.vma, start, start + pages, select, vmf.page);
   if ((yield* migrateVmaSetup(args)) !== 0) return VM_FAULT_SIGBUS;
   if (!devmemFaultAllocAndCopy(dmirror, args)) {
-    yield* migrateVmaFinalize(args);
+    if (!mdevice.does.failedAllocationForgets) yield* migrateVmaFinalize(args);
     return VM_FAULT_OOM;
   }
   if (mdevice.system.kernel.sched.exploring) yield SP_PREEMPT;

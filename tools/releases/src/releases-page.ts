@@ -1,5 +1,6 @@
 import { type Behaviour, type Release, RELEASES } from '@hmm/kernel';
 import type { Proof } from './prove.js';
+import { SOURCES } from './sources.js';
 import { TABLES } from './tables.js';
 
 const INTRODUCTION = `# What releases of Linux differ in
@@ -8,8 +9,8 @@ This page is generated from the tables of behaviours (\`packages/kernel/src/core
 \`pnpm releases:prove --write\`. A machine follows one release (\`--release 7.3\`); \`--set flip=NAME\` turns one behaviour round, which
 mends it where it is a defect.
 
-Linux 6.12 and 7.3 were recorded on real kernels. What is said of 6.1 and 6.19 was read in their sources and is held by no
-recording.
+Linux 6.12 and 7.3 were recorded on real kernels. 6.1 and 6.19 are held by no recording: each row says where in their sources it was
+looked up, or that it could not be decided by reading. Besides these rows, 6.1 may differ from 6.12 in what nobody has looked for.
 `;
 
 /** The text of docs/releases.md. */
@@ -32,6 +33,10 @@ function entry(name: string, row: Behaviour, proofs: readonly Proof[]): string {
     '',
     `- In ${row.releases.join(', ')}; \`${row.kernel}\`.`,
   ];
+  for (const release of ['6.1', '6.19'] as const) {
+    const source = SOURCES[name]?.[release];
+    lines.push(source === undefined ? `- Not looked up on ${release}.` : `- Looked up on ${release}: ${source}.`);
+  }
   for (const { behaviour, release, by } of proofs)
     if (behaviour === name && by !== null) lines.push(`- Proven on ${release}: ${by}.`);
   return `${lines.join('\n')}\n`;
