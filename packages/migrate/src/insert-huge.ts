@@ -33,7 +33,7 @@ export function* migrateVmaInsertHugePmdPage(vma: Vma, vpn: number, folio: numbe
   const pmd = tables.make(mm.root, vpn, LEVEL_PMD);
   if (pmd < 0) return false;
   accessPte(system, pmd, true);
-  if (mm.unstable || (lanes[pmd] !== 0 && !isHugeZeroPmd(vma, pmd))) return false;
+  if (mm.unstable || vma.uffd !== null || (lanes[pmd] !== 0 && !isHugeZeroPmd(vma, pmd))) return false;
   map.set(folio, PG_uptodate);
   mm.rssAnon += HPAGE_PMD_NR;
   folioAddNewAnonRmapPmd(folio, vma, vpn);

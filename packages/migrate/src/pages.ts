@@ -128,7 +128,7 @@ function folioMigrateMapping(system: MemorySystem, newpage: number, page: number
 /**
  * Maps a new page where nothing was, or the zero page. False when something else is there by now, or when memory for the
  * page table is used up.
- * @kernel mm/migrate_device.c migrate_vma_insert_page (without: memory control groups, userfaultfd, cache
+ * @kernel mm/migrate_device.c migrate_vma_insert_page (without: memory control groups, cache
  * flushes, soft-dirty)
  */
 function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
@@ -143,7 +143,8 @@ function* insertPage(vma: Vma, vpn: number, pfn: number): Task<boolean> {
   if (entry < 0) return false;
   if (vma.anonVma === null) yield* anonVmaPrepare(vma);
   accessPte(system, entry, true);
-  if (mm.unstable) return false;
+  // What a userfaultfd is to bring is not brought by a driver either.
+  if (mm.unstable || vma.uffd !== null) return false;
   const old = lanes[entry] ?? 0;
   const zero =
     (old & (PTE_PRESENT | PTE_SPECIAL)) === (PTE_PRESENT | PTE_SPECIAL) && lanes[entry + 1] === ZERO_PFN;

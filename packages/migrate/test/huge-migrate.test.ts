@@ -252,6 +252,7 @@ describe('home', () => {
     setUp();
     device.toDevice(BASE, NR);
     device.smallSystem = true;
+    device.toSystem(BASE, NR);
     expect(host.read(BASE + 100)).toBe(100);
     expect(host.pmd(BASE)[0]).toBe(ENTRY_TABLE);
     expect(device.splits).toHaveLength(NR);

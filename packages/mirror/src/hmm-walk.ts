@@ -41,6 +41,8 @@ const NEED_WRITE_FAULT = 2;
 export interface HmmVmaWalk {
   readonly range: HmmRange;
   readonly mm: MmStruct;
+  /** `FAULT_FLAG_*` of its faults besides the usual ones. */
+  readonly flags: number;
   /** Where the walk starts again. */
   from: number;
   to: number;

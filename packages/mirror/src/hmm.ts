@@ -8,7 +8,12 @@ import {
   type MmStruct,
   handleMmFault,
 } from '@hmm/mm';
-import { FAULT_REPEAT_NS, migrationEntryWait } from '@hmm/mm/internal';
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_REPEAT_NS,
+  migrationEntryWait,
+  VM_FAULT_RETRY,
+} from '@hmm/mm/internal';
 import type { HmmRange } from './hmm-range.js';
 import { WALK_DONE, WALK_FAULT, hmmWalk, type HmmVmaWalk } from './hmm-walk.js';
 
@@ -25,9 +30,18 @@ import { WALK_DONE, WALK_FAULT, hmmWalk, type HmmVmaWalk } from './hmm-walk.js';
  * @kernel mm/hmm.c hmm_range_fault (all)
  */
 export function hmmRangeFault(mm: MmStruct, range: HmmRange): MaybeTask<number> {
+  return rangeFault(mm, range, 0);
+}
+
+/** What a fault that dropped mmap_lock ends in: the caller begins again. */
+const LOCK_DROPPED = 1;
+
+/** {@link hmmRangeFault}, whose faults have `flags` more; with `FAULT_FLAG_ALLOW_RETRY` it may return {@link LOCK_DROPPED}. */
+function rangeFault(mm: MmStruct, range: HmmRange, flags: number): MaybeTask<number> {
   const walk: HmmVmaWalk = {
     range,
     mm,
+    flags,
     from: range.start,
     to: range.start,
     vma: undefined,
@@ -56,11 +70,12 @@ function* goOn(walk: HmmVmaWalk, fault: Task<number>): Task<number> {
 }
 
 function faultFlags(walk: HmmVmaWalk): number {
-  return FAULT_FLAG_REMOTE | (walk.write ? FAULT_FLAG_WRITE : 0);
+  return walk.flags | FAULT_FLAG_REMOTE | (walk.write ? FAULT_FLAG_WRITE : 0);
 }
 
 /** What the walk ends with after a fault that ended with `VM_FAULT_*`; 0 to go on. */
 function faultErrno({ mm }: HmmVmaWalk, result: number): number {
+  if ((result & VM_FAULT_RETRY) !== 0) return LOCK_DROPPED;
   if ((result & VM_FAULT_ERROR) === 0) return 0;
   return (result & VM_FAULT_OOM) !== 0 && mm.kernel.does.hmmReportsOom ? -ENOMEM : -EFAULT;
 }
@@ -124,7 +139,7 @@ export function* hmmRangeFaultUnlockedTimeout(
   timeoutNs: number,
 ): Task<number> {
   const { sched } = mm.kernel;
-  const deadline = sched.now + timeoutNs;
+  let deadline = sched.now + timeoutNs;
   for (;;) {
     const seq = mmuIntervalTryReadBegin(range.notifier);
     range.notifierSeq = seq !== 0 ? seq : yield* mmuIntervalReadBegin(range.notifier);
@@ -137,8 +152,12 @@ export function* hmmRangeFaultUnlockedTimeout(
       mm.mmapLock.unlockRead();
       return -EBUSY;
     }
-    const done = hmmRangeFault(mm, range);
+    const done = rangeFault(mm, range, FAULT_FLAG_ALLOW_RETRY);
     const ret = typeof done === 'number' ? done : yield* done;
+    if (ret === LOCK_DROPPED) {
+      deadline = sched.now + timeoutNs;
+      continue;
+    }
     mm.mmapLock.unlockRead();
     if (ret !== -EBUSY) return ret;
   }

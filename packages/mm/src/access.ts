@@ -1,10 +1,12 @@
 import { type Task, SP_PREEMPT } from '@hmm/kernel';
 import {
+  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_WRITE,
   FAULT_REPEAT_NS,
   VM_FAULT_ERROR,
   VM_FAULT_HWPOISON,
   VM_FAULT_OOM,
+  VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
 } from './fault.js';
 import { handleMmFault, handleMmFaultFast } from './handle-mm-fault.js';
@@ -35,7 +37,7 @@ function accessError(vma: Vma, write: boolean): boolean {
  * used up and the kernel would look for a process to kill).
  * @param before faults of this access before this one, as far as they are told apart.
  * @kernel arch/x86/mm/fault.c do_user_addr_fault (without: per-VMA locks, growing stacks, faults in kernel
- * mode, retries with mmap_lock dropped, signal details)
+ * mode, signal details)
  */
 export function* cpuFault(mm: MmStruct, vpn: number, write: boolean, before = 0): Task<number> {
   traceFault(mm, vpn, write);
@@ -47,8 +49,9 @@ export function* cpuFault(mm: MmStruct, vpn: number, write: boolean, before = 0)
   const vma = vmaLookup(mm, vpn);
   let ret = -SIGSEGV;
   if (vma !== undefined && !accessError(vma, write)) {
-    const served = handleMmFault(vma, vpn, write ? FAULT_FLAG_WRITE : 0);
+    const served = handleMmFault(vma, vpn, FAULT_FLAG_ALLOW_RETRY | (write ? FAULT_FLAG_WRITE : 0));
     const fault = typeof served === 'number' ? served : yield* served;
+    if ((fault & VM_FAULT_RETRY) !== 0) return 0;
     ret = (fault & VM_FAULT_OOM) !== 0 && before < OOM_REPEATS ? 0 : signalOf(fault);
   }
   mm.mmapLock.unlockRead();

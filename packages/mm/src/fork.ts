@@ -4,6 +4,7 @@ import { copyPageRange } from './copy-page-range.js';
 import { mmput } from './exit-mmap.js';
 import { mmAlloc } from './mm-alloc.js';
 import type { MmStruct } from './mm-struct.js';
+import { userfaultfdResetCtx } from './userfaultfd.js';
 import { vmaSetInsert } from './vma-set.js';
 import { insertAfter } from './vma-tree.js';
 import { VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK, type Vma } from './vma.js';
@@ -25,7 +26,7 @@ export function* dupMm(parent: MmStruct): Task<MmStruct | number> {
 }
 
 /**
- * @kernel kernel/fork.c dup_mmap (without: commit limits, NUMA policies, userfaultfd, KSM, khugepaged,
+ * @kernel kernel/fork.c dup_mmap (without: commit limits, NUMA policies, userfaultfd's messages, KSM, khugepaged,
  * uprobes, pending signals)
  */
 function* dupMmap(child: MmStruct, parent: MmStruct): Task<number> {
@@ -51,6 +52,7 @@ function* dupVmas(child: MmStruct, parent: MmStruct): Task<number> {
 function* dupVma(child: MmStruct, vma: Vma): Task<Vma> {
   const copy = vma.copy(child, vma.start, vma.end);
   copy.flags &= ~VM_LOCKED;
+  if (copy.uffd !== null) userfaultfdResetCtx(copy);
   if ((vma.flags & VM_WIPEONFORK) === 0) yield* anonVmaFork(copy, vma);
   const { file } = vma;
   if (file !== null) {

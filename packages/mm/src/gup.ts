@@ -49,7 +49,7 @@ const UNSHARE = -2;
  * @param pages gets the frames; undefined to fault in only.
  * @returns pages obtained, which may be fewer than asked for, or a negative errno when there was none.
  * @kernel mm/gup.c __get_user_pages (without: several pages of a large folio at a time, retries with
- * mmap_lock dropped, signals, FOLL_NOWAIT, the gate page, userfaultfd)
+ * mmap_lock dropped, signals, FOLL_NOWAIT, the gate page)
  */
 export function* getUserPages(
   mm: MmStruct,

@@ -32,6 +32,7 @@ import {
   PTE_YOUNG,
 } from './pte.js';
 import { migrationEntryWait } from './folio-lock.js';
+import { handleUserfault } from './userfaultfd.js';
 import type { Vma } from './vma.js';
 
 /**
@@ -39,7 +40,7 @@ import type { Vma } from './vma.js';
  * it repeats the access afterwards, which may fault again (a page may come home read-only and have to be copied then).
  *
  * @param flags `FAULT_FLAG_*`.
- * @returns 0, or `VM_FAULT_*` error bits: at once, or by a task.
+ * @returns 0, or `VM_FAULT_*` error bits, or with `FAULT_FLAG_ALLOW_RETRY` also `VM_FAULT_RETRY`: at once, or by a task.
  * @kernel mm/memory.c handle_mm_fault (without: memory control groups, per-VMA locks, the test of flags,
  * fault accounting)
  */
@@ -56,11 +57,12 @@ export function handleMmFault(vma: Vma, vpn: number, flags: number): MaybeTask<n
 
 /**
  * A fault where no table of small entries is yet.
- * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd)
+ * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd's write protection)
  */
 function* pmdLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {
   const { tables } = vma.mm.system;
   if (tables.lanes[pmd] === 0) {
+    if (vma.uffd !== null) return yield* handleUserfault(vma, vpn, flags);
     const ret = yield* createHugePmd(vma, vpn, pmd, flags);
     if (ret !== VM_FAULT_FALLBACK) return ret;
   } else if (isHuge(tables.lanes[pmd] ?? 0)) {
@@ -74,7 +76,7 @@ function* pmdLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): Task
 
 /**
  * A fault where small entries are, or a table of them can be made.
- * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd)
+ * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd's write protection)
  */
 function pteLevelFault(vma: Vma, vpn: number, pmd: number, flags: number): MaybeTask<number> {
   const { tables } = vma.mm.system;
@@ -98,7 +100,7 @@ export function handleMmFaultFast(vma: Vma, vpn: number, flags: number): number 
   if (entry < 0) return -1;
   const pte = tables.lanes[entry] ?? 0;
   if (pte !== 0) return presentPteFault(system.tables.lanes, entry, pte, flags) ? 0 : -1;
-  if (vma.file !== null || vma.ops !== null) return -1;
+  if (vma.file !== null || vma.ops !== null || vma.uffd !== null) return -1;
   if (vma.anonVma === null && (flags & FAULT_FLAG_WRITE) !== 0) return -1;
   return doAnonymousPage(vma, vpn, entry, flags);
 }
@@ -129,6 +131,7 @@ function handlePteFault(vma: Vma, vpn: number, entry: number, flags: number): Ma
   accessPte(system, entry, pte === 0 || (pte & PTE_PRESENT) !== 0);
   if (pte === 0) {
     if (!vma.isAnonymous()) return doFault(vma, vpn, entry, flags);
+    if (vma.uffd !== null) return handleUserfault(vma, vpn, flags);
     if ((flags & FAULT_FLAG_WRITE) !== 0) return anonymousWrite(vma, vpn, entry, flags);
     return doAnonymousPage(vma, vpn, entry, flags);
   }
@@ -144,7 +147,7 @@ function* anonymousWrite(vma: Vma, vpn: number, entry: number, flags: number): T
 
 /**
  * A fault on a huge entry that is not present.
- * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd)
+ * @kernel mm/memory.c __handle_mm_fault (without: huge PUDs, DAX, NUMA hints, userfaultfd's write protection)
  */
 function* nonpresentHugeFault(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {
   const { mm } = vma;

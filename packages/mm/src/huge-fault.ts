@@ -35,7 +35,7 @@ export function thpVmaEligible(vma: Vma): boolean {
 /**
  * First access to a range of 2 MiB: the huge zero page for a read, a huge page for a write, if the VMA wants them.
  * `VM_FAULT_FALLBACK`: go on with small pages.
- * @kernel mm/huge_memory.c do_huge_pmd_anonymous_page (without: memory control groups, userfaultfd,
+ * @kernel mm/huge_memory.c do_huge_pmd_anonymous_page (without: memory control groups,
  * khugepaged, the page table laid by, defragmentation settings)
  */
 export function* createHugePmd(vma: Vma, vpn: number, pmd: number, flags: number): Task<number> {

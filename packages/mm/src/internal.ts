@@ -3,9 +3,21 @@ export { cpuTranslate } from './access.js';
 export { AddressSpace } from './address-space.js';
 export { anonVmaPrepare } from './anon-vma.js';
 export { mmputFast } from './exit-mmap.js';
-export { FAULT_REPEAT_NS } from './fault.js';
+export { FAULT_FLAG_ALLOW_RETRY, FAULT_REPEAT_NS, VM_FAULT_RETRY } from './fault.js';
 export { folioLock, migrationEntryWait } from './folio-lock.js';
 export { copyHighpage } from './highmem.js';
+export { userfaultfdCopy, userfaultfdZeropage } from './mfill-atomic.js';
+export {
+  newUserfaultfd,
+  UFFDIO_REGISTER_MODE_MISSING,
+  type UserfaultfdCtx,
+  userfaultfdCtxRead,
+  userfaultfdRegister,
+  userfaultfdRelease,
+  userfaultfdUnregister,
+  type UserfaultfdWait,
+  wakeUserfault,
+} from './userfaultfd.js';
 export { pmdTransHuge, splitHugePmd } from './huge-memory.js';
 export {
   FIRST_PFN,

@@ -71,7 +71,7 @@ export function* madviseCollapse(vma: Vma, start: number, end: number): Task<num
  * Looks whether the 2 MiB at `start` can become a huge page, before what is swapped out or with a device is brought back, and
  * makes them one.
  * @kernel mm/khugepaged.c hpage_collapse_scan_pmd (without: the daemon's limits and its NUMA node,
- * userfaultfd)
+ * userfaultfd's write protection)
  */
 function* collapseScanPmd(mm: MmStruct, start: number): Task<number> {
   const { system } = mm;
@@ -79,7 +79,7 @@ function* collapseScanPmd(mm: MmStruct, start: number): Task<number> {
   if (pmd < 0) return -EINVAL;
   if (pmdTransHuge(system, pmd)) return 0;
   if (system.tables.lanes[pmd] !== ENTRY_TABLE) return -EINVAL;
-  const error = collapsible(system, system.tables.lanes[pmd + 1] ?? 0, true);
+  const error = collapsible(system, system.tables.lanes[pmd + 1] ?? 0, true, armed(mm, start));
   if (error !== 0) return error;
   if (!(yield* collapseSwapin(mm, start))) return -EINVAL;
   mm.mmapLock.unlockRead();
@@ -133,7 +133,7 @@ export function* collapseHugePage(mm: MmStruct, start: number): Task<number> {
   if (!vma.anonVma.rwsem.tryWriteFast()) yield* vma.anonVma.rwsem.write();
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, start + NR) : undefined;
   const table = lanes[pmd + 1] ?? 0;
-  const error = collapsible(system, table, false);
+  const error = collapsible(system, table, false, armed(mm, start));
   notifyEnd(range);
   if (error === 0) {
     copyAndFree(vma, table, head);
@@ -148,14 +148,18 @@ export function* collapseHugePage(mm: MmStruct, start: number): Task<number> {
  * Whether all that the table maps can be copied: anonymous pages that only mappings hold, before 6.18 one of them writable. What
  * is not present is passed over where it is going to be brought in (`swapin`). @returns 0, `-EINVAL` or `-EAGAIN`.
  * @kernel mm/khugepaged.c __collapse_huge_page_isolate (without: isolation and locks page by page, the
- * daemon's limits, userfaultfd, KSM)
+ * daemon's limits, userfaultfd's write protection, KSM)
  */
-function collapsible(system: MemorySystem, table: number, swapin: boolean): number {
+function collapsible(system: MemorySystem, table: number, swapin: boolean, uffd: boolean): number {
   const { map, tables } = system;
   let writable = !system.kernel.does.collapseNeedsWritable;
   for (let entry = table; entry < table + 2 * NR; entry += 2) {
     const pte = tables.lanes[entry] ?? 0;
-    if (pte === 0 || (pte & PTE_SPECIAL) !== 0) continue;
+    if (pte === 0 || (pte & PTE_SPECIAL) !== 0) {
+      // What a userfaultfd is to bring cannot be brought by the way.
+      if (uffd) return -EINVAL;
+      continue;
+    }
     if ((pte & PTE_PRESENT) === 0) {
       if (swapin) continue;
       return -EINVAL;
@@ -169,6 +173,11 @@ function collapsible(system: MemorySystem, table: number, swapin: boolean): numb
     if (map.refcount[folio] !== folioMapcount(system, folio) + cached) return -EAGAIN;
   }
   return writable ? 0 : -EINVAL;
+}
+
+/** @kernel include/linux/userfaultfd_k.h userfaultfd_armed (without: write protection, minor faults) */
+function armed(mm: MmStruct, vpn: number): boolean {
+  return (vmaLookup(mm, vpn)?.uffd ?? null) !== null;
 }
 
 /** @kernel mm/khugepaged.c __collapse_huge_page_copy (without: poisoned memory and the way back from it) */

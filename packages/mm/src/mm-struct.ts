@@ -3,6 +3,7 @@ import { declareState } from '@hmm/kernel/internal';
 import { type NotifierMm } from '@hmm/mmu-notifier';
 import { mmuNotifierSubscriptionsDestroy, type MmuNotifierSubscriptions } from '@hmm/mmu-notifier/internal';
 import type { MemorySystem } from './memory-system.js';
+import type { UserfaultfdCtx } from './userfaultfd.js';
 import type { Vma } from './vma.js';
 
 /** A process's address space. @kernel include/linux/mm_types.h mm_struct */
@@ -27,6 +28,7 @@ export class MmStruct implements NotifierMm {
     lockedVm: 'value',
     mmapBase: 'value',
     unstable: 'value',
+    userfaultfds: 'constant',
     hasPinned: { saved: 'pages count their pins themselves: it only spares fork the look' },
   });
 
@@ -62,6 +64,8 @@ export class MmStruct implements NotifierMm {
   mmapBase: number;
   /** Set by the OOM reaper: new pages must not be inserted. @kernel include/linux/sched/coredump.h MMF_UNSTABLE */
   unstable = false;
+  /** Open userfaultfds. */
+  readonly userfaultfds: UserfaultfdCtx[] = [];
   /** Whether a page of it was ever pinned: fork looks for pinned pages only then. @kernel include/linux/sched/coredump.h MMF_HAS_PINNED */
   hasPinned = false;
 

@@ -210,7 +210,7 @@ function* mmapRegion(
   const shmem = anonymous && (flags & VM_SHARED) !== 0;
   if ((flags & VM_LOCKED) !== 0) mm.lockedVm += pages;
   if (!shmem) {
-    const vmg = { start, end, flags, pgoff, file, ops, anonVma: null };
+    const vmg = { start, end, flags, pgoff, file, ops, anonVma: null, uffd: null };
     if ((yield* vmaMergeNewRange(mm, vmg)) !== undefined) return start;
   } else {
     file = shmemZeroSetup(mm.system, pages);

@@ -6,6 +6,7 @@ import { getUnmappedArea } from './mmap.js';
 import { movePageTables } from './move-page-tables.js';
 import { doMunmap } from './munmap.js';
 import { badRange, taskSize } from './task-size.js';
+import { userfaultfdResetCtx } from './userfaultfd.js';
 import { vmaLinkFile } from './vma-adjust.js';
 import { vmaMergeNewRange } from './vma-merge.js';
 import { findVma, vmaLookup, vmaNext, vmaSetInsert } from './vma-set.js';
@@ -132,6 +133,8 @@ function* remapMove(mm: MmStruct, move: Move): Task<number> {
     const from = Math.max(vma.start, at);
     const to = Math.min(vma.end, end);
     if (at === addr && from > addr) return -EFAULT;
+    // What a userfaultfd serves moves by itself only.
+    if (vma.uffd !== null && (from > addr || to < end)) return -EFAULT;
     const part = {
       ...move,
       addr: from,
@@ -169,7 +172,7 @@ function vmaToResize(mm: MmStruct, { addr, oldPages, newPages, flags }: Move): V
 
 /**
  * Lets a VMA grow by `delta` pages, if nothing is behind it.
- * @kernel mm/vma.c vma_merge_extend (without: commit limits, userfaultfd)
+ * @kernel mm/vma.c vma_merge_extend (without: commit limits)
  */
 function* expandInPlace(vma: Vma, delta: number): Task<boolean> {
   const { mm, end, flags, file, ops, anonVma } = vma;
@@ -183,6 +186,7 @@ function* expandInPlace(vma: Vma, delta: number): Task<boolean> {
     file,
     ops,
     anonVma,
+    uffd: vma.uffd,
   });
   if (grown === undefined) return false;
   if ((flags & VM_LOCKED) !== 0) mm.lockedVm += delta;
@@ -190,7 +194,7 @@ function* expandInPlace(vma: Vma, delta: number): Task<boolean> {
 }
 
 /**
- * @kernel mm/mremap.c move_vma (without: the limit of VMAs, commit limits, KSM, userfaultfd, drivers' own
+ * @kernel mm/mremap.c move_vma (without: the limit of VMAs, commit limits, KSM, userfaultfd's messages, drivers' own
  * mremap function)
  */
 function* moveVma(source: Vma, move: Move): Task<number> {
@@ -204,6 +208,7 @@ function* moveVma(source: Vma, move: Move): Task<number> {
   const locked = (source.flags & VM_LOCKED) !== 0;
   const account = source.flags & VM_ACCOUNT;
   const target = yield* copyVma(source, newAddr, newPages, source.pgoff + (addr - source.start));
+  if (target.uffd !== null) userfaultfdResetCtx(target);
   // The source may have become part of the target by the merge.
   const vma = addr >= target.start && addr < target.end ? target : source;
   if (!(yield* movePageTables(vma, addr, target, newAddr, oldPages))) {
@@ -237,7 +242,7 @@ function* unmapSource(vma: Vma, addr: number, pages: number, account: number): T
 
 /**
  * The VMA for the new place: part of a neighbour if that fits, else a copy.
- * @kernel mm/vma.c copy_vma (without: NUMA policies, userfaultfd, allocations that fail)
+ * @kernel mm/vma.c copy_vma (without: NUMA policies, allocations that fail)
  */
 function* copyVma(source: Vma, start: number, pages: number, offset: number): Task<Vma> {
   const { mm, flags, file, ops, anonVma } = source;
@@ -251,6 +256,7 @@ function* copyVma(source: Vma, start: number, pages: number, offset: number): Ta
     file,
     ops,
     anonVma,
+    uffd: source.uffd,
     copiedFrom: source,
   });
   if (merged !== undefined) return merged;

@@ -12,6 +12,7 @@ import {
 } from './vma-adjust.js';
 import { vmaIndex, vmaNext, vmaPrev } from './vma-set.js';
 import { VM_SPECIAL, type Vma, type VmOperations } from './vma.js';
+import type { UserfaultfdCtx } from './userfaultfd.js';
 
 /** A range that may become part of its neighbours. @kernel mm/vma.h vma_merge_struct */
 export interface VmaMergeStruct {
@@ -22,6 +23,7 @@ export interface VmaMergeStruct {
   readonly file: AddressSpace | null;
   readonly ops: VmOperations | null;
   readonly anonVma: AnonVma | null;
+  readonly uffd: UserfaultfdCtx | null;
   /** The VMA that the range is a part of now. */
   readonly middle?: Vma;
   /** The VMA whose pages are about to be moved here. */
@@ -29,14 +31,15 @@ export interface VmaMergeStruct {
 }
 
 /**
- * @kernel mm/vma.c is_mergeable_vma (without: soft-dirty, which the kernel lets differ; userfaultfd, VMA
- * names, NUMA policies)
+ * @kernel mm/vma.c is_mergeable_vma (without: soft-dirty, which the kernel lets differ; VMA names, NUMA
+ * policies)
  */
 function isMergeableVma(neighbour: Vma, vmg: VmaMergeStruct): boolean {
   return (
     neighbour.flags === vmg.flags &&
     neighbour.file === vmg.file &&
     neighbour.ops === vmg.ops &&
+    neighbour.uffd === vmg.uffd &&
     vmg.ops?.close === undefined
   );
 }
@@ -88,12 +91,18 @@ function canMergeRight(next: Vma | undefined, vmg: VmaMergeStruct, left: Vma | u
 }
 
 /**
- * The part [start, end) of `vma` gets `flags`: merges it into neighbours that then look the same, else splits it off.
- * @returns the VMA that the range is in now (whose flags the caller sets), or a negative errno.
- * @kernel mm/vma.c vma_modify (without: NUMA policies, VMA names, userfaultfd)
+ * The part [start, end) of `vma` gets `flags` (and `uffd`): merges it into neighbours that then look the same, else splits it off.
+ * @returns the VMA that the range is in now (whose flags and userfaultfd the caller sets), or a negative errno.
+ * @kernel mm/vma.c vma_modify (without: NUMA policies, VMA names)
  */
-export function* vmaModify(vma: Vma, start: number, end: number, flags: number): Task<Vma | number> {
-  const merged = yield* vmaMergeExistingRange(vma, start, end, flags);
+export function* vmaModify(
+  vma: Vma,
+  start: number,
+  end: number,
+  flags: number,
+  uffd = vma.uffd,
+): Task<Vma | number> {
+  const merged = yield* vmaMergeExistingRange(vma, start, end, flags, uffd);
   if (merged !== undefined) return merged;
   if (vma.start < start) {
     const error = yield* splitVma(vma, start, true);
@@ -107,12 +116,19 @@ export function* vmaModify(vma: Vma, start: number, end: number, flags: number):
 }
 
 /** @kernel mm/vma.c vma_merge_existing_range (without: allocations that fail, khugepaged) */
-function* vmaMergeExistingRange(vma: Vma, start: number, end: number, flags: number): Task<Vma | undefined> {
+function* vmaMergeExistingRange(
+  vma: Vma,
+  start: number,
+  end: number,
+  flags: number,
+  uffd: UserfaultfdCtx | null,
+): Task<Vma | undefined> {
   const leftSide = vma.start === start;
   const rightSide = vma.end === end;
   if ((flags & VM_SPECIAL) !== 0 || (!leftSide && !rightSide)) return undefined;
   const { file, ops, anonVma } = vma;
-  const vmg = { start, end, flags, pgoff: vma.pgoff + (start - vma.start), file, ops, anonVma, middle: vma };
+  const pgoff = vma.pgoff + (start - vma.start);
+  const vmg = { start, end, flags, pgoff, file, ops, anonVma, uffd, middle: vma };
   const previous = leftSide ? vmaPrev(vma) : undefined;
   const left = canMergeLeft(previous, vmg) ? previous : undefined;
   const next = rightSide ? vmaNext(vma) : undefined;

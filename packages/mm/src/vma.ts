@@ -4,12 +4,15 @@ import type { AddressSpace } from './address-space.js';
 import type { AnonVma } from './anon-vma.js';
 import type { MmStruct } from './mm-struct.js';
 import type { SwapReadahead } from './swap-state.js';
+import type { UserfaultfdCtx } from './userfaultfd.js';
 
 /** `vm_flags`, with the kernel's values. */
 export const VM_READ = 0x1;
 export const VM_WRITE = 0x2;
 export const VM_EXEC = 0x4;
 export const VM_SHARED = 0x8;
+/** Missing pages are announced to a userfaultfd. */
+export const VM_UFFD_MISSING = 0x200;
 export const VM_PFNMAP = 0x400;
 export const VM_LOCKED = 0x2000;
 export const VM_IO = 0x4000;
@@ -59,6 +62,7 @@ export class Vma {
     anonVmaChain: 'constant',
     ops: 'value',
     swapReadahead: 'value',
+    uffd: 'value',
   });
 
   /** The address space it is part of. */
@@ -81,6 +85,8 @@ export class Vma {
   ops: VmOperations | null = null;
   /** Swap read-ahead state; null until the first swap-in. */
   swapReadahead: SwapReadahead | null = null;
+  /** Who brings its missing pages; null: the kernel does. */
+  uffd: UserfaultfdCtx | null = null;
 
   constructor(
     mm: MmStruct,
@@ -103,6 +109,7 @@ export class Vma {
     const copy = new Vma(mm, start, end, this.flags, this.pgoff + (start - this.start), this.file);
     copy.ops = this.ops;
     copy.swapReadahead = this.swapReadahead;
+    copy.uffd = this.uffd;
     return copy;
   }
 

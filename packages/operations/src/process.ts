@@ -1,6 +1,7 @@
 import type { DeviceProcess } from '@hmm/device';
 import type { Task } from '@hmm/kernel';
 import { dupMm, mmput, type MmStruct } from '@hmm/mm';
+import { userfaultfdRelease } from '@hmm/mm/internal';
 import { type Pin, unpinAll } from './pins.js';
 
 /** A process as operations see it: an address space, the devices that it has opened, and the pins that it holds. */
@@ -36,6 +37,9 @@ export function* exitProcess(process: OperationProcess): Task {
   if (!process.alive) return;
   process.alive = false;
   yield* mmput(mm);
-  if (!process.filesHeld) for (const device of process.openedDevices()) yield* device.close();
+  if (!process.filesHeld) {
+    for (const device of process.openedDevices()) yield* device.close();
+    for (const ctx of [...mm.userfaultfds]) yield* userfaultfdRelease(ctx);
+  }
   unpinAll(process);
 }

@@ -9,6 +9,7 @@ import { PINNING_OPERATIONS, RECORDED_PINNING } from './operations/pinning.js';
 import { PROCESS_OPERATIONS } from './operations/processes.js';
 import { TEST_DEVICE_CALLS } from './operations/test-device-calls.js';
 import { TIMING_OPERATIONS } from './operations/timing.js';
+import { USERFAULTFD_OPERATIONS } from './operations/userfaultfd.js';
 import { VERBS } from './operations/verbs.js';
 
 /** The operations that programs and litmus tests can say. */
@@ -17,6 +18,7 @@ export const OPERATIONS = [
   ...ALLOCATION_OPERATIONS,
   ...MAPPING_OPERATIONS,
   ...PINNING_OPERATIONS,
+  ...USERFAULTFD_OPERATIONS,
   ...DRIVER_CALLS,
   ...TEST_DEVICE_CALLS,
   ...VERBS,

@@ -1,3 +1,4 @@
+import type { Task } from '@hmm/kernel';
 import {
   MADV_COLLAPSE,
   MADV_FREE,
@@ -12,6 +13,17 @@ import {
   sysMremap,
 } from '@hmm/mm';
 import {
+  newUserfaultfd,
+  UFFDIO_REGISTER_MODE_MISSING,
+  userfaultfdCopy,
+  userfaultfdCtxRead,
+  userfaultfdRegister,
+  userfaultfdRelease,
+} from '@hmm/mm/internal';
+import {
+  dmirrorIoctl,
+  HMM_DMIRROR_READ,
+  HMM_DMIRROR_READ_UNLOCKED,
   HMM_DMIRROR_FLAG_FAIL_ALLOC,
   HMM_DMIRROR_FLAGS,
   HMM_DMIRROR_MIGRATE_TO_DEV,
@@ -24,6 +36,7 @@ import {
   firstDifference,
   KINDS,
   mirrorOf,
+  PAGE_SIZE,
   PROT_READ,
   same,
   TestMachine,
@@ -156,5 +169,46 @@ describe.each(KINDS)('Linux 7.3: hmm.$variant', ({ coherent, device }) => {
     failNextAllocation(again);
     toDevice(again, TWOMEG, () => 0);
     expect(p.check(again, TWOMEG, () => 0)).toBe(-1);
+  });
+
+  test('userfaultfd_read', () => {
+    const ptr = p.map(4);
+    const uffd = newUserfaultfd(p.mm);
+    expect(p.run(userfaultfdRegister(uffd, ptr, 4, UFFDIO_REGISTER_MODE_MISSING))).toBe(0);
+    const mirror = mirrorOf(4);
+    const cmd = { addr: ptr * PAGE_SIZE, ptr: mirror, npages: 4, cpages: -1, faults: -1 };
+    const { sched } = p.machine.kernel;
+    const served: number[] = [];
+    let rc = -1;
+    sched.spawn(
+      'handler',
+      (function* (): Task {
+        for (;;) {
+          const fault = yield* userfaultfdCtxRead(uffd);
+          if (fault === undefined) return;
+          served.push(fault.vpn - ptr);
+          expect(yield* userfaultfdCopy(uffd, fault.vpn, 1, new Uint8Array(PAGE_SIZE).fill(0xab))).toBe(0);
+        }
+      })(),
+    );
+    sched.spawn(
+      'reader',
+      (function* (): Task {
+        rc = yield* dmirrorIoctl(fd, HMM_DMIRROR_READ_UNLOCKED, cmd);
+        yield* userfaultfdRelease(uffd);
+      })(),
+    );
+    sched.run();
+    expect([rc, cmd.cpages]).toEqual([0, 4]);
+    expect(served).toEqual([0, 1, 2, 3]);
+    expect(mirror.every((byte) => byte === 0xab)).toBe(true);
+  });
+
+  test('a READ holds mmap_lock, so a userfaultfd cannot serve it', () => {
+    const ptr = p.map(4);
+    const uffd = newUserfaultfd(p.mm);
+    p.run(userfaultfdRegister(uffd, ptr, 4, UFFDIO_REGISTER_MODE_MISSING));
+    expect(p.cmd(fd, HMM_DMIRROR_READ, ptr, 4, mirrorOf(4)).rc).toBe(-14);
+    expect(uffd.pending).toEqual([]);
   });
 });
