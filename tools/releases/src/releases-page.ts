@@ -35,7 +35,9 @@ function entry(name: string, row: Behaviour, proofs: readonly Proof[]): string {
   ];
   for (const release of ['6.1', '6.19'] as const) {
     const source = SOURCES[name]?.[release];
-    lines.push(source === undefined ? `- Not looked up on ${release}.` : `- Looked up on ${release}: ${source}.`);
+    lines.push(
+      source === undefined ? `- Not looked up on ${release}.` : `- Looked up on ${release}: ${source}.`,
+    );
   }
   for (const { behaviour, release, by } of proofs)
     if (behaviour === name && by !== null) lines.push(`- Proven on ${release}: ${by}.`);

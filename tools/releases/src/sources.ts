@@ -47,7 +47,8 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   },
   unmapDrainsLru: {
     '6.1': 'mm/mmap.c unmap_region, exit_mmap and mm/memory.c zap_page_range_single call lru_add_drain',
-    '6.19': 'mm/vma.c unmap_region, mm/mmap.c exit_mmap and mm/memory.c zap_page_range_single_batched drain nothing',
+    '6.19':
+      'mm/vma.c unmap_region, mm/mmap.c exit_mmap and mm/memory.c zap_page_range_single_batched drain nothing',
   },
   reclaimsEmptyTables: {
     '6.1': 'mm/memory.c zap_pte_range leaves the table',
@@ -123,7 +124,8 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   },
   fallbackRefusesFault: {
     '6.1': 'mm/migrate_device.c has no huge slots',
-    '6.19': 'mm/migrate_device.c migrate_vma_split_unmapped_folio, mm/huge_memory.c folio_split_unmapped count references exactly',
+    '6.19':
+      'mm/migrate_device.c migrate_vma_split_unmapped_folio, mm/huge_memory.c folio_split_unmapped count references exactly',
   },
   fallbackSplitsOwnPmd: {
     '6.1': 'mm/migrate_device.c has no huge slots',
