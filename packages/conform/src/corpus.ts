@@ -1,4 +1,5 @@
 import { HmmError } from '@hmm/kernel';
+import { parseRecorded, type RecordedOperation } from '@hmm/operations';
 
 /** A head line of a corpus: a script begins. */
 export interface ScriptHead {
@@ -24,6 +25,21 @@ export interface CorpusOperation {
 /** The error of a corpus: `line` is counted from 1. */
 export function corpusError(line: number, what: string): HmmError {
   return new HmmError('CORPUS', `line ${line}: ${what}`, { line });
+}
+
+/** What `read` takes from the words of an operation. @throws HmmError `CORPUS` for words that are none. */
+export function inCorpus<T>(line: number, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof HmmError && error.code === 'OPERATION') throw corpusError(line, error.message);
+    throw error;
+  }
+}
+
+/** The operation that a line of a script names. @throws HmmError `CORPUS` where it names none. */
+export function recordedOperation(text: string, line: number): RecordedOperation {
+  return inCorpus(line, () => parseRecorded(text, 'scripts'));
 }
 
 /**

@@ -2,9 +2,7 @@
  * Recorded scripts replayed on a model: the lines of a corpus, what processes do in them, and the result.
  * @packageDocumentation
  */
-export { type CorpusOperation, corpusError, type ScriptHead } from './corpus.js';
-export { MEMORY_GRAMMAR, memoryOperation, type MemoryOperation } from './memory-operation.js';
-export { pageOf, type RegionRange, regionOf } from './region.js';
+export { type CorpusOperation, corpusError, inCorpus, recordedOperation, type ScriptHead } from './corpus.js';
 export {
   addConformResult,
   type ConformResult,
@@ -12,7 +10,6 @@ export {
   type FamilyResult,
   type Mismatch,
 } from './result.js';
-export { type MemoryObservation, ScriptMemory } from './script-memory.js';
-export { ScriptProcesses } from './script-processes.js';
+export { type ScriptDevices, ScriptProcess } from './script-process.js';
+export { ScriptProcesses, type ScriptProcessEvents } from './script-processes.js';
 export { replayScripts, ScriptReplay, type ScriptSubject } from './script-replay.js';
-export { isCount, type OperationWords, parseWords, type WordGrammar } from './words.js';

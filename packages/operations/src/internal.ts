@@ -27,6 +27,7 @@ export { pinPages, unpinPages, type Pin } from './pins.js';
 export { exitProcess, forkProcess } from './process.js';
 export { line } from './recorded/line.js';
 export { outcomeWord, shownOutcome } from './recorded/parse.js';
+export { RecordedWords } from './recorded/words.js';
 export { SHOWS_ERRNO, type Shown } from './recorded/shown.js';
 export { problemOf, valuesReturned } from './run.js';
 export { RECORDED_OPERATIONS } from './table.js';

@@ -1,4 +1,4 @@
-import { regionOf } from '@hmm/conform';
+import { regionOf } from '@hmm/operations/internal';
 import {
   GPU_ACCESS_ATOMIC_STRONG,
   GPU_ACCESS_PREFETCH,

@@ -1,4 +1,4 @@
-import { regionOf } from '@hmm/conform';
+import { regionOf } from '@hmm/operations/internal';
 import type { Trace } from '@hmm/kernel';
 import {
   decodeRangeValue,

@@ -1,16 +1,18 @@
 import {
   type CorpusOperation,
   corpusError,
-  pageOf,
-  type RegionRange,
-  type ScriptMemory,
+  inCorpus,
+  recordedOperation,
+  type ScriptDevices,
+  type ScriptProcess,
   ScriptProcesses,
   type ScriptSubject,
 } from '@hmm/conform';
-import { Kernel, type KernelOptions, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { ENODEV, Kernel, type KernelOptions, PAGE_SIZE, type Task } from '@hmm/kernel';
 import { memunmapPages } from '@hmm/migrate';
 import { MemorySystem, type MmStruct } from '@hmm/mm';
 import { lruAddDrain } from '@hmm/mm/internal';
+import type { DeviceAnswer, PageRange } from '@hmm/operations';
 import { nouveauBehaviours } from '../nouveau-options.js';
 import { NouveauDrm } from '../nouveau-drv.js';
 import { nouveauSvmmBind } from '../nouveau-svm-bind.js';
@@ -18,7 +20,7 @@ import { NouveauCli, nouveauSvmmInit } from '../nouveau-svmm.js';
 import { FakeAccess } from './fake-access.js';
 import { FakeEvents } from './fake-events.js';
 import { FakeGpu } from './fake-gpu.js';
-import { type Operation, parseOperation } from './operation.js';
+import { type ClientOperation, type NouveauOperation, nouveauOperation } from './operation.js';
 
 /** Chunks that the card has room for where a script does not say. */
 const CHUNKS = 16;
@@ -39,6 +41,19 @@ interface ScriptDriver {
 
 type Shown = Readonly<Record<string, unknown>>;
 
+/** Scripts open clients of nouveau by number and below what programs call: no operation of a program can have the device. */
+const NO_DEVICES: ScriptDevices = {
+  client: () => ({ name: 'nouveau', gpu: 'fake', limitMemory: notThere }),
+  *open(): Task<DeviceAnswer> {
+    return { ok: false, errno: -ENODEV, reason: 'scripts open clients by number' };
+  },
+  opened: () => undefined,
+};
+
+function* notThere(): Task<number> {
+  return -ENODEV;
+}
+
 /** nouveau on the fake GPU of the recordings: a machine that boots with the corpus, and for each script a driver that is new. */
 export class NouveauSubject implements ScriptSubject {
   private readonly kernel: Kernel;
@@ -55,8 +70,13 @@ export class NouveauSubject implements ScriptSubject {
     this.kernel.trace.on = true;
     this.system = new MemorySystem(this.kernel, { nrHugepages: HUGEPAGES });
     this.events = new FakeEvents(this.kernel.trace);
-    this.processes = new ScriptProcesses(this.system, (_mm, process) => {
-      this.closeAll(process);
+    this.processes = new ScriptProcesses(this.system, NO_DEVICES, {
+      forked: () => {
+        for (const client of this.clients) if (client?.holders.has(0) === true) client.holders.add(1);
+      },
+      ended: (process) => {
+        for (const at of this.clients.keys()) this.kernel.sched.runSync(this.close(at, process));
+      },
     });
   }
 
@@ -70,14 +90,16 @@ export class NouveauSubject implements ScriptSubject {
   }
 
   run(line: CorpusOperation, at: number): Shown {
-    const operation = parseOperation(line.text);
-    if (typeof operation === 'string') throw corpusError(at, operation);
     const process = this.processes.get(line.process);
     if (process === undefined) throw corpusError(at, 'an operation of a process that is not there');
-    const shown = this.operation(operation, line.process, process);
+    const own = inCorpus(at, () => nouveauOperation(line.text));
+    const shown =
+      own === undefined
+        ? this.processes.run(recordedOperation(line.text, at), process)
+        : this.operation(own, line.process, process);
     if (typeof shown === 'string') throw corpusError(at, shown);
     const ev = this.events.take(this.names());
-    return ev.length > 0 ? { ...shown, ev } : shown;
+    return ev.length > 0 ? { ...shown, ev } : { ...shown };
   }
 
   end(): void {
@@ -88,16 +110,8 @@ export class NouveauSubject implements ScriptSubject {
     for (const pagemap of [...this.system.pagemaps]) sched.runSync(memunmapPages(this.system, pagemap));
   }
 
-  private operation(operation: Operation, number: number, process: ScriptMemory): Shown | string {
-    const { sched } = this.kernel;
+  private operation(operation: NouveauOperation, number: number, process: ScriptProcess): Shown | string {
     switch (operation.name) {
-      case 'memory':
-        return { ...sched.runSync(process.run(operation.operation)) };
-      case 'fork':
-        return this.fork(process);
-      case 'wait':
-        this.processes.exit(1);
-        return {};
       case 'exit':
         this.processes.end();
         return {};
@@ -107,22 +121,19 @@ export class NouveauSubject implements ScriptSubject {
       case 'vram':
         this.chunks = operation.chunks;
         return { rc: 0 };
-      case 'open':
-        return { rc: sched.runSync(this.open(operation.client, operation.hole, number, process.mm)) };
-      case 'bind':
-      case 'access':
-      case 'close':
-      case 'part':
-      case 'join':
-      case 'dt':
+      case 'open': {
+        const { client, hole } = operation;
+        return { rc: this.kernel.sched.runSync(this.open(client, hole, number, process.mm)) };
+      }
+      default:
         return this.clientOperation(operation, number, process);
     }
   }
 
   private clientOperation(
-    operation: Extract<Operation, { readonly client: number; readonly name: string }>,
+    operation: ClientOperation,
     number: number,
-    process: ScriptMemory,
+    process: ScriptProcess,
   ): Shown | string {
     const { sched } = this.kernel;
     const client = this.clients[operation.client];
@@ -147,8 +158,8 @@ export class NouveauSubject implements ScriptSubject {
       case 'bind':
         return { rc: sched.runSync(nouveauSvmmBind(client.cli, process.mm, { ...operation.args })) };
       case 'dt': {
-        const first = pageOf(operation);
-        const codes = Array.from({ length: operation.pages }, (_, i) => vmm.codeAt(first + i));
+        const { vpn, pages } = operation.range;
+        const codes = Array.from({ length: pages }, (_, i) => vmm.codeAt(vpn + i));
         return { rc: 0, t: codes.join(' ') };
       }
       case 'part':
@@ -163,19 +174,12 @@ export class NouveauSubject implements ScriptSubject {
     }
   }
 
-  private fork(parent: ScriptMemory): Shown {
-    const rc = this.processes.fork(parent);
-    if (rc !== 0) return { rc };
-    for (const client of this.clients) if (client?.holders.has(0) === true) client.holders.add(1);
-    return {};
-  }
-
-  private *open(client: number, hole: RegionRange, number: number, mm: MmStruct): Task<number> {
+  private *open(client: number, hole: PageRange, number: number, mm: MmStruct): Task<number> {
     this.driver ??= this.load();
     const { gpu, drm } = this.driver;
     const cli = new NouveauCli(drm, mm);
     gpu.nextClient = client;
-    const unmanagedAddr = pageOf(hole) * PAGE_SIZE;
+    const unmanagedAddr = hole.vpn * PAGE_SIZE;
     const ret = yield* nouveauSvmmInit(cli, { unmanagedAddr, unmanagedSize: hole.pages * PAGE_SIZE });
     if (ret !== 0 || cli.svmm === undefined || drm.svm === undefined) return ret;
     this.clients[client] = { cli, holders: new Set([number]) };
@@ -200,10 +204,6 @@ export class NouveauSubject implements ScriptSubject {
     const { svmm } = client.cli;
     client.cli.svmm = undefined;
     yield* svmm?.fini() ?? nothing();
-  }
-
-  private closeAll(process: number): void {
-    for (const at of this.clients.keys()) this.kernel.sched.runSync(this.close(at, process));
   }
 
   private names(): { owner: number; process: (mm: number) => number; vramPage: (pfn: number) => number } {

@@ -2,6 +2,7 @@ import { ENOMEM, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
+  MAP_HUGETLB,
   MAP_PRIVATE,
   MAP_SHARED,
   type MmStruct,
@@ -43,8 +44,8 @@ export function* mapMemory(
   kind: Exclude<MemoryKind, 'managed'>,
 ): Task<number> {
   const prot = PROT[letters];
-  if (kind === 'malloc' || kind === 'stack' || kind === 'shared') {
-    const share = kind === 'shared' ? MAP_SHARED : MAP_PRIVATE;
+  if (kind === 'malloc' || kind === 'stack' || kind === 'shared' || kind === 'hugetlb') {
+    const share = (kind === 'shared' ? MAP_SHARED : MAP_PRIVATE) | (kind === 'hugetlb' ? MAP_HUGETLB : 0);
     const start = yield* sysMmap(mm, vpn, pages, prot, share | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE);
     return Math.min(start, 0);
   }
@@ -100,12 +101,13 @@ const newMemory: Part<NewMemorySyntax, NewMemory> = part<NewMemorySyntax, NewMem
 });
 
 /** The words of kinds of memory in recordings. */
-const RECORDED_MEMORY = ['anon', 'shared', 'memfd', 'memfdp'] as const;
+const RECORDED_MEMORY = ['anon', 'shared', 'memfd', 'memfdp', 'hugetlb'] as const;
 const FROM_RECORDED: Readonly<Record<(typeof RECORDED_MEMORY)[number], MemoryKind>> = {
   anon: 'malloc',
   shared: 'shared',
   memfd: 'memfd',
   memfdp: 'memfd_private',
+  hugetlb: 'hugetlb',
 };
 
 /** `REGION PAGES`: all of a region. */

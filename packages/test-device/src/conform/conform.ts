@@ -1,10 +1,9 @@
-import { type ConformResult, emptyConformResult, type FamilyResult } from '@hmm/conform';
+import { type ConformResult, emptyConformResult, type FamilyResult, ScriptProcesses } from '@hmm/conform';
 import { HmmError, Kernel, type KernelOptions } from '@hmm/kernel';
 import { decodeRangeValue, mmuNotifierEventName } from '@hmm/mmu-notifier';
 import { TP_INVALIDATE_RANGE_START } from '@hmm/mmu-notifier/internal';
-import { MemorySystem, mmCreate } from '@hmm/mm';
-import { runBound } from '@hmm/operations';
-import { regionOf, shownOutcome } from '@hmm/operations/internal';
+import { MemorySystem } from '@hmm/mm';
+import { regionOf } from '@hmm/operations/internal';
 import { MirrorOperations } from '../mirror-operations.js';
 import {
   parseCorpusLine,
@@ -13,7 +12,7 @@ import {
   type RecordedInvalidation,
   type ScriptHead,
 } from './corpus.js';
-import { type Script, ScriptContext, ScriptProcess } from './process.js';
+import { TestDevices } from './devices.js';
 
 const MAX_MISMATCHES = 20;
 
@@ -24,19 +23,17 @@ const MAX_MISMATCHES = 20;
 export class ConformReplay {
   readonly result = emptyConformResult();
   private readonly kernel: Kernel;
-  private readonly system: MemorySystem;
-  private readonly devices: MirrorOperations;
+  private readonly processes: ScriptProcesses;
   private head: ScriptHead | undefined;
   private family: FamilyResult | undefined;
-  private script: Script | undefined;
   private line = 0;
   private ops = 0;
   private intact = true;
 
   constructor(options: KernelOptions = {}) {
     this.kernel = new Kernel(options);
-    this.system = new MemorySystem(this.kernel);
-    this.devices = new MirrorOperations(this.system);
+    const system = new MemorySystem(this.kernel);
+    this.processes = new ScriptProcesses(system, new TestDevices(new MirrorOperations(system)));
     this.kernel.trace.on = true;
   }
 
@@ -76,9 +73,7 @@ export class ConformReplay {
     this.head = head;
     this.ops = 0;
     this.intact = true;
-    const { devices } = this;
-    const parent = new ScriptProcess('parent', mmCreate(this.system), devices);
-    this.script = { devices, parent, child: undefined };
+    this.processes.begin();
     this.family = undefined;
     if (!head.judged) return;
     this.family = this.result.families[head.family] ??= {
@@ -93,7 +88,7 @@ export class ConformReplay {
 
   /** Tears the processes down, the child first. */
   private endScript(): void {
-    const { head, family, script } = this;
+    const { head, family } = this;
     if (head === undefined) return;
     if (this.ops !== head.ops) {
       throw new HmmError(
@@ -104,10 +99,7 @@ export class ConformReplay {
         },
       );
     }
-    const { sched } = this.kernel;
-    if (script?.child !== undefined) sched.runSync(script.child.exit());
-    if (script !== undefined) sched.runSync(script.parent.exit());
-    this.script = undefined;
+    this.processes.end();
     if (family !== undefined && this.intact) family.scripts_matched++;
     this.head = undefined;
   }
@@ -133,26 +125,15 @@ export class ConformReplay {
   }
 
   private runOperation({ process: number, operation }: OperationLine): Observation {
-    const { script } = this;
-    const { trace, sched } = this.kernel;
-    const process = number === 0 ? script?.parent : script?.child;
-    if (script === undefined || process === undefined)
-      throw this.misplaced('an operation of a child that is not there');
-    const waited = operation.definition.kind === 'wait' ? this.childOf(script) : undefined;
-    trace.clear();
-    const outcome = sched.runSync(runBound(new ScriptContext(script, process), operation));
-    if (waited !== undefined) {
-      sched.runSync(waited.exit());
-      script.child = undefined;
-    }
-    const shown = shownOutcome(operation, outcome);
+    const { processes } = this;
+    const process = processes.get(number);
+    if (process === undefined) throw this.misplaced('an operation of a child that is not there');
+    if (operation.definition.kind === 'wait' && processes.child === undefined)
+      throw this.misplaced('a wait without a child');
+    this.kernel.trace.clear();
+    const shown = processes.run(operation, process);
     const inv = this.invalidations();
     return inv.length > 0 ? { ...shown, inv } : shown;
-  }
-
-  private childOf({ child }: Script): ScriptProcess {
-    if (child === undefined) throw this.misplaced('a wait without a child');
-    return child;
   }
 
   /** What was announced since the trace was cleared, within the regions. */
@@ -165,7 +146,7 @@ export class ConformReplay {
       if (where === undefined) continue;
       const { event, mm } = decodeRangeValue(trace.value[i] ?? 0);
       const pages = trace.pages[i] ?? 0;
-      const process = mm === this.script?.parent.mm.id ? 0 : 1;
+      const process = this.processes.numberOf(mm);
       found.push([mmuNotifierEventName(event), process, where.region, where.offset, pages]);
     }
     return found;
