@@ -1,8 +1,8 @@
 import { errnoName } from '@hmm/kernel';
-import { type ClientFactory, type DeviceClient, runFigures } from '@hmm/device';
+import { bytesMoved, type ClientFactory, type DeviceClient, runFigures } from '@hmm/device';
 import { Machine, runProgram, splitSettings, fatalReason } from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
-import type { ClientReport } from '@hmm/report';
+import { type ClientReport, countOf, formatBytes, formatTime } from '@hmm/report';
 import { DEFAULT_DEVICE, type ProgramFile } from '@hmm/workload';
 
 /** A program ready to be run on any client. */
@@ -57,8 +57,54 @@ export function runOnClient(
   const error = capability.ok
     ? problemText(request, run)
     : `${capability.reason} (-${errnoName(capability.errno)})`;
-  const report = { ...reportOf(factory, client, run, error, request, changed), fatal: fatalReason(machine) };
+  const report = {
+    ...reportOf(factory, client, run, error, request, changed),
+    ...brokenOf(machine, client),
+    ...stepsOf(factory, client, run),
+    fatal: fatalReason(machine),
+  };
   return { ok: true, report, machine, client, run };
+}
+
+/** Pages of a region that a driver's invariants are asked about. */
+const PAGES_CHECKED = 4096;
+
+/** What the driver broke of its own invariants, and what is broken now that no call is under way. */
+function brokenOf(machine: Machine, client: DeviceClient): Pick<ClientReport, 'broken'> {
+  if (client.brokenInvariants === undefined) return {};
+  const pages = [...machine.regions.values()].flatMap(({ vpn, pages: count }) =>
+    Array.from({ length: Math.min(count, PAGES_CHECKED) }, (_, i) => vpn + i),
+  );
+  const broken = client.brokenInvariants(pages, true);
+  return broken.length === 0 ? {} : { broken };
+}
+
+/** The five steps as this run took them. */
+function stepsOf(factory: ClientFactory, client: DeviceClient, run: ProgramRun): Pick<ClientReport, 'steps'> {
+  const counters = client.counters();
+  const { faults, batches, replays, timeNs } = counters;
+  if (faults === 0 || run.problem !== undefined) return {};
+  const { deviceFault, batch, migration, mapping, replay } = factory.steps;
+  const moved = bytesMoved(counters, 'toDevice');
+  const capability = client.capability();
+  const none = capability.ok && capability.features.memoryPages === 0;
+  const nothing = none ? 'nothing moves, as it has no memory of its own' : 'nothing moves';
+  const values = [...run.results].map(([name, shown]) => `${name} = ${shown.slice(0, 4).join(' ')}`);
+  const replayed = replays === 0 ? '' : `${countOf(replays, 'replay')}, `;
+  return {
+    steps: [
+      step(countOf(faults, 'fault'), deviceFault),
+      step(countOf(batches, 'batch', 'batches'), batch),
+      moved === 0 ? step(nothing, mapping) : step(`${formatBytes(moved)} moved`, migration),
+      step(`${replayed}${formatTime(timeNs.faultWait)} waited`, replay),
+      `${values.join(', ')} after ${formatTime(run.timeNs)}.`,
+    ],
+  };
+}
+
+/** What a step did, and the clause about the function behind it. */
+function step(did: string, clause: string): string {
+  return `${did}; ${clause}${clause.endsWith('.') ? '' : '.'}`;
 }
 
 function problemText(request: RunRequest, run: ProgramRun): string | null {

@@ -56,7 +56,7 @@ export function compareCommand(
 
 function show(report: CompareReport, json: boolean, output: Output): number {
   output.data(json ? `${JSON.stringify(report)}\n` : formatCompare(report));
-  const fine = report.clients.every(({ failed }) => failed.length === 0);
+  const fine = report.clients.every(({ failed, broken }) => failed.length === 0 && broken === undefined);
   return fine ? EXIT_OK : EXIT_FAILED;
 }
 

@@ -1,7 +1,7 @@
 import type { ClientFactory } from '@hmm/device';
-import { formatColumns, formatTable, formatTime, LINE_WIDTH, wrapText } from '@hmm/report';
+import { FIVE_STEPS, formatColumns, formatTable, formatTime, LINE_WIDTH, wrapText } from '@hmm/report';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
-import { demoRun, type DemoRun, FIRST_EXAMPLE, FIVE_STEPS } from './demo-run.js';
+import { demoRun, type DemoRun, FIRST_EXAMPLE } from './demo-run.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
 
 /** A recorded scenario beside what the model makes of it. */

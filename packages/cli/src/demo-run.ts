@@ -33,15 +33,6 @@ export interface DemoRun {
   readonly right: boolean;
 }
 
-/** The five steps of the design, as titles. */
-export const FIVE_STEPS: readonly string[] = [
-  '1. The device faults: its page tables know nothing of that memory',
-  '2. The driver gets the interrupt, and asks HMM about the address',
-  '3. The page: moved to the device, or mapped where it is',
-  '4. The driver replays the fault',
-  '5. The program goes on, with the right value',
-];
-
 /** Runs the first example up to the GPU's load, looks, lets the GPU load, and looks again. A text is why it cannot. */
 export function demoRun(factory: ClientFactory, gpu: string): DemoRun | string {
   const machine = new Machine({ trace: true });

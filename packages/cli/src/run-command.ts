@@ -94,7 +94,8 @@ async function runWhat(
   }
   const held = heldConditions(failOn, report, diagnosis);
   for (const text of held) output.say(text);
-  return report.error === null && report.failed.length === 0 && held.length === 0 ? EXIT_OK : EXIT_FAILED;
+  const fine = report.error === null && report.failed.length === 0 && report.broken === undefined;
+  return fine && held.length === 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 /** A request for a subject by name, or the lines to show. */

@@ -1,5 +1,6 @@
 import type { Task } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
+import type { BrokenInvariant } from './broken-invariant.js';
 import type { DeviceCounters } from './device-counters.js';
 import type { Capability } from './device-features.js';
 import type { DeviceProcess } from './device-process.js';
@@ -44,6 +45,12 @@ export interface DeviceClient {
   check?(pages: readonly number[]): { readonly invariant: string; readonly detail: string } | undefined;
   /** What it would have written to the kernel log, oldest first. */
   readonly log: readonly string[];
+  /**
+   * What it was seen to break of its own invariants since it was made, and what of them is broken now, about the pages
+   * `pages` (VPN) of all processes. Left out where it looks for nothing.
+   * @param atRest no call is under way, so that also those are asked for that hold only then.
+   */
+  brokenInvariants?(pages: readonly number[], atRest: boolean): readonly BrokenInvariant[];
 }
 
 /** The answer of {@link DeviceClient.openProcess}. A driver may name its own class of process. */

@@ -9,6 +9,7 @@ export {
   type StreamResult,
   type StreamShape,
 } from './access-stream.js';
+export type { BrokenInvariant } from './broken-invariant.js';
 export type { ClientFactory, ClientHost, ClientResult, DriverRules } from './client-factory.js';
 export { COUNTER_NAMES, bytesMoved, causesOf, counterValue } from './counters-by-name.js';
 export { cpuResidency } from './cpu-residency.js';

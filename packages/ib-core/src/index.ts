@@ -2,7 +2,12 @@
  * The RDMA core's on-demand paging: registered ranges that follow a process's page tables instead of pinning its pages.
  * @packageDocumentation
  */
+export { BrokenRules } from './broken-rules.js';
+export { calledBack, calledBackTask } from './called-back.js';
+export { wronglyCopied } from './check-copy.js';
 export * from './map-dma.js';
+export { MmputQueue } from './mmput-async.js';
+export * from './odp-invariants.js';
 export * from './switches.js';
 export {
   decodeMapValue,

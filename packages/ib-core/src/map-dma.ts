@@ -1,4 +1,4 @@
-import { EFAULT, EINVAL, PAGE_SHIFT, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { EBUSY, EFAULT, EINVAL, PAGE_SHIFT, PAGE_SIZE, type Task } from '@hmm/kernel';
 import { mmuIntervalReadRetry } from '@hmm/mmu-notifier';
 import {
   HMM_PFN_DMA_MAPPED,
@@ -12,7 +12,6 @@ import {
   hmmRangeFaultUnlockedTimeout,
   type HmmRange,
 } from '@hmm/mirror';
-import { mmput } from '@hmm/mm';
 import { mmgetNotZero } from '@hmm/mm/internal';
 import { TP_UMEM_ODP_RETRY, traceMap } from './tracepoints.js';
 import { type IbUmemOdp, slotOf } from './umem-odp.js';
@@ -54,10 +53,7 @@ export function* ibUmemOdpMapDmaAndLock(
     const end = Math.ceil((first + pages) / unit) * unit;
     const request = fault ? HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0) : 0;
     ret = yield* mapRange(umem, start, end, request);
-    const { owningMm: mm } = umem;
-    // A use that is not the last one, as it is while the process lives.
-    if (mm.users > 1 && mm.kernel.sched.observer === undefined) mm.users--;
-    else yield* mmput(mm);
+    umem.device.exits.put(umem.owningMm);
     if (fault && ret > 0 && umem.device.counts !== undefined) umem.device.counts.mapped += end - start;
   }
   traceMap(umem, first, pages, { write, fault }, ret);
@@ -69,6 +65,8 @@ function* mapRange(umem: IbUmemOdp, start: number, end: number, request: number)
   const range = takeRange(umem, start, end, request);
   if (typeof range === 'number') return range;
   const { umemMutex, owningMm: mm } = umem;
+  const { sched } = mm.kernel;
+  const deadline = sched.now + HMM_RANGE_DEFAULT_TIMEOUT;
   for (;;) {
     const ret = yield* hmmRangeFaultUnlockedTimeout(mm, range, HMM_RANGE_DEFAULT_TIMEOUT);
     if (ret !== 0) {
@@ -80,6 +78,9 @@ function* mapRange(umem: IbUmemOdp, start: number, end: number, request: number)
     umemMutex.unlock();
     if (umem.device.counts !== undefined) umem.device.counts.retries++;
     if (mm.kernel.trace.on) mm.kernel.emit(TP_UMEM_ODP_RETRY, start, end - start, 0);
+    if (sched.now < deadline || umem.device.odp.endlessRetry) continue;
+    giveRange(umem, range);
+    return -EBUSY;
   }
   mm.kernel.sched.access(umem.listObject, true);
   if (!umem.device.odp.sharedList) adopt(umem, range);
@@ -105,6 +106,7 @@ function takeRange(umem: IbUmemOdp, start: number, end: number, request: number)
     defaultFlags: 0,
     pfnFlagsMask: 0,
     devPrivateOwner: 0,
+    shared,
   };
   umem.idleRange = undefined;
   own.notifier = notifier;

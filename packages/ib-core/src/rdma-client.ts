@@ -1,4 +1,6 @@
 import {
+  type BrokenInvariant,
+  bytesMoved,
   type Capability,
   type ClientWorker,
   cpuResidency,
@@ -15,9 +17,11 @@ import {
   type StreamResult,
 } from '@hmm/device';
 import { EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import { QueuePair, type QueuePairAttributes } from '@hmm/rdma-nic';
 import { ENTRY_WRITE, type RdmaDriver, type RdmaMr } from './rdma-driver.js';
+import { brokenOfTables } from './odp-invariants.js';
 import { WholeMemory } from './rdma-memory.js';
 import type { OdpCounts } from './umem-odp.js';
 import { RdmaStream, type StreamFigures } from './rdma-stream.js';
@@ -37,7 +41,8 @@ export interface RdmaClientSetup<Mr extends RdmaMr> {
   readonly attributes: Partial<QueuePairAttributes>;
   /** Why memory that may not be written cannot be read either; undefined where it can. */
   readonly readOnlyRefusal: string | undefined;
-  readonly workers: readonly ClientWorker[];
+  /** The driver's agents, made anew for each call. */
+  readonly workers: () => readonly ClientWorker[];
   readonly log: readonly string[];
   /** What its driver counts besides, to be taken into the client's. */
   readonly counted: () => Partial<DeviceCounters>;
@@ -49,6 +54,17 @@ export interface RdmaClientSetup<Mr extends RdmaMr> {
  * no memory.
  */
 export class RdmaClient<Mr extends RdmaMr> implements DeviceClient {
+  /** What of it is state. */
+  static readonly state = declareState({
+    name: 'constant',
+    gpu: 'constant',
+    log: 'constant',
+    driver: 'constant',
+    setup: { outside: 'what it was made from' },
+    figures: { saved: 'totals, which decide nothing' },
+    nextPd: 'value',
+  });
+
   readonly name: string;
   readonly gpu: string;
   readonly log: readonly string[];
@@ -85,13 +101,23 @@ export class RdmaClient<Mr extends RdmaMr> implements DeviceClient {
 
   /** The driver's agents. */
   workers(): readonly ClientWorker[] {
-    return this.setup.workers;
+    const { setup, driver } = this;
+    return [...setup.workers(), { name: 'events', task: driver.exits.worker() }];
   }
 
   /** Opens the device in a process: a protection domain. */
   *openProcess(mm: MmStruct): Task<OpenResult<RdmaProcess<Mr>>> {
     const process = new RdmaProcess(this.setup, mm, this.nextPd++, this.figures);
     return { ok: true, process };
+  }
+
+  /** What was seen at copies, callbacks and deregistrations, and what the tables show now. */
+  brokenInvariants(pages: readonly number[], atRest: boolean): readonly BrokenInvariant[] {
+    const { driver } = this;
+    const now = [...driver.brokenNow(atRest), ...brokenOfTables(driver.tables(), pages, atRest)];
+    if (bytesMoved(this.counters(), 'toDevice') + bytesMoved(this.counters(), 'toHost') > 0)
+      now.push({ invariant: 'OI15', detail: 'pages have moved for an adapter' });
+    return [...driver.broken.list(), ...now.map((each) => ({ ...each, story: [], times: 1 }))];
   }
 
   /** There is none to limit. */
@@ -119,6 +145,18 @@ export class RdmaClient<Mr extends RdmaMr> implements DeviceClient {
 
 /** One process on an adapter. */
 export class RdmaProcess<Mr extends RdmaMr> implements DeviceProcess {
+  /** What of it is state. */
+  static readonly state = declareState({
+    managed: 'constant',
+    verbs: 'constant',
+    setup: { outside: 'what its client was made from' },
+    mm: 'constant',
+    pd: 'constant',
+    memory: 'constant',
+    stream: 'constant',
+    open: 'value',
+  });
+
   readonly managed = undefined;
   /** Its regions and its connection, for programs that name them. */
   readonly verbs: VerbsProcess<Mr>;

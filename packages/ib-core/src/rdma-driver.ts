@@ -1,6 +1,9 @@
-import type { Task } from '@hmm/kernel';
+import type { Kernel, Task } from '@hmm/kernel';
 import type { MmStruct } from '@hmm/mm';
 import type { NicPort, QueuePair } from '@hmm/rdma-nic';
+import type { BrokenRules } from './broken-rules.js';
+import type { RegionTable } from './odp-invariants.js';
+import type { IbDevice } from './umem-odp.js';
 import type { AdviseSegment, RegisterRequest } from './verbs.js';
 
 /** A memory region, as a program knows it. @kernel include/rdma/ib_verbs.h ib_mr */
@@ -28,10 +31,23 @@ export const ENTRY_READ = 1;
 /** The adapter may write the page. */
 export const ENTRY_WRITE = 2;
 
+/** An invariant that is broken now, and how. */
+export interface BrokenNow {
+  readonly invariant: string;
+  readonly detail: string;
+}
+
 /** An adapter with its driver: what the verbs of a process become. @kernel include/rdma/ib_verbs.h ib_device_ops */
-export interface RdmaDriver<Mr extends RdmaMr = RdmaMr> extends NicPort {
+export interface RdmaDriver<Mr extends RdmaMr = RdmaMr> extends NicPort, IbDevice {
+  readonly kernel: Kernel;
   /** Whether a page is dirty as soon as the adapter has written it; else its region says so when it loses the page. */
   readonly marksWritten: boolean;
+  /** Where what is broken is told. */
+  readonly broken: BrokenRules;
+  /** The tables that the adapter goes by, of all regions on demand. */
+  tables(): Iterable<RegionTable>;
+  /** What is broken now of the driver's own invariants; `atRest` also of those that hold while no call is under way. */
+  brokenNow(atRest: boolean): readonly BrokenNow[];
   /** Registers memory of `mm`; the region or a negative errno. */
   regUserMr(mm: MmStruct, pd: number, request: RegisterRequest): Task<Mr | number>;
   /** Registers bytes that are not the modelled process's: a peer's memory. */

@@ -1,4 +1,5 @@
 import type { Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import {
   IB_ACCESS_LOCAL_WRITE,
@@ -13,6 +14,8 @@ import { IMPLICIT_LENGTH } from './verbs.js';
 const PAGE_SIZE = 4096;
 /** Pages of a region that is registered for whatever is accessed there. */
 const WINDOW_PAGES = 2 ** 18;
+/** The same where all interleavings are explored, and each begins with a new one. */
+const SMALL_WINDOW_PAGES = 512;
 
 /** All that a peer may do. */
 const ALL =
@@ -23,11 +26,20 @@ const ALL =
   IB_ACCESS_REMOTE_ATOMIC;
 
 /**
- * The regions behind accesses by plain addresses: a program that says nothing of regions has registered its whole address
- * space. Where the driver has implicit regions that is one; else one for each GiB that is accessed, registered at the
- * first access.
+ * The regions behind accesses by plain addresses: a program that says nothing of regions has registered its memory as soon
+ * as it had it, before anything was stored there. Where the driver has implicit regions one region is all of it; else there
+ * is one for each GiB that is accessed, made at the first access as if it had been there before.
  */
 export class WholeMemory<Mr extends RdmaMr> {
+  /** What of it is state. */
+  static readonly state = declareState({
+    driver: 'constant',
+    mm: 'constant',
+    pd: 'constant',
+    implicit: 'constant',
+    regions: 'constant',
+  });
+
   private readonly driver: RdmaDriver<Mr>;
   private readonly mm: MmStruct;
   private readonly pd: number;
@@ -51,11 +63,13 @@ export class WholeMemory<Mr extends RdmaMr> {
   *region(vpn: number): Task<Mr | number> {
     const known = this.find(vpn);
     if (known !== undefined) return known;
-    const first = this.implicit ? 0 : vpn - (vpn % WINDOW_PAGES);
+    const window = this.driver.exploration === undefined ? WINDOW_PAGES : SMALL_WINDOW_PAGES;
+    const first = this.implicit ? 0 : vpn - (vpn % window);
     const mr = yield* this.driver.regUserMr(this.mm, this.pd, {
       va: first * PAGE_SIZE,
-      length: this.implicit ? IMPLICIT_LENGTH : WINDOW_PAGES * PAGE_SIZE,
+      length: this.implicit ? IMPLICIT_LENGTH : window * PAGE_SIZE,
       access: ALL,
+      early: true,
     });
     if (typeof mr !== 'number') this.regions.push(mr);
     return mr;

@@ -7,6 +7,7 @@ import {
   type StreamResult,
 } from '@hmm/device';
 import { EACCES, EFAULT, EIO, EPERM, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { type MemorySystem } from '@hmm/mm';
 import { accessData, PG_dirty } from '@hmm/mm/internal';
 import type { QueuePair } from '@hmm/rdma-nic';
@@ -30,6 +31,15 @@ export interface StreamFigures {
  * pages the adapter has are done in a plain loop; the first that it has not is served, and tried again.
  */
 export class RdmaStream<Mr extends RdmaMr> {
+  /** What of it is state. */
+  static readonly state = declareState({
+    driver: 'constant',
+    system: 'constant',
+    memory: 'constant',
+    figures: { saved: 'totals, which decide nothing' },
+    isOpen: { outside: 'a function' },
+  });
+
   private readonly driver: RdmaDriver<Mr>;
   private readonly system: MemorySystem;
   private readonly memory: WholeMemory<Mr>;

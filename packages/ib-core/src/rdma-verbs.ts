@@ -1,4 +1,5 @@
 import { EBADF, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import {
   type Completion,
@@ -53,6 +54,18 @@ export interface RegionPiece {
  * of its own. After an error completion the connection is made anew, as a program has to.
  */
 export class VerbsProcess<Mr extends RdmaMr> {
+  /** What of it is state. */
+  static readonly state = declareState({
+    driver: 'constant',
+    mm: 'constant',
+    pd: 'constant',
+    attributes: 'constant',
+    regions: 'constant',
+    registered: 'constant',
+    peer: 'value',
+    requester: 'value',
+  });
+
   private readonly driver: RdmaDriver<Mr>;
   private readonly mm: MmStruct;
   private readonly pd: number;

@@ -1,4 +1,15 @@
-import { EFAULT, EINVAL, EOVERFLOW, Mutex, PAGE_SHIFT, PAGE_SIZE, type Task } from '@hmm/kernel';
+import {
+  EFAULT,
+  EINVAL,
+  EOVERFLOW,
+  type Kernel,
+  Mutex,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  SP_PREEMPT,
+  type Task,
+} from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   type MmuIntervalNotifier,
   mmuIntervalNotifierInsert,
@@ -6,9 +17,12 @@ import {
   mmuIntervalNotifierRemove,
 } from '@hmm/mmu-notifier';
 import { HMM_PFN_LANES, hmmDmaMapAlloc, type DmaDevice, type HmmDmaMap, type HmmRange } from '@hmm/mirror';
-import { mmput, type MmStruct } from '@hmm/mm';
+import { type MmStruct } from '@hmm/mm';
+import type { ClientExploration } from '@hmm/device/internal';
 import { mmgetNotZero } from '@hmm/mm/internal';
 import { IB_ACCESS_HUGETLB, IB_ACCESS_ON_DEMAND, IB_ACCESS_WRITABLE } from '@hmm/rdma-nic';
+import type { BrokenRules } from './broken-rules.js';
+import type { MmputQueue } from './mmput-async.js';
 import type { OdpSwitches } from './switches.js';
 import { ibUmemOdpUnmapDmaPages } from './unmap-dma.js';
 
@@ -17,10 +31,17 @@ export const HPAGE_SHIFT = 21;
 
 /** What a region needs to know of the adapter that it is for. */
 export interface IbDevice {
+  readonly kernel: Kernel;
+  /** Where the last users of address spaces go. */
+  readonly exits: MmputQueue;
   readonly dma: DmaDevice;
   readonly odp: OdpSwitches;
   /** Counts of all its regions, where anybody wants them. */
   readonly counts?: OdpCounts;
+  /** Where what is broken is told, where anybody looks. */
+  readonly broken?: BrokenRules;
+  /** Given where all interleavings are explored. */
+  readonly exploration?: ClientExploration | undefined;
 }
 
 /** What the regions of a device have done. */
@@ -47,6 +68,24 @@ export const DIRECT_DMA: DmaDevice = {
  * that the CPU's page tables named last. It holds no page. @kernel include/rdma/ib_umem_odp.h ib_umem_odp
  */
 export class IbUmemOdp {
+  /** What of it is state. */
+  static readonly state = declareState({
+    device: 'constant',
+    address: 'constant',
+    length: 'constant',
+    writable: 'constant',
+    owningMm: 'constant',
+    pageShift: 'constant',
+    isImplicitOdp: 'constant',
+    private: 'value',
+    umemMutex: 'constant',
+    listObject: 'constant',
+    notifier: 'value',
+    map: 'value',
+    npages: 'value',
+    idleRange: { outside: 'written before it is read, by one walk' },
+  });
+
   readonly device: IbDevice;
   /** First byte and bytes, as registered. */
   readonly address: number;
@@ -166,6 +205,8 @@ function* initUmem(umem: IbUmemOdp, ops: MmuIntervalNotifierOps): Task<number> {
   const notifier = yield* mmuIntervalNotifierInsert(mm, umem.startVpn, pages, ops);
   if (typeof notifier === 'number') return notifier;
   umem.notifier = notifier;
+  // Callbacks may come from here on, though the driver has no region yet.
+  if (mm.kernel.sched.exploring) yield SP_PREEMPT;
   return 0;
 }
 
@@ -177,6 +218,7 @@ function* initUmem(umem: IbUmemOdp, ops: MmuIntervalNotifierOps): Task<number> {
 export function ibUmemOdpAllocImplicit(device: IbDevice, mm: MmStruct, access: number): IbUmemOdp | number {
   if ((access & IB_ACCESS_HUGETLB) !== 0) return -EINVAL;
   const writable = (access & IB_ACCESS_WRITABLE) !== 0;
+  if (!device.odp.unreferencedOwner) mm.count++;
   return new IbUmemOdp(device, mm, 0, 0, writable, { pageShift: PAGE_SHIFT, implicit: true });
 }
 
@@ -192,6 +234,8 @@ export function* ibUmemOdpAllocChild(
   ops: MmuIntervalNotifierOps,
 ): Task<IbUmemOdp | number> {
   const { device, owningMm: mm } = root;
+  if (mm.count <= 0)
+    device.broken?.tell('I62', 'a child is made for an address space whose structure has been freed');
   if (!mmgetNotZero(mm)) return -EFAULT;
   const { writable } = root;
   const umem = new IbUmemOdp(device, mm, addr, size, writable, {
@@ -199,7 +243,7 @@ export function* ibUmemOdpAllocChild(
     implicit: false,
   });
   const ret = yield* initUmem(umem, ops);
-  yield* mmput(mm);
+  device.exits.put(mm);
   return ret === 0 ? umem : ret;
 }
 
@@ -208,7 +252,10 @@ export function* ibUmemOdpAllocChild(
  * @kernel drivers/infiniband/core/umem_odp.c ib_umem_odp_release (all)
  */
 export function* ibUmemOdpRelease(umem: IbUmemOdp): Task {
-  if (umem.isImplicitOdp) return;
+  if (umem.isImplicitOdp) {
+    if (!umem.device.odp.unreferencedOwner) umem.owningMm.drop();
+    return;
+  }
   const { umemMutex, notifier } = umem;
   if (!umemMutex.tryFast()) yield* umemMutex.lock();
   ibUmemOdpUnmapDmaPages(umem, umem.start, umem.end);

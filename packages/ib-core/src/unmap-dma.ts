@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '@hmm/kernel';
+import { PAGE_SHIFT, PAGE_SIZE } from '@hmm/kernel';
 import { HMM_PFN_DMA_MAPPED, HMM_PFN_LANES, HMM_PFN_VALID, HMM_PFN_WRITE, hmmDmaUnmapPfn } from '@hmm/mirror';
 import { PG_dirty } from '@hmm/mm/internal';
 import { TP_UMEM_ODP_UNMAP } from './tracepoints.js';
@@ -20,9 +20,10 @@ export function ibUmemOdpUnmapDmaPages(umem: IbUmemOdp, virt: number, bound: num
   if (kernel.trace.on) kernel.emit(TP_UMEM_ODP_UNMAP, from, to - from, mm.id);
   kernel.sched.access(umem.listObject, true);
   const base = umem.startVpn;
-  const step = 2 ** (pageShift - 12);
+  const unit = 2 ** (pageShift - PAGE_SHIFT);
   const { pfnList } = map;
-  for (let idx = from - base; idx < to - base; idx += step) {
+  for (let page = from - base; page < to - base; page += unit) {
+    const idx = device.odp.unitIndex ? page / unit : page;
     const slot = HMM_PFN_LANES * idx;
     const flags = pfnList[slot] ?? 0;
     if ((flags & MAPPED) === MAPPED) {

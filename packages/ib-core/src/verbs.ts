@@ -16,6 +16,11 @@ export interface RegisterRequest {
   readonly access: number;
   /** The address that work requests use; `va` where left out. */
   readonly iova?: number;
+  /**
+   * The region is one that the program had registered before it stored anything there: what the CPU has present by now is
+   * not taken over, as a store after a registration tells the region nothing.
+   */
+  readonly early?: boolean;
 }
 
 /** Length of a registration of the whole address space, with address 0. */

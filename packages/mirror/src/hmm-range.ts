@@ -51,6 +51,8 @@ export interface HmmRange {
   pfnFlagsMask: number;
   /** Owner whose device-private pages are reported rather than faulted home; 0 for none. */
   devPrivateOwner: number;
+  /** Others read `hmmPfns` while the walk writes it: where interleavings are explored they may come in before it does. */
+  readonly shared?: boolean;
 }
 
 /**

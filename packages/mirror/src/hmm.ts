@@ -91,6 +91,7 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
     if (ret === undefined) {
       if (sched.exploring) yield SP_PREEMPT;
       if (mmuIntervalCheckRetry(range.notifier, range.notifierSeq)) return -EBUSY;
+      if (sched.exploring && range.shared === true) yield SP_PREEMPT;
       ret = hmmWalk(walk);
     }
     if (ret <= WALK_DONE) return ret;

@@ -1,21 +1,31 @@
 import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
+import type { ClientExploration } from '@hmm/device/internal';
 import {
   type AdviseSegment,
+  type BrokenNow,
   type EntryWindow,
   RdmaClient,
   type RdmaDriver,
+  type RegionTable,
   type RegisterRequest,
 } from '@hmm/ib-core';
 import { ETIMEDOUT, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { type QueuePair, RNR_RETRY_FOREVER, rnrTimerNs } from '@hmm/rdma-nic';
 import { Mlx5Device } from './mlx5-device.js';
-import { isImplicit, isOdp, type Mlx5Mr } from './mlx5-mr.js';
+import { mlx5BrokenNow } from './mlx5-invariants.js';
+import { isImplicit, isOdp, type Mlx5Mr, tableOf } from './mlx5-mr.js';
 import { mlx5IbAdviseMr, mlx5IbDeregMr, mlx5IbRegUserMr, mlx5RegBuffer } from './mr.js';
-import { MLX5_7_3, MLX5_MEMORY, MLX5_TRANSPORT, type Mlx5Options } from './options.js';
+import { MLX5_7_3, MLX5_MEMORY, MLX5_TRANSPORT, type Mlx5Options, SMALL_LEAF_PAGES } from './options.js';
 
 /** An mlx5 adapter as the verbs of a process see it. */
 export class Mlx5Driver extends Mlx5Device implements RdmaDriver<Mlx5Mr> {
+  /** What of it is state. */
+  static override readonly state = declareState({
+    marksWritten: 'constant',
+  });
+
   /** A region's pages are dirty when it loses them. */
   readonly marksWritten = false;
 
@@ -44,6 +54,21 @@ export class Mlx5Driver extends Mlx5Device implements RdmaDriver<Mlx5Mr> {
     const child = isImplicit(mr) ? mr.ksm.get(Math.floor(vpn / this.options.leafPages)) : mr;
     if (child === undefined || !isOdp(child) || !child.live) return undefined;
     return { entries: child.mtt, first: child.umem.startVpn, pages: child.umem.pages };
+  }
+
+  /** @inheritdoc */
+  *tables(): Iterable<RegionTable> {
+    for (const mr of this.mkeys.values()) {
+      if (!isOdp(mr)) continue;
+      const children = [...mr.implicitChildren.values(), ...this.dying];
+      for (const each of mr.umem.isImplicitOdp ? children : [mr])
+        if (isOdp(each) && (each === mr || each.parent === mr)) yield tableOf(each);
+    }
+  }
+
+  /** @inheritdoc */
+  brokenNow(atRest: boolean): readonly BrokenNow[] {
+    return mlx5BrokenNow(this, atRest);
   }
 
   /**
@@ -99,11 +124,22 @@ const STEPS: DriverSteps = {
 
 /** An mlx5 client. */
 export class Mlx5Client extends RdmaClient<Mlx5Mr> {
+  /** What of it is state. */
+  static override readonly state = declareState({
+    device: 'constant',
+  });
+
   /** The adapter, for callers that look inside. */
   readonly device: Mlx5Driver;
 
-  constructor(system: MemorySystem, adapter = 'connectx-6', options: Mlx5Options = MLX5_TRANSPORT) {
-    const driver = new Mlx5Driver(system, options);
+  /** @param exploration given where all interleavings are explored. */
+  constructor(
+    system: MemorySystem,
+    adapter = 'connectx-6',
+    options: Mlx5Options = MLX5_TRANSPORT,
+    exploration?: ClientExploration,
+  ) {
+    const driver = new Mlx5Driver(system, options, exploration);
     super({
       name: 'mlx5',
       adapter,
@@ -112,7 +148,7 @@ export class Mlx5Client extends RdmaClient<Mlx5Mr> {
       attributes: {},
       readOnlyRefusal:
         'every page of a region that may be written is faulted for writing (pagefault_real_mr)',
-      workers: [{ name: 'mlx5 work queue', task: driver.worker() }],
+      workers: () => [{ name: 'mlx5 work queue', task: driver.worker() }],
       log: [],
       counted: () => ({ replays: driver.counted.resumed }),
       counts: driver.counts,
@@ -140,7 +176,7 @@ export function mlx5Factory(): ClientFactory<Mlx5Client> {
     },
     rules: RULES,
     steps: STEPS,
-    create({ memory }, gpu, settings) {
+    create({ memory, exploration }, gpu, settings) {
       const adapter = ADAPTERS.get(gpu);
       if (adapter === undefined) return { ok: false, message: `no mlx5 adapter is called ${gpu}` };
       const scheme = settings.get('scheme') ?? adapter.scheme;
@@ -150,7 +186,9 @@ export function mlx5Factory(): ClientFactory<Mlx5Client> {
       if (hazards !== '0' && hazards !== '1')
         return { ok: false, message: `hazards is 0 or 1, not ${hazards}` };
       const { odp } = hazards === '1' ? MLX5_7_3 : adapter;
-      return { ok: true, client: new Mlx5Client(memory, gpu, { ...adapter, scheme, odp }) };
+      const leafPages = exploration === undefined ? adapter.leafPages : SMALL_LEAF_PAGES;
+      const options: Mlx5Options = { ...adapter, scheme, odp, leafPages };
+      return { ok: true, client: new Mlx5Client(memory, gpu, options, exploration) };
     },
   };
 }

@@ -1,11 +1,16 @@
-import { EINVAL, type Kernel, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { EINVAL, type Kernel, PAGE_SIZE, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
+import type { ClientExploration } from '@hmm/device/internal';
 import {
+  BrokenRules,
+  calledBackTask,
   DIRECT_DMA,
   ENTRY_READ,
   ENTRY_WRITE,
   frameAtomic,
   frameCopy,
   type IbDevice,
+  MmputQueue,
   pinnedCopy,
 } from '@hmm/ib-core';
 import type { MemorySystem } from '@hmm/mm';
@@ -16,13 +21,14 @@ import {
   type NicMemory,
   type NicPort,
   type NicTiming,
+  NO_TIMING,
   type PacketMemory,
   type QueuePair,
   type RefusalStatuses,
   TRANSFER_FAULTED,
   type Transfer,
 } from '@hmm/rdma-nic';
-import { isImplicit, isOdp, type Mlx5Mr } from './mlx5-mr.js';
+import { isImplicit, isOdp, type Mlx5Mr, type OdpMr } from './mlx5-mr.js';
 import { mlx5RevokeMr } from './odp.js';
 import { Mlx5FaultQueue } from './odp-eq.js';
 import { type Mlx5Options, MLX5_TRANSPORT } from './options.js';
@@ -63,10 +69,34 @@ const ABSENT: Translation = { flags: 0, pfn: 0 };
 
 /** A ConnectX-class adapter with its driver's records. @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h mlx5_ib_dev */
 export class Mlx5Device implements NicPort, NicMemory, IbDevice {
+  /** What of it is state. */
+  static readonly state = declareState({
+    kernel: 'constant',
+    system: 'constant',
+    options: 'constant',
+    timing: 'constant',
+    packets: { outside: 'functions' },
+    statuses: { outside: 'functions' },
+    exits: 'constant',
+    broken: 'constant',
+    exploration: 'constant',
+    dma: { outside: 'functions' },
+    odpMkeys: 'constant',
+    mkeys: 'constant',
+    counted: { saved: 'totals, which decide nothing' },
+    counts: { saved: 'totals, which decide nothing' },
+    faults: 'constant',
+    addressEnd: 'constant',
+    dying: 'constant',
+    works: 'constant',
+    workChannel: 'constant',
+    nextKey: 'value',
+  });
+
   readonly kernel: Kernel;
   readonly system: MemorySystem;
   readonly options: Mlx5Options;
-  readonly timing: NicTiming = CONNECTX_TIMING;
+  readonly timing: NicTiming;
   readonly packets = PACKETS;
   readonly statuses = STATUSES;
   readonly dma = DIRECT_DMA;
@@ -75,16 +105,25 @@ export class Mlx5Device implements NicPort, NicMemory, IbDevice {
   /** All keys that the adapter knows. */
   readonly mkeys = new Map<number, Mlx5Mr>();
   readonly counted: Mlx5Counted = { updates: 0, events: 0, resumed: 0, resumedWithError: 0, rnr: 0 };
+  readonly exits: MmputQueue;
+  readonly broken = new BrokenRules();
+  readonly exploration: ClientExploration | undefined;
   readonly counts = { mapped: 0, retries: 0, invalidations: 0 };
   readonly faults: Mlx5FaultQueue;
   /** Byte behind the user half of an address space. */
   readonly addressEnd: number;
+  /** Children that have left their parent's array and are not destroyed yet. */
+  readonly dying = new Set<Mlx5Mr>();
   private readonly works: (() => Task)[] = [];
   private readonly workChannel: number;
   private nextKey = 1;
 
-  constructor(system: MemorySystem, options: Mlx5Options = MLX5_TRANSPORT) {
+  /** @param exploration given where all interleavings are explored, and time is nothing. */
+  constructor(system: MemorySystem, options: Mlx5Options = MLX5_TRANSPORT, exploration?: ClientExploration) {
+    this.exploration = exploration;
+    this.timing = exploration === undefined ? CONNECTX_TIMING : NO_TIMING;
     this.kernel = system.kernel;
+    this.exits = new MmputQueue(system.kernel);
     this.system = system;
     this.options = options;
     this.addressEnd = 2 ** (system.tables.levels === 5 ? 56 : 47);
@@ -124,6 +163,12 @@ export class Mlx5Device implements NicPort, NicMemory, IbDevice {
     return { flags: child.mtt[slot] ?? 0, pfn: child.mtt[slot + 1] ?? 0 };
   }
 
+  /** The key whose entry is missing: of an implicit region the leaf's, where its slot names one that faults can name. */
+  faultingKey(mr: OdpMr, addr: number): number {
+    const leaf = mr.ksm.get(Math.floor(addr / (this.options.leafPages * PAGE_SIZE)));
+    return leaf !== undefined && this.odpMkeys.has(leaf.key) ? leaf.key : mr.key;
+  }
+
   /** @inheritdoc */
   *transfer(transfer: Transfer): Task<number> {
     const { qp, key, access, start, offset, bytes, toMemory } = transfer;
@@ -161,11 +206,27 @@ export class Mlx5Device implements NicPort, NicMemory, IbDevice {
     return frameAtomic(this.system, pfn, addr % PAGE_SIZE, transfer);
   }
 
+  /** Begins a service or a prefetch of a region; `held`, which it holds meanwhile, is the region unless its child was named. */
+  useMr(mr: Mlx5Mr, held = mr): void {
+    held.usecount++;
+    mr.serving++;
+  }
+
+  /** Ends what {@link Mlx5Device.useMr} began. */
+  *putMr(mr: Mlx5Mr, held = mr): Task {
+    mr.serving--;
+    yield* this.drop(held);
+  }
+
   /** Drops a use of a region, and wakes who waits for the last. */
-  putMr(mr: Mlx5Mr): void {
+  *drop(mr: Mlx5Mr): Task {
+    const { sched } = this.kernel;
     mr.usecount--;
-    this.kernel.sched.access(mr.object, true);
-    if (mr.usecount === 0) this.kernel.sched.wake(mr.object);
+    sched.access(mr.object, true);
+    if (mr.usecount > 0) return;
+    if (this.odp.lateWake && sched.exploring) yield SP_PREEMPT;
+    if (mr.freed) this.broken.tell('OI12', 'a waiter is woken in a region that it has freed');
+    sched.wake(mr.object);
   }
 
   /** Waits until nobody uses a region. */
@@ -178,20 +239,25 @@ export class Mlx5Device implements NicPort, NicMemory, IbDevice {
     this.odpMkeys.delete(child.key);
     yield* this.waitUnused(child);
     if (isOdp(child)) yield* mlx5RevokeMr(this, child);
+    child.freed = true;
   }
 
   /** Queues a work that a callback must not do. */
   queueWork(work: () => Task): void {
+    const { sched } = this.kernel;
     this.works.push(work);
-    this.kernel.sched.wake(this.workChannel);
+    sched.access(this.workChannel, true);
+    sched.wake(this.workChannel);
   }
 
   /** The work queue, as an agent of its own: works one after the other. */
   *worker(): Task {
     for (;;) {
+      const { sched } = this.kernel;
+      sched.access(this.workChannel, this.works.length > 0);
       const work = this.works.shift();
-      if (work === undefined) yield this.kernel.sched.waitFor(this.workChannel);
-      else yield* work();
+      if (work === undefined) yield sched.waitFor(this.workChannel);
+      else yield* calledBackTask(this, work());
     }
   }
 

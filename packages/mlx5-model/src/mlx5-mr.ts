@@ -1,4 +1,6 @@
-import { type IbUmemOdp, type PinnedUmem, type RdmaMr } from '@hmm/ib-core';
+import { type Sched, SpinLock } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
+import { type IbUmemOdp, type PinnedUmem, type RdmaMr, type RegionTable } from '@hmm/ib-core';
 
 /** Counters of a region, as `rdma stat` shows them. @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h mlx5_ib_mr */
 export interface OdpStats {
@@ -18,6 +20,28 @@ export interface OdpStats {
  * @kernel drivers/infiniband/hw/mlx5/mlx5_ib.h mlx5_ib_mr
  */
 export class Mlx5Mr implements RdmaMr {
+  /** What of it is state. */
+  static readonly state = declareState({
+    key: 'constant',
+    pd: 'constant',
+    access: 'constant',
+    va: 'constant',
+    iova: 'constant',
+    length: 'constant',
+    umem: 'constant',
+    mtt: 'constant',
+    parent: 'constant',
+    implicitChildren: 'constant',
+    ksm: 'constant',
+    stats: { saved: 'totals, which decide nothing' },
+    live: 'value',
+    usecount: 'value',
+    serving: 'value',
+    freed: 'value',
+    childrenLock: 'constant',
+    object: 'constant',
+  });
+
   readonly key: number;
   readonly pd: number;
   readonly access: number;
@@ -44,6 +68,12 @@ export class Mlx5Mr implements RdmaMr {
   live = false;
   /** Users besides its owner: services, prefetches, works. */
   usecount = 0;
+  /** Services and prefetches of it that run, whatever they hold. */
+  serving = 0;
+  /** Its deregistration is over. */
+  freed = false;
+  /** Guards the children of a parent. @kernel include/linux/xarray.h xa_lock (all) */
+  readonly childrenLock: SpinLock;
   /** Under which the children and the users are observed, and the channel of who waits for no user. */
   readonly object: number;
 
@@ -57,6 +87,7 @@ export class Mlx5Mr implements RdmaMr {
     this.umem = fields.umem;
     this.parent = fields.parent;
     this.object = fields.object;
+    this.childrenLock = new SpinLock(fields.sched, 'mlx5_ib_mr.implicit_children');
     this.mtt = 'kind' in fields.umem ? NO_ENTRIES : new Int32Array(2 * fields.umem.pages);
   }
 }
@@ -72,12 +103,18 @@ export interface Mlx5MrFields {
   readonly umem: IbUmemOdp | PinnedUmem;
   readonly parent: Mlx5Mr | undefined;
   readonly object: number;
+  readonly sched: Sched;
 }
 
 const NO_ENTRIES = new Int32Array(0);
 
 /** A region on demand, not a pinned one. */
 export type OdpMr = Mlx5Mr & { readonly umem: IbUmemOdp };
+
+/** What the adapter goes by for a region that is no parent. */
+export function tableOf({ umem, mtt }: OdpMr): RegionTable {
+  return { umem, entries: mtt, own: true };
+}
 
 /** Whether a region is on demand. */
 export function isOdp(mr: Mlx5Mr): mr is OdpMr {

@@ -7,6 +7,7 @@ import {
   ibUmemGet,
   ibUmemOdpAllocImplicit,
   ibUmemOdpGet,
+  ibUmemOdpRelease,
   ibUmemRelease,
   IMPLICIT_LENGTH,
   type RegisterRequest,
@@ -14,7 +15,8 @@ import {
 import type { MmStruct } from '@hmm/mm';
 import { IB_ACCESS_HUGETLB, IB_ACCESS_ON_DEMAND } from '@hmm/rdma-nic';
 import type { Mlx5Device } from './mlx5-device.js';
-import { isOdp, Mlx5Mr } from './mlx5-mr.js';
+import { checkDeregistered, checkUnused } from './mlx5-invariants.js';
+import { isOdp, Mlx5Mr, type Mlx5MrFields, type OdpMr } from './mlx5-mr.js';
 import {
   MLX5_PF_FLAGS_DOWNGRADE,
   MLX5_PF_FLAGS_ENABLE,
@@ -23,6 +25,7 @@ import {
   mlx5RevokeMr,
   pagefaultMr,
 } from './odp.js';
+import { MLX5_IB_UPD_XLT_ENABLE, MLX5_IB_UPD_XLT_ZAP, mlx5rUmrUpdateXlt } from './umr.js';
 
 /** Pages that a region has to stay below without the extended offset. */
 const MAX_PAGES = 65_536;
@@ -56,7 +59,7 @@ function* createUserOdpMr(
   device: Mlx5Device,
   mm: MmStruct,
   pd: number,
-  { va, length, access, iova = va }: RegisterRequest,
+  { va, length, access, iova = va, early = false }: RegisterRequest,
 ): Task<Mlx5Mr | number> {
   const ops = new Mlx5MnOps(device);
   const umem = yield* ibUmemOdpGet(device, mm, va, length, access, ops);
@@ -67,8 +70,9 @@ function* createUserOdpMr(
   ops.mr = mr;
   device.mkeys.set(mr.key, mr);
   device.odpMkeys.set(mr.key, mr);
-  const flags = MLX5_PF_FLAGS_SNAPSHOT | MLX5_PF_FLAGS_ENABLE;
-  const ret = yield* pagefaultMr(device, mr, iova, length, flags, false);
+  const ret = early
+    ? yield* mlx5rUmrUpdateXlt(device, mr, 0, umem.pages, MLX5_IB_UPD_XLT_ZAP | MLX5_IB_UPD_XLT_ENABLE)
+    : yield* pagefaultMr(device, mr, iova, length, MLX5_PF_FLAGS_SNAPSHOT | MLX5_PF_FLAGS_ENABLE, false);
   if (ret >= 0) return mr;
   yield* mlx5IbDeregMr(device, mr);
   return ret;
@@ -115,8 +119,9 @@ export function mlx5RegBuffer(device: Mlx5Device, pd: number, access: number, by
   return mr;
 }
 
-function fresh(device: Mlx5Device): { readonly key: number; readonly object: number } {
-  return { key: device.takeKey(), object: device.kernel.allocIds(1) };
+function fresh(device: Mlx5Device): Pick<Mlx5MrFields, 'key' | 'object' | 'sched'> {
+  const { kernel } = device;
+  return { key: device.takeKey(), object: kernel.allocIds(1), sched: kernel.sched };
 }
 
 /**
@@ -130,15 +135,18 @@ export function* mlx5IbDeregMr(device: Mlx5Device, mr: Mlx5Mr): Task {
   yield* device.waitUnused(mr);
   device.mkeys.delete(mr.key);
   mr.live = false;
+  checkUnused(device, mr);
   if (!isOdp(mr)) {
     if ('kind' in mr.umem) ibUmemRelease(device.system, mr.umem);
-    return;
-  }
-  if (!mr.umem.isImplicitOdp) {
-    yield* mlx5RevokeMr(device, mr);
-    return;
-  }
+  } else if (mr.umem.isImplicitOdp) yield* deregImplicit(device, mr);
+  else yield* mlx5RevokeMr(device, mr);
+  mr.freed = true;
+  checkDeregistered(device, mr);
+}
+
+function* deregImplicit(device: Mlx5Device, mr: OdpMr): Task {
   mr.umem.private = undefined;
+  yield* ibUmemOdpRelease(mr.umem);
   for (const [idx, child] of [...mr.implicitChildren]) {
     mr.implicitChildren.delete(idx);
     mr.ksm.delete(idx);
@@ -168,9 +176,9 @@ export function* mlx5IbAdviseMr(
     if (mr.pd !== pd) return -EPERM;
     if (advice === IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE && !mr.umem.writable) return -EPERM;
     if (addr < mr.iova || addr + length > mr.iova + mr.length) return -EFAULT;
-    mr.usecount++;
+    device.useMr(mr);
     const pages = yield* pagefaultMr(device, mr, addr, length, flags, false);
-    device.putMr(mr);
+    yield* device.putMr(mr);
     if (pages < 0) return pages;
     mr.stats.prefetch += pages;
   }

@@ -1,4 +1,5 @@
 import { EAGAIN, EFAULT, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import { TP_PAGE_FAULT, TP_RESUME } from '@hmm/ib-core';
 import type { QueuePair, Transfer } from '@hmm/rdma-nic';
 import type { Mlx5Device } from './mlx5-device.js';
@@ -73,6 +74,13 @@ export interface Served {
  * arming, memory pools of faults)
  */
 export class Mlx5FaultQueue {
+  /** What of it is state. */
+  static readonly state = declareState({
+    device: 'constant',
+    active: 'value',
+    channel: 'constant',
+  });
+
   private readonly device: Mlx5Device;
   private active = 0;
   private readonly channel: number;
@@ -108,7 +116,15 @@ export class Mlx5FaultQueue {
   private *raiseMemory(mr: OdpMr, va: number, bytes: number): Task<number> {
     const demandPages = Math.ceil((va + bytes) / PAGE_SIZE) - Math.floor(va / PAGE_SIZE);
     return yield* this.serve(
-      { subtype: 'memory', mkey: mr.key, va, demandPages, before: 0, after: 0, last: true },
+      {
+        subtype: 'memory',
+        mkey: this.device.faultingKey(mr, va),
+        va,
+        demandPages,
+        before: 0,
+        after: 0,
+        last: true,
+      },
       va,
     );
   }
@@ -196,14 +212,15 @@ function* memoryPfault(device: Mlx5Device, event: MemoryEvent): Task<Served> {
   const named = device.odpMkeys.get(event.mkey);
   const mr = named?.parent ?? named;
   if (mr === undefined || !isOdp(mr)) return { resume: -EFAULT };
-  mr.usecount++;
+  const held = device.odp.childReference ? named : mr;
+  device.useMr(mr, held);
   const from = event.va - (event.va % PAGE_SIZE);
   const demand = event.demandPages * PAGE_SIZE;
   const wide = demand + (event.before + event.after) * PAGE_SIZE;
   let pages = yield* pagefaultMr(device, mr, from - event.before * PAGE_SIZE, wide, 0, true);
   if (pages < 0) pages = yield* pagefaultMr(device, mr, from, demand, 0, true);
   if (pages >= 0) count(mr, pages);
-  device.putMr(mr);
+  yield* device.putMr(mr, held);
   if (pages < 0) return { resume: pages };
   return { resume: event.last ? 0 : undefined };
 }
@@ -228,10 +245,10 @@ function* pagefaultSingleDataSegment(
   const mr = device.odpMkeys.get(key);
   if (mr === undefined) return 0;
   if (!isOdp(mr) || mr.parent !== undefined) return -EFAULT;
-  mr.usecount++;
+  device.useMr(mr);
   const pages = yield* pagefaultMr(device, mr, ioVirt, bcnt, 0, false);
   if (pages >= 0) count(mr, pages);
-  device.putMr(mr);
+  yield* device.putMr(mr);
   const want = Math.ceil((ioVirt + bcnt) / PAGE_SIZE) - Math.floor(ioVirt / PAGE_SIZE);
   return pages >= 0 && pages < want ? -EFAULT : pages;
 }

@@ -1,5 +1,9 @@
 import { EFAULT, EIO, PAGE_SIZE, type MaybeTask, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
+  calledBack,
+  calledBackTask,
+  checkCallback,
   ibUmemOdpAllocChild,
   ibUmemOdpMapDmaAndLock,
   ibUmemOdpRelease,
@@ -16,7 +20,8 @@ import {
   mmuNotifierRangeBlockable,
 } from '@hmm/mmu-notifier';
 import type { Mlx5Device } from './mlx5-device.js';
-import { isOdp, Mlx5Mr, type OdpMr } from './mlx5-mr.js';
+import { checkQueuedOnce } from './mlx5-invariants.js';
+import { isOdp, Mlx5Mr, type OdpMr, tableOf } from './mlx5-mr.js';
 import {
   GROUP_UNITS,
   MLX5_IB_UPD_XLT_DOWNGRADE,
@@ -32,8 +37,17 @@ export const MLX5_PF_FLAGS_DOWNGRADE = 2;
 /** The key goes live. @kernel drivers/infiniband/hw/mlx5/odp.c MLX5_PF_FLAGS_ENABLE */
 export const MLX5_PF_FLAGS_ENABLE = 4;
 
+/** An allocation that has to wait for memory: any time will do. */
+const ALLOCATION_NS = 10_000;
+
 /** What a region is told when its pages change. */
 export class Mlx5MnOps implements MmuIntervalNotifierOps {
+  /** What of it is state. */
+  static readonly state = declareState({
+    mr: 'value',
+    device: 'constant',
+  });
+
   /** The region; undefined before it is made and after it is revoked. */
   mr: OdpMr | undefined = undefined;
   private readonly device: Mlx5Device;
@@ -46,11 +60,12 @@ export class Mlx5MnOps implements MmuIntervalNotifierOps {
   invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
     if (!mmuNotifierRangeBlockable(range)) return false;
     const { mr } = this;
+    calledBack(this.device);
     if (mr === undefined) {
       mmuIntervalSetSeq(sub, curSeq);
       return true;
     }
-    return this.zap(mr, sub, range, curSeq);
+    return calledBackTask(this.device, this.zap(mr, sub, range, curSeq));
   }
 
   private *zap(mr: OdpMr, sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): Task<boolean> {
@@ -70,6 +85,7 @@ export class Mlx5MnOps implements MmuIntervalNotifierOps {
     } else if (!device.odp.keepUnprogrammed) {
       ibUmemOdpUnmapDmaPages(umem, va, umem.start + to * PAGE_SIZE);
     }
+    checkCallback(tableOf(mr), from, to);
     umem.umemMutex.unlock();
     return true;
   }
@@ -174,9 +190,9 @@ function* pagefaultImplicitMr(
       child = got;
       made.push(idx);
     }
-    child.usecount++;
+    device.useMr(child);
     ret = isOdp(child) ? yield* pagefaultRealMr(device, child, at, stop - at, flags) : -EFAULT;
-    device.putMr(child);
+    yield* device.putMr(child);
     pages += Math.max(0, ret);
     at = stop;
   }
@@ -225,19 +241,27 @@ function* implicitGetChildMr(device: Mlx5Device, imr: OdpMr, idx: number): Task<
     umem,
     parent: imr,
     object: device.kernel.allocIds(1),
+    sched: device.kernel.sched,
   });
   if (!isOdp(child)) return -EIO;
   umem.private = child;
   ops.mr = child;
   yield* mlx5rUmrUpdateXlt(device, child, 0, umem.pages, MLX5_IB_UPD_XLT_ZAP | MLX5_IB_UPD_XLT_ENABLE);
   device.kernel.sched.access(imr.object, true);
+  imr.childrenLock.lock();
   const winner = imr.implicitChildren.get(idx);
   if (winner !== undefined) {
+    imr.childrenLock.unlock();
     yield* device.destroyChild(child);
     return winner;
   }
   imr.implicitChildren.set(idx, child);
-  if (device.options.scheme === 'memory') device.odpMkeys.set(child.key, child);
+  if (device.options.scheme === 'memory') {
+    // The allocation in the store may sleep.
+    if (device.odp.sleepUnderLock) yield* device.kernel.sched.delay(ALLOCATION_NS);
+    device.odpMkeys.set(child.key, child);
+  }
+  imr.childrenLock.unlock();
   return child;
 }
 
@@ -249,10 +273,17 @@ function destroyUnusedImplicitChildMr(device: Mlx5Device, mr: OdpMr, imr: Mlx5Mr
   const idx = Math.floor(mr.iova / (device.options.leafPages * PAGE_SIZE));
   if (!device.odpMkeys.has(imr.key)) return;
   device.kernel.sched.access(imr.object, true);
-  if (imr.implicitChildren.get(idx) !== mr) return;
-  imr.usecount++;
-  imr.implicitChildren.delete(idx);
-  device.odpMkeys.delete(mr.key);
+  imr.childrenLock.lock();
+  const there = imr.implicitChildren.get(idx) === mr;
+  if (there) {
+    imr.usecount++;
+    imr.implicitChildren.delete(idx);
+    device.odpMkeys.delete(mr.key);
+  }
+  imr.childrenLock.unlock();
+  if (!there) return;
+  checkQueuedOnce(device, mr);
+  device.dying.add(mr);
   device.queueWork(() => freeImplicitChildMrWork(device, mr, imr, idx));
 }
 
@@ -261,7 +292,8 @@ function* freeImplicitChildMrWork(device: Mlx5Device, mr: OdpMr, imr: Mlx5Mr, id
   yield* device.waitUnused(mr);
   if (isOdp(imr)) yield* updateKsm(device, imr, [idx]);
   yield* device.destroyChild(mr);
-  device.putMr(imr);
+  device.dying.delete(mr);
+  yield* device.drop(imr);
 }
 
 /** Ends the region of a key that nobody uses any more. @kernel drivers/infiniband/hw/mlx5/mr.c mlx5_revoke_mr */

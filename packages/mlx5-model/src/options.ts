@@ -19,6 +19,8 @@ export interface Mlx5Options {
 
 /** A leaf of 1 GiB. @kernel drivers/infiniband/hw/mlx5/odp.c MLX5_IMR_MTT_ENTRIES */
 export const LEAF_PAGES = 2 ** 18;
+/** A leaf where all interleavings are explored, and each begins with a new one. */
+export const SMALL_LEAF_PAGES = 512;
 /** Entries that a buffer of 2^20 - 64 bytes holds. @kernel drivers/infiniband/hw/mlx5/umr.c MLX5_MAX_UMR_CHUNK */
 export const CHUNK_UNITS = 131_064;
 /**

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ODP_AS_7_3, ODP_INTENDED } from '@hmm/ib-core';
+import { IMPLICIT_LENGTH, ODP_AS_7_3, ODP_INTENDED } from '@hmm/ib-core';
+import { EFAULT, type Task } from '@hmm/kernel';
 import {
+  mmput,
   cpuReadByte,
   cpuWriteByte,
   dupMm,
@@ -23,7 +25,7 @@ import {
   IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
   IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 } from '@hmm/ib-core';
-import { MLX5_MEMORY, MLX5_TRANSPORT } from '@hmm/mlx5-model';
+import { MLX5_MEMORY, MLX5_TRANSPORT, mlx5IbPfault } from '@hmm/mlx5-model';
 import { ALL, entries, newMachine, resident } from './support.js';
 
 describe.each([
@@ -206,5 +208,47 @@ describe('hazards of 7.3, as switches', () => {
     run(verbs.advise(piece(0), IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH));
     const umem = verbs.region(0)?.umem;
     expect(umem !== undefined && 'npages' in umem ? umem.npages : undefined).toBe(npages);
+  });
+
+  test('OO12: a leaf is entered among the keys under a spinlock, which another callback wants meanwhile', () => {
+    const readWhileLeafGoes = (sleepUnderLock: boolean): void => {
+      const odp = { ...ODP_INTENDED, sleepUnderLock };
+      const machine = newMachine(1024, { ...MLX5_MEMORY, leafPages: 512, odp });
+      const { run, mm, kernel, verbs, vpn } = machine;
+      run(verbs.register(0, 0, 0, ALL));
+      run(cpuWriteByte(mm, vpn, 0, 5));
+      const piece = (page: number) => ({ mr: 0, page, pages: 1, shift: 0, byAddress: true });
+      run(verbs.read(piece(vpn)));
+      const { sched } = kernel;
+      function* cpu(): Task {
+        // The fault takes 220 us, and then the leaf is made.
+        yield* sched.delay(228_000);
+        yield* sysMadvise(mm, vpn, 1, MADV_DONTNEED);
+      }
+      sched.spawn('peer', verbs.read(piece(vpn + 512)));
+      sched.spawn('cpu', cpu());
+      sched.run();
+    };
+    expect(() => {
+      readWhileLeafGoes(true);
+    }).toThrow(/spinlock/);
+    expect(() => {
+      readWhileLeafGoes(false);
+    }).not.toThrow();
+  });
+
+  test.each([
+    ['off', false, []],
+    ['on', true, ['I62']],
+  ])('OO16 %s: a leaf is made for a process that is gone', (_title, unreferencedOwner, broken) => {
+    const odp = { ...ODP_INTENDED, unreferencedOwner };
+    const { run, mm, device, vpn } = newMachine(1, { ...MLX5_TRANSPORT, leafPages: 512, odp });
+    const request = { va: 0, length: IMPLICIT_LENGTH, access: ALL };
+    const mr = run(device.regUserMr(mm, 1, request));
+    if (typeof mr === 'number') throw new Error(`errno ${mr}`);
+    run(mmput(mm));
+    const event = { subtype: 'rdma' as const, bytesCommitted: 0, rKey: mr.key, packetSize: 8, rdmaOpLen: 8 };
+    expect(run(mlx5IbPfault(device, { ...event, rdmaVa: vpn * 4096 })).resume).toBe(-EFAULT);
+    expect(device.broken.list().map(({ invariant }) => invariant)).toEqual(broken);
   });
 });

@@ -1,4 +1,5 @@
 import { HmmError, type Kernel } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { Completion } from './completion.js';
 import type { NicMemory, PacketMemory, RefusalStatuses } from './nic-memory.js';
 import type { NicTiming } from './timing.js';
@@ -40,6 +41,18 @@ export interface NicPort {
 
 /** One end of a reliable connection. @kernel include/rdma/ib_verbs.h ib_qp */
 export class QueuePair {
+  /** What of it is state. */
+  static readonly state = declareState({
+    port: 'constant',
+    number: 'constant',
+    pd: 'constant',
+    attributes: 'constant',
+    state: 'value',
+    other: 'value',
+    receiveQueue: 'constant',
+    received: 'constant',
+  });
+
   readonly port: NicPort;
   /** Its number, and its wait channel. */
   readonly number: number;

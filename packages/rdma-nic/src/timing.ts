@@ -49,6 +49,16 @@ export const RXE_TIMING: NicTiming = {
   updateNs: figure(0, 'estimate', 'the list of frames is the table'),
 };
 
+const nothing = figure(0, 'estimate', 'where all orders of steps are explored time is nothing');
+
+/** No time at all. */
+export const NO_TIMING: NicTiming = {
+  messageNs: nothing,
+  packetNs: nothing,
+  faultNs: nothing,
+  updateNs: nothing,
+};
+
 /** Codes of the "not ready" timer in units of 10 us. @kernel include/rdma/ib_verbs.h ib_rnr_timeout */
 const RNR_TIMER_10US = [
   65_536, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072,

@@ -1,4 +1,4 @@
-import type { RunFigures } from '@hmm/device';
+import type { BrokenInvariant, RunFigures } from '@hmm/device';
 import type { Diagnosis } from './diagnosis/diagnosis.js';
 
 /**
@@ -18,6 +18,10 @@ export interface ClientReport extends RunFigures {
   readonly fatal: string | null;
   /** Assertions that did not hold, with what was seen. */
   readonly failed: readonly string[];
+  /** What the driver was seen to break of its own invariants; left out where nothing was, or nobody looks. */
+  readonly broken?: readonly BrokenInvariant[];
+  /** The five steps from a device's fault to the value, what each did in this run; left out without a fault. */
+  readonly steps?: readonly string[];
 }
 
 /** One thing that the clients do differently. */

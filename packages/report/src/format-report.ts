@@ -1,6 +1,8 @@
+import type { BrokenInvariant } from '@hmm/device';
 import type { ClientReport, CompareReport, RunReport } from './client-report.js';
 import { formatDiagnosis } from './diagnosis/format-diagnosis.js';
 import { PART_TEXT } from './differences.js';
+import { FIVE_STEPS } from './five-steps.js';
 import { type Column, formatTable, LINE_WIDTH, wrapText } from './table.js';
 import { countOf, formatBytes, formatCount, formatShare, formatTime } from './units.js';
 
@@ -36,6 +38,7 @@ export function formatRun({ program, run, diagnosis }: RunReport): string {
   if (diagnosis !== undefined) parts.push(formatDiagnosis(diagnosis));
   const values = valueLines([run]);
   if (values !== '') parts.push(values);
+  for (const each of run.broken ?? []) parts.push(brokenText(each));
   for (const text of run.failed) parts.push(wrapText(`assertion does not hold: ${text}`));
   return [`${program} under ${run.client}`, ...notes([run]), '', parts.join('\n\n'), ''].join('\n');
 }
@@ -46,11 +49,34 @@ export function formatCompare(report: CompareReport): string {
   const title = `${report.program} on ${clients.map((c) => `${c.client} (${c.gpu})`).join(', ')}`;
   const parts = [clients.map((c) => wrapText(summarySentence(c))).join('\n'), counts(clients)];
   for (const part of [traffic(clients), valueLines(clients)]) if (part !== '') parts.push(part);
+  const steps = fiveSteps(clients);
+  if (steps !== '') parts.push(steps);
+  for (const { client, broken = [] } of clients)
+    for (const each of broken) parts.push(`${client}: ${brokenText(each)}`);
   const why = differences.map(
     ({ what, why: rule }, at) => `${numbered(at + 1, what)}\n${wrapText(rule, 80, '   ')}`,
   );
   parts.push(differences.length === 0 ? 'No difference.' : `What differs, and why\n\n${why.join('\n')}`);
   return [title, ...notes(clients), '', parts.join('\n\n'), ''].join('\n');
+}
+
+/** An invariant that a driver broke, and the story of the first time. */
+function brokenText({ invariant, detail, story, times }: BrokenInvariant): string {
+  const often = times === 1 ? '' : `, ${formatCount(times)} times; the first`;
+  const lines = story.map((step, at) => numbered(at + 1, step));
+  return [wrapText(`invariant ${invariant} is broken${often}: ${detail}.`), ...lines].join('\n');
+}
+
+/** The five steps from a fault to the value, a line each client, where each has taken a fault. */
+function fiveSteps(clients: readonly ClientReport[]): string {
+  if (clients.some(({ steps }) => steps === undefined)) return '';
+  const parts = FIVE_STEPS.map((title, at) => {
+    const lines = clients.map(({ client, steps = [] }) =>
+      wrapText(`${client}: ${steps[at] ?? ''}`, LINE_WIDTH, '   '),
+    );
+    return [title, ...lines].join('\n');
+  });
+  return parts.join('\n');
 }
 
 function notes(clients: readonly ClientReport[]): string[] {

@@ -1,22 +1,29 @@
 import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
+import type { ClientExploration } from '@hmm/device/internal';
 import {
   type AdviseSegment,
+  type BrokenNow,
   type EntryWindow,
   RdmaClient,
   type RdmaDriver,
+  type RegionTable,
   type RegisterRequest,
 } from '@hmm/ib-core';
 import type { Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import type { QueuePair } from '@hmm/rdma-nic';
 import { type RxeOptions, RXE_7_3, RXE_INTENDED } from './options.js';
 import { RxeDevice } from './rxe-device.js';
 import { isOdp, type RxeMr } from './rxe-mr.js';
-import { rxeOdpMapRangeAndLock } from './rxe-odp.js';
+import { rxeOdpMapRangeAndLock, tableOf } from './rxe-odp.js';
 import { rxeAdviseMr, rxeDeregMr, rxeRegBuffer, rxeRegUserMr } from './rxe-verbs.js';
 
 /** Soft-RoCE as the verbs of a process see it. */
 export class RxeDriver extends RxeDevice implements RdmaDriver<RxeMr> {
+  /** What of it is state. */
+  static override readonly state = declareState({});
+
   /** @inheritdoc */
   get marksWritten(): boolean {
     return !this.options.neverDirty;
@@ -46,6 +53,16 @@ export class RxeDriver extends RxeDevice implements RdmaDriver<RxeMr> {
   window({ umem }: RxeMr): EntryWindow | undefined {
     if ('kind' in umem) return undefined;
     return { entries: umem.map.pfnList, first: umem.startVpn, pages: umem.pages };
+  }
+
+  /** @inheritdoc */
+  *tables(): Iterable<RegionTable> {
+    for (const mr of this.mrs.values()) if (isOdp(mr)) yield tableOf(mr.umem);
+  }
+
+  /** It has no invariants beside those of its regions. */
+  brokenNow(): readonly BrokenNow[] {
+    return [];
   }
 
   /** A fault is a call, in the work item that copies. */
@@ -93,8 +110,12 @@ const STEPS: DriverSteps = {
 
 /** A soft-RoCE client. */
 export class RxeClient extends RdmaClient<RxeMr> {
-  constructor(system: MemorySystem, options: RxeOptions = RXE_INTENDED) {
-    const driver = new RxeDriver(system, options);
+  /** What of it is state. */
+  static override readonly state = declareState({});
+
+  /** @param exploration given where all interleavings are explored. */
+  constructor(system: MemorySystem, options: RxeOptions = RXE_INTENDED, exploration?: ClientExploration) {
+    const driver = new RxeDriver(system, options, exploration);
     super({
       name: 'rxe',
       adapter: 'soft-roce',
@@ -102,7 +123,7 @@ export class RxeClient extends RdmaClient<RxeMr> {
       implicit: false,
       attributes: {},
       readOnlyRefusal: undefined,
-      workers: [],
+      workers: () => [],
       log: [],
       counted: () => ({}),
       counts: driver.counts,
@@ -119,13 +140,14 @@ export function rxeFactory(): ClientFactory<RxeClient> {
     settings: { defects: '1: with the defects that Linux 7.3 has, 0: as it is meant' },
     rules: RULES,
     steps: STEPS,
-    create({ memory }, gpu, settings) {
+    create({ memory, exploration }, gpu, settings) {
       if (gpu !== 'soft-roce')
         return { ok: false, message: `rxe is software: its adapter is soft-roce, not ${gpu}` };
       const defects = settings.get('defects') ?? '0';
       if (defects !== '0' && defects !== '1')
         return { ok: false, message: `defects is 0 or 1, not ${defects}` };
-      return { ok: true, client: new RxeClient(memory, defects === '1' ? RXE_7_3 : RXE_INTENDED) };
+      const options = defects === '1' ? RXE_7_3 : RXE_INTENDED;
+      return { ok: true, client: new RxeClient(memory, options, exploration) };
     },
   };
 }

@@ -1,5 +1,7 @@
 import { EINVAL, type Kernel, type Task } from '@hmm/kernel';
-import { DIRECT_DMA, type IbDevice, pinnedCopy } from '@hmm/ib-core';
+import { declareState } from '@hmm/kernel/internal';
+import type { ClientExploration } from '@hmm/device/internal';
+import { BrokenRules, DIRECT_DMA, type IbDevice, MmputQueue, pinnedCopy } from '@hmm/ib-core';
 import type { MemorySystem } from '@hmm/mm';
 import {
   type AtomicTransfer,
@@ -8,6 +10,8 @@ import {
   IB_WC_WR_FLUSH_ERR,
   type NicMemory,
   type NicPort,
+  type NicTiming,
+  NO_TIMING,
   type QueuePair,
   type RefusalStatuses,
   RXE_TIMING,
@@ -31,6 +35,24 @@ const STATUSES: RefusalStatuses = {
 
 /** A soft-RoCE device: its regions by key, and what its queue pairs ask of memory. @kernel drivers/infiniband/sw/rxe/rxe_verbs.h rxe_dev */
 export class RxeDevice implements NicPort, NicMemory, IbDevice {
+  /** What of it is state. */
+  static readonly state = declareState({
+    kernel: 'constant',
+    system: 'constant',
+    options: 'constant',
+    kmalloc8k: 'constant',
+    packets: 'constant',
+    statuses: { outside: 'functions' },
+    timing: 'constant',
+    exits: 'constant',
+    broken: 'constant',
+    exploration: 'constant',
+    dma: { outside: 'functions' },
+    counts: { saved: 'totals, which decide nothing' },
+    mrs: 'constant',
+    nextKey: 'value',
+  });
+
   readonly kernel: Kernel;
   readonly system: MemorySystem;
   readonly options: RxeOptions;
@@ -38,15 +60,22 @@ export class RxeDevice implements NicPort, NicMemory, IbDevice {
   readonly kmalloc8k = new SheafCache(SKB_OBJECT_BYTES);
   readonly packets = new SkbMemory(this.kmalloc8k);
   readonly statuses = STATUSES;
-  readonly timing = RXE_TIMING;
+  readonly timing: NicTiming;
   readonly dma = DIRECT_DMA;
+  readonly exits: MmputQueue;
+  readonly broken = new BrokenRules();
+  readonly exploration: ClientExploration | undefined;
   readonly counts = { mapped: 0, retries: 0, invalidations: 0 };
   /** Regions by key. */
   readonly mrs = new Map<number, RxeMr>();
   private nextKey = 1;
 
-  constructor(system: MemorySystem, options: RxeOptions = RXE_INTENDED) {
+  /** @param exploration given where all interleavings are explored, and time is nothing. */
+  constructor(system: MemorySystem, options: RxeOptions = RXE_INTENDED, exploration?: ClientExploration) {
+    this.exploration = exploration;
+    this.timing = exploration === undefined ? RXE_TIMING : NO_TIMING;
     this.kernel = system.kernel;
+    this.exits = new MmputQueue(system.kernel);
     this.system = system;
     this.options = options;
   }

@@ -1,4 +1,5 @@
 import { EFAULT, EINVAL, PAGE_SIZE, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
 import {
   type MmuIntervalNotifier,
   type MmuIntervalNotifierOps,
@@ -7,21 +8,28 @@ import {
   mmuNotifierRangeBlockable,
 } from '@hmm/mmu-notifier';
 import {
+  calledBack,
+  calledBackTask,
+  checkCallback,
   frameAtomic,
   frameCopy,
+  type IbDevice,
   type IbUmemOdp,
   ibUmemOdpMapDmaAndLock,
   ibUmemOdpUnmapDmaPages,
   ODP_READ,
   ODP_WRITE,
+  type RegionTable,
   slotOf,
   TP_PAGE_FAULT,
   TP_RESUME,
+  wronglyCopied,
 } from '@hmm/ib-core';
 import { HMM_PFN_VALID, HMM_PFN_WRITE } from '@hmm/mirror';
 import { PG_dirty } from '@hmm/mm/internal';
 import type { AtomicTransfer } from '@hmm/rdma-nic';
 import type { RxeOptions } from './options.js';
+import { tellCopy } from './copy-story.js';
 import type { RxeMr } from './rxe-mr.js';
 
 /** A region on demand. */
@@ -29,16 +37,28 @@ export type OdpMr = RxeMr & { readonly umem: IbUmemOdp };
 
 /** What a region is told when its pages change; the region is known a moment after its callbacks are. */
 export class RxeMnOps implements MmuIntervalNotifierOps {
+  /** What of it is state. */
+  static readonly state = declareState({
+    umem: 'value',
+    rxe: 'constant',
+  });
+
   /** Set as soon as there is one; callbacks before that find nothing. */
   umem: IbUmemOdp | undefined = undefined;
+  private readonly rxe: IbDevice;
+
+  constructor(rxe: IbDevice) {
+    this.rxe = rxe;
+  }
 
   /** @kernel drivers/infiniband/sw/rxe/rxe_odp.c rxe_ib_invalidate_range (all) */
   invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean> {
     if (!mmuNotifierRangeBlockable(range)) return false;
     const { umem } = this;
+    calledBack(this.rxe);
     if (umem === undefined) return setSeq(sub, curSeq);
     if (umem.umemMutex.tryFast()) return zap(umem, sub, range, curSeq);
-    return lockAndZap(umem, sub, range, curSeq);
+    return calledBackTask(this.rxe, lockAndZap(umem, sub, range, curSeq));
   }
 }
 
@@ -63,8 +83,14 @@ function zap(umem: IbUmemOdp, sub: MmuIntervalNotifier, range: MmuNotifierRange,
   const start = Math.max(umem.startVpn, range.start);
   const end = Math.min(umem.startVpn + umem.pages, range.end);
   ibUmemOdpUnmapDmaPages(umem, start * PAGE_SIZE, end * PAGE_SIZE);
+  checkCallback(tableOf(umem), start - umem.startVpn, end - umem.startVpn);
   umem.umemMutex.unlock();
   return true;
+}
+
+/** The list of frames is the table. */
+export function tableOf(umem: IbUmemOdp): RegionTable {
+  return { umem, entries: umem.map.pfnList, own: false };
 }
 
 /** Where the bytes of an address of a work request are in the process. */
@@ -156,6 +182,8 @@ export function* rxeOdpMrCopy(
     if (toMemory && !options.neverDirty) markDirty(umem, pfn);
     done += bytes;
   }
+  const wrong = wronglyCopied(umem, va, payload);
+  if (wrong >= 0) tellCopy(umem, va, payload.length, toMemory, wrong);
   umem.umemMutex.unlock();
   return 0;
 }

@@ -45,9 +45,7 @@ export function* rxeRegUserMr(
   if (refusal !== 0) return refusal;
   if ((access & (IB_ACCESS_ZERO_BASED | IB_ACCESS_HUGETLB)) !== 0) return -EOPNOTSUPP;
   const odp = (access & IB_ACCESS_ON_DEMAND) !== 0;
-  const umem = odp
-    ? yield* rxeOdpMrInitUser(rxe, mm, va, length, access)
-    : yield* ibUmemGet(mm, va, length, access);
+  const umem = odp ? yield* rxeOdpMrInitUser(rxe, mm, request) : yield* ibUmemGet(mm, va, length, access);
   if (typeof umem === 'number') return umem;
   const mr: RxeMr = { key: rxe.takeKey(), pd, access, iova, length, va, umem, list: takeList(rxe, umem) };
   rxe.mrs.set(mr.key, mr);
@@ -62,16 +60,15 @@ export function* rxeRegUserMr(
 function* rxeOdpMrInitUser(
   rxe: RxeDevice,
   mm: MmStruct,
-  va: number,
-  length: number,
-  access: number,
+  { va, length, access, early = false }: RegisterRequest,
 ): Task<RxeMr['umem'] | number> {
   // The whole address space: implicit regions are not built.
   if (va === 0 && length >= Number.MAX_SAFE_INTEGER) return -EOPNOTSUPP;
-  const ops = new RxeMnOps();
+  const ops = new RxeMnOps(rxe);
   const umem = yield* ibUmemOdpGet(rxe, mm, va, length, access, ops);
   if (typeof umem === 'number') return umem;
   ops.umem = umem;
+  if (early) return umem;
   const mask = umem.writable ? ODP_READ | ODP_WRITE : ODP_READ;
   const ret = yield* ibUmemOdpMapDmaAndLock(umem, va, length, mask, false);
   if (ret < 0) {

@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel/internal';
 import type { PacketMemory } from '@hmm/rdma-nic';
 import type { SheafCache } from './slab.js';
 
@@ -15,6 +16,11 @@ const ICRC_BYTES = 4;
  * the transport), net/core/skbuff.c alloc_skb
  */
 export class SkbMemory implements PacketMemory {
+  /** What of it is state. */
+  static readonly state = declareState({
+    cache: 'constant',
+  });
+
   private readonly cache: SheafCache;
 
   constructor(cache: SheafCache) {

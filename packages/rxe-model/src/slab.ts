@@ -1,3 +1,4 @@
+import { declareState } from '@hmm/kernel/internal';
 /** Objects of a per-CPU array of a cache whose objects are a page or larger. @kernel mm/slub.c calculate_sheaf_capacity */
 const SHEAF_CAPACITY = 4;
 /** Full arrays that wait for a CPU. @kernel mm/slub.c MAX_FULL_SHEAVES */
@@ -17,6 +18,14 @@ type Sheaf = Uint8Array[];
  * @kernel mm/slub.c alloc_from_pcs, free_to_pcs (from 7.0 on); what a full store gives back to the slabs comes back fresh here
  */
 export class SheafCache {
+  /** What of it is state. */
+  static readonly state = declareState({
+    main: 'value',
+    spare: 'value',
+    full: 'constant',
+    objectBytes: 'constant',
+  });
+
   private main: Sheaf;
   private spare: Sheaf = [];
   /** Full arrays, the one that is taken next last. */

@@ -10,7 +10,7 @@ test('Linux 7.3 over soft-RoCE: all but the stale bytes of two scripts are as re
   const { scripts, ops, matched, mismatches } = await conform(lines);
   expect({ scripts, ops }).toEqual({ scripts: 420, ops: 16_484 });
   expect(matched).toBeGreaterThanOrEqual(16_431);
-  // Which buffers a packet gets after a failed message of many packets goes by the time of day.
+  // How many packets a sender has sent when it is refused goes by the time of day, and which buffers are free by that.
   for (const { expected, got } of mismatches)
     expect({ ...(got as object), v: undefined }).toEqual({ ...(expected as object), v: undefined });
 }, 60_000);

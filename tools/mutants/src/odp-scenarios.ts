@@ -1,10 +1,16 @@
-import { EPERM, HmmError, Kernel, type Task } from '@hmm/kernel';
+import { EFAULT, EOPNOTSUPP, EPERM, HmmError, Kernel, type Task } from '@hmm/kernel';
 import {
   DIRECT_DMA,
+  ibUmemOdpAllocChild,
+  ibUmemOdpAllocImplicit,
+  ibUmemOdpGet,
   ibUmemOdpMapDmaAndLock,
+  MmputQueue,
+  ODP_INTENDED,
   ODP_READ,
   type RdmaClient,
   type RdmaMr,
+  type VerbResult,
   type VerbsProcess,
 } from '@hmm/ib-core';
 import { DMA_MAPPING_ERROR, type DmaDevice } from '@hmm/mirror';
@@ -17,6 +23,7 @@ import {
   MAP_PRIVATE,
   MemorySystem,
   mmCreate,
+  mmput,
   type MmStruct,
   sysMadvise,
   sysMmap,
@@ -24,7 +31,7 @@ import {
 } from '@hmm/mm';
 import { Mlx5Client, Mlx5Driver, mlx5IbPfault, MLX5_TRANSPORT } from '@hmm/mlx5-model';
 import { mmuIntervalNotifierInsert, mmuIntervalSetSeq, type MmuIntervalNotifier } from '@hmm/mmu-notifier';
-import { postSend, QueuePair } from '@hmm/rdma-nic';
+import { IB_ACCESS_HUGETLB, postSend, QueuePair } from '@hmm/rdma-nic';
 import { isOdp, RxeClient, rxeOdpMapRangeAndLock } from '@hmm/rxe-model';
 
 // Scenarios of regions on demand, which no litmus test can have as the test device has none.
@@ -252,6 +259,77 @@ function dmaMappingFails(): string | undefined {
   return mr.umem.umemMutex.owner < 0 ? undefined : 'OI14';
 }
 
+/** A request gathers from a pinned buffer and from a region on demand. */
+function listWithPinnedKey(): string | undefined {
+  const client = { device: undefined as Mlx5Driver | undefined };
+  const on = new OnDemand((memory) => {
+    const made = new Mlx5Client(memory);
+    client.device = made.device;
+    return made;
+  });
+  const { device } = client;
+  on.run(on.verbs.register(0, on.vpn, 1, ALL));
+  const mr = on.verbs.region(0);
+  if (device === undefined || mr === undefined) return 'region';
+  const pinned = device.regBuffer(1, 15, new Uint8Array(8));
+  const segments = [pinned, mr].map(({ key, iova }) => ({ key, addr: iova, length: 8 }));
+  const served = on.run(mlx5IbPfault(device, { subtype: 'wqe', type: 1, bytesCommitted: 0, segments }));
+  return served.resume === 0 ? undefined : 'OI17';
+}
+
+/** A region of huge pages says how many units a range has. */
+function hugeUnits(): string | undefined {
+  const kernel = new Kernel();
+  const memory = new MemorySystem(kernel, MEMORY);
+  const run = <T>(task: Task<T>): T => kernel.sched.runSync(task);
+  const mm = mmCreate(memory);
+  const device = { kernel, dma: DIRECT_DMA, odp: ODP_INTENDED, exits: new MmputQueue(kernel) };
+  const ops = { invalidate: (): boolean => true };
+  const huge = run(ibUmemOdpGet(device, mm, 2 ** 30, 2 ** 22, ALL | IB_ACCESS_HUGETLB, ops));
+  if (typeof huge === 'number') return 'region';
+  const units = run(ibUmemOdpMapDmaAndLock(huge, 2 ** 30, 2 ** 22, ODP_READ, false));
+  return units === huge.numPages ? undefined : 'OI4';
+}
+
+/** A fault of an implicit region whose process has ended. */
+function childOfDeadProcess(): string | undefined {
+  const kernel = new Kernel();
+  const memory = new MemorySystem(kernel, MEMORY);
+  const run = <T>(task: Task<T>): T => kernel.sched.runSync(task);
+  const mm = mmCreate(memory);
+  const device = { kernel, dma: DIRECT_DMA, odp: ODP_INTENDED, exits: new MmputQueue(kernel) };
+  const root = ibUmemOdpAllocImplicit(device, mm, ALL);
+  if (typeof root === 'number') return 'region';
+  run(mmput(mm));
+  const child = run(ibUmemOdpAllocChild(root, 0, 2 ** 21, { invalidate: () => true }));
+  return child === -EFAULT && mm.users === 0 ? undefined : 'I62';
+}
+
+/** rxe has no implicit regions. */
+function implicitOnRxe(): string | undefined {
+  const on = onRxe();
+  return on.run(on.verbs.register(0, 0, 0, ALL)).rc === -EOPNOTSUPP ? undefined : 'API';
+}
+
+/** A leaf gets empty, and goes, at about the time at which a fault finds it. */
+function leafGoesWhileFound(): string | undefined {
+  const on = new OnDemand(
+    (memory) => new Mlx5Client(memory, 'connectx-6', { ...MLX5_TRANSPORT, leafPages: 512 }),
+  );
+  const { sched } = on.kernel;
+  on.run(on.verbs.register(0, 0, 0, ALL));
+  on.store(0, 5);
+  on.store(1, 6);
+  on.run(on.verbs.read(at(on.vpn)));
+  on.run(sysMadvise(on.mm, on.vpn + 1, 1, MADV_DONTNEED));
+  on.store(1, 6);
+  const read: { value?: VerbResult } = {};
+  sched.spawn('peer', store(on.verbs.read(at(on.vpn + 1)), read));
+  sched.spawn('cpu', after(sched.delay(250_000), sysMadvise(on.mm, on.vpn, 1, MADV_DONTNEED)));
+  sched.run();
+  return read.value?.values[0] === 6 ? undefined : 'OI10';
+}
+
 /** What a scenario breaks: what it says, or a rule that the model itself refuses to break. */
 function broken(scenario: () => string | undefined): string | undefined {
   try {
@@ -275,5 +353,10 @@ export const odpScenarios: ReadonlyMap<string, () => string | undefined> = new M
     'odp-window-beyond-region': windowBeyondRegion,
     'odp-iova-is-not-va': iovaIsNotVa,
     'odp-dma-mapping-fails': dmaMappingFails,
+    'odp-list-with-pinned-key': listWithPinnedKey,
+    'odp-huge-units': hugeUnits,
+    'odp-child-of-dead-process': childOfDeadProcess,
+    'odp-implicit-on-rxe': implicitOnRxe,
+    'odp-leaf-goes-while-found': leafGoesWhileFound,
   }).map(([name, scenario]) => [name, (): string | undefined => broken(scenario)]),
 );

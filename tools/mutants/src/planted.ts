@@ -1,5 +1,8 @@
 import { compileLitmus, runLitmus } from '@hmm/explore';
+import { devicesByClient } from '@hmm/explore/internal';
 import { HmmError } from '@hmm/kernel';
+import { mlx5Factory } from '@hmm/mlx5-model';
+import { rxeFactory } from '@hmm/rxe-model';
 import { litmusDevices } from '@hmm/test-device';
 import { formatSourceError, parseProgram } from '@hmm/workload';
 import { scenarios } from './scenarios.js';
@@ -12,6 +15,9 @@ export interface PlantedTest {
   /** The litmus test's text; undefined for a scenario of this package. */
   readonly text: string | undefined;
 }
+
+/** The adapters, and the test device where a test names none. */
+const devices = devicesByClient([rxeFactory(), mlx5Factory()], litmusDevices);
 
 /** Executions within which a test that catches a bug does so: more than the largest of them needs. */
 const MAX_EXECUTIONS = 20_000;
@@ -46,7 +52,7 @@ function litmusBroken(name: string, text: string): string | undefined {
   try {
     // A bug may keep state where the search does not look for it.
     const options = { maxExecutions: MAX_EXECUTIONS, minimiseExecutions: 0, recogniseStates: false };
-    const { report } = runLitmus(program, litmusDevices, options);
+    const { report } = runLitmus(program, devices, options);
     if (report.verdict !== 'violated') return undefined;
     return report.counterexample?.invariant ?? program.quantifier ?? 'condition';
   } catch (error) {

@@ -193,7 +193,8 @@ export class Execution implements Choices {
         if (agent.state === AGENT_READY) ready |= 1 << i;
         else if (agent.state === AGENT_BLOCKED) blocked |= 1 << i;
         else continue;
-        if (!agent.daemon) busy = true;
+        // A daemon ends nothing by waiting for work; what it has begun it does.
+        if (!agent.daemon || agent.state === AGENT_READY || agent.lockWait) busy = true;
       }
       if (!busy) return EXECUTION_COMPLETE;
       if (ready === 0) return this.deadlock(blocked);

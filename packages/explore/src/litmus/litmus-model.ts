@@ -72,7 +72,7 @@ class LitmusRun {
   background(): WorldThread[] {
     const { world, registered } = this;
     const { settings } = this.program;
-    const agents: WorldThread[] = [];
+    const agents: WorldThread[] = [...(world.devices.workers?.() ?? [])];
     if (yesSetting(settings, 'reaper')) agents.push(oomReaper(world));
     if (yesSetting(settings, 'kswapd')) agents.push(kswapd(world));
     const uses = countSetting(settings, 'dma');

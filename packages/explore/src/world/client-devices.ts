@@ -131,6 +131,29 @@ export class ClientDevices implements MirrorDevices {
     return bits[0] ?? 0;
   }
 
+  /** @inheritdoc */
+  workers(): readonly { readonly name: string; readonly daemon: true; run(): Task }[] {
+    return this.inner.workers().map(({ name }, i) => ({
+      name,
+      daemon: true,
+      run: () => this.worker(i),
+    }));
+  }
+
+  /** An agent of the driver, which tells itself of what its steps use. */
+  private *worker(i: number): Task {
+    const worker = this.inner.workers()[i];
+    if (worker !== undefined) yield* worker.task;
+  }
+
+  /** What of the driver's own invariants is broken: while calls are under way, or, `atRest`, between them. */
+  checkClient(
+    pages: readonly number[],
+    atRest: boolean,
+  ): { readonly invariant: string; readonly detail: string } | undefined {
+    return this.inner.brokenInvariants?.(pages, atRest)[0];
+  }
+
   /** A device that maps a page maps data that is somewhere: a translation that outlived its page shows here. */
   checkAtEnd(pages: readonly number[]): { readonly invariant: string; readonly detail: string } | undefined {
     const broken = this.inner.check?.(pages);

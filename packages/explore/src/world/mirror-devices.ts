@@ -38,10 +38,17 @@ export interface MirrorDevices {
   entryAt(index: number, vpn: number): number;
   /** What is broken of the devices' own invariants, which are asked about while no operation is under way: which, and how. */
   checkAtRest?(): { readonly invariant: string; readonly detail: string } | undefined;
+  /** What is broken of those of a driver's client, about the pages `pages`: in every state, and `atRest` of what holds only then. */
+  checkClient?(
+    pages: readonly number[],
+    atRest: boolean,
+  ): { readonly invariant: string; readonly detail: string } | undefined;
   /** What is broken of them once everything has ended, about the pages `pages` of all processes. */
   checkAtEnd?(pages: readonly number[]): { readonly invariant: string; readonly detail: string } | undefined;
   /** False where an execution that comes to a known state again is not to be given up: the search is slower, and misses nothing. */
   readonly statesRecognised?: boolean;
+  /** Agents of the driver, which wait for work for ever. */
+  workers?(): readonly { readonly name: string; readonly daemon: true; run(): Task }[];
   /** The driver as operations see it, where there is one with calls of its own. */
   readonly client?: OperationClient;
   /** Where the data of a page of a process is, and who maps it: `RES_*` bits; undefined where the process has no device that knows. */

@@ -35,7 +35,11 @@ export function checkWorld(world: World, pages: readonly number[], wrote = true)
   if (broken !== undefined) return broken;
   const rest = atRest(world);
   if (!wrote && !rest) return undefined;
-  return checkMemory(world, pages, rest) ?? (rest ? checkRest(world) : undefined);
+  return (
+    checkMemory(world, pages, rest) ??
+    world.devices.checkClient?.(pages, rest) ??
+    (rest ? checkRest(world) : undefined)
+  );
 }
 
 /** What must hold when all agents are done. */
@@ -47,6 +51,7 @@ export function checkWorldAtEnd(world: World, pages: readonly number[]): Violati
     checkMemory(world, undefined, true) ??
     checkRest(world) ??
     checkUsers(world) ??
+    world.devices.checkClient?.(pages, true) ??
     world.devices.checkAtEnd?.(pages)
   );
 }

@@ -13,6 +13,8 @@ import type { World } from './world.js';
 /** One agent of a program on a world. */
 export interface WorldThread {
   readonly name: string;
+  /** It waits for work for ever: an execution ends without it. */
+  readonly daemon?: boolean;
   /** Its code, made anew for each execution. */
   run(): Task;
 }
@@ -71,7 +73,10 @@ export class WorldModel implements Model {
     sched.reset();
     this.initial.restore();
     this.failures.start(choices);
-    for (const thread of this.program.threads) sched.spawn(thread.name, thread.run());
+    for (const thread of this.program.threads) {
+      if (thread.daemon === true) sched.spawnDaemon(thread.name, thread.run());
+      else sched.spawn(thread.name, thread.run());
+    }
   }
 
   /** @inheritdoc */

@@ -1,3 +1,4 @@
+import { wcStatusValue } from '@hmm/device/internal';
 import { errnoValue, PAGE_SIZE } from '@hmm/kernel';
 import type { BinaryOp, Expr, Name, Problem, Query, Span, Unit } from './tree.js';
 
@@ -40,9 +41,9 @@ const SIGNALS: ReadonlyMap<string, number> = new Map([
   ['SIGSEGV', 11],
 ]);
 
-/** The number that every program knows by `name` (`EFAULT`, `SIGBUS`), or undefined. */
+/** The number that every program knows by `name` (`EFAULT`, `SIGBUS`, `IBV_WC_REM_ACCESS_ERR`), or undefined. */
 export function numberName(name: string): number | undefined {
-  return SIGNALS.get(name) ?? errnoValue(name);
+  return SIGNALS.get(name) ?? errnoValue(name) ?? wcStatusValue(name);
 }
 
 /** The value of `expr` in `scope`: bytes for sizes, ns for times, 1 or 0 for a condition. */

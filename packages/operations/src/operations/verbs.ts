@@ -1,5 +1,6 @@
 import { errnoName, type Task } from '@hmm/kernel';
 import type { DeviceOperationResult } from '@hmm/device';
+import { wcStatusName } from '@hmm/device/internal';
 import type { OperationContext } from '../context.js';
 import { operation } from '../definition.js';
 import type { PageRange } from '../memory-region.js';
@@ -52,7 +53,8 @@ function outcomeOf(name: string, reply: DeviceOperationResult): Outcome {
     return { ...reply, why: `${name} failed with -${errnoName(reply.rc)} (write 'rc e' to go on)` };
   const status = reply.completions?.[0] ?? 0;
   if (status === 0) return reply;
-  return { ...reply, rc: -status, why: `${name} completed with status ${status} (write 'rc e' to go on)` };
+  const why = `${name} completed with IBV_WC_${wcStatusName(status)} (write 'rc e' to go on)`;
+  return { ...reply, rc: -status, why };
 }
 
 const NOWHERE: PageRange = { vpn: 0, pages: 0, region: undefined };
