@@ -4,7 +4,7 @@ import { allDrivers } from '@hmm/drivers';
 import { compileLitmus, litmusModel, runLitmus, search } from '@hmm/explore';
 import { devicesByClient, type WorldModel } from '@hmm/explore/internal';
 import { type Kernel } from '@hmm/kernel';
-import { Machine, type ProgramRun, runProgram } from '@hmm/machine';
+import { Machine, type ProgramRun, runProgram, splitSettings } from '@hmm/machine';
 import { cpuReadByte, type MmStruct } from '@hmm/mm';
 import { litmusDevices, MirrorOperations, TestDeviceClient } from '@hmm/test-device';
 import { DEFAULT_DEVICE, MAIN_PROCESS, parseProgram, type ProgramFile } from '@hmm/workload';
@@ -15,8 +15,8 @@ import { describe, expect, test } from 'vitest';
 
 const PROGRAMS = fileURLToPath(new URL('../programs/', import.meta.url));
 const LITMUS = fileURLToPath(new URL('../../../packages/explore/litmus/', import.meta.url));
-/** Agents besides the threads of a test, which a machine does not have. */
-const BESIDES = ['kswapd', 'reaper', 'dma', 'failures', 'plain_notifiers', 'refusing_notifiers'];
+/** Agents besides the threads of a test, and files that a child inherits, which a machine does not have. */
+const BESIDES = ['kswapd', 'reaper', 'dma', 'failures', 'plain_notifiers', 'refusing_notifiers', 'inherit'];
 const CHUNK_PAGES = 4096;
 const ROOMY = { frames: 131_072, systemFrames: 65_536, maxTables: 4096 };
 
@@ -32,15 +32,6 @@ function parse(folder: string, name: string): ProgramFile {
 const files = (folder: string): string[] =>
   readdirSync(folder).filter((name) => /\.(hmm|litmus)$/.test(name));
 
-/**
- * Whether a process ends in a test while a driver works for it: a machine closes its device then (-EIO), an exploration leaves it
- * open, so that what the end of the address space alone does is seen.
- */
-function closesDevice(name: string): boolean {
-  const text = readFileSync(LITMUS + name, 'utf8');
-  return /^set client\b/m.test(text) && /^process\b/m.test(text);
-}
-
 interface Ran {
   readonly run: ProgramRun;
   readonly machine: Machine;
@@ -48,22 +39,28 @@ interface Ran {
 
 /** Runs a program on a machine with test devices: one of those without a client is private, and a coherent one says so. */
 function onMachine(program: ProgramFile, chunkPages: number): Ran {
-  const machine = new Machine({ memory: ROOMY });
-  const corrected = program.settings.some(({ key, value }) => key.text === 'corrected' && value === '1');
-  const client = program.settings.find(({ key }) => key.text === 'client')?.value;
-  if (client !== undefined) {
-    const factory = allDrivers().find(({ name }) => name === client);
+  const settings = new Map(program.settings.map(({ key, value }) => [key.text, value]));
+  const client = settings.get('client');
+  const factory = allDrivers().find(({ name }) => name === client);
+  if (client !== undefined && factory === undefined) throw new Error(`there is no driver ${client}`);
+  const split = splitSettings(settings, factory ?? {});
+  if (!split.ok) throw new Error(split.message);
+  const machine = new Machine({ memory: ROOMY, kernel: split.kernel });
+  if (factory !== undefined) {
     const { kernel, memory } = machine;
-    const settings = new Map(
-      program.settings
-        .filter(({ key }) => key.text.startsWith('uvm_'))
-        .map(({ key, value }) => [key.text, value]),
+    const own = new Map([...split.driver].filter(([key]) => key in factory.settings));
+    const made = factory.create(
+      { kernel, memory, seed: 1 },
+      settings.get('gpu') ?? factory.gpus[0] ?? '',
+      own,
     );
-    const made = factory?.create({ kernel, memory, seed: 1 }, factory.gpus[0] ?? '', settings);
-    if (made?.ok !== true) throw new Error(`${client}: ${made?.message ?? 'there is no such driver'}`);
-    machine.addDevice(DEFAULT_DEVICE, made.client);
+    if (!made.ok) throw new Error(made.message);
+    const names = program.devices.map(({ name }) => name.text);
+    // Devices of several names are several opens of the one.
+    for (const name of names.length === 0 ? [DEFAULT_DEVICE] : names) machine.addDevice(name, made.client);
     return { run: runProgram(machine, program), machine };
   }
+  const corrected = settings.get('corrected') === '1';
   const devices =
     program.devices.length === 0 ? [{ name: DEFAULT_DEVICE, minor: 0 }] : program.devices.map(deviceOf);
   for (const { name, minor } of devices) {
@@ -194,8 +191,7 @@ describe('what was different once is the same', () => {
 describe('what a litmus test returns on a machine is an outcome of its exploration', () => {
   const tests = files(LITMUS)
     .map((name) => [name, parse(LITMUS, name)] as const)
-    .filter(([, { settings }]) => settings.every(({ key }) => !BESIDES.includes(key.text)))
-    .filter(([name]) => !closesDevice(name));
+    .filter(([, { settings }]) => settings.every(({ key }) => !BESIDES.includes(key.text)));
   let raceFree = 0;
 
   test.each(tests)('%s', (name, program) => {

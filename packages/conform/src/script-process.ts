@@ -21,7 +21,6 @@ export class ScriptProcess implements OperationProcess {
   readonly mm: MmStruct;
   readonly pins: Pin[] = [];
   alive = true;
-  readonly filesHeld = false;
   private readonly devices: ScriptDevices;
   /** Names of the devices that it has opened. */
   private readonly names: string[] = [];

@@ -16,8 +16,6 @@ export class Process implements OperationProcess {
   readonly pins: Pin[] = [];
   /** @inheritdoc */
   alive = true;
-  /** @inheritdoc */
-  readonly filesHeld = false;
 
   constructor(name: string, mm: MmStruct) {
     this.name = name;

@@ -127,7 +127,8 @@ export class UvmProcess implements DeviceProcess {
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
     const kernel = yield* launchKernel(this.space, gpuAccesses(stream));
     if (kernel.finished) return { errno: 0, done: kernel.done, reason: '' };
-    const errno = kernel.cancelled >= 0 ? this.space.fatalErrno : -EIO;
+    // A kernel whose space was closed before its fault was served is cancelled too, without a reason of its own.
+    const errno = kernel.cancelled >= 0 && this.space.fatalErrno !== 0 ? this.space.fatalErrno : -EIO;
     return { errno, done: kernel.done, reason: this.fatal() ?? 'the device was closed' };
   }
 

@@ -12,8 +12,6 @@ export interface OperationProcess {
   readonly pins: Pin[];
   /** Whether it is still there. */
   alive: boolean;
-  /** Whether others hold the files of its devices, too: then these stay open when it ends. */
-  readonly filesHeld: boolean;
   /** The devices that it has opened, in that order; a closed one may be among them. */
   openedDevices(): readonly DeviceProcess[];
 }
@@ -37,9 +35,7 @@ export function* exitProcess(process: OperationProcess): Task {
   if (!process.alive) return;
   process.alive = false;
   yield* mmput(mm);
-  if (!process.filesHeld) {
-    for (const device of process.openedDevices()) yield* device.close();
-    for (const ctx of [...mm.userfaultfds]) yield* userfaultfdRelease(ctx);
-  }
+  for (const device of process.openedDevices()) yield* device.close();
+  for (const ctx of [...mm.userfaultfds]) yield* userfaultfdRelease(ctx);
   unpinAll(process);
 }

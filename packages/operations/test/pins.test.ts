@@ -18,7 +18,7 @@ function setUp(pages: number): {
   const run = <T>(task: Task<T>): T => kernel.sched.runSync(task);
   expect(run(mapMemory(mm, BASE, pages, 'rw', 'malloc'))).toBe(0);
   for (let i = 0; i < pages; i++) expect(run(cpuWriteByte(mm, BASE + i, 0, i))).toBe(0);
-  const process = { name: 'p', mm, pins: [], alive: true, filesHeld: false, openedDevices: () => [] };
+  const process = { name: 'p', mm, pins: [], alive: true, openedDevices: () => [] };
   const frames = Array.from({ length: pages }, (_, i) => frameOf(mm, BASE + i));
   const before = frames.map((pfn) => system.map.refcount[pfn] ?? 0);
   const pinsOf = (page: number): number =>

@@ -68,7 +68,10 @@ export class ClientDevices implements MirrorDevices {
     const { kernel } = memory;
     this.exploration = { object: kernel.allocIds(1) };
     this.explored = exploring(kernel.sched, this.exploration.object);
-    this.inherits = settings.get(INHERIT_SETTING) === 'yes';
+    const inherits = settings.get(INHERIT_SETTING) ?? 'no';
+    if (inherits !== 'yes' && inherits !== 'no')
+      throw new HmmError('SETTING', `inherit is yes or no, not ${inherits}`, { key: INHERIT_SETTING });
+    this.inherits = inherits === 'yes';
     const gpu = settings.get('gpu') ?? factory.gpus[0] ?? '';
     const host = { kernel, memory, seed: 1, exploration: this.exploration };
     const made = factory.create(host, gpu, settingsOf(factory, settings));
@@ -199,7 +202,7 @@ export function devicesByClient(
     settingNames: (settings) => {
       const factory = named(settings);
       const own = factory === undefined ? others.settingNames(settings) : Object.keys(factory.settings);
-      return [CLIENT_SETTING, ...(factory === undefined ? [] : ['gpu']), ...own];
+      return [CLIENT_SETTING, ...(factory === undefined ? [] : ['gpu', INHERIT_SETTING]), ...own];
     },
     create: (system, settings) => {
       const factory = named(settings);

@@ -13,7 +13,6 @@ export class WorldProcess implements OperationProcess {
     name: 'constant',
     mm: 'constant',
     alive: 'value',
-    filesHeld: 'constant',
     devices: 'constant',
     world: 'constant',
   });
@@ -22,8 +21,6 @@ export class WorldProcess implements OperationProcess {
   readonly mm: MmStruct;
   /** @inheritdoc */
   alive = true;
-  /** As if another process had been given the files: what a device does between the end of a process and its close is explored. */
-  readonly filesHeld = true;
   /** Numbers of the devices that it has opened, in that order; also of those that it has closed since. */
   readonly devices: number[] = [];
   private readonly world: World;

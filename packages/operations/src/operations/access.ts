@@ -88,7 +88,7 @@ export const accessInChild = operation({
   *run(context, args) {
     const mm = yield* forkProcess(context.process);
     if (typeof mm === 'number') return DONE;
-    const child = { name: 'child', mm, pins: [], alive: true, filesHeld: false, openedDevices: () => [] };
+    const child = { name: 'child', mm, pins: [], alive: true, openedDevices: () => [] };
     const outcome = yield* access.run(inProcess(context, child), args);
     yield* exitProcess(child);
     return outcome;
