@@ -1,4 +1,4 @@
-import { defineTracepoint, type TraceEvent } from '@hmm/kernel';
+import { defineTracepoint, HmmError, type TraceEvent } from '@hmm/kernel';
 import {
   EVENT_INVALIDATE_END,
   EVENT_INVALIDATE_START,
@@ -9,7 +9,11 @@ import {
 import { type MmuNotifierEvent, mmuNotifierEventName } from './event.js';
 import type { MmuNotifierRange } from './range.js';
 
-const VALUE = 'event + 8 * (mm id + 65536 * owner)';
+/** Address spaces that a value can tell apart, and owners: with the events 53 bits, all that a number holds exactly. */
+const MMS = 2 ** 18;
+const OWNERS = 2 ** 32;
+
+const VALUE = `event + 8 * (mm id + ${MMS} * owner)`;
 const text = (value: number): string => `MMU_NOTIFY_${mmuNotifierEventName(decodeRangeValue(value).event)}`;
 
 /** An invalidation is announced: page and length are the range, the value is read by {@link decodeRangeValue}. */
@@ -41,15 +45,20 @@ export const TP_RELEASE = defineTracepoint('mmu_notifier:release', {
   lane: EVENT_LANES[EVENT_INVALIDATED] ?? '',
 });
 
-/** Event, mm and owner of a range in one number of 51 bits. Mm ids stay below 65,536, owners below 2^32. */
-export function encodeRangeValue(range: MmuNotifierRange): number {
-  return range.event + 8 * (range.mm.id + 65536 * range.owner);
+/**
+ * Event, mm and owner of a range in one number.
+ * @throws HmmError `TRACE_VALUE` where the mm's id or the owner does not fit: it would be read as another one.
+ */
+export function encodeRangeValue({ event, mm, owner }: MmuNotifierRange): number {
+  if (mm.id >= MMS || owner >= OWNERS)
+    throw new HmmError('TRACE_VALUE', `no event can name mm ${mm.id} with owner ${owner}`);
+  return event + 8 * (mm.id + MMS * owner);
 }
 
 /** What {@link encodeRangeValue} put together. */
 export function decodeRangeValue(value: number): { event: MmuNotifierEvent; mm: number; owner: number } {
   const rest = Math.floor(value / 8);
-  return { event: eventOf(value % 8), mm: rest % 65536, owner: Math.floor(rest / 65536) };
+  return { event: eventOf(value % 8), mm: rest % MMS, owner: Math.floor(rest / MMS) };
 }
 
 const EVENTS: readonly MmuNotifierEvent[] = [0, 1, 2, 3, 4, 5, 6, 7];

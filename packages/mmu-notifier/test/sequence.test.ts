@@ -296,6 +296,18 @@ describe('invalidation', () => {
       pages: 2 ** 40 - 2,
     });
   });
+
+  test('of an mm beyond the 65,536th is not taken for another one; one that does not fit is refused', () => {
+    const named = (id: number): number => {
+      const mm = new BareMm(id);
+      mm.insert(0, 4, new LoggingDriver(mm));
+      mm.kernel.trace.on = true;
+      mm.start(clear(mm, 2, 3));
+      return invalidationOf(mm.kernel.trace.at(0)).mm;
+    };
+    expect([named(70_000), named(2 ** 18 - 1)]).toEqual([70_000, 2 ** 18 - 1]);
+    expect(() => named(2 ** 18)).toThrow(/no event can name mm 262144/);
+  });
 });
 
 describe('width of the sequence', () => {

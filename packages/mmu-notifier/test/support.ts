@@ -15,11 +15,15 @@ import { type MmuNotifierSubscriptions } from '@hmm/mmu-notifier/internal';
 /** An address space with nothing in it but a lock. */
 export class BareMm implements NotifierMm {
   readonly kernel = new Kernel();
-  readonly id = 1;
+  readonly id: number;
   readonly mmapLock = new RwSemaphore(this.kernel.sched, this.kernel.allocIds(1), 'mmap_lock');
   notifierSubscriptions: MmuNotifierSubscriptions | undefined = undefined;
   users = 1;
   count = 1;
+
+  constructor(id = 1) {
+    this.id = id;
+  }
 
   drop(): void {
     this.count--;
