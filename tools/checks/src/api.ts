@@ -126,15 +126,14 @@ export function unexplainedNames(names: readonly string[], readme: string): stri
 }
 
 /**
- * A sentence for each report that is missing or differs from what is built, and for each name of a main entry point that its
- * package's README does not explain. With `write`, the reports are written.
+ * A sentence for each report that is missing or differs from what is built, and for each name of an entry point that its package's
+ * README does not explain. With `write`, the reports are written.
  */
 export function apiComplaints(root: string, work: string, write: boolean): string[] {
   return entryPoints(root).flatMap((entry) => {
     const report = apiReport(entry, root, join(work, entry.name));
     const readme = readFileSync(join(entry.folder, 'README.md'), 'utf8');
-    const explained = entry.report.endsWith('/index.api.md');
-    const complaints = (explained ? unexplainedNames(exportedNames(report), readme) : []).map(
+    const complaints = unexplainedNames(exportedNames(report), readme).map(
       (name) => `${entry.name}: exports ${name}, which its README does not explain`,
     );
     const kept = existsSync(entry.report) ? readFileSync(entry.report, 'utf8') : '';
