@@ -107,6 +107,14 @@ function step(did: string, clause: string): string {
   return `${did}; ${clause}${clause.endsWith('.') ? '' : '.'}`;
 }
 
+/** In what a driver writes to the kernel log: a warning follows. */
+const WARNING = ': warning: ';
+
+function warningsOf({ log }: DeviceClient): { warnings?: readonly string[] } {
+  const warnings = log.filter((line) => line.includes(WARNING)).map((line) => line.split(WARNING)[1] ?? line);
+  return warnings.length === 0 ? {} : { warnings };
+}
+
 function problemText(request: RunRequest, run: ProgramRun): string | null {
   if (run.problem === undefined) return null;
   const { span, message } = run.problem;
@@ -128,6 +136,7 @@ function reportOf(
     gpu: client.gpu,
     ...(none ? { device_memory: false } : {}),
     changed,
+    ...warningsOf(client),
     error,
     failed: run.failures.map(({ span, seen }) => `${request.file}:${span.line}:${span.column}: ${seen}`),
     ...runFigures(client.counters(), run),

@@ -60,6 +60,21 @@ export interface ManagedMemory {
     pages: number,
     protection?: string,
   ): Task<number>;
+  /** Device memory that nothing evicts and no CPU reaches (`cudaMalloc`), placed as by {@link ManagedMemory.alloc} and freed as that. */
+  allocDevice?(vpn: number, bytes: number): Task<number>;
+  /**
+   * Copies whole pages, of which at least one side is this memory; the other may be memory of the process (`cudaMemcpy`, and waits
+   * for it).
+   */
+  copy?(from: number, to: number, pages: number): Task<number>;
+  /** Makes each byte of whole pages `byte` (`cudaMemset`, and waits for it). */
+  fill?(vpn: number, pages: number, byte: number): Task<number>;
+  /** The kernel takes long-term pins on all pages, or on none. Absent where pages of the driver cannot be pinned. */
+  pin?(vpn: number, pages: number, write: boolean): Task<number>;
+  /** Drops the pins of these pages; `-EINVAL` where there are none. */
+  unpin?(vpn: number, pages: number): Task<number>;
+  /** What the holders of pins read at byte 0 of these pages; -1 for a page without a pin. */
+  pinned?(vpn: number, pages: number): Task<readonly number[]>;
   /** The process forks: it keeps what it has, and the child's accesses raise SIGBUS. */
   fork(): Task;
 }

@@ -32,6 +32,7 @@ export interface FaultPath {
   /** Orders in which the four warps of a thread block reach the uTLB, by block: each figure's digits name the warps. */
   readonly warpOrders: readonly Figure[];
   readonly grid: GridPass;
+  readonly bulk: BulkPass;
 }
 
 /** Faults of a cluster within which its TPCs begin to deliver theirs. */
@@ -67,11 +68,63 @@ export interface GridPass {
   readonly lines: Figure;
 }
 
+/** What copies and fills of the runtime ask for. Which waiting pages come into a batch is chance in hardware. */
+export interface BulkPass {
+  /** Pages of the pieces in which a range is copied from or to pageable host memory. */
+  readonly pieces: Figure;
+  /** Faults of one batch. */
+  readonly batch: Figure;
+  /** Faults of one page where no more than a batch is asked for: of copies from it, copies to it, fills. */
+  readonly readRequests: Figure;
+  readonly writeRequests: Figure;
+  readonly fillRequests: Figure;
+  /** Waiting pages up to which all are in one batch, and of more so large a share, … */
+  readonly few: Figure;
+  readonly share: Figure;
+  /** … but no more than this: of copies from a range, to it; the first so many of them are the lowest that wait. */
+  readonly readPages: Figure;
+  readonly writePages: Figure;
+  readonly head: Figure;
+  /** Waiting pages from which on a copy is a large one, and the pages of its first batch and of others. */
+  readonly large: Figure;
+  readonly largePages: Figure;
+  readonly largePagesLater: Figure;
+  /** Pages of a batch of a fill, at first and later. */
+  readonly fillPages: Figure;
+  readonly fillPagesLater: Figure;
+  /** They come in runs of up to so many. */
+  readonly run: Figure;
+}
+
 const WARP_ORDERS = [
   ...[2301, 2301, 2301, 213, 132, 132, 132, 132],
   ...[3201, 2301, 231, 231, 123, 123, 2301, 123],
 ];
 const SLICE_HASH = [3, 2, 1, 2, 1, 3, 1, 3, 2, 1, 3];
+
+/** Read off recordings of copies on an H200; other cards are taken to be alike. */
+const BULK: BulkPass = {
+  pieces: ofCopies(256, 'pages from one batch of a copy to the next'),
+  batch: ofCopies(256, 'the driver fetches no more'),
+  readRequests: ofCopies(16, 'faults of a page of the only batch: 256 bytes each'),
+  writeRequests: ofCopies(32, 'the same: 128 bytes each'),
+  fillRequests: ofCopies(26, 'the same'),
+  few: ofCopies(36, 'pages of batches'),
+  share: ofCopies(0.87, 'pages of batches'),
+  readPages: ofCopies(34, 'pages of batches'),
+  writePages: ofCopies(48, 'pages of batches'),
+  head: ofCopies(28, 'which pages come into a batch'),
+  large: ofCopies(240, 'pages of the first batch, by size'),
+  largePages: ofCopies(124, 'pages of batches'),
+  largePagesLater: ofCopies(80, 'pages of batches'),
+  fillPages: ofCopies(66, 'pages of batches'),
+  fillPagesLater: ofCopies(48, 'pages of batches'),
+  run: ofCopies(8, 'runs of pages that fault'),
+};
+
+function ofCopies(value: number, note: string): Figure {
+  return figure(value, 'measured', `${note}, H200, 580.159.04`);
+}
 
 /** Makes the recorded numbers figures of `say`'s origin. */
 function recorded(say: (value: number, note?: string) => Figure): Omit<FaultPath, keyof Shape> {
@@ -104,6 +157,7 @@ function recorded(say: (value: number, note?: string) => Figure): Omit<FaultPath
       warps: say(5),
       lines: figure(32, 'estimate', 'lines of 128 bytes; no recording counts them'),
     },
+    bulk: BULK,
   };
 }
 

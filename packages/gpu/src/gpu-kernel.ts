@@ -39,7 +39,12 @@ export interface GpuAccesses {
   readonly lanes?: number | undefined;
   /** Where the next pieces of `warps` come from. */
   readonly source?: AccessSource | undefined;
+  /** All bytes of each page, by a kernel of the runtime: its shape does not matter then. */
+  readonly bulk?: GpuBulk | undefined;
 }
+
+/** Kernels of the runtime: a copy between device memory and a range, between host memory and a range, a fill of a range. */
+export type GpuBulk = 'copy' | 'host-copy' | 'fill';
 
 /**
  * A running kernel: its accesses, in the order and the concurrency of its shape. {@link GpuKernel.advance} lets it

@@ -9,6 +9,7 @@ import { CopyEngine } from './copy-engine.js';
 import { FaultBuffer } from './fault-buffer.js';
 import { GpuInstance } from './gpu-instance.js';
 import type { GpuAccesses, GpuKernel } from './gpu-kernel.js';
+import { BulkKernel } from './bulk-kernel.js';
 import { GridKernel } from './grid-kernel.js';
 import { PhysicalMemory } from './memory.js';
 import { GpuPageTable } from './page-table.js';
@@ -290,6 +291,7 @@ export class Gpu {
   }
 
   private makeKernel(instance: GpuInstance, accesses: GpuAccesses): GpuKernel {
+    if (accesses.bulk !== undefined) return new BulkKernel(this, instance, accesses);
     switch (accesses.shape) {
       case 'serial':
         return new SerialKernel(this, instance, accesses);

@@ -32,7 +32,7 @@ export { GpuChannel, type NonReplayableFault } from './channel.js';
 export { figure, type Figure } from './cost.js';
 export { FaultBuffer, type GpuFaultEntry } from './fault-buffer.js';
 export { GpuInstance } from './gpu-instance.js';
-export { GpuKernel, type GpuAccesses } from './gpu-kernel.js';
+export { GpuKernel, type GpuAccesses, type GpuBulk } from './gpu-kernel.js';
 export { GPU_ACCESS_OF_PROGRAM, gpuAccesses } from './gpu-stream.js';
 export { Gpu, type GpuFaultHandler, type GpuOptions } from './gpu.js';
 export { PhysicalMemory } from './memory.js';

@@ -108,6 +108,23 @@ export class PhysicalMemory {
     }
   }
 
+  /** All bytes of frame `pfn`, into `into`. */
+  readPage(pfn: number, into: Uint8Array): void {
+    const value = this.contents[pfn] ?? 0;
+    const bytes = value < FIRST_PAGE ? undefined : this.storage[value - FIRST_PAGE];
+    if (bytes === undefined) into.fill(value & 255);
+    else into.set(bytes);
+  }
+
+  /** Makes `from` the bytes of frame `pfn`. */
+  writePage(pfn: number, from: Uint8Array): void {
+    const first = from[0] ?? 0;
+    this.fill(pfn, 1, first);
+    if (from.every((byte) => byte === first)) return;
+    const value = this.giveStorage(pfn, first);
+    this.storage[value]?.set(from);
+  }
+
   /** The byte that all 2 MiB around the frames `pfn` … `pfn + pages - 1` have; -1 where there is none, or none is known. */
   private byteOf(pfn: number, pages: number): number {
     const { alike } = this;

@@ -35,13 +35,14 @@ export function presetFigures(preset: GpuPreset): PresetFigure[] {
 type Add = (name: string, unit: string, figure: Figure) => void;
 
 function addFaultPath({ faultPath }: GpuPreset, add: Add): void {
-  const { begin, grid, sliceHash, warpOrders, ...single } = faultPath;
+  const { begin, bulk, grid, sliceHash, warpOrders, ...single } = faultPath;
   for (const [name, value] of Object.entries(single)) {
     add(`faultPath.${name}`, name === 'faultNs' ? 'ns' : '', value);
   }
   for (const [name, value] of Object.entries<Figure>({ ...begin }))
     add(`faultPath.begin.${name}`, 'faults', value);
   for (const [name, value] of Object.entries<Figure>({ ...grid })) add(`faultPath.grid.${name}`, '', value);
+  for (const [name, value] of Object.entries<Figure>({ ...bulk })) add(`faultPath.bulk.${name}`, '', value);
   for (const [i, value] of sliceHash.entries()) add(`faultPath.sliceHash[${i}]`, '', value);
   for (const [i, value] of warpOrders.entries()) add(`faultPath.warpOrders[${i}]`, '', value);
 }

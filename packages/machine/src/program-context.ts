@@ -133,7 +133,12 @@ export class ProgramContext implements BindScope, OperationContext {
     if (typeof from === 'object') return from;
     const to = range.to === undefined ? from + 1 : evaluateNumber(range.to, this);
     if (typeof to === 'object') return to;
-    if (from < 0 || to > region.pages || from >= to || !Number.isInteger(from) || !Number.isInteger(to)) {
+    if (from === to)
+      return {
+        span: range.span,
+        message: `the range ${region.name}[${from}..${to}] is empty: calls of 0 bytes fail (cudaErrorInvalidValue)`,
+      };
+    if (from < 0 || to > region.pages || from > to || !Number.isInteger(from) || !Number.isInteger(to)) {
       const message = `pages ${from}..${to} are not a part of ${region.name}, which has ${region.pages}`;
       return { span: range.span, message };
     }
@@ -142,7 +147,7 @@ export class ProgramContext implements BindScope, OperationContext {
 
   /** @inheritdoc */
   allocate(name: Name, bytes: number, memory: MemoryKind): PageRange {
-    const managedBy = memory === 'managed' ? this.defaultDevice : undefined;
+    const managedBy = memory === 'managed' || memory === 'vram' ? this.defaultDevice : undefined;
     return this.newRegion(name.text, bytes, managedBy, this.process.name);
   }
 

@@ -116,6 +116,13 @@ export class PageData {
     this.bytes.set(from, slot * PAGE_SIZE + offset);
   }
 
+  /** Makes `from` the whole frame: a byte that all of it has costs no storage. */
+  writePage(pfn: number, from: Uint8Array): void {
+    const first = from[0] ?? 0;
+    this.fillPage(pfn, first);
+    if (!from.every((byte) => byte === first)) this.write(pfn, 0, from);
+  }
+
   /** Makes every byte of the frame `value` (modulo 256). */
   fillPage(pfn: number, value: number): void {
     this.release(pfn);

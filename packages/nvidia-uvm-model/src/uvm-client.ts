@@ -131,7 +131,7 @@ export class UvmClient implements DeviceClient {
       const errno = yield* this.driver.attachMm(space, mm, capability.system.kind === 'ats');
       if (errno !== 0) return { ok: false, errno, reason: 'the process is exiting' };
     } else space.systemMemoryRefusal = capability.system.reason;
-    return { ok: true, process: new UvmProcess(space) };
+    return { ok: true, process: new UvmProcess(space, mm) };
   }
 
   /**

@@ -308,7 +308,7 @@ function gatherFaults(
       continue;
     }
     previous = vpn;
-    const value = packUvmEvent(eventAccessType(access), id, UVM_ID_CPU);
+    const value = packUvmEvent(eventAccessType(access), id, UVM_ID_CPU, faultsOfPage(batch, i));
     if (!batch.cancelling) tools.record(UvmEventTypeGpuFault, startTime, vpn, 1, value);
     const found = uvmVaBlockAddFault(ctx, block, id, vpn - block.start, access);
     if (found === FAULT_THROTTLED) done.refused++;
@@ -316,6 +316,19 @@ function gatherFaults(
   }
   batch.throttled += done.refused;
   return i;
+}
+
+/** Faults of the batch on the page of the entry at position `at` of the order, the first of those on it. */
+function faultsOfPage(batch: UvmFaultBatch, at: number): number {
+  const { count, instance, merged, order, vpn } = batch;
+  const first = order[at] ?? 0;
+  let faults = 0;
+  for (let i = at; i < count; i++) {
+    const index = order[i] ?? 0;
+    if (vpn[index] !== vpn[first] || instance[index] !== instance[first]) break;
+    faults += merged[index] ?? 0;
+  }
+  return faults;
 }
 
 /** Too many invalid prefetches switch prefetch faults off for a while. */

@@ -17,10 +17,14 @@ import {
 import { GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses } from '@hmm/gpu';
 import { EACCES, EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
+import type { MmStruct } from '@hmm/mm';
 import { type UvmCpuResult, uvmCpuAccess } from './uvm-cpu-access.js';
+import { uvmDeviceAlloc } from './uvm-device-alloc.js';
 import { uvmDiscard } from './uvm-discard.js';
 import { uvmAtsMigrateRange, uvmHmmMigrateRange } from './uvm-hmm-api.js';
 import { launchKernel } from './uvm-launch.js';
+import { uvmPinnedBytes, uvmPinPages, uvmUnpinPages } from './uvm-get-user-pages.js';
+import { uvmMemcpy, uvmMemset } from './uvm-memcpy.js';
 import { uvmMigrate } from './uvm-migrate.js';
 import { maskTest } from './uvm-page-mask.js';
 import {
@@ -41,12 +45,15 @@ export class UvmManagedMemory implements ManagedMemory {
   /** What of it is state. */
   static readonly state = declareState({
     space: 'constant',
+    mm: 'constant',
   });
 
   private readonly space: UvmVaSpace;
+  private readonly mm: MmStruct | undefined;
 
-  constructor(space: UvmVaSpace) {
+  constructor(space: UvmVaSpace, mm?: MmStruct) {
     this.space = space;
+    this.mm = mm;
   }
 
   /** `cudaMallocManaged`: `bytes` bytes at page `vpn`. */
@@ -90,6 +97,40 @@ export class UvmManagedMemory implements ManagedMemory {
     return yield* uvmVmaCall(this.space, call, vpn, pages, protection);
   }
 
+  /** `cudaMalloc`: device memory, `bytes` bytes at page `vpn`. */
+  *allocDevice(vpn: number, bytes: number): Task<number> {
+    const { lock } = this.space;
+    if (!lock.tryWriteFast()) yield* lock.write();
+    const errno = yield* uvmDeviceAlloc(this.space, vpn, bytes);
+    lock.unlockWrite();
+    return errno;
+  }
+
+  /** `cudaMemcpy` of whole pages. */
+  copy(from: number, to: number, pages: number): Task<number> {
+    return uvmMemcpy(this.space, this.mm, { from, to, pages });
+  }
+
+  /** `cudaMemset` of whole pages. */
+  fill(vpn: number, pages: number, byte: number): Task<number> {
+    return uvmMemset(this.space, vpn, pages, byte);
+  }
+
+  /** The kernel takes long-term pins for itself, on all pages or on none; the driver does not know. */
+  pin(vpn: number, pages: number, write: boolean): Task<number> {
+    return uvmPinPages(this.space, vpn, pages, write);
+  }
+
+  /** What the holders of pins read at byte 0 of these pages; -1 for a page without a pin. */
+  pinned(vpn: number, pages: number): Task<readonly number[]> {
+    return uvmPinnedBytes(this.space, vpn, pages);
+  }
+
+  /** The pins on these pages are dropped. */
+  unpin(vpn: number, pages: number): Task<number> {
+    return uvmUnpinPages(this.space, vpn, pages);
+  }
+
   /** The process forks: it keeps what it has, the child gets none of it. */
   fork(): Task {
     return uvmFork(this.space);
@@ -116,9 +157,9 @@ export class UvmProcess implements DeviceProcess {
   readonly managed: UvmManagedMemory;
   private closed = false;
 
-  constructor(space: UvmVaSpace) {
+  constructor(space: UvmVaSpace, mm?: MmStruct) {
     this.space = space;
-    this.managed = new UvmManagedMemory(space);
+    this.managed = new UvmManagedMemory(space, mm);
   }
 
   /** Runs a kernel to its end, or until one of its accesses is cancelled; then the context is dead. */
@@ -135,6 +176,7 @@ export class UvmProcess implements DeviceProcess {
   /** `cudaMemPrefetchAsync` and a synchronise. */
   *prefetch(vpn: number, pages: number, to: Place): Task<number> {
     if (this.closed) return -EINVAL;
+    if (this.isDeviceOnly(vpn)) return -EINVAL;
     const destination = to === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
     if (this.space.range(vpn) !== undefined) return yield* uvmMigrate(this.space, vpn, pages, destination);
     const { ats, hmm } = this.space;
@@ -145,7 +187,7 @@ export class UvmProcess implements DeviceProcess {
 
   /** `cudaMemAdvise`. */
   *advise(vpn: number, pages: number, advice: AdviceKind, place: Place): Task<number> {
-    if (this.closed) return -EINVAL;
+    if (this.closed || this.isDeviceOnly(vpn)) return -EINVAL;
     const id = place === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
     const { space } = this;
     if (space.range(vpn) === undefined) return this.adviseSystem(vpn, pages, advice, id);
@@ -172,7 +214,8 @@ export class UvmProcess implements DeviceProcess {
   *operation({ name, vpn, pages }: DeviceOperation): Task<DeviceOperationResult> {
     const known = name === 'discard' || name === 'discard_unmap';
     const failed = known ? -EINVAL : -EOPNOTSUPP;
-    if (!known || this.closed) return { rc: failed, cpages: 0, faults: 0, values: [] };
+    if (!known || this.closed || this.isDeviceOnly(vpn))
+      return { rc: failed, cpages: 0, faults: 0, values: [] };
     const rc = yield* uvmDiscard(this.space, vpn, pages, name === 'discard_unmap');
     return { rc, cpages: 0, faults: 0, values: [] };
   }
@@ -193,6 +236,11 @@ export class UvmProcess implements DeviceProcess {
     if (this.closed) return;
     this.closed = true;
     yield* this.space.driver.closeVaSpace(this.space);
+  }
+
+  /** `cudaMalloc` gave the page: it is not for advice and moves. */
+  private isDeviceOnly(vpn: number): boolean {
+    return this.space.range(vpn)?.deviceOnly === true;
   }
 
   private adviseSystem(vpn: number, pages: number, advice: AdviceKind, id: 0 | 1): number {

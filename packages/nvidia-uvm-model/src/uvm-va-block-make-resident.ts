@@ -11,6 +11,7 @@ import {
   maskZero,
   type UvmPageMask,
 } from './uvm-page-mask.js';
+import { warnOfPins } from './uvm-get-user-pages.js';
 import { UVM_CHUNK_PAGES_64K } from './uvm-pmm-chunk-size.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeReadDuplicate, UvmEventTypeReadDuplicateInvalidate } from './uvm-tools.js';
@@ -41,6 +42,7 @@ export function uvmVaBlockMakeResident(
     uvmVaBlockUnmap(ctx, block, id, moving);
   transferMoving(ctx, block, destination, found, true);
   ctx.tools.counters.movedPages += moveResidency(ctx, block, destination);
+  if (destination !== UVM_ID_CPU && block.pinned !== undefined) warnOfPins(ctx, block);
   return true;
 }
 

@@ -6,6 +6,7 @@ import {
   maskEmpty,
   maskOf,
   maskShiftDown,
+  newMask,
   PAGES_PER_BLOCK,
   type UvmPageMask,
   maskTest,
@@ -121,6 +122,8 @@ export class UvmVaBlock {
     thrashing: 'value',
     hmm: 'value',
     unevictable: 'value',
+    pinned: 'value',
+    warnedOfPins: { saved: 'what was said, which decides nothing' },
     lock: 'constant',
   });
 
@@ -153,6 +156,10 @@ export class UvmVaBlock {
   hmm: UvmHmmBlock | undefined;
   /** What it has of device memory is never evicted for others. */
   unevictable = false;
+  /** Pages whose host frames somebody has pinned for long; undefined for none. */
+  pinned: UvmPageMask | undefined;
+  /** That pinned pages left for the GPU was said. */
+  warnedOfPins = false;
   readonly lock: Mutex;
 
   constructor(range: UvmVaRange, start: number, pages: number) {
@@ -267,6 +274,11 @@ export class UvmVaBlock {
       const mine = maskAt(this.row, first);
       maskShiftDown(maskAt(upper.row, first), mine, at);
       maskClip(mine, 0, at);
+    }
+    if (this.pinned !== undefined) {
+      upper.pinned = newMask();
+      maskShiftDown(upper.pinned, this.pinned, at);
+      maskClip(this.pinned, 0, at);
     }
     if (this.cpuBase >= 0) upper.cpuBase = this.cpuBase + at;
     for (let id = UVM_ID_GPU; id < this.processorCount; id++) this.splitGpuFrames(upper, id, at);

@@ -14,6 +14,7 @@ export class UvmVaRange {
     pages: 'value',
     policy: 'value',
     cpuProt: 'value',
+    deviceOnly: 'value',
     blocks: 'constant',
   });
 
@@ -23,6 +24,8 @@ export class UvmVaRange {
   policy: UvmVaPolicy = defaultPolicy();
   /** What the kernel lets the CPU do here: one of `UVM_PROT_*`. */
   cpuProt: number = UVM_PROT_READ_WRITE;
+  /** `cudaMalloc` gave it: it lives in device memory, and nowhere else. */
+  deviceOnly = false;
   private readonly blocks: (UvmVaBlock | undefined)[] = [];
 
   constructor(space: UvmVaSpace, start: number, pages: number) {
@@ -75,6 +78,7 @@ export class UvmVaRange {
     const upper = new UvmVaRange(this.space, at, this.end - at);
     upper.policy = { ...this.policy };
     upper.cpuProt = this.cpuProt;
+    upper.deviceOnly = this.deviceOnly;
     for (const block of [...this.existingBlocks()]) {
       if (block.start + block.pages <= at) continue;
       if (block.start >= at) {

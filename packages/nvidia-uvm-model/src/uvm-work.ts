@@ -96,6 +96,14 @@ export interface UvmMigrated {
   readonly chunks: number;
 }
 
+/** A copy or a fill of the runtime's, when its kernels have run: with pages of host memory on one side, and the link's time for them. */
+export interface UvmCopied {
+  readonly space: number;
+  readonly host: boolean;
+  readonly pages: number;
+  readonly linkNs: number;
+}
+
 /** Kinds of advice. */
 export type UvmAdviceKind = 'preferred_location' | 'accessed_by' | 'read_duplication';
 
@@ -160,6 +168,7 @@ export interface UvmWork {
   systemMigrated(to: UvmProcessorId, moved: UvmPagesMoved): number;
   advised(call: UvmAdvised): number;
   discarded(): number;
+  copied(call: UvmCopied): number;
   /** The process forked. */
   forked(space: number): number;
 }

@@ -1,6 +1,6 @@
 /** What memory an allocation makes; `hugetlb` only in recordings. */
 export type MemoryKind =
-  'malloc' | 'shared' | 'file' | 'memfd' | 'memfd_private' | 'stack' | 'managed' | 'hugetlb';
+  'malloc' | 'shared' | 'file' | 'memfd' | 'memfd_private' | 'stack' | 'managed' | 'vram' | 'hugetlb';
 
 /** A named piece of memory: where it is, how large, what made it. */
 export interface Region {

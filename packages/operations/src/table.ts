@@ -2,6 +2,7 @@ import { HmmError } from '@hmm/kernel';
 import type { AnyOperation, AnyStatement, StatementOf } from './definition.js';
 import { ACCESS_OPERATIONS, RECORDED_ACCESSES } from './operations/access.js';
 import { ALLOCATION_OPERATIONS } from './operations/allocation.js';
+import { COPY_OPERATIONS } from './operations/copies.js';
 import { DRIVER_CALLS } from './operations/driver-calls.js';
 import { MAPPING_OPERATIONS } from './operations/mapping.js';
 import { RECORDED_PAGEMAP } from './operations/pagemap.js';
@@ -20,6 +21,7 @@ export const OPERATIONS = [
   ...PINNING_OPERATIONS,
   ...USERFAULTFD_OPERATIONS,
   ...DRIVER_CALLS,
+  ...COPY_OPERATIONS,
   ...TEST_DEVICE_CALLS,
   ...VERBS,
   ...PROCESS_OPERATIONS,

@@ -12,6 +12,8 @@ export interface ClientReport extends RunFigures {
   readonly device_memory?: false;
   /** What was changed so that it could run at all, one clause each. */
   readonly changed: readonly string[];
+  /** What the driver warned of, one sentence each; left out where it did not. */
+  readonly warnings?: readonly string[];
   /** Why it did not come to its end; null when it did. */
   readonly error: string | null;
   /** Why nothing more could run on the device afterwards (a killed channel, a lost context); null when it could. */

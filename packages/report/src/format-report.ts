@@ -80,7 +80,10 @@ function fiveSteps(clients: readonly ClientReport[]): string {
 }
 
 function notes(clients: readonly ClientReport[]): string[] {
-  return clients.flatMap((c) => c.changed.map((text) => wrapText(`note: ${c.client}: ${text}`)));
+  return clients.flatMap((c) => [
+    ...c.changed.map((text) => wrapText(`note: ${c.client}: ${text}`)),
+    ...(c.warnings ?? []).map((text) => wrapText(`warning: ${c.client}: ${text}`)),
+  ]);
 }
 
 function counts(clients: readonly ClientReport[]): string {

@@ -128,7 +128,7 @@ class Compiler implements BindScope {
 
   /** @inheritdoc */
   allocate(name: Name, bytes: number, memory: MemoryKind): PageRange | Problem {
-    if (memory !== 'managed') return this.newRegion(name.text, bytes);
+    if (memory !== 'managed' && memory !== 'vram') return this.newRegion(name.text, bytes);
     if (this.file.settings.some(({ key }) => key.text === CLIENT_SETTING))
       return this.newRegion(name.text, bytes, this.firstDevice());
     return { span: name.span, message: `only a driver has managed memory: set ${CLIENT_SETTING}` };

@@ -33,7 +33,19 @@ function exploredMemory(inner: ManagedMemory, explored: Exploring): ManagedMemor
     cpuAccess: (stream) => explored(inner.cpuAccess(stream)),
     fork: () => explored(inner.fork()),
   };
-  if (inner.syscall === undefined) return memory;
-  const syscall = inner.syscall.bind(inner);
-  return { ...memory, syscall: (...call) => explored(syscall(...call)) };
+  const { allocDevice, copy, fill, pin, unpin, pinned, syscall } = inner;
+  const observed = <A extends unknown[], T>(call: (...args: A) => Task<T>): ((...args: A) => Task<T>) => {
+    const own = call.bind(inner);
+    return (...args) => explored(own(...args));
+  };
+  return {
+    ...memory,
+    ...(allocDevice === undefined ? {} : { allocDevice: observed(allocDevice) }),
+    ...(copy === undefined ? {} : { copy: observed(copy) }),
+    ...(fill === undefined ? {} : { fill: observed(fill) }),
+    ...(pin === undefined ? {} : { pin: observed(pin) }),
+    ...(unpin === undefined ? {} : { unpin: observed(unpin) }),
+    ...(pinned === undefined ? {} : { pinned: observed(pinned) }),
+    ...(syscall === undefined ? {} : { syscall: observed(syscall) }),
+  };
 }

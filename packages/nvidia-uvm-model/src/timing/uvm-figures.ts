@@ -46,6 +46,7 @@ const parallel = origin(
   'all parallel kernels and streams',
   'set by hand to durations of steps and to totals',
 );
+const parts = origin('h200-parts: deterministic scenarios of odd CRC-32 >> 3', 'medians of steps');
 const table = origin('link.jsonl', 'set by hand to durations by size');
 const without = table;
 
@@ -163,6 +164,10 @@ export const TRACED_FIGURES = {
   advicePage: hand(60, 'ns/page', 0.1, 'each page looked at in CPU memory'),
   adviceMapPage: hand(150, 'ns/page', 0.16, 'each page that the GPU is to map'),
   adviceProtectPage: hand(250, 'ns/page', 0.18, 'each page that the CPU may not write any more'),
+  copyCall: parts(5000, 'ns', 0.1, 'a copy or a fill of the runtime, beside its kernel'),
+  copyHost: parts(12_000, 'ns', 0.1, 'a copy from or to pageable host memory, on top'),
+  copyHostPage: table(306, 'ns/page', 0.1, 'each page of one'),
+  fork: parts(3_000_000, 'ns', 0.1, 'a fork, with the end of its child'),
 
   // Getting warm.
   warmFaults: fit(4, 'faults', 0.088, 'so many faults take away all of coldness but a part in e'),

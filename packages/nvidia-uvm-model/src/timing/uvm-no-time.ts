@@ -110,6 +110,10 @@ export class UvmNoTime implements UvmWork {
     return 0;
   }
 
+  copied(): number {
+    return 0;
+  }
+
   forked(): number {
     return 0;
   }

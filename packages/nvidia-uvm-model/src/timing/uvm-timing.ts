@@ -6,6 +6,7 @@ import type {
   UvmAdvised,
   UvmBatchServes,
   UvmBlockWork,
+  UvmCopied,
   UvmMigrated,
   UvmPagesMoved,
   UvmTimingPorts,
@@ -314,8 +315,16 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     return this.scale * this.costs.advice;
   }
 
-  forked(): number {
-    return 0;
+  copied({ host, linkNs, pages, space }: UvmCopied): number {
+    const { costs } = this;
+    this.warmth(space).otherWork = true;
+    if (!host) return costs.copyCall;
+    return costs.copyCall + costs.copyHost + Math.max(linkNs, costs.copyHostPage * pages);
+  }
+
+  forked(space: number): number {
+    this.warmth(space).otherWork = true;
+    return this.costs.fork;
   }
 
   private toGpu({ copied, zeroed }: UvmMigrated): number {

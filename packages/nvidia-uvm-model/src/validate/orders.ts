@@ -1,4 +1,5 @@
 import { Prng } from '@hmm/kernel';
+import { sequence } from '../uvm-sequence.js';
 
 /**
  * The pages of an order, as an access loop visits them: `seq`, `rev`, `stride:K`, `sparse:K`, `page:I`, `range:FIRST+COUNT`. Orders by chance
@@ -36,11 +37,6 @@ export function pagesOfOrder(order: string, pages: number): Int32Array | undefin
     default:
       return undefined;
   }
-}
-
-/** Pages 0 … `pages - 1`. */
-export function sequence(pages: number): Int32Array {
-  return Int32Array.from({ length: pages }, (_, i) => i);
 }
 
 /** An interval of pages, counted from the allocation's first. */

@@ -1,11 +1,12 @@
 import type { StreamShape } from '@hmm/device';
-import { GPU_ACCESS_ATOMIC_WEAK, GPU_ACCESS_READ, GPU_ACCESS_WRITE } from '@hmm/gpu';
-import { HmmError, type Task } from '@hmm/kernel';
+import { GPU_ACCESS_ATOMIC_WEAK, GPU_ACCESS_READ, GPU_ACCESS_WRITE, type GpuBulk } from '@hmm/gpu';
+import { HmmError, PAGE_SIZE, type Task } from '@hmm/kernel';
 import { uvmCpuAccess } from '../uvm-cpu-access.js';
 import { uvmDiscard } from '../uvm-discard.js';
 import { uvmFork } from '../uvm-fork.js';
 import { uvmGetUserPages } from '../uvm-get-user-pages.js';
 import { launchKernel } from '../uvm-launch.js';
+import { uvmBulkAccess } from '../uvm-memcpy.js';
 import { uvmMigrate } from '../uvm-migrate.js';
 import {
   uvmDisableReadDuplication,
@@ -16,8 +17,9 @@ import {
 } from '../uvm-policy.js';
 import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_INVALID, type UvmProcessorId } from '../uvm-types.js';
 import type { UvmVaSpace } from '../uvm-va-space.js';
+import { sequence } from '../uvm-sequence.js';
 import type { CaptureStep } from './capture.js';
-import { pagesOfOrder, rangeOfOrder, sequence } from './orders.js';
+import { pagesOfOrder, rangeOfOrder } from './orders.js';
 
 /** What steps work on: a VA space with one allocation, at page `base`, of `pages` pages. */
 export interface SteppedMemory {
@@ -50,6 +52,17 @@ function placed(
   };
 }
 
+/** A copy of the runtime's between the pages and a buffer of device or host memory, or a fill. */
+function bulk(access: number, kind: GpuBulk): Call {
+  return function* (space, start, pages) {
+    const { driver, kernel } = space;
+    yield* uvmBulkAccess(space, start, pages, access, kind);
+    const host = kind === 'host-copy';
+    const linkNs = host ? driver.gpu.hw.copyEngine.time(pages * PAGE_SIZE, access === GPU_ACCESS_WRITE) : 0;
+    yield* kernel.sched.delay(driver.work.copied({ space: space.id, host, pages, linkNs }));
+  };
+}
+
 const CALLS: Readonly<Record<string, Call>> = {
   ...placed('prefetch', uvmMigrate),
   ...placed('preferred', uvmSetPreferredLocation),
@@ -64,6 +77,11 @@ const CALLS: Readonly<Record<string, Call>> = {
   fork: (space) => uvmFork(space),
   gup_read: (space, start, pages) => uvmGetUserPages(space, start, pages, false),
   gup_write: (space, start, pages) => uvmGetUserPages(space, start, pages, true),
+  memcpy_todev: bulk(GPU_ACCESS_READ, 'copy'),
+  memcpy_fromdev: bulk(GPU_ACCESS_WRITE, 'copy'),
+  memcpy_tohost: bulk(GPU_ACCESS_READ, 'host-copy'),
+  memcpy_fromhost: bulk(GPU_ACCESS_WRITE, 'host-copy'),
+  memcpy_set: bulk(GPU_ACCESS_WRITE, 'fill'),
 };
 
 /** The number of the GPU that a step of several GPUs' captures runs on (`gpu1_chain_read`), and the step without it. */

@@ -35,13 +35,16 @@ export const PROT: Readonly<Record<Protection, number>> = {
   rwx: PROT_READ | PROT_WRITE | PROT_EXEC,
 };
 
+/** Memory that a driver allocates. */
+type DriverMemory = 'managed' | 'vram';
+
 /** Maps `pages` new pages of a kind at `vpn`; 0 or a negative errno. */
 export function* mapMemory(
   mm: MmStruct,
   vpn: number,
   pages: number,
   letters: Protection,
-  kind: Exclude<MemoryKind, 'managed'>,
+  kind: Exclude<MemoryKind, DriverMemory>,
 ): Task<number> {
   const prot = PROT[letters];
   if (kind === 'malloc' || kind === 'stack' || kind === 'shared' || kind === 'hugetlb') {
@@ -67,6 +70,7 @@ export const MEMORY_KINDS = [
   'memfd',
   'stack',
   'managed',
+  'vram',
 ] as const satisfies readonly MemoryKind[];
 
 export interface NewMemory {
@@ -94,6 +98,12 @@ const newMemory: Part<NewMemorySyntax, NewMemory> = part<NewMemorySyntax, NewMem
   bind({ memory, name, size }, scope) {
     const bytes = evaluateNumber(size, scope);
     if (typeof bytes === 'object') return bytes;
+    if (bytes === 0 && (memory === 'managed' || memory === 'vram')) {
+      const call = memory === 'managed' ? 'cudaMallocManaged' : 'cudaMalloc';
+      const what =
+        memory === 'managed' ? 'fails with cudaErrorInvalidValue' : 'gives no memory, but a null pointer';
+      return { span: size.span, message: `${call} of 0 bytes ${what}` };
+    }
     if (!(bytes > 0)) return { span: size.span, message: `a region has at least one byte, not ${bytes}` };
     const range = scope.allocate(name, bytes, memory);
     return isUnbound(range) ? range : { memory, range };
@@ -123,7 +133,7 @@ const recordedKind: RecordedPart<{ readonly memory: MemoryKind }> = {
   writeRecorded: ({ memory }) => RECORDED_MEMORY.find((word) => FROM_RECORDED[word] === memory) ?? memory,
 };
 
-/** `malloc a 4MiB`, `memfd f 16pages r`, `managed m 2MiB`: allocates memory and names it. */
+/** `malloc a 4MiB`, `memfd f 16pages r`, `managed m 2MiB`, `vram v 1MiB`: allocates memory and names it. */
 export const allocation = operation({
   kind: 'alloc',
   summary: 'Allocates memory and names it.',
@@ -132,7 +142,7 @@ export const allocation = operation({
   results: false,
   side: 'cpu',
   *run(context, { memory, range, protection: letters }) {
-    if (memory === 'managed') return yield* allocateManaged(context, range);
+    if (memory === 'managed' || memory === 'vram') return yield* allocateManaged(context, range, memory);
     const rc = yield* mapMemory(context.process.mm, range.vpn, range.pages, letters, memory);
     return rc < 0 ? allocationFailed(rc, memory, range) : DONE;
   },
@@ -140,7 +150,7 @@ export const allocation = operation({
   recorded: [line('mmap', [recordedRegion, protection, recordedKind], {}, SHOWS_ERRNO)],
 });
 
-function* allocateManaged(context: OperationContext, range: PageRange): Task<Outcome> {
+function* allocateManaged(context: OperationContext, range: PageRange, memory: DriverMemory): Task<Outcome> {
   const name = range.region?.managedBy ?? context.defaultDevice;
   const device = yield* context.device(name);
   if (!device.ok) return impossible(device.errno, device.reason);
@@ -148,8 +158,14 @@ function* allocateManaged(context: OperationContext, range: PageRange): Task<Out
   if (managed === undefined) {
     return impossible(-ENOMEM, `${context.client(name).name} has no managed memory: use malloc`);
   }
-  const rc = yield* managed.alloc(range.vpn, range.region?.bytes ?? range.pages * PAGE_SIZE);
-  return rc < 0 ? allocationFailed(rc, 'managed', range) : DONE;
+  const bytes = range.region?.bytes ?? range.pages * PAGE_SIZE;
+  if (memory === 'vram' && managed.allocDevice === undefined) {
+    return impossible(-ENOMEM, `${context.client(name).name} gives programs no device memory of their own`);
+  }
+  const rc = yield* memory === 'vram'
+    ? (managed.allocDevice?.(range.vpn, bytes) ?? managed.alloc(range.vpn, bytes))
+    : managed.alloc(range.vpn, bytes);
+  return rc < 0 ? allocationFailed(rc, memory, range) : DONE;
 }
 
 function allocationFailed(rc: number, memory: MemoryKind, { pages }: PageRange): Outcome {

@@ -174,7 +174,7 @@ export function isManaged(range: PageRange): boolean {
 }
 
 /** The driver whose memory the pages are, as the process has it open. */
-function managedOf(context: OperationContext, range: PageRange): ManagedMemory | undefined {
+export function managedOf(context: OperationContext, range: PageRange): ManagedMemory | undefined {
   const name = range.region?.managedBy;
   return name === undefined ? undefined : context.opened(name)?.managed;
 }

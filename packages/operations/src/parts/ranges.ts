@@ -31,6 +31,27 @@ export interface Move {
   readonly to: PageRange;
 }
 
+/** `a[0..4] to b`: pages, and as many others. */
+export const pagesTo: Part<MoveSyntax, Move> = part<MoveSyntax, Move>({
+  words: ['to'],
+  read(reader) {
+    const range = reader.range();
+    reader.word('to');
+    return { range, to: reader.range(1) };
+  },
+  format: ({ range, to }) => `${formatRange(range)} to ${formatRange(to)}`,
+  check({ range, to }, check) {
+    check.range(range);
+    check.range(to);
+  },
+  bind(syntax, scope) {
+    const range = scope.range(syntax.range);
+    if (isUnbound(range)) return range;
+    const to = scope.range(syntax.to);
+    return isUnbound(to) ? to : { range, to };
+  },
+});
+
 /** `a[0..4] to b`: pages and where they move to; recorded as `REGION OFFSET PAGES REGION OFFSET`. */
 export const move: Part<MoveSyntax, Move> & RecordedPart<Move> = {
   ...part<MoveSyntax, Move>({

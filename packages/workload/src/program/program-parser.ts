@@ -81,6 +81,7 @@ export class ProgramParser extends StatementParser {
       { ALT: () => this.nameOf(this.CONSUME(T.Identifier)) },
       { ALT: () => this.nameOf(this.CONSUME(T.Hyphenated)) },
       { ALT: () => this.nameOf(this.CONSUME(kw('gpu'))) },
+      { ALT: () => this.nameOf(this.CONSUME(kw('vram'))) },
     ]);
     this.CONSUME(T.Assign);
     const value = this.OR1([

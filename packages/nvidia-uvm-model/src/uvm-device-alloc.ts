@@ -1,0 +1,45 @@
+import { ENOMEM, type Task } from '@hmm/kernel';
+import { maskFill, maskZero } from './uvm-page-mask.js';
+import {
+  UVM_ID_GPU,
+  UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
+  UVM_PROT_NONE,
+  UVM_PROT_READ_WRITE_ATOMIC,
+  UvmEventMapRemoteCausePolicy,
+} from './uvm-types.js';
+import { uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
+import { uvmVaBlockMap } from './uvm-va-block-map.js';
+import type { UvmVaSpace } from './uvm-va-space.js';
+
+/**
+ * `cudaMalloc` of `bytes` bytes at page `start`: device memory that the GPU has mapped, that nothing evicts and that no CPU reaches.
+ * What is in the way of managed memory is evicted for it. The real one comes from the resource manager, in pieces of 2 MiB, as here.
+ * @returns 0; -ENOMEM where device memory is used up; as `UvmVaSpace.alloc` otherwise.
+ */
+export function* uvmDeviceAlloc(space: UvmVaSpace, start: number, bytes: number): Task<number> {
+  const errno = space.alloc(start, bytes);
+  const range = space.range(start);
+  if (errno !== 0 || range === undefined) return errno;
+  range.deviceOnly = true;
+  range.cpuProt = UVM_PROT_NONE;
+  const { context: ctx, driver } = space;
+  for (let at = range.start; at < range.end;) {
+    const block = range.block(at);
+    block.unevictable = true;
+    if (!block.lock.tryFast()) yield* block.lock.lock();
+    ctx.begin(UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE, driver.clock.time());
+    const { region } = ctx.scratch;
+    maskZero(region);
+    maskFill(region, 0, block.pages);
+    const had = uvmVaBlockMakeResident(ctx, block, UVM_ID_GPU, region);
+    if (had)
+      uvmVaBlockMap(ctx, block, UVM_ID_GPU, region, UVM_PROT_READ_WRITE_ATOMIC, UvmEventMapRemoteCausePolicy);
+    block.lock.unlock();
+    if (!had) {
+      space.free(start);
+      return -ENOMEM;
+    }
+    at = block.start + block.pages;
+  }
+  return 0;
+}
