@@ -33,11 +33,16 @@ function exploredMemory(inner: ManagedMemory, explored: Exploring): ManagedMemor
     cpuAccess: (stream) => explored(inner.cpuAccess(stream)),
     fork: () => explored(inner.fork()),
   };
-  const { allocDevice, copy, fill, pin, unpin, pinned, syscall } = inner;
   const observed = <A extends unknown[], T>(call: (...args: A) => Task<T>): ((...args: A) => Task<T>) => {
-    const own = call.bind(inner);
-    return (...args) => explored(own(...args));
+    return (...args) => explored(call(...args));
   };
+  const allocDevice = inner.allocDevice?.bind(inner);
+  const copy = inner.copy?.bind(inner);
+  const fill = inner.fill?.bind(inner);
+  const pin = inner.pin?.bind(inner);
+  const unpin = inner.unpin?.bind(inner);
+  const pinned = inner.pinned?.bind(inner);
+  const syscall = inner.syscall?.bind(inner);
   return {
     ...memory,
     ...(allocDevice === undefined ? {} : { allocDevice: observed(allocDevice) }),
