@@ -62,8 +62,15 @@ class ClusterQueue {
     const within = beginWithin(ready, delivery);
     const begins = Float64Array.from(drawn, () => prng.next() * within).sort();
     const first = begins[0] ?? 0;
-    this.sms = drawn.flatMap(({ sms }) => sms);
-    this.begins = Float64Array.from(drawn.flatMap(({ sms }, i) => sms.map(() => (begins[i] ?? 0) - first)));
+    const all: SmFaults[] = [];
+    this.begins = new Float64Array(drawn.reduce((sum, { sms }) => sum + sms.length, 0));
+    for (let i = 0; i < drawn.length; i++) {
+      for (const sm of drawn[i]?.sms ?? []) {
+        this.begins[all.length] = (begins[i] ?? 0) - first;
+        all.push(sm);
+      }
+    }
+    this.sms = all;
     this.sent = new Int32Array(this.sms.length);
     for (const sm of this.sms) this.left += sm.waiting;
   }

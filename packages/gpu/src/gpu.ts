@@ -21,8 +21,11 @@ import { WarpKernel } from './warp-kernel.js';
 
 /** The driver's side of the fault interrupt. */
 export interface GpuFaultHandler {
-  /** Faults wait in the buffer. Returns after a replay, or when nothing more can be done for now. */
-  faultsPending(gpu: Gpu): Task;
+  /**
+   * Faults wait in the buffer. They are served up to a replay, or until nothing more can be done for now.
+   * @returns what has to be waited for until then, as a task; undefined where it is done.
+   */
+  faultsPending(gpu: Gpu): Task | undefined;
   /** Notifications of the access counters wait; the kernels go on meanwhile, or after it. */
   notificationsPending?(gpu: Gpu): Task;
   /** Faults that cannot be replayed wait in the shadow buffer: clears each, or kills its channel. */
@@ -190,7 +193,13 @@ export class Gpu {
       if (this.over(kernel)) break;
       if (!kernel.stalled) continue;
       const stalledAt = sched.now;
-      yield* this.awaitReplay(kernel);
+      const seen = this.replays;
+      if (sched.exploring) yield SP_PREEMPT;
+      while (this.replays === seen && !this.over(kernel)) {
+        const { handler } = this;
+        const waiting = handler === undefined ? sched.block(this.replayChannel) : handler.faultsPending(this);
+        if (waiting !== undefined) yield* waiting;
+      }
       this.stalledNs += sched.now - stalledAt;
       if (this.over(kernel)) break;
     }
@@ -274,16 +283,6 @@ export class Gpu {
     if (kernel.tried) return 0;
     kernel.forgetUtlbs();
     return kernel.advance();
-  }
-
-  private *awaitReplay(kernel: GpuKernel): Task {
-    const { sched } = this.kernel;
-    const seen = this.replays;
-    if (sched.exploring) yield SP_PREEMPT;
-    while (this.replays === seen && !this.over(kernel)) {
-      if (this.handler !== undefined) yield* this.handler.faultsPending(this);
-      else yield* sched.block(this.replayChannel);
-    }
   }
 
   private over(kernel: GpuKernel): boolean {

@@ -10,7 +10,6 @@ function setUp(): { kernel: Kernel; process: NouveauProcess; vpn: number } {
   const kernel = new Kernel();
   const memory = new MemorySystem(kernel, { frames: 131_072, systemFrames: 65_536, maxTables: 1024 });
   const client = new NouveauClient(kernel, memory, gpuPreset('p100'));
-  for (const { name, task } of client.workers()) kernel.sched.spawnDaemon(name, task);
   const mm = mmCreate(memory);
   const opened = kernel.sched.runSync(client.openProcess(mm));
   if (!opened.ok) throw new Error(opened.reason);

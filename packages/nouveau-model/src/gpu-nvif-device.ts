@@ -65,7 +65,7 @@ export class GpuNvifDevice implements NvifDevice {
     return this.gpu.faultBuffer;
   }
 
-  onFaultsPending(handler: () => Task): void {
+  onFaultsPending(handler: () => Task | undefined): void {
     this.gpu.handler = { faultsPending: handler };
   }
 

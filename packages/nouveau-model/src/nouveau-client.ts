@@ -93,10 +93,9 @@ export class NouveauClient implements DeviceClient {
     };
   }
 
-  /** The fault worker. */
+  /** None: the work item runs in the name of the kernel that waits for it. */
   workers(): readonly ClientWorker[] {
-    const { svm } = this.drm;
-    return svm === undefined ? [] : [{ name: 'nouveau-svm-fault', task: svm.worker() }];
+    return [];
   }
 
   /** Opens the device file in a process: SVM_INIT, then a channel. */

@@ -4,17 +4,19 @@ import type { FunctionNaming } from '@hmm/device';
 export const NOUVEAU_NAMING: FunctionNaming = {
   functions: {
     atomicFaultLoop: 'nouveau_atomic_range_fault',
-    handleFault: 'nouveau_svm_fault',
-    handleFaults: 'nouveau_svm_fault',
-    lookupSvmms: 'nouveau_svm_fault',
+    cancelFault: 'nouveau_svm_fault_cancel',
+    lookupAndServe: 'nouveau_svm_fault',
     migrateChunk: 'nouveau_dmem_migrate_chunk',
     migrateCopyOne: 'nouveau_dmem_migrate_copy_one',
     pageAllocLocked: 'nouveau_dmem_page_alloc_locked',
     pfnsMap: 'nouveau_pfns_map',
     rangeFaultLoop: 'nouveau_range_fault',
+    replayAfter: 'nouveau_svm_fault_replay',
+    serveAfter: 'nouveau_svm_fault',
+    serveSlowly: 'nouveau_svm_fault',
   },
   methods: {
     'NouveauSvmm.invalidateTask': 'nouveau_svmm_invalidate_range_start',
   },
-  unnamed: ['allocHome', 'copyHome', 'invalidateTask', 'takeOffGpu', 'faultsPending', 'fillSlot'],
+  unnamed: ['cancelAt', 'cancelLost', 'cancelRun', 'copyHome', 'faultsPending', 'invalidateTask', 'runWork', 'takeOffGpu'],
 };

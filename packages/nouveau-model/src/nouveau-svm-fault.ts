@@ -1,22 +1,10 @@
-import { EINVAL, errnoName, type MaybeTask, type Task } from '@hmm/kernel';
-import { type MmStruct, mmput } from '@hmm/mm';
-import { mmputFast } from '@hmm/mm/internal';
-import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE } from '@hmm/mirror';
-import { nouveauAtomicRangeFault, nouveauRangeFault, type PfnmapArgs } from './nouveau-range-fault.js';
-import {
-  FAULT_ACCESS_ATOMIC,
-  FAULT_ACCESS_PREFETCH,
-  FAULT_ACCESS_READ,
-  FAULT_ACCESS_WRITE,
-  nvkmFaultAccess,
-  type NouveauSvmFault,
-} from './nouveau-svm-fault-record.js';
-import type { NouveauSvmRules } from './nouveau-svm-rules.js';
+import { EINVAL, type Task } from '@hmm/kernel';
+import { nvkmFaultAccess, type NouveauSvmFault } from './nouveau-svm-fault-record.js';
+import { cancelFault, serveFaults } from './nouveau-svm-serve.js';
 import type { NouveauSvm } from './nouveau-svm.js';
 import type { NouveauSvmm } from './nouveau-svmm.js';
-import { NVIF_VMM_PFNMAP_V0_A, NVIF_VMM_PFNMAP_V0_V, NVIF_VMM_PFNMAP_V0_W } from './nvif.js';
 import { sort } from './sort.js';
-import { TP_CANCEL, TP_FAULT, TP_FAULT_BATCH, TP_REPLAY } from './tracepoints.js';
+import { TP_FAULT, TP_FAULT_BATCH } from './tracepoints.js';
 
 /** Processing order of the access codes READ, WRITE, ATOMIC, PREFETCH: the weakest first. */
 const PRIORITY: readonly number[] = [1, 2, 3, 0];
@@ -27,56 +15,107 @@ const PRIORITY: readonly number[] = [1, 2, 3, 0];
  * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault (without: hubs and engines of a record)
  */
 export function* nouveauSvmFault(svm: NouveauSvm): Task {
-  const { drm } = svm;
-  const { faultBuffer } = drm.device;
+  if (!findPending(svm)) return;
+  while (svm.get !== svm.put) if (!cacheFault(svm)) yield* cancelLost(svm);
+  svm.drm.device.faultBuffer.discardTo(svm.get);
+  yield* svm.drm.kernel.sched.delay(recordTime(svm));
+  const rest = serveCached(svm);
+  if (rest !== undefined) yield* rest;
+}
+
+/**
+ * {@link nouveauSvmFault} as far as nobody has to be waited for, which allocates nothing.
+ * @returns the rest as a task; undefined where there is none.
+ */
+export function nouveauSvmFaultFast(svm: NouveauSvm): Task | undefined {
+  const { sched, injector } = svm.drm.kernel;
+  if (sched.exploring || injector !== undefined) return nouveauSvmFault(svm);
+  if (!findPending(svm)) return undefined;
+  while (svm.get !== svm.put) cacheFault(svm);
+  svm.drm.device.faultBuffer.discardTo(svm.get);
+  const ns = recordTime(svm);
+  return sched.delayFast(ns) ? serveCached(svm) : serveAfter(svm, ns);
+}
+
+/** Looks where the ring begins and ends. @returns false where it is empty. */
+function findPending(svm: NouveauSvm): boolean {
+  const { faultBuffer } = svm.drm.device;
   if (svm.get === svm.put) {
     svm.put = faultBuffer.put;
     svm.get = faultBuffer.get;
-    if (svm.get === svm.put) return;
   }
-  yield* cacheFaults(svm);
-  drm.counters.batches++;
-  drm.kernel.emit(TP_FAULT_BATCH, 0, svm.faultNr, 0);
-  sort(svm.faults, svm.faultNr, drm.does.comparesLowBits ? nouveauSvmFaultCmp : compareFaults);
-  svm.rules?.sorted(svm.faults, svm.faultNr);
-  if (!svm.mutex.tryFast()) yield* svm.mutex.lock();
-  lookupSvmms(svm);
-  svm.mutex.unlock();
-  const handled = yield* handleFaults(svm);
-  if (handled > 0) yield* nouveauSvmFaultReplay(svm);
+  svm.faultNr = 0;
+  return svm.get !== svm.put;
 }
 
-/** Reads the ring from GET to PUT into the cache and hands its entries back. */
-function* cacheFaults(svm: NouveauSvm): Task {
+/** Reads the record at GET into the cache. @returns false when there was no memory for it: it stays in `svm.entry`. */
+function cacheFault(svm: NouveauSvm): boolean {
   const { drm, entry, faults } = svm;
   const { faultBuffer } = drm.device;
-  const { trace, sched } = drm.kernel;
-  svm.faultNr = 0;
-  while (svm.get !== svm.put) {
-    faultBuffer.read(svm.get, entry);
-    svm.get = faultBuffer.next(svm.get);
-    drm.counters.faults++;
-    const access = nvkmFaultAccess(entry.access);
-    if (trace.on) drm.kernel.emit(TP_FAULT, entry.vpn, 1, access);
-    const cached = faults[svm.faultNr] ?? allocFault(svm);
-    if (cached === undefined) {
-      const { instance, vpn, gpc, client, timestamp } = entry;
-      const lost = { inst: instance, vpn, access, gpc, client, time: timestamp, svmm: undefined };
-      yield* cancel(svm, lost, 'no memory for its record', -EINVAL);
-      continue;
-    }
-    svm.faultNr++;
-    cached.inst = entry.instance;
-    cached.vpn = entry.vpn;
-    cached.access = access;
-    cached.gpc = entry.gpc;
-    cached.client = entry.client;
-    cached.time = entry.timestamp;
-    cached.svmm = undefined;
-  }
-  faultBuffer.discardTo(svm.get);
-  const ns = svm.faultNr * drm.cost.record.value;
-  if (!sched.delayFast(ns)) yield* sched.delay(ns);
+  faultBuffer.read(svm.get, entry);
+  svm.get = faultBuffer.next(svm.get);
+  drm.counters.faults++;
+  const access = nvkmFaultAccess(entry.access);
+  if (drm.kernel.trace.on) drm.kernel.emit(TP_FAULT, entry.vpn, 1, access);
+  const cached = faults[svm.faultNr] ?? allocFault(svm);
+  if (cached === undefined) return false;
+  svm.faultNr++;
+  cached.inst = entry.instance;
+  cached.vpn = entry.vpn;
+  cached.access = access;
+  cached.gpc = entry.gpc;
+  cached.client = entry.client;
+  cached.time = entry.timestamp;
+  cached.svmm = undefined;
+  return true;
+}
+
+/** Cancels the fault whose record was just read, and for which there is no memory. */
+function* cancelLost(svm: NouveauSvm): Task {
+  const { instance, vpn, access, gpc, client, timestamp } = svm.entry;
+  const lost = {
+    inst: instance,
+    vpn,
+    access: nvkmFaultAccess(access),
+    gpc,
+    client,
+    time: timestamp,
+    svmm: undefined,
+  };
+  yield* cancelFault(svm, lost, 'no memory for its record', -EINVAL);
+}
+
+/** What reading the cached records took, ns. */
+function recordTime({ faultNr, drm }: NouveauSvm): number {
+  return faultNr * drm.cost.record.value;
+}
+
+function* serveAfter(svm: NouveauSvm, ns: number): Task {
+  yield* svm.drm.kernel.sched.delay(ns);
+  const rest = serveCached(svm);
+  if (rest !== undefined) yield* rest;
+}
+
+/** Sorts the cached records and serves them, as far as nobody has to be waited for. @returns the rest as a task. */
+function serveCached(svm: NouveauSvm): Task | undefined {
+  const { drm } = svm;
+  drm.counters.batches++;
+  drm.kernel.emit(TP_FAULT_BATCH, 0, svm.faultNr, 0);
+  if (!ascends(svm))
+    sort(svm.faults, svm.faultNr, drm.does.comparesLowBits ? nouveauSvmFaultCmp : compareFaults);
+  svm.rules?.sorted(svm.faults, svm.faultNr);
+  if (!svm.mutex.tryFast()) return lookupAndServe(svm);
+  lookupSvmms(svm);
+  svm.mutex.unlock();
+  return serveFaults(svm);
+}
+
+function* lookupAndServe(svm: NouveauSvm): Task {
+  yield* svm.mutex.lock();
+  lookupSvmms(svm);
+  svm.mutex.unlock();
+  const rest = serveFaults(svm);
+  if (rest !== undefined) yield* rest;
 }
 
 /** A fresh record of the cache, kept for later work items; undefined when there is no memory for it. */
@@ -100,6 +139,25 @@ export function nouveauSvmFaultCmp(a: NouveauSvmFault, b: NouveauSvmFault): numb
   return (PRIORITY[a.access] ?? 0) - (PRIORITY[b.access] ?? 0);
 }
 
+/** Pages from which on a difference of addresses is cut to what is wrong: 2 GiB. */
+const CUT = 2 ** 19;
+
+/**
+ * Whether the cached faults come sorted, all of one instance, each at a page of its own and none 2 GiB from another: then both
+ * comparisons leave them as they are.
+ */
+function ascends({ faults, faultNr }: NouveauSvm): boolean {
+  const first = faults[0];
+  if (first === undefined) return true;
+  let vpn = first.vpn;
+  for (let i = 1; i < faultNr; i++) {
+    const fault = faults[i];
+    if (fault === undefined || fault.inst !== first.inst || fault.vpn <= vpn) return false;
+    vpn = fault.vpn;
+  }
+  return vpn - first.vpn < CUT;
+}
+
 /** As {@link nouveauSvmFaultCmp}, with differences as they are. */
 function compareFaults(a: NouveauSvmFault, b: NouveauSvmFault): number {
   if (a.inst !== b.inst) return a.inst - b.inst;
@@ -118,149 +176,4 @@ function lookupSvmms(svm: NouveauSvm): void {
     inst = fault.inst;
     fault.svmm = svmm;
   }
-}
-
-/** Handles sorted faults. Returns how many runs of them succeeded. */
-function* handleFaults(svm: NouveauSvm): Task<number> {
-  const { drm, faults, args } = svm;
-  args.phys[0] = 0;
-  let handled = 0;
-  let atomic = false;
-  for (let at = 0; at < svm.faultNr;) {
-    const fault = faults[at];
-    if (fault === undefined) break;
-    const { svmm } = fault;
-    if (svmm === undefined || !mmgetNotZero(svmm.mm)) {
-      yield* cancel(svm, fault, reasonOf(fault, -EINVAL), -EINVAL);
-      at++;
-      continue;
-    }
-    atomic = (atomic && drm.does.stickyAtomic) || fault.access === FAULT_ACCESS_ATOMIC;
-    args.vpn = fault.vpn;
-    args.pages = 1;
-    const served: MaybeTask<number> = atomic
-      ? nouveauAtomicRangeFault(svmm, args)
-      : nouveauRangeFault(svmm, args, hmmFlags(fault.access));
-    const ret = typeof served === 'number' ? served : yield* served;
-    if (!mmputFast(svmm.mm)) yield* mmput(svmm.mm);
-    if (ret !== 0 && !drm.does.staleSkip) args.phys[0] = 0;
-    const next = skipForward(svm, at);
-    if (svm.rules !== undefined) keepsRules(svm, svm.rules, at, next, ret);
-    if (ret === 0) {
-      handled++;
-      if (fault.access === FAULT_ACCESS_WRITE && isReadOnly(args)) drm.channelOf(fault.inst)?.spin(fault.vpn);
-    } else for (let i = at; i < next; i++) yield* cancelAt(svm, i, reasonOf(fault, ret), ret);
-    at = next;
-  }
-  return handled;
-}
-
-/** Whether something was mapped, but not for stores. */
-function isReadOnly({ phys }: PfnmapArgs): boolean {
-  return ((phys[0] ?? 0) & (NVIF_VMM_PFNMAP_V0_V | NVIF_VMM_PFNMAP_V0_W)) === NVIF_VMM_PFNMAP_V0_V;
-}
-
-/** What a fault asks of the process's page: nothing, presence, or the right to write too. */
-function hmmFlags(access: number): number {
-  if (access === FAULT_ACCESS_READ) return HMM_PFN_REQ_FAULT;
-  if (access === FAULT_ACCESS_PREFETCH) return 0;
-  return HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
-}
-
-/** @kernel include/linux/sched/mm.h mmget_not_zero (all) */
-function mmgetNotZero(mm: MmStruct): boolean {
-  if (mm.users <= 0) return false;
-  mm.users++;
-  return true;
-}
-
-/**
- * Index of the first fault after `at` that is not taken as handled with it. Taken are those of the same mirror below the end
- * of what was mapped, as long as that allows what *the handled fault's own* access needs. The rights looked at are those of the
- * last page that could be converted in this work item, also when this fault failed.
- */
-function skipForward({ drm, faults, faultNr, args }: NouveauSvm, at: number): number {
-  const fault = faults[at];
-  if (fault === undefined) return at + 1;
-  const need = needs(fault.access);
-  if (((args.phys[0] ?? 0) & need) !== need) return at + 1;
-  const limit = args.vpn + args.pages;
-  const start = drm.does.skipsBelow ? 0 : args.vpn;
-  let next = at + 1;
-  for (; next < faultNr; next++) {
-    const other = faults[next];
-    if (other === undefined || other.svmm !== fault.svmm || other.vpn >= limit || other.vpn < start) break;
-  }
-  return next;
-}
-
-/** Tells what is asked where interleavings are explored about the faults from `at` to `next`, of which the first ended with `ret`. */
-function keepsRules(
-  { faults, args }: NouveauSvm,
-  rules: NouveauSvmRules,
-  at: number,
-  next: number,
-  ret: number,
-): void {
-  const first = faults[at];
-  for (let i = at + 1; i < next; i++) {
-    const other = faults[i];
-    if (first === undefined || other === undefined) return;
-    if (ret === 0) rules.passedOver(other, args);
-    else rules.cancelledFor(other, first);
-  }
-}
-
-function needs(access: number): number {
-  switch (access) {
-    case FAULT_ACCESS_PREFETCH:
-      return 0;
-    case FAULT_ACCESS_READ:
-      return NVIF_VMM_PFNMAP_V0_V;
-    case FAULT_ACCESS_WRITE:
-      return NVIF_VMM_PFNMAP_V0_W;
-    default:
-      return NVIF_VMM_PFNMAP_V0_W | NVIF_VMM_PFNMAP_V0_A;
-  }
-}
-
-/**
- * Has the GPU retry everything that is stalled.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_replay (all)
- */
-function* nouveauSvmFaultReplay(svm: NouveauSvm): Task {
-  const { drm } = svm;
-  const { sched } = drm.kernel;
-  if (!sched.delayFast(drm.cost.command.value)) yield* sched.delay(drm.cost.command.value);
-  drm.counters.replays++;
-  drm.kernel.emit(TP_REPLAY, 0, 0, 0);
-  drm.device.faultReplay();
-}
-
-function* cancelAt(svm: NouveauSvm, at: number, reason: string, errno: number): Task {
-  const fault = svm.faults[at];
-  if (fault !== undefined) yield* cancel(svm, fault, reason, errno);
-}
-
-/**
- * Ends a fault that cannot be handled: the engine reports an error and the channel is killed.
- * @kernel drivers/gpu/drm/nouveau/nouveau_svm.c nouveau_svm_fault_cancel (without: hub and engine of the
- * cancelled client)
- */
-function* cancel(svm: NouveauSvm, fault: NouveauSvmFault, reason: string, errno: number): Task {
-  const { drm } = svm;
-  const { inst, vpn, access, client } = fault;
-  yield* drm.kernel.sched.delay(drm.cost.command.value);
-  drm.counters.cancels++;
-  drm.kernel.emit(TP_CANCEL, vpn, 1, -errno);
-  drm.device.faultCancel(inst, client, vpn);
-  drm.channelOf(inst)?.kill(vpn, access, reason, errno);
-}
-
-function reasonOf({ svmm, vpn }: NouveauSvmFault, errno: number): string {
-  if (svmm === undefined) return 'its channel has no SVM';
-  if (svmm.mm.users <= 0) return 'the process is exiting';
-  const { unmanaged } = svmm;
-  if (vpn >= unmanaged.start && vpn < unmanaged.limit) return 'it lies in the unmanaged interval';
-  return `the process cannot give the page (${errnoName(errno)})`;
 }

@@ -3,7 +3,7 @@ import type { Mutex, Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import type { NouveauDrm } from './nouveau-drv.js';
-import { nouveauSvmFault } from './nouveau-svm-fault.js';
+import { nouveauSvmFault, nouveauSvmFaultFast } from './nouveau-svm-fault.js';
 import type { NouveauSvmFault } from './nouveau-svm-fault-record.js';
 import { NouveauSvmRules } from './nouveau-svm-rules.js';
 import { NouveauSvmm } from './nouveau-svmm.js';
@@ -32,17 +32,16 @@ export class NouveauSvm {
     put: 'value',
     entry: { saved: 'scratch of one work item, written before it is read' },
     args: { saved: 'scratch of one work item, written before it is read' },
+    item: { saved: 'scratch of one work item, written before it is read' },
     rules: 'constant',
     svmms: 'constant',
     instances: 'constant',
-    pendingChannel: 'constant',
-    doneChannel: 'constant',
   });
 
   readonly drm: NouveauDrm;
   /** Guards {@link NouveauSvm.instances}. */
   readonly mutex: Mutex;
-  /** Held by the work item where it is run by who raised the interrupt. */
+  /** Held while a work item runs. */
   private readonly work: Mutex;
   /** Records of the running work item, in the order in which they are served; from `faultNr` on they are kept for the next. */
   readonly faults: NouveauSvmFault[] = [];
@@ -63,37 +62,20 @@ export class NouveauSvm {
   };
   /** What the running work item maps; of the entry what was there last stays for the next fault. */
   readonly args: PfnmapArgs = { vpn: 0, pages: 1, phys: new Int32Array(PFN_LANES) };
+  /** How far the running work item has come: the fault that is served, runs of faults handled, whether an atomic was among them. */
+  readonly item = { at: 0, handled: 0, atomic: false };
   /** What it has to keep to; undefined where nobody asks. */
   readonly rules: NouveauSvmRules | undefined;
   /** Mirrors by id - 1; undefined where one was taken down. */
   readonly svmms: (NouveauSvmm | undefined)[] = [];
   private readonly instances: NouveauIvmm[] = [];
-  private readonly pendingChannel: number;
-  private readonly doneChannel: number;
 
   constructor(drm: NouveauDrm) {
     this.drm = drm;
     this.mutex = drm.mutex('svm->mutex');
     this.work = drm.mutex('svm->work');
     this.rules = drm.exploration === undefined ? undefined : new NouveauSvmRules();
-    this.pendingChannel = drm.kernel.allocIds(2);
-    this.doneChannel = this.pendingChannel + 1;
-    drm.device.onFaultsPending(() => (drm.exploration === undefined ? this.faultsPending() : this.runWork()));
-  }
-
-  /**
-   * The fault worker: sleeps until faults are pending, handles them, and so on for ever. One per buffer, so the
-   * faults of one GPU are served one work item after the other.
-   */
-  *worker(): Task {
-    const { sched } = this.drm.kernel;
-    for (;;) {
-      while (this.drm.device.faultBuffer.pending === 0) yield* sched.block(this.pendingChannel);
-      const { value: ns } = this.drm.cost.interrupt;
-      if (!sched.delayFast(ns)) yield* sched.delay(ns);
-      yield* nouveauSvmFault(this);
-      sched.wake(this.doneChannel);
-    }
+    drm.device.onFaultsPending(() => this.faultsPending());
   }
 
   /** A mirror of `mm` with an address space of its own on the GPU; not registered yet. */
@@ -135,19 +117,35 @@ export class NouveauSvm {
   }
 
   /**
-   * The interrupt where interleavings are explored: the work item is run in the name of the kernel that waits for it. An agent of
-   * its own would do the same steps at the same times.
+   * The interrupt and the work item that it starts, run in the name of the kernel that waits for it. There is one work item at a time:
+   * who comes meanwhile waits, and finds its faults served or not.
+   * @returns what has to be waited for, as a task; undefined where the work item is over.
    */
-  private *runWork(): Task {
-    if (!this.work.tryFast()) yield* this.work.lock();
-    if (this.drm.device.faultBuffer.pending > 0) yield* nouveauSvmFault(this);
+  private faultsPending(): Task | undefined {
+    const { sched } = this.drm.kernel;
+    if (!this.work.tryFast()) return this.faultsPendingTask();
+    if (this.drm.device.faultBuffer.pending > 0) {
+      if (!sched.delayFast(this.drm.cost.interrupt.value)) return this.workTask(undefined);
+      const rest = nouveauSvmFaultFast(this);
+      if (rest !== undefined) return this.workTask(rest);
+    }
     this.work.unlock();
+    return undefined;
   }
 
-  /** The interrupt: starts the worker and waits until its work item is over. */
-  private *faultsPending(): Task {
+  private *faultsPendingTask(): Task {
+    yield* this.work.lock();
+    if (this.drm.device.faultBuffer.pending > 0) yield* this.workTask(undefined);
+    else this.work.unlock();
+  }
+
+  /** The work item from its start, or `rest` of it. */
+  private *workTask(rest: Task | undefined): Task {
     const { sched } = this.drm.kernel;
-    sched.wake(this.pendingChannel);
-    yield* sched.block(this.doneChannel);
+    if (rest === undefined) {
+      yield* sched.delay(this.drm.cost.interrupt.value);
+      yield* nouveauSvmFault(this);
+    } else yield* rest;
+    this.work.unlock();
   }
 }

@@ -52,7 +52,7 @@ export class NouveauSvmm {
   readonly notifier: MmuNotifier;
   /** Of the notifiers by which faults watch their pages. */
   readonly rangeOps: MmuIntervalNotifierOps;
-  /** The walk that the fault worker makes, kept for the next. */
+  /** The walk that a work item makes, kept for the next. */
   range: HmmRange | undefined;
   /** Small number that device pages remember it by (`zone_device_data`); from 1. */
   readonly id: number;

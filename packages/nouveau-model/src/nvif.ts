@@ -65,8 +65,8 @@ export interface NvifDevice {
   readonly chip: NvkmChip;
   readonly cost: NouveauCost;
   readonly faultBuffer: NvifFaultBuffer;
-  /** Sets who serves the interrupt: called when faults are pending, returns when a work item is over. */
-  onFaultsPending(handler: () => Task): void;
+  /** Sets who serves the interrupt: called when faults are pending; gives what has to be waited for until a work item is over. */
+  onFaultsPending(handler: () => Task | undefined): void;
   /**
    * A managed address space with replayable faults.
    * @kernel nvif/vmm.c nvif_vmm_ctor (without: page sizes and limits that are asked of the GPU)

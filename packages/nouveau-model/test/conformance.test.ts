@@ -125,5 +125,6 @@ function* unmapWhenWatched(s: Setup, vpn: number): Task {
 
 function* interrupt(s: Setup): Task {
   const { gpu } = s.client.device;
-  if (gpu.handler !== undefined) yield* gpu.handler.faultsPending(gpu);
+  const waiting = gpu.handler?.faultsPending(gpu);
+  if (waiting !== undefined) yield* waiting;
 }

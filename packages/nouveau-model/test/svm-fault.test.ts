@@ -18,7 +18,8 @@ const push = (s: Setup, vpn: number, access: number, instance = inst(s)): boolea
 
 function* interrupt(s: Setup): Task {
   const { gpu } = s.client.device;
-  if (gpu.handler !== undefined) yield* gpu.handler.faultsPending(gpu);
+  const waiting = gpu.handler?.faultsPending(gpu);
+  if (waiting !== undefined) yield* waiting;
 }
 
 describe('reading the buffer (nouveau.md 5.1 to 5.3)', () => {
