@@ -38,11 +38,6 @@ export interface DeviceClient {
   limitMemory(pages: number): Task<number>;
   /** Totals since the client was made, as they are now: a copy that does not change. */
   counters(): DeviceCounters;
-  /**
-   * What is broken of the driver's own rules, about the pages `pages` of all processes: the rule's name, and how. Asked where
-   * interleavings are explored, once everything has ended. Absent where it has none.
-   */
-  check?(pages: readonly number[]): { readonly invariant: string; readonly detail: string } | undefined;
   /** What it would have written to the kernel log, oldest first. */
   readonly log: readonly string[];
   /**

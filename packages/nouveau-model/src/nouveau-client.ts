@@ -1,4 +1,11 @@
-import type { Capability, ClientWorker, DeviceClient, DeviceCounters, OpenResult } from '@hmm/device';
+import type {
+  BrokenInvariant,
+  Capability,
+  ClientWorker,
+  DeviceClient,
+  DeviceCounters,
+  OpenResult,
+} from '@hmm/device';
 import { GPU_PTE_VALID, type GpuPreset } from '@hmm/gpu';
 import { ENODEV, ENOSYS, EOPNOTSUPP, type Kernel, type Task, errnoName, vpnToHex } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
@@ -153,11 +160,21 @@ export class NouveauClient implements DeviceClient {
     };
   }
 
-  /** @inheritdoc */
-  check(pages: readonly number[]): BrokenRule | undefined {
+  /**
+   * I5, for every page that a mirror maps on the GPU, and what work items broke of their rules (where that is looked at: where
+   * interleavings are explored). Only asked for while no call is under way.
+   */
+  brokenInvariants(pages: readonly number[], atRest: boolean): readonly BrokenInvariant[] {
+    const { svm } = this.drm;
+    if (svm === undefined || !atRest) return [];
+    const broken = this.staleMapping(pages) ?? svm.rules?.broken();
+    return broken === undefined ? [] : [{ ...broken, story: [], times: 1 }];
+  }
+
+  /** A page that the GPU maps to a frame that nobody has. */
+  private staleMapping(pages: readonly number[]): BrokenRule | undefined {
     const { svm, memory } = this.drm;
-    if (svm === undefined) return undefined;
-    for (const { vmm, mm } of svm.openSvmms()) {
+    for (const { vmm, mm } of svm?.openSvmms() ?? []) {
       if (!(vmm instanceof NvkmVmm)) continue;
       for (const vpn of pages) {
         const { table } = vmm;
@@ -168,7 +185,7 @@ export class NouveauClient implements DeviceClient {
         return { invariant: 'I5', detail };
       }
     }
-    return svm.rules?.broken();
+    return undefined;
   }
 
   /**

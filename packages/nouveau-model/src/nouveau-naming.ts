@@ -18,5 +18,14 @@ export const NOUVEAU_NAMING: FunctionNaming = {
   methods: {
     'NouveauSvmm.invalidateTask': 'nouveau_svmm_invalidate_range_start',
   },
-  unnamed: ['cancelAt', 'cancelLost', 'cancelRun', 'copyHome', 'faultsPending', 'invalidateTask', 'runWork', 'takeOffGpu'],
+  unnamed: [
+    'cancelAt',
+    'cancelLost',
+    'cancelRun',
+    'copyHome',
+    'faultsPending',
+    'invalidateTask',
+    'runWork',
+    'takeOffGpu',
+  ],
 };

@@ -140,10 +140,17 @@ describe('to device memory (nouveau.md 9.5)', () => {
     const s = huge();
     bind(s);
     s.run(clearGpu(s));
-    expect(s.gpu(AT, [7, 8]).values).toEqual([8, 9]);
+    expect(s.gpu(AT, [0, 8]).values).toEqual([1, 9]);
     expect(gpuHuge(s)).toBe(true);
     expect(s.residency(AT, 1)).toEqual([VRAM]);
     expect(s.counters.remoteMaps).toBe(0);
+  });
+
+  test('a fault in the middle of it maps what lies before it: HMM counts its frames from the head (ownHugePfnsFromHead)', () => {
+    const s = huge();
+    bind(s);
+    s.run(clearGpu(s));
+    expect(s.gpu(AT, [7, 8]).values).toEqual([1, 2]);
   });
 });
 

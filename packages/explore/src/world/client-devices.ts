@@ -159,8 +159,6 @@ export class ClientDevices implements MirrorDevices {
 
   /** A device that maps a page maps data that is somewhere: a translation that outlived its page shows here. */
   checkAtEnd(pages: readonly number[]): { readonly invariant: string; readonly detail: string } | undefined {
-    const broken = this.inner.check?.(pages);
-    if (broken !== undefined) return broken;
     for (const { mm } of this.opened) {
       for (const vpn of pages) {
         const bits = this.residency(mm, vpn) ?? 0;
