@@ -70,6 +70,7 @@ export function runSubject(
 }
 
 function learnRegions(machine: Machine, events: RunEvents): void {
+  if (events.regionCount === machine.regions.size) return;
   const known = new Set(events.regions().map(({ region }) => region.name));
   for (const region of machine.regions.values()) if (!known.has(region.name)) events.addRegion(region);
 }
@@ -79,9 +80,11 @@ function linkOf(gpu: string): { toDeviceGBs: number; toHostGBs: number } | undef
   return link && { toDeviceGBs: link.toDeviceGBs.value, toHostGBs: link.toHostGBs.value };
 }
 
-/** The residency history as a map of `columns` columns and about `rows` rows. */
+/** The residency history as a map of `columns` columns and about `rows` rows; of more regions, some evenly. */
 export function residencyGrid(history: ResidencyHistory, columns: number, rows: number): ResidencyGrid {
-  const regions = history.regions();
+  const all = history.regions();
+  const every = Math.ceil(all.length / rows);
+  const regions = all.filter((_, i) => i % every === 0);
   const { times } = history;
   const pages = regions.reduce((sum, { region }) => sum + region.pages, 0);
   const shown = regions.map((r) => ({

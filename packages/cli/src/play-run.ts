@@ -16,6 +16,11 @@ import { DEFAULT_DEVICE } from '@hmm/workload';
 import type { ClientRun } from './client-run.js';
 import type { PlaySubject } from './subject.js';
 
+/** Frames of system memory at most: 1 TiB. What needs more is told that memory is used up. */
+const MOST_SYSTEM_FRAMES = 2 ** 28;
+/** Page tables at most, of 4 KiB each. */
+const MOST_TABLES = 2 ** 20;
+
 /** How a play is run on a client. */
 export interface PlayRequest {
   readonly play: PlaySubject;
@@ -84,11 +89,11 @@ function memoryFor(script: PlayScript, gpu: string): Partial<MemoryConfig> {
   const pages = pagesTaken(script.regions);
   const devicePages = (findGpuPreset(gpu)?.memory.value ?? 0) / 4096;
   const { systemFrames, frames, maxTables } = DEFAULT_MEMORY_CONFIG;
-  const system = Math.max(systemFrames, Math.ceil(pages * 1.1));
+  const system = Math.max(systemFrames, Math.min(MOST_SYSTEM_FRAMES, Math.ceil(pages * 1.1)));
   const device = Math.max(frames - systemFrames, Math.min(devicePages, 2 * pages));
   return {
     systemFrames: system,
     frames: system + device,
-    maxTables: Math.max(maxTables, Math.ceil((2 * pages) / 512) + 4096),
+    maxTables: Math.max(maxTables, Math.min(MOST_TABLES, Math.ceil((2 * pages) / 512) + 4096)),
   };
 }

@@ -1,8 +1,10 @@
 import { open } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
 import type { ClientFactory } from '@hmm/device';
+import { HPAGE_PMD_ORDER } from '@hmm/kernel';
 import type { PlayScript, TraceAgents } from '@hmm/machine';
 import { workloadScript } from '@hmm/machine';
+import { formatBytes } from '@hmm/report';
 import { type ModelledWorkload, WORKLOAD_SUITES, workloadAccesses } from '@hmm/workload/patterns';
 import { DETECT_BYTES, type DetectedFormat, detectFormat } from '@hmm/workload/readers';
 import type { RunRequest } from './client-run.js';
@@ -113,6 +115,12 @@ async function traceSubject(
     );
   for (const [reason, count] of Object.entries(summary.skipped)) {
     if (reason !== 'comment' && reason !== 'instruction') notes.push(`${path}: ${count} skipped: ${reason}`);
+  }
+  if (survey.order < HPAGE_PMD_ORDER) {
+    const piece = formatBytes(4096 * 2 ** survey.order);
+    notes.push(
+      `${path} is scattered over more than 32,768 blocks of 2 MiB: its pieces of ${piece} are put side by side, so what the driver does by 2 MiB (prefetching, eviction) is an approximation`,
+    );
   }
   const accesses = cpuAccesses + gpuAccesses;
   const script = (): PlayScript => survey.script(agents, traces.lanes);

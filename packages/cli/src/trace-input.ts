@@ -37,6 +37,8 @@ export interface TraceSurvey {
   readonly summary: TraceTotals;
   /** Ranges of pages that it touches, ascending. */
   readonly ranges: readonly PageRange[];
+  /** How they keep their places in a play (`TouchedLayout`). */
+  readonly order: number;
   /** Accesses (and faults, where only those were recorded) by CPUs and by GPUs. */
   readonly cpuAccesses: number;
   readonly gpuAccesses: number;
@@ -76,12 +78,13 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
   }
   if (outcome.error !== undefined) return { ok: false, message: traceErrorText(outcome.error) };
   if (count.cpu + count.gpu === 0) return { ok: false, message: `${path}: there is no access in this trace` };
-  const ranges = touched.ranges();
+  const { ranges, order } = touched.layout();
   const open = (): Batches => (sqlite ? { next: batchesOf(kept) } : batchesOfFiles(files));
   const script = (agents: TraceAgents, lanes?: number): PlayScript =>
     traceScript({
       name: path,
       ranges,
+      order,
       agents,
       ...(lanes === undefined ? {} : { lanes }),
       ...open(),
@@ -92,6 +95,7 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
     survey: {
       summary,
       ranges,
+      order,
       cpuAccesses: count.cpu,
       gpuAccesses: count.gpu,
       batches: () => untilEnd(open().next),

@@ -5,8 +5,11 @@ import type { Region } from '@hmm/operations';
 
 /** Looks kept at most; when there are so many, every other one is forgotten and the period doubles. */
 const MAX_LOOKS = 256;
-/** Rows of a region at most, and pages looked at in each. */
+/** Rows of a region at most, and of all regions that there are when it is met; pages looked at in each. */
 const MAX_ROWS = 64;
+const ALL_ROWS = 128;
+/** Regions that are followed: the first that were made. */
+const MOST_REGIONS = 64;
 const SAMPLES = 8;
 /** Virtual time between two looks at first, ns. */
 const FIRST_PERIOD = 1000;
@@ -21,8 +24,8 @@ export interface RegionHistory {
 }
 
 /**
- * Where pages are over time, in bounded memory however long the run: a daemon that looks at a few pages of each region,
- * ever less often. It only looks: the run is the same without it.
+ * Where pages are over time, in bounded memory however long the run and however many regions: a daemon that looks at a few
+ * pages of each of the first 64 regions, ever less often. It only looks: the run is the same without it.
  */
 export class ResidencyHistory {
   /** Virtual time of each look, ns. */
@@ -46,7 +49,9 @@ export class ResidencyHistory {
   look(): void {
     const { machine, times } = this;
     if (times.length === MAX_LOOKS) this.thin();
+    let followed = 0;
     for (const region of machine.regions.values()) {
+      if (followed++ === MOST_REGIONS) break;
       const known = this.histories.get(region.name) ?? this.meet(region);
       known.looks.push(this.rowsOf(known.region, known.rows));
     }
@@ -68,7 +73,8 @@ export class ResidencyHistory {
   }
 
   private meet(region: Region): { region: Region; rows: number; looks: Uint8Array[] } {
-    const rows = Math.min(MAX_ROWS, region.pages);
+    const shared = Math.max(1, Math.floor(ALL_ROWS / this.machine.regions.size));
+    const rows = Math.min(MAX_ROWS, shared, region.pages);
     const before = this.times.map(() => new Uint8Array(rows));
     const history = { region, rows, looks: before };
     this.histories.set(region.name, history);

@@ -1,4 +1,4 @@
-import { alignDown, HmmError, HPAGE_PMD_ORDER } from '@hmm/kernel';
+import { alignDown, alignUp, HmmError, HPAGE_PMD_ORDER } from '@hmm/kernel';
 import type { AccessBatch, PageRange } from '@hmm/workload/readers';
 import type { PlayPhase, PlayRegion, PlayScript } from './play-script.js';
 
@@ -8,6 +8,8 @@ export type TraceAgents = 'recorded' | 'gpu' | 'cpu';
 /** Warps of a GPU phase of a trace: a grid that fills a large GPU. */
 const TRACE_LANES = 8448;
 const AGENT_CPU = 0;
+/** Regions at most: a process has no more mappings than some ten thousands, and people read no more. */
+const MOST_REGIONS = 4096;
 /** Pages of a range that whole numbers of 32 bits can count; a play cannot have more. */
 const MOST_PAGES = 2 ** 31 - 1;
 
@@ -16,6 +18,8 @@ export interface TraceInput {
   readonly name: string;
   /** The ranges that the trace touches (`TouchedRanges`), ascending. */
   readonly ranges: readonly PageRange[];
+  /** A range keeps its place within `2^order` pages; 2 MiB without it. */
+  readonly order?: number;
   readonly agents: TraceAgents;
   /** Warps that share the GPU's accesses. */
   readonly lanes?: number;
@@ -27,21 +31,45 @@ export interface TraceInput {
 
 /**
  * A recorded trace as a play. Each range that it touches is a region that keeps its place within 2 MiB, so that huge pages
- * and a driver's blocks are the same; neighbouring accesses of one agent, in one part of the trace, are a phase.
+ * and a driver's blocks are the same; neighbouring accesses of one agent, in one part of the trace, are a phase. Of more than
+ * 4,096 ranges, several next to each other share a region, each still in blocks of its own.
  */
 export function traceScript(input: TraceInput): PlayScript {
-  const regions = input.ranges.map(({ page, pages }): PlayRegion => {
-    const first = alignDown(page, HPAGE_PMD_ORDER);
-    return { name: `0x${(first * 4096).toString(16)}`, pages: page + pages - first };
-  });
+  const placed = placeRanges(input);
   return {
     name: input.name,
-    regions,
+    regions: placed.regions,
     *phases(starts) {
-      const cursor = new TraceCursor(input, starts);
+      const cursor = new TraceCursor(input, placed, starts);
       for (let number = 1; cursor.more(); number++) yield cursor.phase(number);
     },
   };
+}
+
+/** Where the ranges of a trace are in a play. */
+interface PlacedRanges {
+  readonly regions: readonly PlayRegion[];
+  /** For each range its region, and where in the region its first page lies. */
+  readonly region: Int32Array;
+  readonly offset: Float64Array;
+}
+
+function placeRanges({ ranges, order = HPAGE_PMD_ORDER }: TraceInput): PlacedRanges {
+  const together = Math.ceil(ranges.length / MOST_REGIONS);
+  const regions: { name: string; pages: number }[] = [];
+  const region = new Int32Array(ranges.length);
+  const offset = new Float64Array(ranges.length);
+  for (const [i, { page, pages }] of ranges.entries()) {
+    const first = alignDown(page, order);
+    if (i % together === 0) regions.push({ name: `0x${(first * 4096).toString(16)}`, pages: 0 });
+    const last = regions.length - 1;
+    const own = regions[last];
+    if (own === undefined) continue;
+    region[i] = last;
+    offset[i] = alignUp(own.pages, order) + page - first;
+    own.pages = (offset[i] ?? 0) + pages;
+  }
+  return { regions, region, offset };
 }
 
 /** A place in a trace. */
@@ -56,13 +84,13 @@ class TraceCursor {
   private at = 0;
   private cpu = false;
 
-  constructor(input: TraceInput, starts: Float64Array) {
+  constructor(input: TraceInput, { region, offset }: PlacedRanges, starts: Float64Array) {
     this.input = input;
     this.from = Float64Array.from(input.ranges, ({ page }) => page);
     this.to = Float64Array.from(input.ranges, ({ page, pages }) => page + pages);
     this.shift = Float64Array.from(
       input.ranges,
-      ({ page }, i) => (starts[i] ?? 0) - alignDown(page, HPAGE_PMD_ORDER),
+      ({ page }, i) => (starts[region[i] ?? 0] ?? 0) + (offset[i] ?? 0) - page,
     );
   }
 

@@ -9,6 +9,7 @@ import {
 import { MirrorClient } from '@hmm/machine/contract';
 import { multiKernel } from '@hmm/workload/patterns';
 import { AccessBatch } from '@hmm/workload/readers';
+import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
 
 const CPU = 0;
@@ -89,6 +90,38 @@ describe('a trace', () => {
     const { phases, accesses } = playScript(machine, script(agent), { memory: 'malloc' });
     expect(phases.map((phase) => phase.agent)).toEqual([agent]);
     expect(accesses).toBe(ROWS.length);
+  });
+
+  test('has a place of its own for each page, whatever span, count and order the trace has', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(20, 28, 35, 40),
+        fc.constantFrom(1, 7, 300, 5000),
+        fc.constantFrom(4, 6, 9),
+        fc.nat(),
+        (bits, count, order, seed) => {
+          const unit = 2 ** order;
+          const pages = Array.from({ length: count }, (_, i) => ((i + seed) * 2654435761) % 2 ** bits);
+          const starting = new Set(pages.map((page) => page - (page % unit)));
+          const ranges = [...starting].sort((a, b) => a - b).map((page) => ({ page, pages: unit }));
+          const next = trace(pages.map((page) => [page, READ, GPU]));
+          const { regions, phases } = traceScript({ name: 't', ranges, order, agents: 'gpu', next });
+          expect(regions.length).toBeLessThanOrEqual(4096);
+          let at = 0;
+          const starts = Float64Array.from(regions, (region) => {
+            const start = at;
+            at += Math.ceil(region.pages / 512) * 512;
+            return start;
+          });
+          const places = new Int32Array(count);
+          for (const phase of phases(starts)) expect(phase.fill(places, new Uint8Array(count))).toBe(count);
+          expect(Array.from(places, (place) => place % unit)).toEqual(pages.map((page) => page % unit));
+          expect(new Set(places).size).toBe(new Set(pages).size);
+          expect(at).toBeLessThanOrEqual(count * unit + 512 * regions.length);
+        },
+      ),
+      { seed: 5, numRuns: 60 },
+    );
   });
 
   test('keeps the place of its pages within 2 MiB', () => {

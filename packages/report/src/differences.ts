@@ -174,7 +174,14 @@ function timeDifference(reports: readonly ClientReport[]): Difference | undefine
     .sort((a, b) => b.ns - a.ns);
   const most = parts[0];
   if (most === undefined || most.ns <= 0) return { what, why: 'outside of the devices: on the CPU.' };
-  return { what, why: `${formatTime(most.ns)} of that is ${PART_TEXT[most.part]}.` };
+  const why = `${slow.client} spends ${formatTime(most.ns)} more ${PART_TEXT[most.part]}.`;
+  return { what, why };
+}
+
+/** Time in which no kernel of the program ran, moved or waited: that of the CPU, its faults, and of starting kernels. */
+export function outsideOfDevice({ time_ns: time, time_by_part: parts }: ClientReport): number {
+  const { running, fault_wait: wait, copying, invalidating } = parts;
+  return Math.max(0, time - running - wait - copying - invalidating);
 }
 
 /** The parts of time, in words. */

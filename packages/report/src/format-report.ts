@@ -1,7 +1,7 @@
 import type { BrokenInvariant } from '@hmm/device';
 import type { ClientReport, CompareReport, RunReport } from './client-report.js';
 import { formatDiagnosis } from './diagnosis/format-diagnosis.js';
-import { PART_TEXT } from './differences.js';
+import { outsideOfDevice, PART_TEXT } from './differences.js';
 import { FIVE_STEPS } from './five-steps.js';
 import { type Column, formatTable, LINE_WIDTH, wrapText } from './table.js';
 import { countOf, formatBytes, formatCount, formatShare, formatTime } from './units.js';
@@ -19,7 +19,7 @@ export function summarySentence(report: ClientReport): string {
   const largest =
     most === undefined || most.ns === 0
       ? ''
-      : `, ${formatShare(most.ns, time)} of it ${PART_TEXT[most.part]}`;
+      : `, ${formatShare(most.ns, time)} of the time ${PART_TEXT[most.part]}`;
   const faults = report.faults === 0 ? 'no GPU fault' : countOf(report.faults, 'GPU fault');
   const moved = report.bytes_to_device + report.bytes_to_host;
   const nothing =
@@ -101,16 +101,10 @@ function counts(clients: readonly ClientReport[]): string {
     row('bytes to host', (c) => formatBytes(c.bytes_to_host)),
     row('remote accesses', (c) => formatCount(c.remote_accesses)),
     row('pages mapped remotely', (c) => formatCount(c.remote_maps)),
-    row('notifier calls', (c) => formatCount(c.invalidations)),
+    row('MMU notifier calls', (c) => formatCount(c.invalidations)),
     row('retries', (c) => formatCount(c.retries)),
   ];
   return formatTable(columns('', clients), rows);
-}
-
-/** Time in which no kernel of the program ran, moved or waited: that of the CPU, its faults, and of starting kernels. */
-function outsideOfDevice({ time_ns: time, time_by_part: parts }: ClientReport): number {
-  const { running, fault_wait: wait, copying, invalidating } = parts;
-  return Math.max(0, time - running - wait - copying - invalidating);
 }
 
 function traffic(clients: readonly ClientReport[]): string {

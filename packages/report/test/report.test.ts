@@ -105,7 +105,7 @@ describe('side by side', () => {
     });
     expect(second?.what).toContain('nouveau made 1 access over the link; nvidia reached nothing');
     expect(time?.what).toBe("nvidia took 3.00 us, 3.0x nouveau's 1.00 us");
-    expect(time?.why).toBe('1.50 us of that is waiting for faults.');
+    expect(time?.why).toBe('nvidia spends 1.50 us more waiting for faults.');
   });
 
   test('clients that do the same have no difference', () => {
@@ -137,7 +137,7 @@ describe('side by side', () => {
     expect(text.split('\n').filter((line) => line.length > 80)).toEqual([]);
     expect(text).toContain('bytes to device            0 B  64.0 KiB');
     expect(summarySentence(moves)).toBe(
-      'nvidia on p100: 3.00 us, 50 % of it waiting for faults; 1 GPU fault, 64.0 KiB moved.',
+      'nvidia on p100: 3.00 us, 50 % of the time waiting for faults; 1 GPU fault, 64.0 KiB moved.',
     );
   });
 });

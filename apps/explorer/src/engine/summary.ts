@@ -99,7 +99,7 @@ function figuresOf(r: ClientReport): { label: string; value: string }[] {
     { label: 'to device', value: formatBytes(r.bytes_to_device) },
     { label: 'to host', value: formatBytes(r.bytes_to_host) },
     { label: 'remote accesses', value: String(r.remote_accesses) },
-    { label: 'notifier calls', value: String(r.invalidations) },
+    { label: 'MMU notifier calls', value: String(r.invalidations) },
     { label: 'retries', value: String(r.retries) },
     { label: 'evicted', value: countOf(r.evicted_pages, 'page') },
     { label: 'thrashing', value: `${r.throttled} throttled, ${r.pinned} pinned` },

@@ -85,8 +85,8 @@ export class RunEvents {
     const column = (): Int32Array => new Int32Array(blocks);
     const zero = { gpuFaults: 0, cpuFaults: 0, pagesToDevice: 0, pagesToHost: 0, evictedPages: 0 };
     const totals = { region, ...zero, thrashing: 0, throttled: 0, mappedRemote: 0 };
-    this.tracked.push({ totals, up: column(), down: column(), throttled: column() });
-    this.tracked.sort((a, b) => a.totals.region.vpn - b.totals.region.vpn);
+    const place = this.placeOf(region.vpn);
+    this.tracked.splice(place, 0, { totals, up: column(), down: column(), throttled: column() });
   }
 
   /** Takes the events in the columns. */
@@ -103,6 +103,11 @@ export class RunEvents {
       const at = this.find(page[i] ?? 0);
       if (at !== undefined) countEvent(at, meaning, page[i] ?? 0, count, cause === 'eviction');
     }
+  }
+
+  /** Regions known. */
+  get regionCount(): number {
+    return this.tracked.length;
   }
 
   /** Totals by region, by address. */
@@ -136,17 +141,23 @@ export class RunEvents {
     this.byCause.set(cause, sum);
   }
 
+  /** How many regions begin at `vpn` or before. */
+  private placeOf(vpn: number): number {
+    let low = 0;
+    let high = this.tracked.length;
+    if (low < high && (this.tracked[high - 1]?.totals.region.vpn ?? 0) <= vpn) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.tracked[middle]?.totals.region.vpn ?? 0) <= vpn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   private find(page: number): Tracked | undefined {
     const { last } = this;
     if (last !== undefined && holds(last, page)) return last;
-    let low = 0;
-    let high = this.tracked.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if ((this.tracked[middle]?.totals.region.vpn ?? 0) <= page) low = middle;
-      else high = middle - 1;
-    }
-    const found = this.tracked[low];
+    const found = this.tracked[this.placeOf(page) - 1];
     if (found === undefined || !holds(found, page)) return undefined;
     this.last = found;
     return found;

@@ -23,15 +23,12 @@ function byDefinition(pages: readonly number[], gap: number): { page: number; pa
 }
 
 describe('the ranges that a trace touches', () => {
-  it('are those of a sort, whatever the order of the accesses', () => {
+  it('are those of a sort, whatever the order of the accesses and however far they are apart', () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.nat(400), { minLength: 1, maxLength: 120 }),
-        fc.integer({ min: 1, max: 12 }),
-        (pages, gap) => {
-          expect(touch(new TouchedRanges(gap), pages).ranges()).toEqual(byDefinition(pages, gap));
-        },
-      ),
+      fc.property(fc.integer({ min: 4, max: 40 }), fc.array(fc.nat(), { minLength: 1 }), (bits, numbers) => {
+        const pages = numbers.map((n) => (n * 40503) % 2 ** bits);
+        expect(touch(new TouchedRanges(), pages).ranges()).toEqual(byDefinition(pages, 512));
+      }),
       { seed: 9, numRuns: 300 },
     );
   });
@@ -51,13 +48,27 @@ describe('the ranges that a trace touches', () => {
     expect(ranges.ranges()).toEqual([{ page: 0x401, pages: 0x403 + 64 - 0x401 }]);
   });
 
-  it('grow coarser instead of more than memory allows', () => {
-    const pages = Array.from({ length: 40_000 }, (_, i) => (i * 7919 * 1000) % (40_000 * 1000));
-    const ranges = touch(new TouchedRanges(10), pages);
-    expect(ranges.ranges().length).toBeLessThanOrEqual(16_384);
-    expect(ranges.gap).toBeGreaterThan(10);
+  it('keep their places within 2 MiB in a play, unless they are very many', () => {
+    const far = Array.from({ length: 30_000 }, (_, i) => ((i * 7919) % 30_000) * 524_288 + i);
+    const { order, ranges } = touch(new TouchedRanges(), far).layout();
+    expect(order).toBe(9);
+    expect(ranges).toHaveLength(30_000);
+  });
+
+  it('that are scattered over too many blocks are placed by the largest pieces that fit', () => {
+    const far = Array.from({ length: 40_000 }, (_, i) => ((i * 7919) % 40_000) * 524_288 + (i % 512));
+    const { order, ranges } = touch(new TouchedRanges(), far).layout();
+    expect(order).toBe(8);
+    expect(ranges).toHaveLength(40_000);
+    expect(ranges.every(({ page, pages }) => page % 256 === 0 && pages === 256)).toBe(true);
     const inside = (page: number): boolean =>
-      ranges.ranges().some((range) => page >= range.page && page < range.page + range.pages);
-    expect(pages.slice(0, 50).every(inside)).toBe(true);
+      ranges.some((range) => page >= range.page && page < range.page + range.pages);
+    expect(far.slice(0, 50).every(inside)).toBe(true);
+  });
+
+  it('of a dense trace stay as they are, however large it is', () => {
+    const dense = Array.from({ length: 40_000 * 32 }, (_, i) => 16 * i);
+    const { order, ranges } = touch(new TouchedRanges(), dense).layout();
+    expect([order, ranges.length]).toEqual([9, 1]);
   });
 });
