@@ -105,7 +105,8 @@ describe('a trace', () => {
           const starting = new Set(pages.map((page) => page - (page % unit)));
           const ranges = [...starting].sort((a, b) => a - b).map((page) => ({ page, pages: unit }));
           const next = trace(pages.map((page) => [page, READ, GPU]));
-          const { regions, phases } = traceScript({ name: 't', ranges, order, agents: 'gpu', next });
+          const script = traceScript({ name: 't', ranges, order, agents: 'gpu', next });
+          const { regions } = script;
           expect(regions.length).toBeLessThanOrEqual(4096);
           let at = 0;
           const starts = Float64Array.from(regions, (region) => {
@@ -114,7 +115,7 @@ describe('a trace', () => {
             return start;
           });
           const places = new Int32Array(count);
-          for (const phase of phases(starts)) expect(phase.fill(places, new Uint8Array(count))).toBe(count);
+          for (const phase of script.phases(starts)) expect(phase.fill(places, new Uint8Array(count))).toBe(count);
           expect(Array.from(places, (place) => place % unit)).toEqual(pages.map((page) => page % unit));
           expect(new Set(places).size).toBe(new Set(pages).size);
           expect(at).toBeLessThanOrEqual(count * unit + 512 * regions.length);
