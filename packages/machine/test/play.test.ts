@@ -115,7 +115,8 @@ describe('a trace', () => {
             return start;
           });
           const places = new Int32Array(count);
-          for (const phase of script.phases(starts)) expect(phase.fill(places, new Uint8Array(count))).toBe(count);
+          for (const phase of script.phases(starts))
+            expect(phase.fill(places, new Uint8Array(count))).toBe(count);
           expect(Array.from(places, (place) => place % unit)).toEqual(pages.map((page) => page % unit));
           expect(new Set(places).size).toBe(new Set(pages).size);
           expect(at).toBeLessThanOrEqual(count * unit + 512 * regions.length);
