@@ -4,8 +4,12 @@ import { formatBytes, formatCount, formatTable } from '@hmm/report';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { jsonOption } from './options.js';
 import { EXIT_OK, fail, type Output } from './output.js';
-import { readFormat } from './subject.js';
+import { formatRecorded } from './recorded-text.js';
+import { readFormat, REPORT_HINT } from './subject.js';
 import { surveyTrace, type TraceSurvey } from './trace-input.js';
+
+/** The formats, for people. */
+const FORMATS = 'lackey, perf, ftrace, Nsight Systems, CUPTI, NVBit, Accel-Sim, oracleGeneral, CSV';
 
 /** `op` by kind of access. */
 const OPS = ['r', 'r', 'w', 'a', 'p'];
@@ -18,10 +22,7 @@ export function importCommand(): CommandBuilder {
     )
       .description('say what a trace of a real program has in it, and write its accesses as CSV')
       .option('-o, --output <path>', 'CSV file to write')
-      .argument(
-        '<trace>',
-        'lackey, perf, ftrace, Nsight Systems, CUPTI, NVBit, Accel-Sim, oracleGeneral, CSV',
-      );
+      .argument('<trace>', FORMATS);
     cmd.action(async (path: string) => {
       const { json, output } = cmd.opts<{ json: boolean; output?: string }>();
       done(await importTrace(path, json, output, host.output));
@@ -37,7 +38,11 @@ async function importTrace(
 ): Promise<number> {
   const format = await readFormat(path);
   if (typeof format === 'object') return fail(output, format.message);
-  if (format === 'unknown') return fail(output, `${path}: this is no trace of a known format`);
+  if (format === 'unknown')
+    return fail(
+      output,
+      `${path}: this is no trace of a known format${path.endsWith('.nsys-rep') ? REPORT_HINT : ` (${FORMATS})`}`,
+    );
   const read = await surveyTrace(path, format);
   if (!read.ok) return fail(output, read.message);
   const { survey } = read;
@@ -49,7 +54,10 @@ async function importTrace(
   return EXIT_OK;
 }
 
-function surveyJson(path: string, { summary, ranges, cpuAccesses, gpuAccesses }: TraceSurvey): object {
+function surveyJson(
+  path: string,
+  { summary, ranges, cpuAccesses, gpuAccesses, recorded }: TraceSurvey,
+): object {
   const { format, compression, bytes, records, events, skipped } = summary;
   return {
     version: 1,
@@ -62,6 +70,7 @@ function surveyJson(path: string, { summary, ranges, cpuAccesses, gpuAccesses }:
     skipped,
     cpu_accesses: cpuAccesses,
     gpu_accesses: gpuAccesses,
+    ...(recorded === undefined ? {} : { recorded }),
     ranges: ranges.map(({ page, pages }) => ({ address: `0x${(page * 4096).toString(16)}`, pages })),
   };
 }
@@ -79,7 +88,8 @@ function surveyText(path: string, survey: TraceSurvey): string {
     .map(({ page, pages }) => [`0x${(page * 4096).toString(16)}`, formatBytes(pages * 4096)]);
   const more = ranges.length > 20 ? `… and ${ranges.length - 20} more\n` : '';
   const table = formatTable([{ title: 'touched' }, { title: 'up to', align: 'right' }], rows);
-  return `${lines.join('\n')}\n\n${table}\n${more}`;
+  const recorded = survey.recorded === undefined ? '' : `\n${formatRecorded(survey.recorded)}\n`;
+  return `${lines.join('\n')}\n\n${table}\n${more}${recorded}`;
 }
 
 /** The accesses in this project's CSV, whole or not at all. */

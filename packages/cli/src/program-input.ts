@@ -31,6 +31,7 @@ export function requestOf(
   options: RunOptions,
   factories: readonly ClientFactory[],
 ): RequestResult {
+  if (text.trim() === '') return { ok: false, messages: [`${file}: this file is empty`] };
   const parsed = parseProgram(text, file);
   if (!parsed.ok) return { ok: false, messages: parsed.errors.map(formatSourceError) };
   const { program } = parsed;

@@ -1,5 +1,6 @@
 import type { ClientFactory } from '@hmm/device';
-import type { PlayMemory, TraceAgents } from '@hmm/machine';
+import { findGpuPreset } from '@hmm/gpu';
+import { Machine, type PlayMemory, type TraceAgents } from '@hmm/machine';
 import { type ColorDepth, formatResidencyMap, formatRun, type RunReport } from '@hmm/report';
 import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -10,13 +11,18 @@ import { type DiagnosedRequest, diagnosedRun, residencyGrid } from './diagnosed-
 import { type FailCondition, heldConditions, parseFailOn } from './fail-on.js';
 import { type RunOptions, runOptions, sharedOptions, wholeNumber } from './options.js';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, fail, type Output } from './output.js';
+import { allocates } from '@hmm/workload/internal';
 import { fileSetting } from './program-input.js';
+import { formatRecorded, formatReplayed, recordedGpu, replayDiffers } from './recorded-text.js';
 import { readSubject, type Subject } from './subject.js';
 
 /** Rows of the residency map with colours (two a line) and in letters, and columns where the width is not known. */
 const MAP_ROWS = 32;
 const LETTER_ROWS = 12;
 const MAP_COLUMNS = 78;
+
+/** Memory of a machine that is only asked what its driver can. */
+const SMALL_MEMORY = { frames: 65_536, systemFrames: 16_384, maxTables: 1024 };
 
 /** What can be run, for the help of commands that take it. */
 export const SUBJECT_HELP = `program, trace of a real program, or workload (${EXAMPLE_WORKLOAD})`;
@@ -78,13 +84,19 @@ async function runWhat(
   const result = diagnosedRun(set.request);
   if (!result.ok) return fail(output, result.message);
   const { report } = result;
-  const tried = advice ? simulatedAdvice(set.request, result) : null;
+  const { subject } = set.request;
+  const recorded = subject.kind === 'play' ? subject.play.recorded : undefined;
+  const differs = recorded && replayDiffers(recorded, report);
+  const tried = advice && differs === undefined ? simulatedAdvice(set.request, result) : null;
   const diagnosis = { ...result.diagnosis, advice: tried };
   const whole: RunReport = { version: 1, program: set.name, run: report, diagnosis };
   for (const note of set.notes) output.say(`note: ${note}`);
-  if (options.json) output.data(`${JSON.stringify(whole)}\n`);
+  if (differs !== undefined) output.say(`note: ${differs}`);
+  if (options.json) output.data(`${JSON.stringify({ ...whole, ...(recorded ? { recorded } : {}) })}\n`);
   else {
+    if (recorded) output.data(`${formatRecorded(recorded)}\n\n`);
     output.data(formatRun(whole));
+    if (recorded) output.data(`\n${formatReplayed(recorded, report)}\n`);
     if (report.error === null && result.history.times.length > 1) {
       const depth = colorDepth();
       const rows = depth === 'none' ? LETTER_ROWS : MAP_ROWS;
@@ -134,16 +146,40 @@ export async function makeSubjectRequest(
   const read = await readSubject(what, options, { agents, lanes: warps }, factories);
   if (!read.ok) return read;
   const { subject } = read;
-  const chosen = chooseClient(factories, options.client ?? subjectSetting(subject, 'client'));
+  const name = options.client ?? subjectSetting(subject, 'client');
+  const chosen = name === undefined ? defaultClient(factories, subject) : chooseClient(factories, name);
   if (typeof chosen === 'string') return { ok: false, messages: [chosen] };
-  const gpu = chooseGpu(chosen, options.gpu ?? subjectSetting(subject, 'gpu'));
+  const recorded = subject.kind === 'play' ? subject.play.recorded : undefined;
+  const own = subjectSetting(subject, 'gpu') ?? (recorded && recordedGpu(recorded, chosen.gpus));
+  const gpu = chooseGpu(chosen, options.gpu ?? own);
   if (!gpu.ok) return { ok: false, messages: [gpu.message] };
   const costed = await factoryWithCosts(chosen, options.costs);
   if (!costed.ok) return { ok: false, messages: [costed.message] };
   const request = { subject, factory: costed.factory, gpu: gpu.gpu, memory, seed: options.seed };
-  const name = subject.kind === 'play' ? subject.play.name : subject.request.program.name;
-  const notes = subject.kind === 'play' ? subject.play.notes : [];
-  return { ok: true, request: { ...request, hints: [], keepEvents: false }, name, notes };
+  const title = subject.kind === 'play' ? subject.play.name : subject.request.program.name;
+  const notes = [...(subject.kind === 'play' ? subject.play.notes : []), ...gpuNotes(gpu.gpu)];
+  return { ok: true, request: { ...request, hints: [], keepEvents: false }, name: title, notes };
+}
+
+/** What the user should know of the figures of a GPU. */
+function gpuNotes(gpu: string): string[] {
+  const scale = findGpuPreset(gpu)?.serviceScale;
+  if (scale?.origin !== 'estimate') return [];
+  return [`the driver's times on ${gpu} are those of the measured H100 times ${scale.value}, an estimate`];
+}
+
+/** The first client that can run a subject: one with managed memory for what needs that. */
+function defaultClient(factories: readonly ClientFactory[], subject: Subject): ClientFactory | string {
+  const managed = subject.kind === 'play' ? subject.play.cuda : allocates(subject.request.program, 'managed');
+  const able = managed ? factories.find(hasManagedMemory) : undefined;
+  return able ?? chooseClient(factories, undefined);
+}
+
+function hasManagedMemory(factory: ClientFactory): boolean {
+  const { kernel, memory } = new Machine({ memory: SMALL_MEMORY });
+  const made = factory.create({ kernel, memory, seed: 1 }, factory.gpus[0] ?? '', new Map());
+  const capability = made.ok ? made.client.capability() : undefined;
+  return capability?.ok === true && capability.features.managedMemory;
 }
 
 function subjectSetting(subject: Subject, key: string): string | undefined {

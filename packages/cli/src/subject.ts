@@ -11,7 +11,7 @@ import type { RunRequest } from './client-run.js';
 import { fileReason } from './input.js';
 import type { RunOptions } from './options.js';
 import { readProgram } from './program-input.js';
-import { surveyTrace } from './trace-input.js';
+import { type Recording, surveyTrace } from './trace-input.js';
 import { KERNEL_SETTINGS } from '@hmm/kernel/internal';
 
 /** Something without contents that can be played any number of times: a workload or a trace. */
@@ -21,6 +21,10 @@ export interface PlaySubject {
   readonly accesses: number;
   /** Settings for the driver. */
   readonly settings: ReadonlyMap<string, string>;
+  /** What was recorded of unified memory, before any model. */
+  readonly recorded?: Recording | undefined;
+  /** Whether it is of a program that uses unified memory of CUDA. */
+  readonly cuda: boolean;
   /** What the user should know: whose accesses they were taken for, what was skipped. */
   readonly notes: readonly string[];
   /** A fresh play. */
@@ -36,6 +40,21 @@ export type Subject =
 export type SubjectResult =
   | { readonly ok: true; readonly subject: Subject }
   | { readonly ok: false; readonly messages: readonly string[] };
+
+/** What to do with a report of Nsight Systems, behind its name. */
+export const REPORT_HINT = ': export it first: nsys export --type sqlite FILE.nsys-rep';
+
+/** Formats that only CUDA's tools write. */
+const CUDA_FORMATS: ReadonlySet<string> = new Set([
+  'sqlite',
+  'cupti-jsonl',
+  'nvbit',
+  'accelsim',
+  'kernelslist',
+]);
+
+const NO_ADDRESSES =
+  'there is no access in this recording that could be replayed: hmm import says what is in it; nsys profile records faults with --cuda-um-gpu-page-faults=true --cuda-um-cpu-page-faults=true';
 
 /** How a trace's accesses are taken. */
 export interface TraceOptions {
@@ -63,6 +82,7 @@ export async function readSubject(
     return workloadSubject(what.toLowerCase(), options, factories);
   const format = await readFormat(what);
   if (typeof format === 'object') return { ok: false, messages: [format.message] };
+  if (what.endsWith('.nsys-rep')) return { ok: false, messages: [what + REPORT_HINT] };
   if (format === 'unknown') {
     const read = await readProgram(what, options, factories);
     return read.ok ? { ok: true, subject: { kind: 'program', request: read.request } } : read;
@@ -88,6 +108,7 @@ function workloadSubject(
     name,
     accesses: workloadAccesses(workload),
     settings,
+    cuda: true,
     notes: [`${name}: ${workload.input}; left out: ${workload.leavesOut}`],
     script: () => workloadScript(workload, options.seed),
   };
@@ -124,7 +145,11 @@ async function traceSubject(
   }
   const accesses = cpuAccesses + gpuAccesses;
   const script = (): PlayScript => survey.script(agents, traces.lanes);
-  return { ok: true, subject: { kind: 'play', play: { name: path, accesses, settings, notes, script } } };
+  const cuda = CUDA_FORMATS.has(format) || survey.recorded !== undefined;
+  if (accesses === 0) return { ok: false, messages: [`${path}: ${NO_ADDRESSES}`] };
+  const { recorded } = survey;
+  const play = { name: path, accesses, settings, cuda, recorded, notes, script };
+  return { ok: true, subject: { kind: 'play', play } };
 }
 
 function driverSettings(

@@ -18,6 +18,7 @@ import {
   TouchedRanges,
   traceErrorText,
 } from '@hmm/workload/readers';
+import { RecordedRun, type RecordedTotals } from '@hmm/workload/internal';
 import { nsysTooLarge, readNsysFile } from '@hmm/workload/readers/nsys';
 import { fileReason } from './input.js';
 
@@ -39,6 +40,8 @@ export interface TraceSurvey {
   readonly ranges: readonly PageRange[];
   /** How they keep their places in a play (`TouchedLayout`). */
   readonly order: number;
+  /** What a recording of unified memory says, before any model; undefined of traces of accesses. */
+  readonly recorded: Recording | undefined;
   /** Accesses (and faults, where only those were recorded) by CPUs and by GPUs. */
   readonly cpuAccesses: number;
   readonly gpuAccesses: number;
@@ -46,6 +49,13 @@ export interface TraceSurvey {
   batches(): Iterable<AccessBatch>;
   /** A play of the trace, from its beginning. */
   script(agents: TraceAgents, lanes?: number): PlayScript;
+}
+
+/** A recording of unified memory. */
+export interface Recording {
+  readonly totals: RecordedTotals;
+  /** Names of the GPUs, as the driver gives them. */
+  readonly gpus: readonly string[];
 }
 
 /** A survey, or one line on what is wrong with the file. */
@@ -56,14 +66,14 @@ export type TraceSurveyResult =
 export async function surveyTrace(path: string, format: DetectedFormat): Promise<TraceSurveyResult> {
   const touched = new TouchedRanges();
   const count = { cpu: 0, gpu: 0 };
-  const kept: AccessBatch[] = [];
   const sqlite = format === SQLITE_FORMAT;
   const take = (batch: AccessBatch): void => {
     touched.add(batch);
     for (let i = 0; i < batch.length; i++) count[batch.agent[i] === AGENT_CPU ? 'cpu' : 'gpu']++;
-    if (sqlite) kept.push(copyOf(batch));
   };
-  const sink = faultsAsAccesses(take);
+  const recording = new RecordedRun();
+  const gpus: string[] = [];
+  const sink = sqlite ? { events: recording.take.bind(recording) } : faultsAsAccesses(take);
   let files: readonly string[] = [path];
   let outcome: { error?: TraceError; summary: TraceTotals };
   try {
@@ -71,15 +81,19 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
     if (files.length === 0) return { ok: false, message: `${path}: there is no kernel in this list` };
     const large = sqlite ? nsysTooLarge(statSync(path).size, path) : undefined;
     if (large !== undefined) return { ok: false, message: traceErrorText(large) };
-    outcome = sqlite ? await readNsysFile(await readFile(path), sink, { file: path }) : readAll(files, sink);
+    outcome = sqlite
+      ? await readNsysFile(await readFile(path), sink, { file: path, onGpu: (name) => gpus.push(name) })
+      : readAll(files, sink);
   } catch (error) {
     const named = error instanceof Error && 'path' in error && typeof error.path === 'string';
     return { ok: false, message: `${named ? String(error.path) : path}: ${fileReason(error)}` };
   }
   if (outcome.error !== undefined) return { ok: false, message: traceErrorText(outcome.error) };
-  if (count.cpu + count.gpu === 0) return { ok: false, message: `${path}: there is no access in this trace` };
+  for (const batch of sqlite ? recording.replay() : []) take(batch);
+  if (count.cpu + count.gpu === 0 && recording.empty)
+    return { ok: false, message: `${path}: there is no access in this trace` };
   const { ranges, order } = touched.layout();
-  const open = (): Batches => (sqlite ? { next: batchesOf(kept) } : batchesOfFiles(files));
+  const open = (): Batches => (sqlite ? { next: batchesOf(recording) } : batchesOfFiles(files));
   const script = (agents: TraceAgents, lanes?: number): PlayScript =>
     traceScript({
       name: path,
@@ -96,6 +110,7 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
       summary,
       ranges,
       order,
+      recorded: sqlite ? { totals: recording.totals(), gpus } : undefined,
       cpuAccesses: count.cpu,
       gpuAccesses: count.gpu,
       batches: () => untilEnd(open().next),
@@ -151,9 +166,12 @@ function* untilEnd(next: () => AccessBatch | undefined): Generator<AccessBatch> 
   for (let batch = next(); batch !== undefined; batch = next()) yield batch;
 }
 
-function batchesOf(kept: readonly AccessBatch[]): () => AccessBatch | undefined {
-  let at = 0;
-  return () => kept[at++];
+function batchesOf(recording: RecordedRun): () => AccessBatch | undefined {
+  const batches = recording.replay();
+  return () => {
+    const { done, value } = batches.next();
+    return done === true ? undefined : value;
+  };
 }
 
 /** A trace from its beginning, and the part of it that is being read. */

@@ -2,6 +2,12 @@
 export { isControl } from './program/control.js';
 export { allocates, withMemory } from './program/with-memory.js';
 export {
+  type RecordedKernel,
+  RecordedRun,
+  type RecordedTotals,
+  type RecordedTransfer,
+} from './readers/recorded-run.js';
+export {
   evaluate,
   evaluateNumber,
   isProblem,

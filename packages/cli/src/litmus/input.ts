@@ -42,6 +42,7 @@ export async function readLitmus(
     for (const file of files) {
       const input = await readInput(file);
       if (!input.ok) return { ok: false, messages: [input.message] };
+      if (input.text.trim() === '') return { ok: false, messages: [`${file}: this file is empty`] };
       const parsed = parseProgram(input.text, file);
       if (!parsed.ok) return { ok: false, messages: parsed.errors.map(formatSourceError) };
       const parameters = parametersOf(parsed.program, set);

@@ -43,6 +43,12 @@ export interface BandwidthReport {
 export interface AdviceReport {
   /** What to do, as a clause: `preferred location CPU on region b`. */
   readonly what: string;
+  /** Why it can help, a clause. */
+  readonly why: string;
+  /** All that was simulated, as calls of CUDA's runtime; empty where it is another way to allocate. */
+  readonly calls: readonly string[];
+  /** The same as statements of the program language. */
+  readonly statements: readonly string[];
   /** Its time, and how many times faster the run was with it. */
   readonly time_ns: number;
   readonly speedup: number;

@@ -68,9 +68,13 @@ function bandwidth({ bandwidth: ways }: Diagnosis): string {
 function advice({ advice: tried }: Diagnosis): string {
   if (tried === null) return '';
   if (tried.length === 0) return 'No advice that was simulated makes this run faster.';
-  const lines = tried.map(
-    ({ what, speedup, time_ns }, at) =>
-      `${at + 1}. with ${what}: ${formatRatio(speedup)} faster here (${formatTime(time_ns)})`,
+  const lines = tried.map(({ what, why, calls, speedup, time_ns }, at) =>
+    [
+      wrapText(
+        `${at + 1}. with ${what}: ${formatRatio(speedup)} faster in the model (${formatTime(time_ns)}); ${why}`,
+      ),
+      ...calls.map((call) => `   ${call}`),
+    ].join('\n'),
   );
-  return ['Simulated advice', ...lines.map((line) => wrapText(line))].join('\n');
+  return ['Suggestions, each simulated as it stands', ...lines].join('\n');
 }

@@ -23,6 +23,8 @@ export { openSqlite, type SqlDatabase, type SqlValue } from './sqlite.js';
 export interface NsysOptions {
   /** The file's name, for messages. */
   readonly file?: string;
+  /** Told of the name of each GPU that the export is of, as the driver gives it. */
+  readonly onGpu?: (name: string) => void;
 }
 
 /** The largest export that {@link readNsysFile} takes, bytes: it stands in memory twice, as read and in WebAssembly. */
@@ -37,6 +39,9 @@ export function nsysTooLarge(bytes: number, file: string): TraceError | undefine
 
 const EXPECTED =
   'an Nsight Systems export with CUDA_UM_GPU_PAGE_FAULT_EVENTS, CUDA_UM_CPU_PAGE_FAULT_EVENTS or CUPTI_ACTIVITY_KIND_MEMCPY';
+
+/** The table of the GPUs of the recorded machine. */
+const GPU_TABLE = 'TARGET_INFO_GPU';
 
 /** Tables without which an export has nothing about unified memory. */
 const ESSENTIAL: readonly string[] = NSYS_TABLES.slice(0, 3).map(({ table }) => table);
@@ -70,6 +75,7 @@ function schemaOf(db: SqlDatabase): Map<string, Set<string>> {
     ACCESS_TYPE_ENUM.table,
     MIGRATION_ENUM.table,
     'StringIds',
+    GPU_TABLE,
   ]);
   for (const table of tables.filter((name) => wanted.has(name))) {
     const columns = new Set<string>();
@@ -137,9 +143,13 @@ function enumNumbers(
   return numbers;
 }
 
-function readRows(db: SqlDatabase, out: TraceOutput): void {
+function readRows(db: SqlDatabase, out: TraceOutput, onGpu: NsysOptions['onGpu']): void {
   db.each('PRAGMA trusted_schema = OFF', () => undefined);
   const schema = schemaOf(db);
+  if (onGpu !== undefined && schema.get(GPU_TABLE)?.has('name') === true)
+    db.each(`SELECT name FROM "${GPU_TABLE}"`, ([name]) => {
+      onGpu(text(name));
+    });
   const access = enumNumbers(db, ACCESS_TYPE_ENUM, schema);
   const causes = enumNumbers(db, MIGRATION_ENUM, schema);
   const selects = NSYS_TABLES.flatMap((spec, i) =>
@@ -184,7 +194,7 @@ export function readNsys(db: SqlDatabase, sink: TraceSink, options: NsysOptions 
   const out = new TraceOutput(sink, file);
   let error: TraceError | undefined;
   try {
-    readRows(db, out);
+    readRows(db, out, options.onGpu);
   } catch (thrown) {
     const found = thrown instanceof Error ? thrown.message : 'a failure of SQLite';
     const [code, expected] =
