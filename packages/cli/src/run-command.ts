@@ -164,7 +164,7 @@ export async function makeSubjectRequest(
 /** What the user should know of the figures of a GPU. */
 function gpuNotes(gpu: string): string[] {
   const scale = findGpuPreset(gpu)?.serviceScale;
-  if (scale?.source !== 'estimate') return [];
+  if (scale?.from !== 'estimate') return [];
   return [`the driver's times on ${gpu} are those of the measured H100 times ${scale.value}, an estimate`];
 }
 

@@ -15,6 +15,16 @@ import {
 } from './task.js';
 import { WaitQueues } from './wait-queues.js';
 
+/** Steps after which a task in {@link Sched.runSync} is taken to have no end: no test needs a thousandth of them. */
+const MOST_SYNC_STEPS = 1_000_000;
+/** Steps in {@link Sched.run} in which no virtual time passes, after which there is taken to be no end. */
+const MOST_TIMELESS_STEPS = 50_000_000;
+
+function endless(name: string): HmmError {
+  const text = `${name} goes round without coming to its end`;
+  return new HmmError('LIVELOCK', text, { agent: name });
+}
+
 /** Told of each access to shared state while exploring, so that independent steps can be recognised. */
 export interface AccessObserver {
   /** `object` identifies a piece of shared state; two accesses conflict if one of them writes. */
@@ -237,7 +247,7 @@ export class Sched {
 
   /**
    * Runs all agents in virtual time until every one but the daemons is done (or `until` is reached, ns).
-   * @throws HmmError `DEADLOCK` when the agents left over all wait for each other.
+   * @throws HmmError `DEADLOCK` when the agents left over all wait for each other, `LIVELOCK` when they go on and on and no time passes.
    */
   run(until = Infinity): void {
     const before = this.until;
@@ -256,13 +266,15 @@ export class Sched {
 
   /**
    * Runs `task` to its end in the running agent's name, with nobody else in between; delays advance the clock.
-   * @throws HmmError `WOULD_BLOCK` when the task waits for something that only another agent could do.
+   * @throws HmmError `WOULD_BLOCK` when the task waits for something that only another agent could do; `LIVELOCK` when it
+   * has not come to its end after a million steps.
    */
   runSync<T>(task: Task<T>): T {
     const before = this.alone;
     this.alone = true;
     try {
-      for (;;) {
+      for (let steps = 0; ; steps++) {
+        if (steps === MOST_SYNC_STEPS) throw endless(this.current.name);
         const next = task.next();
         if (next.done === true) return next.value;
         if (next.value === SP_BLOCK) {
@@ -308,7 +320,13 @@ export class Sched {
   }
 
   private runUntil(until: number): void {
-    for (;;) {
+    let timeless = 0;
+    for (let last = this.now; ; timeless++) {
+      if (this.now !== last) {
+        last = this.now;
+        timeless = 0;
+      }
+      if (timeless === MOST_TIMELESS_STEPS) throw endless(this.current.name);
       const agent = this.ready.first();
       if (agent === undefined) break;
       if (agent.wakeAt > until) return;

@@ -66,6 +66,16 @@ describe('virtual time', () => {
     expect(sched.runSync(alone())).toBe(false);
   });
 
+  test('a task that goes round for ever ends a synchronous run with LIVELOCK', () => {
+    const { sched } = new Kernel();
+    const round = function* (): Task {
+      for (;;) yield* sched.delay(1);
+    };
+    expect(() => {
+      sched.runSync(round());
+    }).toThrow(/boot goes round without coming to its end/);
+  });
+
   test('a run ends when only daemons are left, waiting or with work of their own', () => {
     const { sched } = new Kernel();
     const log: string[] = [];

@@ -74,12 +74,12 @@ export function parse(text: string): ProgramFile {
   throw new HmmError('CONTRACT_TEXT', parsed.errors.map(formatSourceError).join('; '));
 }
 
-/** What `check` says, or the error that it ended in: a deadlock, a broken invariant. */
+/** What `check` says, or the error that it ended in: a deadlock, a broken invariant, whatever the client throws. */
 export function broken(check: () => string | undefined): string | undefined {
   try {
     return check();
   } catch (error) {
     if (error instanceof HmmError) return `${error.code}: ${error.message}`;
-    throw error;
+    return `it throws ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
   }
 }

@@ -12,6 +12,7 @@ import {
   NOT_OF_THIS_CLIENT,
   parse,
 } from './contract-machine.js';
+import { RACE_CASES } from './race-cases.js';
 import { STATE_CASES } from './state-cases.js';
 import { STREAM_CASES } from './stream-cases.js';
 
@@ -32,6 +33,7 @@ export function contractCases(): ContractCase[] {
     { name: 'the same run twice gives the same events', check: checkDeterminism },
     { name: 'counters, log and residency can be read at any time', check: checkInspection },
     ...STREAM_CASES,
+    ...RACE_CASES,
     ...STATE_CASES,
   ];
 }
