@@ -169,8 +169,8 @@ function* untilEnd(next: () => AccessBatch | undefined): Generator<AccessBatch> 
 function batchesOf(recording: RecordedRun): () => AccessBatch | undefined {
   const batches = recording.replay();
   return () => {
-    const { done, value } = batches.next();
-    return done === true ? undefined : value;
+    const next = batches.next();
+    return next.done === true ? undefined : next.value;
   };
 }
 

@@ -189,7 +189,6 @@ export class RecordedRun {
     else if (cause !== EVICTION) this.addRow(this.rows, page, pages, AGENT_CPU, ACCESS_READ, time);
   }
 
-  // eslint-disable-next-line max-params -- a row's columns
   private addRow(
     rows: number[],
     page: number,
