@@ -77,6 +77,9 @@ export class IbUmemOdp {
     owningMm: 'constant',
     pageShift: 'constant',
     isImplicitOdp: 'constant',
+    start: 'constant',
+    end: 'constant',
+    startVpn: 'constant',
     private: 'value',
     umemMutex: 'constant',
     listObject: 'constant',
@@ -98,6 +101,12 @@ export class IbUmemOdp {
   readonly pageShift: number;
   /** The parent of children: no range, no list, no notifier. */
   readonly isImplicitOdp: boolean;
+  /** First byte of the range, rounded to units. @kernel include/rdma/ib_umem_odp.h ib_umem_start (all) */
+  readonly start: number;
+  /** Byte behind the range, rounded to units. @kernel include/rdma/ib_umem_odp.h ib_umem_end (all) */
+  readonly end: number;
+  /** First page (VPN). */
+  readonly startVpn: number;
   /** The driver's memory region; undefined before it is made and after it is revoked. */
   private: object | undefined = undefined;
   /** Guards the list as a programmed state, `npages`, and the device's entries; the callback takes it. */
@@ -129,24 +138,12 @@ export class IbUmemOdp {
     this.writable = writable;
     this.pageShift = shape.pageShift;
     this.isImplicitOdp = shape.implicit;
+    const unit = 2 ** shape.pageShift;
+    this.start = address - (address % unit);
+    this.end = Math.ceil((address + length) / unit) * unit;
+    this.startVpn = this.start / PAGE_SIZE;
     this.umemMutex = new Mutex(kernel.sched, kernel.allocIds(1), 'umem_odp.umem_mutex');
     this.listObject = kernel.allocIds(1);
-  }
-
-  /** First byte of the range, rounded to units. @kernel include/rdma/ib_umem_odp.h ib_umem_start (all) */
-  get start(): number {
-    return this.address - (this.address % 2 ** this.pageShift);
-  }
-
-  /** Byte behind the range, rounded to units. @kernel include/rdma/ib_umem_odp.h ib_umem_end (all) */
-  get end(): number {
-    const unit = 2 ** this.pageShift;
-    return Math.ceil((this.address + this.length) / unit) * unit;
-  }
-
-  /** First page (VPN). */
-  get startVpn(): number {
-    return this.start / PAGE_SIZE;
   }
 
   /** 4 KiB pages of the rounded range. */

@@ -212,19 +212,30 @@ export class Mlx5Device implements NicPort, NicMemory, IbDevice {
     mr.serving++;
   }
 
-  /** Ends what {@link Mlx5Device.useMr} began. */
-  *putMr(mr: Mlx5Mr, held = mr): Task {
+  /** Ends what {@link Mlx5Device.useMr} began, as {@link Mlx5Device.drop}. */
+  putMr(mr: Mlx5Mr, held = mr): Task | undefined {
     mr.serving--;
-    yield* this.drop(held);
+    return this.drop(held);
   }
 
-  /** Drops a use of a region, and wakes who waits for the last. */
-  *drop(mr: Mlx5Mr): Task {
+  /** Drops a use of a region, and wakes who waits for the last; a task where others may come in between. */
+  drop(mr: Mlx5Mr): Task | undefined {
     const { sched } = this.kernel;
     mr.usecount--;
     sched.access(mr.object, true);
-    if (mr.usecount > 0) return;
-    if (this.odp.lateWake && sched.exploring) yield SP_PREEMPT;
+    if (mr.usecount > 0) return undefined;
+    if (this.odp.lateWake && sched.exploring) return this.wakeLate(mr);
+    this.wakeWaiter(mr);
+    return undefined;
+  }
+
+  private *wakeLate(mr: Mlx5Mr): Task {
+    yield SP_PREEMPT;
+    this.wakeWaiter(mr);
+  }
+
+  private wakeWaiter(mr: Mlx5Mr): void {
+    const { sched } = this.kernel;
     if (mr.freed) this.broken.tell('OI12', 'a waiter is woken in a region that it has freed');
     sched.wake(mr.object);
   }

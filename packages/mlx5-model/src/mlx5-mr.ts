@@ -72,7 +72,7 @@ export class Mlx5Mr implements RdmaMr {
   serving = 0;
   /** Its deregistration is over. */
   freed = false;
-  /** Guards the children of a parent. @kernel include/linux/xarray.h xa_lock (all) */
+  /** Guards the children of a parent: the spinlock of their array. */
   readonly childrenLock: SpinLock;
   /** Under which the children and the users are observed, and the channel of who waits for no user. */
   readonly object: number;

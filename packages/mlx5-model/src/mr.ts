@@ -178,7 +178,8 @@ export function* mlx5IbAdviseMr(
     if (addr < mr.iova || addr + length > mr.iova + mr.length) return -EFAULT;
     device.useMr(mr);
     const pages = yield* pagefaultMr(device, mr, addr, length, flags, false);
-    yield* device.putMr(mr);
+    const late = device.putMr(mr);
+    if (late !== undefined) yield* late;
     if (pages < 0) return pages;
     mr.stats.prefetch += pages;
   }

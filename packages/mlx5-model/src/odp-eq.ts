@@ -91,42 +91,31 @@ export class Mlx5FaultQueue {
   }
 
   /** A packet met an absent page: the event that the scheme has for it, served. 0, or why the request fails. */
-  *raise(transfer: Transfer, mr: OdpMr): Task<number> {
+  raise(transfer: Transfer, mr: OdpMr): Task<number> {
     const { side, qp, start, offset, total, bytes, opcode } = transfer;
     const receive = side === 'responder' && opcode === 'SEND';
     if (side === 'responder' && !receive)
-      return yield* this.raiseRdma(qp, mr, start + offset, bytes.length, total - offset);
-    if (this.device.options.scheme === 'memory')
-      return yield* this.raiseMemory(mr, start + offset, bytes.length);
+      return this.raiseRdma(qp, mr, start + offset, bytes.length, total - offset);
+    if (this.device.options.scheme === 'memory') return this.raiseMemory(mr, start + offset, bytes.length);
     const type = receive ? 2 : opcode === 'SEND' || opcode === 'RDMA_WRITE' ? 1 : 3;
     const segments = [{ key: mr.key, addr: start, length: total }];
-    return yield* this.serve({ subtype: 'wqe', type, bytesCommitted: offset, segments }, start + offset);
+    return this.serve({ subtype: 'wqe', type, bytesCommitted: offset, segments }, start + offset);
   }
 
   /** A responder's packet of `packetSize` bytes, of an access that has `rdmaOpLen` left. */
-  *raiseRdma(_qp: QueuePair, mr: OdpMr, rdmaVa: number, packetSize: number, rdmaOpLen: number): Task<number> {
-    if (this.device.options.scheme === 'memory') return yield* this.raiseMemory(mr, rdmaVa, packetSize);
-    return yield* this.serve(
+  raiseRdma(_qp: QueuePair, mr: OdpMr, rdmaVa: number, packetSize: number, rdmaOpLen: number): Task<number> {
+    if (this.device.options.scheme === 'memory') return this.raiseMemory(mr, rdmaVa, packetSize);
+    return this.serve(
       { subtype: 'rdma', bytesCommitted: 0, rKey: mr.key, packetSize, rdmaOpLen, rdmaVa },
       rdmaVa,
     );
   }
 
   /** Any access, by the memory key that has no entry. */
-  private *raiseMemory(mr: OdpMr, va: number, bytes: number): Task<number> {
+  private raiseMemory(mr: OdpMr, va: number, bytes: number): Task<number> {
     const demandPages = Math.ceil((va + bytes) / PAGE_SIZE) - Math.floor(va / PAGE_SIZE);
-    return yield* this.serve(
-      {
-        subtype: 'memory',
-        mkey: this.device.faultingKey(mr, va),
-        va,
-        demandPages,
-        before: 0,
-        after: 0,
-        last: true,
-      },
-      va,
-    );
+    const mkey = this.device.faultingKey(mr, va);
+    return this.serve({ subtype: 'memory', mkey, va, demandPages, before: 0, after: 0, last: true }, va);
   }
 
   /** From the interrupt to the resume command. */
@@ -152,14 +141,14 @@ export class Mlx5FaultQueue {
 }
 
 /** Serves one event. @kernel drivers/infiniband/hw/mlx5/odp.c mlx5_ib_pfault (all) */
-export function* mlx5IbPfault(device: Mlx5Device, event: Mlx5PageFault): Task<Served> {
+export function mlx5IbPfault(device: Mlx5Device, event: Mlx5PageFault): Task<Served> {
   switch (event.subtype) {
     case 'wqe':
-      return yield* wqePfault(device, event);
+      return wqePfault(device, event);
     case 'rdma':
-      return yield* rdmaPfault(device, event);
+      return rdmaPfault(device, event);
     default:
-      return yield* memoryPfault(device, event);
+      return memoryPfault(device, event);
   }
 }
 
@@ -220,7 +209,8 @@ function* memoryPfault(device: Mlx5Device, event: MemoryEvent): Task<Served> {
   let pages = yield* pagefaultMr(device, mr, from - event.before * PAGE_SIZE, wide, 0, true);
   if (pages < 0) pages = yield* pagefaultMr(device, mr, from, demand, 0, true);
   if (pages >= 0) count(mr, pages);
-  yield* device.putMr(mr, held);
+  const late = device.putMr(mr, held);
+  if (late !== undefined) yield* late;
   if (pages < 0) return { resume: pages };
   return { resume: event.last ? 0 : undefined };
 }
@@ -248,7 +238,8 @@ function* pagefaultSingleDataSegment(
   device.useMr(mr);
   const pages = yield* pagefaultMr(device, mr, ioVirt, bcnt, 0, false);
   if (pages >= 0) count(mr, pages);
-  yield* device.putMr(mr);
+  const late = device.putMr(mr);
+  if (late !== undefined) yield* late;
   const want = Math.ceil((ioVirt + bcnt) / PAGE_SIZE) - Math.floor(ioVirt / PAGE_SIZE);
   return pages >= 0 && pages < want ? -EFAULT : pages;
 }

@@ -175,7 +175,7 @@ function* pagefaultImplicitMr(
   if (va + bcnt > device.addressEnd) return -EFAULT;
   let pages = 0;
   let ret = 0;
-  const made: number[] = [];
+  let made: number[] | undefined;
   for (let at = va; at < va + bcnt && ret >= 0;) {
     const idx = Math.floor(at / leaf);
     const stop = Math.min(va + bcnt, (idx + 1) * leaf);
@@ -188,15 +188,16 @@ function* pagefaultImplicitMr(
         break;
       }
       child = got;
-      made.push(idx);
+      made = [...(made ?? []), idx];
     }
     device.useMr(child);
     ret = isOdp(child) ? yield* pagefaultRealMr(device, child, at, stop - at, flags) : -EFAULT;
-    yield* device.putMr(child);
+    const late = device.putMr(child);
+    if (late !== undefined) yield* late;
     pages += Math.max(0, ret);
     at = stop;
   }
-  if (made.length > 0) yield* updateKsm(device, imr, made);
+  if (made !== undefined) yield* updateKsm(device, imr, made);
   return ret < 0 ? ret : pages;
 }
 
@@ -293,7 +294,8 @@ function* freeImplicitChildMrWork(device: Mlx5Device, mr: OdpMr, imr: Mlx5Mr, id
   if (isOdp(imr)) yield* updateKsm(device, imr, [idx]);
   yield* device.destroyChild(mr);
   device.dying.delete(mr);
-  yield* device.drop(imr);
+  const late = device.drop(imr);
+  if (late !== undefined) yield* late;
 }
 
 /** Ends the region of a key that nobody uses any more. @kernel drivers/infiniband/hw/mlx5/mr.c mlx5_revoke_mr */

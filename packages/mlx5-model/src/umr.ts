@@ -81,8 +81,10 @@ function mlx5OdpPopulateMtt(
       mtt[slot + 1] = before > 0 ? (mtt[slot + 1 - 2 * before] ?? 0) : 0;
       continue;
     }
-    if (hmmDmaMapPfn(device.dma, map, idx) === DMA_MAPPING_ERROR) return -EFAULT;
-    if (overCount || (entry & HMM_PFN_DMA_MAPPED) === 0) umem.npages++;
+    if ((entry & HMM_PFN_DMA_MAPPED) === 0) {
+      if (hmmDmaMapPfn(device.dma, map, idx) === DMA_MAPPING_ERROR) return -EFAULT;
+      umem.npages++;
+    } else if (overCount) umem.npages++;
     mtt[slot] = ENTRY_READ | ((entry & HMM_PFN_WRITE) !== 0 && !downgrade ? ENTRY_WRITE : 0);
     mtt[slot + 1] = pfnList[slot + 1] ?? 0;
   }

@@ -61,6 +61,23 @@ const NOWHERE: PageRange = { vpn: 0, pages: 0, region: undefined };
 
 const byAddress = (absolute: boolean): number => (absolute ? 1 : 0);
 
+/** What a verb on a piece of a region is given. */
+interface PieceArguments {
+  readonly mr: number;
+  readonly range: PageRange;
+  readonly byAddress: boolean;
+  readonly device: string;
+  /** Bytes by which the piece begins later. */
+  readonly shift?: number;
+  readonly value?: number;
+}
+
+/** Runs the verb `name` on a piece of a region. */
+function onPiece(name: string): (context: OperationContext, args: PieceArguments) => Task<Outcome> {
+  return (context, { mr, range, byAddress: absolute, device, shift = 0, value = 0 }) =>
+    call(context, device, { name, range, value, operands: [mr, shift, byAddress(absolute)] });
+}
+
 /** `ropen`: opens the adapter, with a connection to a peer. */
 export const ropen = operation({
   kind: 'ropen',
@@ -131,8 +148,7 @@ export const rread = operation({
   parts: [ofRegion, pages, shifted, onDevice],
   results: true,
   side: 'gpu',
-  run: (context, { mr, range, shift, byAddress: absolute, device }) =>
-    call(context, device, { name: 'rread', range, operands: [mr, shift, byAddress(absolute)] }),
+  run: onPiece('rread'),
   returns: 'values',
   recorded: [line('rread', [ofRegion, piece, shifted], ADAPTER, SHOWS_COMPLETION, 'scripts')],
 });
@@ -144,8 +160,7 @@ export const rwrite = operation({
   parts: [ofRegion, pages, assigned, shifted, onDevice],
   results: true,
   side: 'gpu',
-  run: (context, { mr, range, value, shift, byAddress: absolute, device }) =>
-    call(context, device, { name: 'rwrite', range, value, operands: [mr, shift, byAddress(absolute)] }),
+  run: onPiece('rwrite'),
   returns: 'errno',
   recorded: [line('rwrite', [ofRegion, piece, assigned, shifted], ADAPTER, SHOWS_COMPLETION, 'scripts')],
 });
@@ -157,8 +172,7 @@ export const radd = operation({
   parts: [ofRegion, pages, assigned, onDevice],
   results: true,
   side: 'gpu',
-  run: (context, { mr, range, value, byAddress: absolute, device }) =>
-    call(context, device, { name: 'radd', range, value, operands: [mr, 0, byAddress(absolute)] }),
+  run: onPiece('radd'),
   returns: 'values',
   recorded: [line('radd', [ofRegion, pieceOfOne, assigned], ADAPTER, SHOWS_COMPLETION, 'scripts')],
 });
@@ -170,8 +184,7 @@ export const lsend = operation({
   parts: [ofRegion, pages, shifted, onDevice],
   results: true,
   side: 'gpu',
-  run: (context, { mr, range, shift, byAddress: absolute, device }) =>
-    call(context, device, { name: 'lsend', range, operands: [mr, shift, byAddress(absolute)] }),
+  run: onPiece('lsend'),
   returns: 'values',
   recorded: [line('lsend', [ofRegion, piece, shifted], ADAPTER, SHOWS_COMPLETION, 'scripts')],
 });
@@ -183,8 +196,7 @@ export const lrecv = operation({
   parts: [ofRegion, pages, assigned, shifted, onDevice],
   results: true,
   side: 'gpu',
-  run: (context, { mr, range, value, shift, byAddress: absolute, device }) =>
-    call(context, device, { name: 'lrecv', range, value, operands: [mr, shift, byAddress(absolute)] }),
+  run: onPiece('lrecv'),
   returns: 'errno',
   recorded: [line('lrecv', [ofRegion, piece, assigned, shifted], ADAPTER, SHOWS_COMPLETION, 'scripts')],
 });

@@ -1,6 +1,7 @@
-import { ACCESS_READ, type AccessStream } from '@hmm/device';
+import { ACCESS_READ, type AccessStream, type DeviceClient } from '@hmm/device';
 import { Kernel, type Task } from '@hmm/kernel';
 import { MAP_ANONYMOUS, MAP_PRIVATE, MemorySystem, mmCreate, sysMmap } from '@hmm/mm';
+import { Mlx5Client } from '@hmm/mlx5-model';
 import { RxeClient } from '@hmm/rxe-model';
 
 /** 1 GiB. */
@@ -8,13 +9,13 @@ const PAGES = 262_144;
 const ROUNDS = 16;
 
 /** An adapter that has to read 1 GiB of a process that has not touched it. */
-function cold(): { readonly read: () => void } {
+function cold(client: (memory: MemorySystem) => DeviceClient): { readonly read: () => void } {
   const kernel = new Kernel();
   const run = <T>(task: Task<T>): T => kernel.sched.runSync(task);
   const frames = 2 * PAGES;
   const memory = new MemorySystem(kernel, { frames, systemFrames: frames, maxTables: 2048 });
   const mm = mmCreate(memory);
-  const opened = run(new RxeClient(memory).openProcess(mm));
+  const opened = run(client(memory).openProcess(mm));
   if (!opened.ok) throw new Error(opened.reason);
   const base = run(sysMmap(mm, 0, PAGES, 3, MAP_PRIVATE | MAP_ANONYMOUS));
   const stream: AccessStream = {
@@ -50,28 +51,33 @@ function bareLoop(rounds: number): number {
   return perSecond(rounds * PAGES, ms);
 }
 
-export const benchmarks = [
+const ADAPTERS = [
+  ['rxe', (memory: MemorySystem): DeviceClient => new RxeClient(memory)],
+  ['mlx5', (memory: MemorySystem): DeviceClient => new Mlx5Client(memory)],
+] as const;
+
+export const benchmarks = ADAPTERS.flatMap(([name, client]) => [
   {
-    name: 'rxe: 1 GiB read once from cold memory',
+    name: `${name}: 1 GiB read once from cold memory`,
     unit: 'M faults/s',
     goal: 1,
     run(): { value: number; reference: number } {
-      const { read } = cold();
+      const { read } = cold(client);
       const from = performance.now();
       read();
       return { value: perSecond(PAGES, performance.now() - from), reference: bareLoop(1) };
     },
   },
   {
-    name: 'rxe: 1 GiB read from mapped memory',
+    name: `${name}: 1 GiB read from mapped memory`,
     unit: 'M pages/s',
     goal: 30,
     run(): { value: number; reference: number } {
-      const { read } = cold();
+      const { read } = cold(client);
       read();
       const from = performance.now();
       for (let round = 0; round < ROUNDS; round++) read();
       return { value: perSecond(ROUNDS * PAGES, performance.now() - from), reference: bareLoop(ROUNDS) };
     },
   },
-];
+]);
