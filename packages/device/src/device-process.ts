@@ -25,6 +25,11 @@ export interface DeviceProcess {
   operation(call: DeviceOperation): Task<DeviceOperationResult>;
   /** Fills `out[0, pages)` with `RES_*` bits: for maps and tests, without side effects. */
   residency(vpn: number, pages: number, out: Uint8Array): void;
+  /**
+   * What the device's page table has for a page, for checks: -1 for nothing, else 4 * the frame whose contents the device uses, + 1 where it
+   * may write. Without side effects. Absent where the driver does not say.
+   */
+  entryAt?(vpn: number): number;
   /** Why the process can run nothing more (a killed channel, a lost context); undefined while it can. */
   fatal(): string | undefined;
   /**

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 import type { ClientFactory } from '@hmm/device';
+import { hmm2016Factory } from '@hmm/hmm-2016';
 import { mlx5Factory } from '@hmm/mlx5-model';
 import { nouveauFactory } from '@hmm/nouveau-model';
 import { type FirmwareDirectories } from '@hmm/nouveau-model/internal';
@@ -25,7 +26,17 @@ export function adapterDrivers(): readonly ClientFactory[] {
   return [mlx5Factory(), rxeFactory()];
 }
 
-/** Every driver: those of real devices, and the kernel's own test device. */
+/** The announced device on HMM as it was: the patches of November 2016, and Linux 4.14. Asked for by name. */
+export function historicalDrivers(): readonly ClientFactory[] {
+  return [hmm2016Factory('v13'), hmm2016Factory('4.14')];
+}
+
+/** The drivers that comparisons run where they are asked for by name: all but those of GPUs. */
+export function driversByName(): readonly ClientFactory[] {
+  return [...adapterDrivers(), testDeviceFactory(), ...historicalDrivers()];
+}
+
+/** Every driver: those of real devices, the kernel's own test device, and the historical ones. */
 export function allDrivers(directories?: FirmwareDirectories): readonly ClientFactory[] {
-  return [...gpuDrivers(directories), ...adapterDrivers(), testDeviceFactory()];
+  return [...gpuDrivers(directories), ...driversByName()];
 }

@@ -27,6 +27,8 @@ export interface MigrateVma {
   readonly flags: number;
   /** The device page that a CPU fault holds a reference on, or 0. */
   readonly faultPage: number;
+  /** References that faults hold on it, where several are known to wait for the migration; 1 without. */
+  readonly faultRefs?: number;
 }
 
 /**

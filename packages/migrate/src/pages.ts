@@ -62,7 +62,7 @@ export function* migrateDevicePageSlots(
       continue;
     }
     const page = migratePfnToPage(slot);
-    const extra = page !== 0 && page === migrate?.faultPage ? 1 : 0;
+    const extra = page !== 0 && page === migrate?.faultPage ? (migrate.faultRefs ?? 1) : 0;
     if (((slot ^ given) & MIGRATE_PFN_COMPOUND) !== 0 && (slot & MIGRATE_PFN_MIGRATE) !== 0) {
       if (
         (slot & MIGRATE_PFN_COMPOUND) === 0 ||
@@ -94,8 +94,8 @@ export function* migrateDevicePageSlots(
   if (range !== undefined) mmuNotifierInvalidateRangeEnd(range);
 }
 
-/** One page to another frame; false when it has to stay. */
-function moveFolio(system: MemorySystem, newpage: number, page: number, extra: number): boolean {
+/** Moves one locked and unmapped page to another frame, `extra` references of others let pass; false when it has to stay. */
+export function moveFolio(system: MemorySystem, newpage: number, page: number, extra: number): boolean {
   const { map } = system;
   accessFolio(system, page, true);
   const flags = map.flags[page] ?? 0;

@@ -4,7 +4,7 @@ import { mmuNotifierRelease } from '@hmm/mmu-notifier/internal';
 import type { MmStruct } from './mm-struct.js';
 import { MmuGather } from './mmu-gather.js';
 import { closeVma, freeVmaTables } from './munmap.js';
-import { notifyEnd, notifyStart } from './notify.js';
+import { notifyEndStep, notifyStart } from './notify.js';
 import { lruAddDrainTask } from './swap.js';
 import { unmapPageRange } from './zap.js';
 
@@ -42,7 +42,7 @@ function* exitMmap(mm: MmStruct): Task {
   const tlb = new MmuGather(mm);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, 0, MAX_PAGE + 1) : undefined;
   for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);
-  notifyEnd(range);
+  yield* notifyEndStep(range);
   yield* freeVmaTables(mm, vmas, 0, Infinity);
   tlb.finish();
   for (const vma of vmas) closeVma(vma);

@@ -4,7 +4,7 @@ import { addressSpacePut } from './shmem.js';
 import { freePgtables } from './free-pgtables.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmuGather } from './mmu-gather.js';
-import { notifyEnd, notifyStart } from './notify.js';
+import { notifyEndStep, notifyStart } from './notify.js';
 import { lruAddDrainTask } from './swap.js';
 import { badRange } from './task-size.js';
 import { splitVma, unlinkVma } from './vma-adjust.js';
@@ -100,7 +100,7 @@ function* unmapRegion(
   const tlb = new MmuGather(mm);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_UNMAP, start, end) : undefined;
   for (const vma of vmas) yield* unmapPageRange(tlb, vma, vma.start, vma.end);
-  notifyEnd(range);
+  yield* notifyEndStep(range);
   yield* freeVmaTables(mm, vmas, previous?.end ?? 0, next?.start ?? Infinity);
   tlb.finish();
 }

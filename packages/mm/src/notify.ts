@@ -1,4 +1,4 @@
-import type { Task } from '@hmm/kernel';
+import { SP_PREEMPT, type Task } from '@hmm/kernel';
 import {
   type MmuNotifierEvent,
   type MmuNotifierRange,
@@ -6,6 +6,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   mmuNotifierRangeInit,
 } from '@hmm/mmu-notifier';
+import { mmuNotifierToldOfEnds } from '@hmm/mmu-notifier/internal';
 import type { MmStruct } from './mm-struct.js';
 
 /**
@@ -36,4 +37,11 @@ export function* notifyStart(
  */
 export function notifyEnd(range: MmuNotifierRange | undefined): void {
   if (range !== undefined) mmuNotifierInvalidateRangeEnd(range);
+}
+
+/** As {@link notifyEnd}; while exploring, others may run before it, where somebody is told of ends. */
+export function* notifyEndStep(range: MmuNotifierRange | undefined): Task {
+  if (range === undefined) return;
+  if (range.mm.kernel.sched.exploring && mmuNotifierToldOfEnds(range.mm)) yield SP_PREEMPT;
+  mmuNotifierInvalidateRangeEnd(range);
 }

@@ -5,7 +5,7 @@ import { splitHugePmd, zapHugePmd } from './huge-memory.js';
 import { PG_anon, PG_dirty } from './mem-map.js';
 import type { MemorySystem } from './memory-system.js';
 import { MmuGather } from './mmu-gather.js';
-import { notifyEnd, notifyStart } from './notify.js';
+import { notifyEndStep, notifyStart } from './notify.js';
 import { accessPte, accessTables } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
@@ -170,5 +170,5 @@ export function* zapPageRangeSingleBatched(tlb: MmuGather, vma: Vma, start: numb
   if (mm.kernel.does.unmapDrainsLru) yield* lruAddDrainTask(mm.system);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
   yield* unmapPageRange(tlb, vma, start, end);
-  notifyEnd(range);
+  yield* notifyEndStep(range);
 }

@@ -209,6 +209,11 @@ function hlistFinish(
   return ret;
 }
 
+/** Whether anybody is told of the end of an invalidation. */
+export function mmuNotifierToldOfEnds(mm: NotifierMm): boolean {
+  return mm.notifierSubscriptions?.notifiers.some((sub) => sub.ops.invalidateRangeEnd !== undefined) ?? false;
+}
+
 /** Leaves a walk of the plain notifiers; the last one out frees what died meanwhile. */
 export function srcuReadUnlock(subs: MmuNotifierSubscriptions): void {
   subs.srcuReaders--;

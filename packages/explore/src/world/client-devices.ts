@@ -39,6 +39,7 @@ export class ClientDevices implements MirrorDevices {
   static readonly state = declareState({
     naming: { outside: 'names for stories' },
     mirrors: 'constant',
+    saying: 'constant',
     statesRecognised: 'constant',
     inner: 'constant',
     client: { outside: 'made of the driver below it' },
@@ -50,8 +51,9 @@ export class ClientDevices implements MirrorDevices {
   });
 
   readonly naming: MirrorDevices['naming'];
-  /** Its page tables are its own: what the device maps is asked for page by page. */
-  readonly mirrors = [] as const;
+  /** The processes on which the driver says what its page table has; of others it is asked page by page what the device maps. */
+  readonly mirrors: { readonly device: number; readonly mm: MmStruct }[] = [];
+  private readonly saying: DeviceProcess[] = [];
   /** @inheritdoc */
   readonly statesRecognised = false;
   /** The client as operations see it. */
@@ -89,6 +91,10 @@ export class ClientDevices implements MirrorDevices {
     if (!result.ok) return result.errno;
     const inner = result.process;
     this.opened.push({ device, mm, inner, explored: exploredProcess(inner, this.explored) });
+    if (inner.entryAt !== undefined) {
+      this.mirrors.push({ device, mm });
+      this.saying.push(inner);
+    }
     return 0;
   }
 
@@ -121,8 +127,8 @@ export class ClientDevices implements MirrorDevices {
   }
 
   /** @inheritdoc */
-  entryAt(): number {
-    return -1;
+  entryAt(index: number, vpn: number): number {
+    return this.saying[index]?.entryAt?.(vpn) ?? -1;
   }
 
   /** @inheritdoc */

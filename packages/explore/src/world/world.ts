@@ -225,6 +225,8 @@ export function dataFrame(world: World, mm: MmStruct, vpn: number): number {
   const flags = lane < 0 ? 0 : (tables.lanes[lane] ?? 0);
   const pfn = tables.lanes[lane + 1] ?? 0;
   if ((flags & PTE_PRESENT) !== 0 || isDeviceExclusivePte(flags)) return pfn;
-  // A private page's data is in the page of system memory that backs it.
-  return isDevicePrivatePte(flags) ? (map.private[pfn] ?? 0) : 0;
+  if (!isDevicePrivatePte(flags)) return 0;
+  // A private page's data is in the page of system memory that backs it, or, where none does, in the page itself.
+  const backing = map.private[pfn] ?? 0;
+  return backing === 0 ? pfn : backing;
 }
