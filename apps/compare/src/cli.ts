@@ -21,7 +21,7 @@ import { litmusDevices } from '@hmm/test-device';
 import { testDeviceCorpora } from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
-import { adapters, allClients, clients } from './clients.js';
+import { allClients, byName, clients, of2016 } from './clients.js';
 import { mutantsCommand } from './mutants-command.js';
 import { recordedDemo } from './recorded-demo.js';
 import { viewCommand } from './view-command.js';
@@ -38,9 +38,9 @@ await main({
     'hmm conform --client nouveau tools/golden/nouveau-6.12/public.jsonl.gz',
   ],
   commands: [
-    demoCommand(clients, recordedDemo),
+    demoCommand(clients, recordedDemo, [{ year: '2016', factories: of2016 }]),
     runCommand(allClients),
-    compareCommand(clients, 'p100', adapters),
+    compareCommand(clients, 'p100', byName),
     gpusCommand(clients),
     exportCommand(clients),
     importCommand(),

@@ -1,11 +1,14 @@
 import { directoryFiles } from '@hmm/cli';
-import { adapterDrivers, allDrivers, gpuDrivers } from '@hmm/drivers';
+import { allDrivers, driversByName, gpuDrivers, historicalDrivers } from '@hmm/drivers';
 
 /** The GPU drivers that the command knows. */
 export const clients = gpuDrivers(directoryFiles);
 
-/** The drivers of network adapters, which are asked for by name. */
-export const adapters = adapterDrivers();
+/** The drivers that comparisons run where they are asked for by name: of network adapters, the test device, and those of 2016. */
+export const byName = driversByName();
+
+/** HMM as it was when it was posted, and in the first release with it. */
+export const of2016 = historicalDrivers();
 
 /** Every driver that a program can be run on. */
 export const allClients = allDrivers(directoryFiles);

@@ -6,7 +6,7 @@ import { runPane } from '../src/engine/run-pane.js';
 import { LESSONS } from '../src/lessons/lessons.js';
 
 describe('lessons', () => {
-  const answers = [1, 1, 0, 1, 2, 1, 1, 1, 1];
+  const answers = [1, 1, 0, 1, 2, 1, 1, 1, 1, 1];
 
   test('there are at least eight, each with distinct options', () => {
     expect(LESSONS.length).toBeGreaterThanOrEqual(8);

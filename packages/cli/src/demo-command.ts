@@ -26,17 +26,31 @@ export interface DemoRecording {
 
 const MAX_EVENTS = 10;
 
-/** `demo`: the first example under every driver, then a recording of the real thing. */
+/** Drivers as they were in a year, for `demo --year`. */
+export interface DemoYear {
+  readonly year: string;
+  readonly factories: readonly ClientFactory[];
+}
+
+/** `demo`: the first example under every driver, then a recording of the real thing; of one of `years`, under the drivers of then. */
 export function demoCommand(
   factories: readonly ClientFactory[],
   recording: DemoRecording | undefined,
+  years: readonly DemoYear[] = [],
 ): CommandBuilder {
   return (parent, host, done) => {
-    const cmd = subcommand(parent, host, 'demo', ['demo', 'demo --gpu p100-2016'])
+    const examples = ['demo', 'demo --gpu p100-2016', ...years.map(({ year }) => `demo --year ${year}`)];
+    const cmd = subcommand(parent, host, 'demo', examples)
       .description('the first example step by step under every driver, then a real recording')
       .option('--gpu <preset>', 'GPU for every driver that can do this on it');
+    if (years.length > 0)
+      cmd.option('--year <year>', `the same as it was then: ${years.map(({ year }) => year).join(', ')}`);
     cmd.action(async () => {
-      const { gpu } = cmd.opts<{ gpu?: string }>();
+      const { gpu, year } = cmd.opts<{ gpu?: string; year?: string }>();
+      if (year !== undefined) {
+        done(demoOfYear(years, year, gpu, host));
+        return;
+      }
       if (gpu !== undefined && !factories.some(({ gpus }) => gpus.includes(gpu))) {
         done(
           fail(host.output, `no driver knows a GPU ${gpu} (GPUs: ${(factories[0]?.gpus ?? []).join(', ')})`),
@@ -48,6 +62,21 @@ export function demoCommand(
       done(right && replayed ? EXIT_OK : EXIT_FAILED);
     });
   };
+}
+
+/** The first example under the drivers of one year. */
+function demoOfYear(
+  years: readonly DemoYear[],
+  year: string,
+  gpu: string | undefined,
+  host: CommandHost,
+): number {
+  const of = years.find((one) => one.year === year);
+  const known = years.map((one) => one.year).join(', ');
+  if (of === undefined) return fail(host.output, `there is no demo of ${year} (years: ${known})`);
+  if (gpu !== undefined)
+    return fail(host.output, `--gpu is of today: the demo of ${year} has its own device`);
+  return firstExample(of.factories, undefined, host) ? EXIT_OK : EXIT_FAILED;
 }
 
 function firstExample(

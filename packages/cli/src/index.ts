@@ -11,7 +11,7 @@ export {
 export { runOnClient, type ClientRun, type RunRequest } from './client-run.js';
 export { compareClients, compareCommand } from './compare-command.js';
 export { conformCommand, type CorpusReplayer } from './conform-command.js';
-export { demoCommand, type DemoRecording, type ReplayedScenario } from './demo-command.js';
+export { demoCommand, type DemoRecording, type DemoYear, type ReplayedScenario } from './demo-command.js';
 export { exportCommand } from './export-command.js';
 export { gpusCommand, type GpusReport } from './gpus-command.js';
 export { importCommand } from './import-command.js';

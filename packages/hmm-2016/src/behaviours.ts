@@ -134,7 +134,7 @@ export const HMM_2016_BEHAVIOURS = {
   unmappedSourceLeaks: wrong(
     '+ -',
     'v13 patch 16 hmm_migrate_struct_page (inferred)',
-    'A page that the CPU unmaps while it is being migrated is found by nobody any more: it stays locked, with a reference.',
+    'A page that the CPU unmaps while it is being migrated is found by nobody any more: it, or its destination, stays locked, with a reference.',
   ),
   failedFaultLooksEmpty: wrong(
     '+ -',

@@ -49,6 +49,10 @@ export function unlist(list: HmmRange[], range: HmmRange): boolean {
 }
 
 /** Whether [start, end) is no range of pages of a VMA. */
-export function outsideVma(vma: { readonly start: number; readonly end: number }, start: number, end: number): boolean {
+export function outsideVma(
+  vma: { readonly start: number; readonly end: number },
+  start: number,
+  end: number,
+): boolean {
   return start < vma.start || start >= vma.end || end < vma.start || end > vma.end;
 }

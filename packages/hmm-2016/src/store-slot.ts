@@ -1,5 +1,11 @@
 import { VM_HUGETLB, VM_READ, VM_SPECIAL, type Vma } from '@hmm/mm';
-import { isDevicePrivatePte, isSwapPte, PG_zone_device_coherent, PTE_PRESENT, PTE_WRITE } from '@hmm/mm/internal';
+import {
+  isDevicePrivatePte,
+  isSwapPte,
+  PG_zone_device_coherent,
+  PTE_PRESENT,
+  PTE_WRITE,
+} from '@hmm/mm/internal';
 import type { CpuEntry } from './cpu-entry.js';
 import {
   HMM_PFN_DEVICE,

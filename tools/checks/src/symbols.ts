@@ -22,7 +22,8 @@ export interface SourceTag {
 /** The systems that tags speak of: `@kernel`, `@nouveau`, `@uvm`. */
 export type TagSystem = 'kernel' | 'nouveau' | 'uvm';
 
-const TAG = /@(kernel|nouveau|uvm)[ \t]+(\S+)((?:(?!@(?:kernel|nouveau|uvm)\s)[^\n])*)/g;
+/** A tag of an older release, `@kernel 4.14 mm/hmm.c …`, names what the lists do not have: it is not looked up. */
+const TAG = /@(kernel|nouveau|uvm)[ \t]+(?!\d+\.\d+ )(\S+)((?:(?!@(?:kernel|nouveau|uvm)\s)[^\n])*)/g;
 const NAME = /^(?:(?:struct|enum|union) )?([A-Za-z_]\w*)(?:\(\))?(?=[\s,;.:)]|$)/;
 const WITHOUT = /\((?:all|without: ([^)]*))\)/;
 

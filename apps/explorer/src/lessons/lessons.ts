@@ -232,4 +232,31 @@ cpu read a -> y
       },
     },
   },
+  {
+    title: 'Why the call of 2017 is gone',
+    question:
+      'In Linux 4.14, the first release with HMM, a driver’s callback came when a change of the CPU’s page table had been made; in the patches of 2016, and since 4.20, it comes before. A page is in device memory, the CPU unmaps it, and the device reads it meanwhile. What can happen in 4.14?',
+    options: [
+      'Nothing: the callback comes in either case, and takes the entry away',
+      'The device goes on with a page that has been freed',
+      'The read fails at once, as the page is being unmapped',
+    ],
+    explanation:
+      'Between the begin and the end of the invalidation the page is taken away and freed, and the device still has an entry for it: it reads, or writes, what may be somebody else’s by then. That is why sync_cpu_device_pagetables moved to the begin in 4.20. The same test holds under HMM v13, which told the driver first.',
+    run: {
+      kind: 'litmus',
+      test: `litmus start-to-end
+set client = hmm-4.14
+set window = 1
+malloc a 1pages
+cpu write a = 5
+prefetch a to gpu
+gpu read a
+T0       | T1 ;
+munmap a | gpu read a -> x rc e ;
+forall e == 0 /\\ x == 5 \\/ e < 0
+`,
+      answer: ({ verdict }) => (verdict === 'violated' ? 1 : 0),
+    },
+  },
 ];

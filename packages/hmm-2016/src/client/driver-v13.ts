@@ -141,7 +141,8 @@ export class DriverOfV13 extends MirrorDriver {
         }
       },
       finalizeAndMap: (_vma, start, end, pfns) => {
-        for (let i = 0; i < 2 * (end - start); i += 2) if (((pfns[i] ?? 0) & HMM_PFN_MIGRATE) !== 0) this.moved++;
+        for (let i = 0; i < 2 * (end - start); i += 2)
+          if (((pfns[i] ?? 0) & HMM_PFN_MIGRATE) !== 0) this.moved++;
       },
     };
   }

@@ -127,7 +127,8 @@ export abstract class MirrorDriver implements HmmDevmemOps {
     bytes[toDevice ? 'toDevice' : 'toHost'] += moved * PAGE_SIZE;
     totals.timeNs.copying += moved * COPY_PAGE_NS;
     yield* this.pass(moved * COPY_PAGE_NS);
-    if (kernel.trace.on) kernel.emit(toDevice ? TP_TO_DEVICE : TP_TO_HOST, vpn, moved, movedValue(moved, cause));
+    if (kernel.trace.on)
+      kernel.emit(toDevice ? TP_TO_DEVICE : TP_TO_HOST, vpn, moved, movedValue(moved, cause));
   }
 
   /** Whether page `vpn` is in this device's memory. */

@@ -95,13 +95,20 @@ export function hmm2016Factory(version: Hmm2016Version): ClientFactory<Hmm2016Cl
       const look = settings.get('look') ?? 'monitor';
       const mended = mendedOf(version, settings.get('mend') ?? '');
       if (window < 1 || window > MAX_WINDOW || Number.isNaN(window))
-        return { ok: false, message: `window is 1 to ${MAX_WINDOW} pages, not ${settings.get('window') ?? ''}` };
-      if (Number.isNaN(moves)) return { ok: false, message: `moves is a whole number, not ${settings.get('moves') ?? ''}` };
+        return {
+          ok: false,
+          message: `window is 1 to ${MAX_WINDOW} pages, not ${settings.get('window') ?? ''}`,
+        };
+      if (Number.isNaN(moves))
+        return { ok: false, message: `moves is a whole number, not ${settings.get('moves') ?? ''}` };
       if (look !== 'monitor' && look !== 'lock')
         return { ok: false, message: `look is monitor or lock, not ${look}` };
       if (typeof mended === 'string') return { ok: false, message: mended };
       const options = { version, window, moves, mended, looksUnderLock: look === 'lock' };
-      return { ok: true, client: new Hmm2016Client(memory, { ...options, exploration: exploration?.object }) };
+      return {
+        ok: true,
+        client: new Hmm2016Client(memory, { ...options, exploration: exploration?.object }),
+      };
     },
   };
 }

@@ -240,7 +240,8 @@ export class MirrorProcess implements DeviceProcess, SingleAccessDevice {
       const errno = yield* driver.ask(this, vpn, write, false);
       if (errno !== 0) return errno;
       const first = vpn - (vpn % policy.window);
-      if (!driver.holds(this.mm, vpn)) yield* driver.move(this.mm, first, first + policy.window, true, 'fault');
+      if (!driver.holds(this.mm, vpn))
+        yield* driver.move(this.mm, first, first + policy.window, true, 'fault');
       if (driver.holds(this.mm, vpn)) this.count(vpn);
     } else if (policy.moves > 0 && !driver.holds(this.mm, vpn)) {
       driver.totals.pinned++;

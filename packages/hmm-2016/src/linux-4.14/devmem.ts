@@ -26,12 +26,7 @@ export function* hmmDevmemRemove(devmem: HmmDevmem): Task {
  * Brings [start, end) home for a fault of the CPU: {@link migrateVma}.
  * @returns 0, or `VM_FAULT_SIGBUS` where that cannot be asked for. @kernel 4.14 mm/hmm.c hmm_devmem_fault_range (without: ERROR of the slot)
  */
-export function* hmmDevmemFaultRange(
-  ops: MigrateVmaOps,
-  vma: Vma,
-  start: number,
-  end: number,
-): Task<number> {
+export function* hmmDevmemFaultRange(ops: MigrateVmaOps, vma: Vma, start: number, end: number): Task<number> {
   const src = new Int32Array(end - start);
   const dst = new Int32Array(end - start);
   return (yield* migrateVma(ops, vma, start, end, src, dst)) === 0 ? 0 : VM_FAULT_SIGBUS;

@@ -17,11 +17,7 @@ import {
 } from '@hmm/mm/internal';
 import { CpuEntry } from '../cpu-entry.js';
 import { hmmRegister, type HmmCore } from '../hmm.js';
-import {
-  fillSlots,
-  HMM_PFN_ERROR,
-  HMM_PFN_SPECIAL,
-} from '../hmm-pfn.js';
+import { fillSlots, HMM_PFN_ERROR, HMM_PFN_SPECIAL } from '../hmm-pfn.js';
 import { type HmmRange, outsideVma, unlist } from '../hmm-range.js';
 import { storeSlot, unmirrored } from '../store-slot.js';
 import { hmmMmuNotifierOps } from './invalidate.js';
@@ -137,13 +133,7 @@ function needsFault(flags: number, write: boolean): boolean {
 }
 
 /** @kernel 4.14 mm/hmm.c hmm_vma_do_fault (all) */
-function* hmmVmaDoFault(
-  core: HmmCore,
-  vma: Vma,
-  vpn: number,
-  write: boolean,
-  block: boolean,
-): Task<number> {
+function* hmmVmaDoFault(core: HmmCore, vma: Vma, vpn: number, write: boolean, block: boolean): Task<number> {
   const { does } = core;
   const retry = block && !does.blockIgnored ? 0 : FAULT_FLAG_ALLOW_RETRY;
   const served = handleMmFault(vma, vpn, FAULT_FLAG_REMOTE | retry | (write ? FAULT_FLAG_WRITE : 0));

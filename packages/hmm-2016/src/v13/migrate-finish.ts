@@ -1,5 +1,11 @@
 import type { Task } from '@hmm/kernel';
-import { folioAddLru, folioPut, PG_zone_device, removeMigrationPtes, tryRemoveMigrationPtes } from '@hmm/mm/internal';
+import {
+  folioAddLru,
+  folioPut,
+  PG_zone_device,
+  removeMigrationPtes,
+  tryRemoveMigrationPtes,
+} from '@hmm/mm/internal';
 import type { HmmMigrate } from './migrate.js';
 
 /**
@@ -19,13 +25,17 @@ export function* mapAgain(migrate: HmmMigrate, slot: number, page: number, newpa
   folioPut(system, page);
 }
 
-/** A page that nothing maps any more is unlocked and let go of. */
-export function letGo({ vma, sources }: HmmMigrate, slot: number): void {
+/** A page that nothing maps any more, and the one that was to take its place, are unlocked and let go of. */
+export function letGo({ vma, pfns, sources }: HmmMigrate, slot: number): void {
+  const { system } = vma.mm;
   const page = sources[slot] ?? 0;
+  const named = pfns[2 * slot + 1] ?? 0;
   if (page === 0) return;
   sources[slot] = 0;
-  vma.mm.system.map.unlock(page);
-  folioPut(vma.mm.system, page);
+  for (const held of named === 0 || named === page ? [page] : [page, named]) {
+    system.map.unlock(held);
+    folioPut(system, held);
+  }
 }
 
 /** Whether `page` is memory of a device. */

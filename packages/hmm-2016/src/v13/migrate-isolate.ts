@@ -1,5 +1,12 @@
 import type { Task } from '@hmm/kernel';
-import { accessFolio, folioIsolateLru, folioLock, folioMapcount, folioPut, lruAddDrain } from '@hmm/mm/internal';
+import {
+  accessFolio,
+  folioIsolateLru,
+  folioLock,
+  folioMapcount,
+  folioPut,
+  lruAddDrain,
+} from '@hmm/mm/internal';
 import { HMM_PFN_LOCKED, HMM_PFN_MIGRATE } from '../hmm-pfn.js';
 import type { HmmMigrate } from './migrate.js';
 import { isZoneDevicePage, mapAgain } from './migrate-finish.js';

@@ -119,7 +119,8 @@ function hmmMigrateStructPage({ vma, start, end, pfns, devmem }: HmmMigrate): vo
       folioPut(system, newpage);
       continue;
     }
-    if (!moveFolio(system, newpage, entry.pfn, devmem.faultsOn(entry.pfn))) pfns[2 * i] = flags & ~HMM_PFN_MIGRATE;
+    if (!moveFolio(system, newpage, entry.pfn, devmem.faultsOn(entry.pfn)))
+      pfns[2 * i] = flags & ~HMM_PFN_MIGRATE;
   }
 }
 

@@ -11,12 +11,7 @@ import { hmmMmuNotifierOps } from './invalidate.js';
  * it waits for its own holder.
  * @returns 0 or `-EINVAL`: not within the VMA. @v13 patch 10 hmm_vma_range_lock (without: -ENOMEM)
  */
-export function* hmmVmaRangeLock(
-  range: HmmRange,
-  vma: Vma,
-  start: number,
-  end: number,
-): Task<number> {
+export function* hmmVmaRangeLock(range: HmmRange, vma: Vma, start: number, end: number): Task<number> {
   const hmm = hmmRegister(range.core, vma.mm, hmmMmuNotifierOps);
   range.hmm = hmm;
   if (outsideVma(vma, start, end)) return -EINVAL;

@@ -20,13 +20,7 @@ import {
 } from '@hmm/mm/internal';
 import { CpuEntry } from '../cpu-entry.js';
 import type { HmmCore } from '../hmm.js';
-import {
-  fillSlots,
-  HMM_PFN_ERROR,
-  HMM_PFN_FAULT,
-  HMM_PFN_SPECIAL,
-  HMM_PFN_WRITE,
-} from '../hmm-pfn.js';
+import { fillSlots, HMM_PFN_ERROR, HMM_PFN_FAULT, HMM_PFN_SPECIAL, HMM_PFN_WRITE } from '../hmm-pfn.js';
 import { outsideVma } from '../hmm-range.js';
 import { storeSlot, unmirrored } from '../store-slot.js';
 
