@@ -246,7 +246,7 @@ cpu read a -> y
     run: {
       kind: 'litmus',
       test: `litmus start-to-end
-set client = hmm-4.14
+set client = "hmm-4.14"
 set window = 1
 malloc a 1pages
 cpu write a = 5

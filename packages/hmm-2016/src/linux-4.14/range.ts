@@ -1,11 +1,5 @@
 import { EAGAIN, EBUSY, EFAULT, EINVAL, HmmError, SP_PREEMPT, type Task } from '@hmm/kernel';
-import {
-  FAULT_FLAG_REMOTE,
-  FAULT_FLAG_WRITE,
-  handleMmFault,
-  VM_FAULT_ERROR,
-  type Vma,
-} from '@hmm/mm';
+import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, handleMmFault, VM_FAULT_ERROR, type Vma } from '@hmm/mm';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   isMigrationPte,
