@@ -2,6 +2,7 @@ import { errnoName } from '@hmm/kernel';
 import { bytesMoved, type ClientFactory, type DeviceClient, runFigures } from '@hmm/device';
 import { Machine, runProgram, splitSettings, fatalReason } from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
+import { cardsOn } from './cards.js';
 import { type ClientReport, countOf, formatBytes, formatTime } from '@hmm/report';
 import { DEFAULT_DEVICE, type ProgramFile } from '@hmm/workload';
 
@@ -40,15 +41,17 @@ export function runOnClient(
   if (!split.ok) return { ok: false, message: split.message };
   const machine = new Machine({ kernel: split.kernel, trace: true });
   const { kernel, memory } = machine;
-  const made = factory.create({ kernel, memory, seed: request.seed }, gpu, split.driver);
-  if (!made.ok) return { ok: false, message: `${factory.name}: ${made.message}` };
-  const { client } = made;
-  machine.addDevice(request.program.devices[0]?.name.text ?? DEFAULT_DEVICE, client);
-  for (const extra of request.program.devices.slice(1)) {
-    const another = factory.create({ kernel, memory, seed: request.seed }, gpu, split.driver);
-    if (!another.ok) return { ok: false, message: `${factory.name}: ${another.message}` };
-    machine.addDevice(extra.name.text, another.client);
+  const clients: DeviceClient[] = [];
+  for (const name of deviceNames(request.program)) {
+    for (const [i, card] of (cardsOn(factory, gpu) ?? [gpu]).entries()) {
+      const made = factory.create({ kernel, memory, seed: request.seed }, card, split.driver);
+      if (!made.ok) return { ok: false, message: `${factory.name}: ${made.message}` };
+      clients.push(made.client);
+      machine.addDevice(i === 0 ? name : `${name}:${i}`, made.client);
+    }
   }
+  const [client] = clients;
+  if (client === undefined) return { ok: false, message: `${factory.name}: there is no device` };
   request.watch?.(machine);
   const capability = client.capability();
   const run = capability.ok
@@ -113,6 +116,11 @@ const WARNING = ': warning: ';
 function warningsOf({ log }: DeviceClient): { warnings?: readonly string[] } {
   const warnings = log.filter((line) => line.includes(WARNING)).map((line) => line.split(WARNING)[1] ?? line);
   return warnings.length === 0 ? {} : { warnings };
+}
+
+/** Names of the program's devices: one of a name that nobody can write where it declares none. */
+function deviceNames({ devices }: ProgramFile): string[] {
+  return devices.length === 0 ? [DEFAULT_DEVICE] : devices.map(({ name }) => name.text);
 }
 
 function problemText(request: RunRequest, run: ProgramRun): string | null {

@@ -8,6 +8,7 @@ import {
 } from '@hmm/report';
 import { type ProgramFile, type Statement } from '@hmm/workload';
 import { allocates, withMemory } from '@hmm/workload/internal';
+import { cardsOn } from './cards.js';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { type RunRequest, runOnClient } from './client-run.js';
 import { factoriesWithCosts } from './costs.js';
@@ -116,7 +117,7 @@ function runAdapted(
 ): ClientReport | string {
   const changed: string[] = [];
   let on = gpu;
-  const known = factory.gpus.includes(gpu);
+  const known = cardsOn(factory, gpu) !== undefined;
   if (!known && asked) return `${factory.name} knows no GPU ${gpu} (GPUs: ${factory.gpus.join(', ')})`;
   const first = runOnClient(request, factory, known ? gpu : (factory.gpus[0] ?? gpu));
   if (!first.ok) return first.message;

@@ -1,8 +1,11 @@
 import {
   findGpuPreset,
+  findGpuTopology,
   GPU_PRESETS,
+  GPU_TOPOLOGIES,
   type GpuCapability,
   type GpuPreset,
+  type GpuTopology,
   type PresetFigure,
   presetFigures,
 } from '@hmm/gpu';
@@ -18,6 +21,8 @@ import { EXIT_OK, fail } from './output.js';
 export interface GpusReport {
   readonly version: 1;
   readonly gpus: readonly GpuReport[];
+  /** Machines with several GPUs: all of them, or the one asked for. */
+  readonly machines?: readonly GpuTopology[];
 }
 
 /** One GPU preset. */
@@ -53,15 +58,21 @@ export function gpusCommand(factories: readonly ClientFactory[]): CommandBuilder
       .argument('[gpu]', 'only this one, with all its numbers');
     command.action((name: string | undefined) => {
       const { json } = command.opts<{ json: boolean }>();
-      const preset = name === undefined ? undefined : findGpuPreset(name);
+      const machine = name === undefined ? undefined : findGpuTopology(name);
+      const preset = name === undefined ? undefined : findGpuPreset(machine?.preset ?? name);
       if (name !== undefined && preset === undefined) {
-        const known = GPU_PRESETS.map((each) => each.name).join(', ');
+        const known = [...GPU_PRESETS, ...GPU_TOPOLOGIES].map((each) => each.name).join(', ');
         done(fail(host.output, `there is no GPU ${name} (GPUs: ${known})`));
         return;
       }
       const gpus = (preset === undefined ? GPU_PRESETS : [preset]).map((each) => gpuReport(each, factories));
-      const report: GpusReport = { version: 1, gpus };
-      const text = (): string => (preset === undefined ? formatGpus(gpus) : gpus.map(formatGpu).join(''));
+      const machines = GPU_TOPOLOGIES.filter((one) => machine === undefined || one === machine);
+      const several = preset === undefined || machine !== undefined;
+      const report: GpusReport = { version: 1, gpus, ...(several ? { machines } : {}) };
+      const text = (): string => {
+        const each = preset === undefined ? formatGpus(gpus) : gpus.map(formatGpu).join('');
+        return several ? `${each}\n${formatMachines(machines)}` : each;
+      };
       host.output.data(json ? `${JSON.stringify(report)}\n` : text());
       done(EXIT_OK);
     });
@@ -126,6 +137,25 @@ function formatGpus(gpus: readonly GpuReport[]): string {
     ...clients.map((title) => ({ title })),
   ];
   return `${formatTable(columns, rows)}\n\n${gpus.map(formatReasons).join('')}`;
+}
+
+/** Machines with several GPUs, and the links between these. */
+function formatMachines(machines: readonly GpuTopology[]): string {
+  const rows = machines.map(({ name, title, link }) => [
+    name,
+    title,
+    link === undefined ? '-' : `${link.gbs.value} GB/s`,
+    link === undefined ? '-' : `${formatCount(link.base.value)} ns`,
+    link === undefined ? '' : link.gbs.from,
+  ]);
+  const columns = [
+    { title: 'machine' },
+    { title: 'GPUs, and how they are linked' },
+    { title: 'link', align: 'right' as const },
+    { title: 'copy starts in', align: 'right' as const },
+    { title: 'from' },
+  ];
+  return `${formatTable(columns, rows)}\n`;
 }
 
 function formatReasons({ name, label, drivers }: GpuReport): string {

@@ -5,6 +5,7 @@ import { type ColorDepth, formatResidencyMap, formatRun, type RunReport } from '
 import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { simulatedAdvice } from './advice.js';
+import { cardsOn } from './cards.js';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { factoryWithCosts } from './costs.js';
 import { type DiagnosedRequest, diagnosedRun, residencyGrid } from './diagnosed-run.js';
@@ -208,7 +209,7 @@ export function chooseGpu(
   name: string | undefined,
 ): { readonly ok: true; readonly gpu: string } | { readonly ok: false; readonly message: string } {
   const gpu = name ?? factory.gpus[0] ?? '';
-  if (factory.gpus.includes(gpu)) return { ok: true, gpu };
+  if (cardsOn(factory, gpu) !== undefined) return { ok: true, gpu };
   return { ok: false, message: `${factory.name} knows no GPU ${gpu} (GPUs: ${factory.gpus.join(', ')})` };
 }
 

@@ -32,6 +32,8 @@ export type StreamShape = 'serial' | 'parallel' | 'stream' | 'warps';
 export interface AccessStream {
   readonly access: AccessKind;
   readonly shape: StreamShape;
+  /** Number of the device's GPU that does it, from 0; the first when left out. */
+  readonly gpu?: number;
   /** VPN that `pages` count from. */
   readonly base: number;
   /** Pages in the order of the accesses, relative to `base`. */

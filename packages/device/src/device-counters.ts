@@ -1,3 +1,5 @@
+import type { Place } from './device-features.js';
+
 /**
  * Why bytes crossed the link: `fault` the faulting pages themselves, `prefetch` pages that the driver took along,
  * `user` an explicit request, `eviction` room was needed, `counter` access counters, `cpu-fault` the CPU touched it,
@@ -11,6 +13,13 @@ export interface CauseBytes {
   toHost: number;
   /** From one device to another, where there are several. */
   betweenDevices?: number;
+}
+
+/** Bytes that went from one place to another. */
+export interface PairBytes {
+  readonly from: Place;
+  readonly to: Place;
+  readonly bytes: number;
 }
 
 /** Where the virtual time of the device's work went, ns; the parts of concurrent agents may overlap. */
@@ -35,6 +44,8 @@ export interface DeviceCounters {
   readonly cpuFaults: number;
   /** Bytes to device memory and to host memory, by cause. */
   readonly byCause: Readonly<Partial<Record<TransferCause, Readonly<CauseBytes>>>>;
+  /** The same bytes by where they came from and where they went, where there are several devices; what moved nothing is left out. */
+  readonly byPair?: readonly PairBytes[];
   /** Device accesses (pages touched) served from memory across the link. */
   readonly remoteAccesses: number;
   /** Pages that the driver mapped on the device while their data stayed in host memory. */

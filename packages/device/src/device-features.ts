@@ -1,5 +1,15 @@
-/** Where pages are or shall be. */
-export type Place = 'cpu' | 'gpu';
+/** Where pages are or shall be: on the CPU, on the device's first GPU, or on another of its GPUs by number (`gpu1` is the second). */
+export type Place = 'cpu' | 'gpu' | `gpu${number}`;
+
+/** The number of a place's GPU, from 0; -1 for the CPU. */
+export function gpuOfPlace(place: Place): number {
+  return place === 'cpu' ? -1 : Number(place.slice(3));
+}
+
+/** GPU number `gpu` of a device as a place. */
+export function placeOfGpu(gpu: number): Place {
+  return gpu === 0 ? 'gpu' : `gpu${gpu}`;
+}
 
 /** Advice about a range: where it prefers to live, who maps it wherever it lives, whether it is mostly read. */
 export type AdviceKind =
@@ -34,6 +44,8 @@ export interface DeviceFeatures {
   readonly advice: readonly AdviceKind[];
   /** Device operations that {@link DeviceProcess.operation} accepts. */
   readonly operations: readonly string[];
-  /** Device memory, pages. 0 for a mirror without memory. */
+  /** Device memory, pages, of each GPU. 0 for a mirror without memory. */
   readonly memoryPages: number;
+  /** GPUs that the device has; one when left out. */
+  readonly gpus?: number;
 }

@@ -19,10 +19,18 @@ export {
   type CauseBytes,
   type CountingCounters,
   type DeviceCounters,
+  type PairBytes,
   type TimeByPart,
   type TransferCause,
 } from './device-counters.js';
-export type { AdviceKind, Capability, DeviceFeatures, Place } from './device-features.js';
+export {
+  type AdviceKind,
+  type Capability,
+  type DeviceFeatures,
+  gpuOfPlace,
+  type Place,
+  placeOfGpu,
+} from './device-features.js';
 export type { DeviceOperation, DeviceOperationResult } from './device-operation.js';
 export type { DeviceProcess, ManagedMemory } from './device-process.js';
 export type {

@@ -1,5 +1,5 @@
 import { bytesMoved, causesOf } from './counters-by-name.js';
-import type { DeviceCounters } from './device-counters.js';
+import type { DeviceCounters, PairBytes } from './device-counters.js';
 
 /** Where the time of a run went, ns; the parts of concurrent agents may overlap. */
 export interface TimeParts {
@@ -25,6 +25,8 @@ export interface RunFigures {
   readonly bytes_to_device: number;
   readonly bytes_to_host: number;
   readonly by_cause: Readonly<Record<string, CauseFigures>>;
+  /** Where there are several GPUs: bytes by where they came from and where they went. */
+  readonly by_pair?: readonly PairBytes[];
   readonly remote_accesses: number;
   readonly remote_maps: number;
   readonly invalidations: number;
@@ -57,6 +59,7 @@ export function runFigures(counters: DeviceCounters, run: FinishedRun): RunFigur
     by_cause: Object.fromEntries(
       causesOf(c).map(([cause, up, down]) => [cause, { to_device: up, to_host: down }]),
     ),
+    ...(c.byPair === undefined ? {} : { by_pair: c.byPair }),
     remote_accesses: c.remoteAccesses,
     remote_maps: c.remoteMaps,
     invalidations: c.invalidations,

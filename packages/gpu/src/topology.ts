@@ -35,31 +35,19 @@ const NVLINK4: PeerLink = {
   gbs: figure(395, 'measured', 'copies of 4 KiB to 1 MiB between two H200 by the driver'),
 };
 
-const PCIE5_PEERS: PeerLink = {
-  name: 'PCIe 5 x16, peer to peer',
+const PCIE3_PEERS: PeerLink = {
+  name: 'PCIe 3 x16, peer to peer',
   nvlink: false,
   base: figure(2500, 'estimate', 'as a copy between host and device'),
-  gbs: figure(50, 'estimate', 'as a copy between host and device'),
+  gbs: figure(11, 'estimate', 'as a copy between host and device'),
 };
 
 /** The machines with several GPUs that are known by name. */
 export const GPU_TOPOLOGIES: readonly GpuTopology[] = [
-  { name: '2xh200-nvlink', title: 'two H200 linked by NVLink', preset: 'h100', gpus: 2, link: NVLINK4 },
-  { name: 'dgx-h200', title: 'eight H200 linked by NVLink', preset: 'h100', gpus: 8, link: NVLINK4 },
-  {
-    name: '2xpcie',
-    title: 'two H100 that reach each other over PCIe',
-    preset: 'h100',
-    gpus: 2,
-    link: PCIE5_PEERS,
-  },
-  {
-    name: '2xnopeers',
-    title: 'two H100 that reach each other by way of the host',
-    preset: 'h100',
-    gpus: 2,
-    link: undefined,
-  },
+  { name: '2xh200-nvlink', title: 'two H200, NVLink', preset: 'h200', gpus: 2, link: NVLINK4 },
+  { name: 'dgx-h200', title: 'eight H200, NVLink', preset: 'h200', gpus: 8, link: NVLINK4 },
+  { name: '2xpcie', title: 'two P100, peers over PCIe', preset: 'p100', gpus: 2, link: PCIE3_PEERS },
+  { name: '2xpcie-nopeers', title: 'two P100, by way of the host', preset: 'p100', gpus: 2, link: undefined },
 ];
 
 /** The topology called `name`; undefined where none is. */

@@ -15,6 +15,7 @@ import {
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
   type StreamResult,
+  type Place,
 } from '@hmm/device';
 import { EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
@@ -186,7 +187,7 @@ export class RdmaProcess<Mr extends RdmaMr> implements DeviceProcess {
   }
 
   /** Advice to bring the pages in for reading; nothing moves. To the CPU there is nothing to do. */
-  *prefetch(vpn: number, pages: number, to: 'cpu' | 'gpu'): Task<number> {
+  *prefetch(vpn: number, pages: number, to: Place): Task<number> {
     if (!this.open) return -EIO;
     if (to === 'cpu') return 0;
     for (let at = vpn; at < vpn + pages;) {

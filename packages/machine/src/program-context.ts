@@ -196,6 +196,11 @@ export class ProgramContext implements BindScope, OperationContext {
   }
 
   /** @inheritdoc */
+  deviceNames(): readonly string[] {
+    return this.state.machine.deviceNames();
+  }
+
+  /** @inheritdoc */
   cpuTime(accesses: number): Task {
     const { kernel, cpu } = this.state.machine;
     return kernel.sched.delay(accesses * cpu.accessNs);

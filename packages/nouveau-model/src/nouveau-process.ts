@@ -3,6 +3,7 @@ import {
   cpuResidency,
   type DeviceOperationResult,
   type DeviceProcess,
+  gpuOfPlace,
   type Place,
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
@@ -98,7 +99,11 @@ export class NouveauProcess implements DeviceProcess {
     if (this.closed) return -EINVAL;
     const args = svmBindMigrate(vpn, pages);
     this.ioctls++;
-    const ret = yield* nouveauSvmmBind(this.cli, this.mm, to === 'gpu' ? args : { ...args, header: 0 });
+    const ret = yield* nouveauSvmmBind(
+      this.cli,
+      this.mm,
+      gpuOfPlace(to) >= 0 ? args : { ...args, header: 0 },
+    );
     this.ioctls--;
     this.cli.drm.kernel.sched.wake(this.idleChannel);
     return ret;

@@ -1,23 +1,30 @@
-import type {
-  AdviceKind,
-  Capability,
-  ClientWorker,
-  DeviceClient,
-  DeviceCounters,
-  OpenResult,
+import {
+  type AdviceKind,
+  type Capability,
+  type ClientWorker,
+  type DeviceClient,
+  type DeviceCounters,
+  type OpenResult,
+  type PairBytes,
+  type Place,
+  placeOfGpu,
 } from '@hmm/device';
 import { Gpu, gpuPreset, type GpuPreset, type GpuTopology, makeGpus } from '@hmm/gpu';
 import { EBUSY, HPAGE_PMD_NR, type Kernel, type Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
-import { uvmCapability } from './uvm-capability.js';
+import { type UvmCapability, uvmCapability } from './uvm-capability.js';
 import { UVM_RELEASE_DISCARD } from './uvm-discard.js';
 import { UvmDriver, type UvmDriverOptions } from './uvm-driver.js';
 import { UvmModuleParams } from './uvm-module-params.js';
 import type { UvmPerfPolicy } from './uvm-perf-policy.js';
 import { UvmProcess } from './uvm-process.js';
-import type { UvmBytes } from './uvm-tools.js';
+import type { UvmBytes, UvmCounters } from './uvm-tools.js';
 import {
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_ID_MAX_PROCESSORS,
+  type UvmProcessorId,
   UvmEventMigrationCauseAccessCounters,
   UvmEventMigrationCauseCoherence,
   UvmEventMigrationCauseEviction,
@@ -80,7 +87,7 @@ export class UvmClient implements DeviceClient {
     this.preset = preset;
     const params = options.params ?? new UvmModuleParams();
     const capability = uvmCapability(preset, params, options.release);
-    const mirrors = capability.ok && capability.system.kind !== 'none';
+    const mirrors = several === undefined && capability.ok && capability.system.kind !== 'none';
     const room = mirrors ? frameNumbers(memory) : Infinity;
     const memoryPages = Math.min(options.memoryPages ?? preset.memory.value / 4096, room);
     const card = {
@@ -100,7 +107,7 @@ export class UvmClient implements DeviceClient {
 
   /** Whether the driver works on this GPU, and if not why. */
   capability(): Capability {
-    const capability = uvmCapability(this.preset, this.driver.global.params, this.driver.global.release);
+    const capability = this.ability();
     if (!capability.ok) return capability;
     return {
       ok: true,
@@ -113,8 +120,17 @@ export class UvmClient implements DeviceClient {
         advice: ADVICE,
         operations: this.driver.global.release < UVM_RELEASE_DISCARD ? [] : ['discard', 'discard_unmap'],
         memoryPages: this.driver.gpu.hw.memoryPages,
+        gpus: this.driver.gpus.length,
       },
     };
+  }
+
+  /** What the driver can do here: with several GPUs it is modelled for managed memory alone. */
+  private ability(): UvmCapability {
+    const { global, gpus } = this.driver;
+    const capability = uvmCapability(this.preset, global.params, global.release);
+    if (!capability.ok || gpus.length === 1) return capability;
+    return { ...capability, system: { kind: 'none', reason: 'system memory is modelled with one GPU only' } };
   }
 
   /** None: faults are served in the time of the kernel that raises them. */
@@ -124,7 +140,7 @@ export class UvmClient implements DeviceClient {
 
   /** Opens the device file in a process: a VA space and, where the GPU can, a mirror of its memory. */
   *openProcess(mm: MmStruct): Task<OpenResult<UvmProcess>> {
-    const capability = uvmCapability(this.preset, this.driver.global.params, this.driver.global.release);
+    const capability = this.ability();
     if (!capability.ok) return capability;
     const space = this.driver.openVaSpace();
     if (capability.system.kind !== 'none') {
@@ -164,6 +180,7 @@ export class UvmClient implements DeviceClient {
         eviction: cause(UvmEventMigrationCauseEviction),
         counter: cause(UvmEventMigrationCauseAccessCounters),
       },
+      ...(gpus.length > 1 ? { byPair: pairsOf(c) } : {}),
       remoteAccesses: total((hw) => hw.remoteAccesses),
       remoteMaps: c.remoteMaps,
       invalidations: c.invalidations,
@@ -181,6 +198,21 @@ export class UvmClient implements DeviceClient {
       residentNs: total((hw) => hw.residentNs),
     };
   }
+}
+
+/** Bytes by where they came from and where they went. */
+function pairsOf({ pairs }: UvmCounters): PairBytes[] {
+  const found: PairBytes[] = [];
+  for (const [at, bytes] of pairs.entries()) {
+    if (bytes === 0) continue;
+    const [from, to] = [Math.floor(at / UVM_ID_MAX_PROCESSORS), at % UVM_ID_MAX_PROCESSORS];
+    found.push({ from: placeOf(from), to: placeOf(to), bytes });
+  }
+  return found;
+}
+
+function placeOf(id: UvmProcessorId): Place {
+  return id === UVM_ID_CPU ? 'cpu' : placeOfGpu(id - UVM_ID_GPU);
 }
 
 /** Frame numbers that the machine has left for device memory, in whole root chunks. */

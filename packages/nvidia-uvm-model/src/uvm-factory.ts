@@ -1,5 +1,5 @@
 import type { ClientFactory, DriverRules, DriverSteps } from '@hmm/device';
-import { findGpuPreset, GPU_PRESETS } from '@hmm/gpu';
+import { findGpuPreset, findGpuTopology, GPU_PRESETS, GPU_TOPOLOGIES } from '@hmm/gpu';
 import { PAGE_SIZE } from '@hmm/kernel';
 import { UVM_RELEASE } from './uvm-capability.js';
 import { parseUvmCosts } from './timing/uvm-cost-file.js';
@@ -62,7 +62,11 @@ function factoryWith(figures: UvmFigures | undefined): ClientFactory<UvmClient> 
   return {
     name: 'nvidia',
     title: 'NVIDIA UVM 580.159.04',
-    gpus: ['h100', ...GPU_PRESETS.map(({ name }) => name).filter((name) => name !== 'h100')],
+    gpus: [
+      'h100',
+      ...GPU_PRESETS.map(({ name }) => name).filter((name) => name !== 'h100'),
+      ...GPU_TOPOLOGIES.map(({ name }) => name),
+    ],
     settings,
     rules: RULES,
     steps: STEPS,
@@ -73,13 +77,13 @@ function factoryWith(figures: UvmFigures | undefined): ClientFactory<UvmClient> 
       return costs.ok ? { ok: true, factory: factoryWith(costs.figures) } : costs;
     },
     create({ kernel, memory, seed, exploration }, gpu, chosen) {
-      const preset = findGpuPreset(gpu);
-      if (preset === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
+      const machine = findGpuPreset(gpu) ?? findGpuTopology(gpu);
+      if (machine === undefined) return { ok: false, message: `no GPU is called ${gpu}` };
       const explored = exploration !== undefined;
       const read = readSettings(explored ? new Map([...WITHOUT_TIME, ...chosen]) : chosen);
       if (typeof read === 'string') return { ok: false, message: read };
       const { params, memoryPages, release, notes } = read;
-      const client = new UvmClient(kernel, memory, preset, {
+      const client = new UvmClient(kernel, memory, machine, {
         params,
         seed,
         release,

@@ -5,8 +5,10 @@ import {
   type DeviceOperation,
   type DeviceOperationResult,
   type DeviceProcess,
+  gpuOfPlace,
   type ManagedMemory,
   type Place,
+  placeOfGpu,
   RES_CPU,
   RES_CPU_MAPPED,
   RES_DEVICE,
@@ -34,7 +36,7 @@ import {
   uvmSetPreferredLocation,
   uvmUnsetAccessedBy,
 } from './uvm-policy.js';
-import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_INVALID } from './uvm-types.js';
+import { UVM_ID_GPU, UVM_ID_INVALID, type UvmOptionalId, type UvmProcessorId } from './uvm-types.js';
 import type { UvmVaPolicy } from './uvm-va-policy.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmFork } from './uvm-fork.js';
@@ -166,7 +168,9 @@ export class UvmProcess implements DeviceProcess {
   *launch(stream: AccessStream): Task<StreamResult> {
     const dead = this.fatal();
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
-    const kernel = yield* launchKernel(this.space, gpuAccesses(stream));
+    const id = this.processorAt(placeOfGpu(stream.gpu ?? 0));
+    if (id < 0) return { errno: -EINVAL, done: 0, reason: this.noGpu(stream.gpu ?? 0) };
+    const kernel = yield* launchKernel(this.space, gpuAccesses(stream), id);
     if (kernel.finished) return { errno: 0, done: kernel.done, reason: '' };
     // A kernel whose space was closed before its fault was served is cancelled too, without a reason of its own.
     const errno = kernel.cancelled >= 0 && this.space.fatalErrno !== 0 ? this.space.fatalErrno : -EIO;
@@ -177,7 +181,8 @@ export class UvmProcess implements DeviceProcess {
   *prefetch(vpn: number, pages: number, to: Place): Task<number> {
     if (this.closed) return -EINVAL;
     if (this.isDeviceOnly(vpn)) return -EINVAL;
-    const destination = to === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
+    const destination = this.processorAt(to);
+    if (destination < 0) return -EINVAL;
     if (this.space.range(vpn) !== undefined) return yield* uvmMigrate(this.space, vpn, pages, destination);
     const { ats, hmm } = this.space;
     if (hmm === undefined) return -EINVAL;
@@ -188,8 +193,9 @@ export class UvmProcess implements DeviceProcess {
   /** `cudaMemAdvise`. */
   *advise(vpn: number, pages: number, advice: AdviceKind, place: Place): Task<number> {
     if (this.closed || this.isDeviceOnly(vpn)) return -EINVAL;
-    const id = place === 'cpu' ? UVM_ID_CPU : UVM_ID_GPU;
+    const id = this.processorAt(place);
     const { space } = this;
+    if (id < 0) return -EINVAL;
     if (space.range(vpn) === undefined) return this.adviseSystem(vpn, pages, advice, id);
     switch (advice) {
       case 'preferred':
@@ -243,7 +249,17 @@ export class UvmProcess implements DeviceProcess {
     return this.space.range(vpn)?.deviceOnly === true;
   }
 
-  private adviseSystem(vpn: number, pages: number, advice: AdviceKind, id: 0 | 1): number {
+  /** The processor at a place; {@link UVM_ID_INVALID} for a GPU that is not there. */
+  private processorAt(place: Place): UvmOptionalId {
+    const id = gpuOfPlace(place) + UVM_ID_GPU;
+    return id < this.space.driver.links.processors ? id : UVM_ID_INVALID;
+  }
+
+  private noGpu(number: number): string {
+    return `there is no GPU ${number}: the driver has ${this.space.driver.gpus.length}`;
+  }
+
+  private adviseSystem(vpn: number, pages: number, advice: AdviceKind, id: UvmProcessorId): number {
     const { hmm } = this.space;
     if (hmm === undefined) return -EINVAL;
     if (this.space.ats !== undefined) return 0;
@@ -260,21 +276,25 @@ export class UvmProcess implements DeviceProcess {
   }
 
   private residencyOf(vpn: number): number {
-    const flags = this.space.instance.table.flags(vpn);
-    let bits = (flags & GPU_PTE_VALID) !== 0 ? RES_DEVICE_MAPPED : 0;
-    if ((flags & GPU_PTE_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
+    let bits = 0;
+    for (const { id } of this.space.driver.gpus) {
+      const flags = this.space.instanceOn(id).table.flags(vpn);
+      if ((flags & GPU_PTE_VALID) !== 0) bits |= RES_DEVICE_MAPPED;
+      if ((flags & GPU_PTE_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
+    }
     const block = this.space.range(vpn)?.findBlock(vpn);
     if (block === undefined) return this.systemResidency(vpn, bits);
     const page = vpn - block.start;
     if (maskTest(block.cpu.resident, page)) bits |= RES_CPU;
-    if (maskTest(block.gpu.resident, page)) bits |= RES_DEVICE;
+    for (let id = UVM_ID_GPU; id < block.processorCount; id++)
+      if (maskTest(block.masks(id).resident, page)) bits |= RES_DEVICE;
     if (maskTest(block.cpu.read, page)) bits |= RES_CPU_MAPPED;
     return bits;
   }
 }
 
 /** Advice on system memory: policy nodes. Read duplication is taken and has no effect there. */
-function changePolicy(policy: UvmVaPolicy, advice: AdviceKind, id: 0 | 1): void {
+function changePolicy(policy: UvmVaPolicy, advice: AdviceKind, id: UvmProcessorId): void {
   if (advice === 'preferred') policy.preferredLocation = id;
   else if (advice === 'unset_preferred') policy.preferredLocation = UVM_ID_INVALID;
   else if (advice === 'accessed_by') policy.accessedBy |= 1 << id;

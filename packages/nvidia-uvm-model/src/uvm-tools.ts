@@ -13,7 +13,7 @@ import {
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
 } from '@hmm/kernel/internal';
-import { UVM_ID_CPU, type UvmProcessorMask } from './uvm-types.js';
+import { UVM_ID_CPU, UVM_ID_MAX_PROCESSORS, type UvmProcessorMask } from './uvm-types.js';
 
 const PACKED = 'kind (4 bits: access, cause or reason), source << 4, destination << 9, count << 14';
 const ACCESS_TEXT = ['', 'read', 'write', 'atomic', 'prefetch'];
@@ -165,6 +165,7 @@ export class UvmCounters {
     movedPages: 'value',
     copyNs: 'value',
     bytes: 'constant',
+    pairs: 'constant',
   });
 
   gpuFaults = 0;
@@ -189,6 +190,8 @@ export class UvmCounters {
   /** Pages that changed residency, by copy or by first touch. */
   movedPages = 0;
   copyNs = 0;
+  /** Bytes from processor `a` to processor `b`, at `a * UVM_ID_MAX_PROCESSORS + b`. */
+  readonly pairs = new Float64Array(UVM_ID_MAX_PROCESSORS ** 2);
   /** Bytes by `UvmEventMigrationCause*`, index 0 unused. */
   readonly bytes: UvmBytes[] = Array.from({ length: 6 }, () => ({
     toDevice: 0,

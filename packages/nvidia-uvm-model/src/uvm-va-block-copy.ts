@@ -17,6 +17,7 @@ import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
 import {
   nextProcessor,
   UVM_ID_CPU,
+  UVM_ID_MAX_PROCESSORS,
   UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER,
   UVM_MAKE_RESIDENT_CAUSE_API_HINT,
   UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
@@ -324,6 +325,8 @@ function recordMigrations(ctx: UvmServiceBlockContext, block: UvmVaBlock): void 
     const ns = bookCopy(ctx, source, destination, bytes);
     const value = packUvmEvent(cause, source, destination);
     tools.record(UvmEventTypeMigration, at, block.start + first, pages, value);
+    const pair = source * UVM_ID_MAX_PROCESSORS + destination;
+    counters.pairs[pair] = (counters.pairs[pair] ?? 0) + bytes;
     const totals = counters.bytes[cause];
     if (totals !== undefined) {
       if (destination === UVM_ID_CPU) totals.toHost += bytes;

@@ -9,7 +9,8 @@ export type DeviceAnswer =
   | { readonly ok: false; readonly errno: number; readonly reason: string };
 
 /** A driver as operations see it. */
-export type OperationClient = Pick<DeviceClient, 'name' | 'gpu' | 'limitMemory'>;
+export type OperationClient = Pick<DeviceClient, 'name' | 'gpu' | 'limitMemory'> &
+  Partial<Pick<DeviceClient, 'capability'>>;
 
 /**
  * What operations run in: one agent of a process, and what whoever runs it adds. A machine adds time, an exploration adds
@@ -25,6 +26,8 @@ export interface OperationContext {
   opened(name: string): DeviceProcess | undefined;
   /** The driver of a device. */
   client(device: string): OperationClient;
+  /** Names of the machine's devices, in order; absent where there is one. */
+  deviceNames?(): readonly string[];
   /**
    * A point between two accesses of one operation, at which others may run; `values` is what the operation has so far.
    * Undefined where nobody can come in between.
@@ -40,6 +43,38 @@ export interface OperationContext {
   processOf(name: string): OperationProcess | undefined;
 }
 
+/** A GPU of the machine: a device, and the number among the device's GPUs. */
+export interface GpuOfDevice {
+  readonly device: string;
+  readonly gpu: number;
+}
+
+/**
+ * GPU number `number`, counted from the first one of `device` on over all devices that follow: `gpu1` is the second card of one
+ * driver, or the only card of the second device. Undefined where there are not so many.
+ */
+export function gpuNumbered(
+  context: OperationContext,
+  device: string,
+  number: number,
+): GpuOfDevice | undefined {
+  if (number === 0) return { device, gpu: 0 };
+  const names = context.deviceNames?.() ?? [device];
+  let left = number;
+  for (const name of names.slice(Math.max(0, names.indexOf(device)))) {
+    const capability = context.client(name).capability?.();
+    const gpus = capability?.ok === true ? (capability.features.gpus ?? 1) : 1;
+    if (left < gpus) return { device: name, gpu: left };
+    left -= gpus;
+  }
+  return undefined;
+}
+
+/** Why there is no GPU of a number. */
+export function noGpu(number: number): string {
+  return `the machine has no gpu${number}: choose one with several (--gpu 2xh200-nvlink, 'hmm gpus' lists them), or declare another device`;
+}
+
 /** The same agent in a process that has opened no device, and that nobody else knows. */
 export function inProcess(context: OperationContext, process: OperationProcess): OperationContext {
   return {
@@ -48,6 +83,7 @@ export function inProcess(context: OperationContext, process: OperationProcess):
     device: (name) => context.device(name),
     opened: () => undefined,
     client: (device) => context.client(device),
+    deviceNames: () => context.deviceNames?.() ?? [context.defaultDevice],
     between: context.between,
     cpuTime: (accesses) => context.cpuTime(accesses),
     sleep: (ns) => context.sleep(ns),

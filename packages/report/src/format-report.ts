@@ -33,8 +33,7 @@ export function formatRun({ program, run, diagnosis }: RunReport): string {
   const parts = [wrapText(diagnosis?.summary ?? summarySentence(run))];
   // A driver that refuses the GPU has nothing to count.
   if (run.error === null || run.time_ns > 0) parts.push(counts([run]));
-  const causes = traffic([run]);
-  if (causes !== '') parts.push(causes);
+  for (const part of [traffic([run]), pairs([run])]) if (part !== '') parts.push(part);
   if (diagnosis !== undefined) parts.push(formatDiagnosis(diagnosis));
   const values = valueLines([run]);
   if (values !== '') parts.push(values);
@@ -48,7 +47,8 @@ export function formatCompare(report: CompareReport): string {
   const { clients, differences } = report;
   const title = `${report.program} on ${clients.map((c) => `${c.client} (${c.gpu})`).join(', ')}`;
   const parts = [clients.map((c) => wrapText(summarySentence(c))).join('\n'), counts(clients)];
-  for (const part of [traffic(clients), valueLines(clients)]) if (part !== '') parts.push(part);
+  for (const part of [traffic(clients), pairs(clients), valueLines(clients)])
+    if (part !== '') parts.push(part);
   const steps = fiveSteps(clients);
   if (steps !== '') parts.push(steps);
   for (const { client, broken = [] } of clients)
@@ -118,6 +118,18 @@ function traffic(clients: readonly ClientReport[]): string {
       ]),
   );
   return rows.length === 0 ? '' : formatTable(columns('bytes by cause', clients), rows);
+}
+
+/** Bytes by pair of processors, where a client has several GPUs. */
+function pairs(clients: readonly ClientReport[]): string {
+  const all = clients.flatMap(({ by_pair: found = [] }) => found.map(({ from, to }) => `${from} to ${to}`));
+  const rows = [...new Set(all)].map((pair) => [
+    pair,
+    ...clients.map(({ by_pair: found = [] }) =>
+      formatBytes(found.find(({ from, to }) => `${from} to ${to}` === pair)?.bytes ?? 0),
+    ),
+  ]);
+  return rows.length === 0 ? '' : formatTable(columns('bytes by pair', clients), rows);
 }
 
 function valueLines(clients: readonly ClientReport[]): string {

@@ -1,6 +1,6 @@
 import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessKind, type AccessStream } from '@hmm/device';
-import { PAGE_SIZE, type Task } from '@hmm/kernel';
-import { inProcess, type OperationContext } from '../context.js';
+import { ENODEV, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { gpuNumbered, inProcess, noGpu, type OperationContext } from '../context.js';
 import { cpuAccesses } from '../cpu-access.js';
 import { type Args, operation } from '../definition.js';
 import { orderPages } from '../language/order.js';
@@ -35,6 +35,7 @@ export type AccessArgs = Args<typeof PARTS>;
 /** A recorded access: by a CPU, of byte 0 of each page, in order. */
 const PLAIN = {
   agent: 'cpu',
+  gpu: 0,
   shape: 'serial',
   order: { kind: 'seq', argument: 0 },
   byte: 0,
@@ -66,7 +67,7 @@ export const access = operation({
   },
   *run(context, args) {
     const stream = streamOf(args);
-    if (args.agent === 'gpu') return yield* onDeviceOf(context, args.device, stream);
+    if (args.agent === 'gpu') return yield* onDeviceOf(context, args, stream);
     const { signal, bad } = yield* cpuAccesses(context, args.range, stream);
     return new AccessOutcome(stream, signal, (i) => bad[i] === 1, undefined);
   },
@@ -100,10 +101,18 @@ export const accessInChild = operation({
   ],
 });
 
-function* onDeviceOf(context: OperationContext, name: string, stream: AccessStream): Task<Outcome> {
-  const device = yield* context.device(name);
+function* onDeviceOf(
+  context: OperationContext,
+  { device: name, gpu }: AccessArgs,
+  stream: AccessStream,
+): Task<Outcome> {
+  const at = gpuNumbered(context, name, gpu);
+  if (at === undefined) return impossible(-ENODEV, noGpu(gpu));
+  const device = yield* context.device(at.device);
   if (!device.ok) return impossible(device.errno, device.reason);
-  const { errno, done, reason } = yield* device.process.launch(stream);
+  const { errno, done, reason } = yield* device.process.launch(
+    at.gpu === 0 ? stream : { ...stream, gpu: at.gpu },
+  );
   const bad = (i: number): boolean => errno !== 0 && i >= done;
   const why = `the GPU's access failed after ${done} of ${stream.pages.length}: ${reason}`;
   return new AccessOutcome(stream, errno, bad, errno === 0 ? undefined : why);

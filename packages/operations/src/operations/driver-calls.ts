@@ -1,6 +1,6 @@
-import type { AdviceKind, DeviceProcess, Place } from '@hmm/device';
-import { EOPNOTSUPP, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
-import type { OperationContext } from '../context.js';
+import { type AdviceKind, type DeviceProcess, gpuOfPlace, type Place, placeOfGpu } from '@hmm/device';
+import { ENODEV, EOPNOTSUPP, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { gpuNumbered, noGpu, type OperationContext } from '../context.js';
 import { operation } from '../definition.js';
 import type { PageRange } from '../memory-region.js';
 import { DONE, failedBecause, impossible, type Outcome, returned } from '../outcome.js';
@@ -21,9 +21,24 @@ export function* onOpenDevice(
   return device.ok ? yield* call(device.process) : impossible(device.errno, device.reason);
 }
 
+/** What `call` returns for the device and the place that a statement's place is: a GPU is counted from the statement's device on. */
+function* atPlaceOf(
+  context: OperationContext,
+  device: string,
+  place: Place,
+  call: (open: DeviceProcess, place: Place) => Task<Outcome>,
+): Task<Outcome> {
+  const number = gpuOfPlace(place);
+  const at = number <= 0 ? { device, gpu: number } : gpuNumbered(context, device, number);
+  if (at === undefined) return impossible(-ENODEV, noGpu(number));
+  return yield* onOpenDevice(context, at.device, (open) =>
+    call(open, at.gpu < 0 ? 'cpu' : placeOfGpu(at.gpu)),
+  );
+}
+
 function moved(context: OperationContext, device: string, range: PageRange, to: Place): Task<Outcome> {
-  return onOpenDevice(context, device, function* (open) {
-    return returned(yield* open.prefetch(range.vpn, range.pages, to));
+  return atPlaceOf(context, device, to, function* (open, place) {
+    return returned(yield* open.prefetch(range.vpn, range.pages, place));
   });
 }
 
@@ -68,8 +83,8 @@ export const advise = operation({
   results: true,
   side: 'cpu',
   run: (context, { range, advice, place, device }) =>
-    onOpenDevice(context, device, function* (open) {
-      return returned(yield* open.advise(range.vpn, range.pages, advice, place));
+    atPlaceOf(context, device, place, function* (open, at) {
+      return returned(yield* open.advise(range.vpn, range.pages, advice, at));
     }),
   returns: 'errno',
   recorded: [],

@@ -1,9 +1,10 @@
-import type { StreamShape } from '@hmm/device';
+import { gpuOfPlace, placeOfGpu, type StreamShape } from '@hmm/device';
 import { evaluateNumber } from '../language/evaluate.js';
 import { formatPrimary, formatSum } from '../language/format.js';
 import type { OrderKind } from '../language/order.js';
 import type { Expr } from '../language/tree.js';
 import { field, part, type Part, type PartReader } from '../part.js';
+import { GPU_WORDS } from './devices.js';
 
 /** What an access does. */
 export type AccessWord = 'read' | 'write' | 'atomic';
@@ -13,6 +14,8 @@ export type AccessShape = Exclude<StreamShape, 'warps'>;
 /** Who accesses pages, and how. */
 export interface AccessVerb {
   readonly agent: 'cpu' | 'gpu';
+  /** Number of the GPU that does it, from 0, counted from the statement's device on; 0 for a CPU. */
+  readonly gpu: number;
   readonly access: AccessWord;
   /** `serial`: one after the other; `parallel`: one thread a page; `stream`: a grid-stride pass. */
   readonly shape: AccessShape;
@@ -21,14 +24,14 @@ export interface AccessVerb {
 const ACCESSES: readonly [AccessWord, ...AccessWord[]] = ['read', 'write', 'atomic'];
 
 const SHORT = {
-  cw: { agent: 'cpu', access: 'write', shape: 'serial' },
-  cr: { agent: 'cpu', access: 'read', shape: 'serial' },
-  gr: { agent: 'gpu', access: 'read', shape: 'serial' },
-  gw: { agent: 'gpu', access: 'write', shape: 'serial' },
-  ga: { agent: 'gpu', access: 'atomic', shape: 'serial' },
-  pr: { agent: 'gpu', access: 'read', shape: 'parallel' },
-  pw: { agent: 'gpu', access: 'write', shape: 'parallel' },
-  st: { agent: 'gpu', access: 'read', shape: 'stream' },
+  cw: { agent: 'cpu', gpu: 0, access: 'write', shape: 'serial' },
+  cr: { agent: 'cpu', gpu: 0, access: 'read', shape: 'serial' },
+  gr: { agent: 'gpu', gpu: 0, access: 'read', shape: 'serial' },
+  gw: { agent: 'gpu', gpu: 0, access: 'write', shape: 'serial' },
+  ga: { agent: 'gpu', gpu: 0, access: 'atomic', shape: 'serial' },
+  pr: { agent: 'gpu', gpu: 0, access: 'read', shape: 'parallel' },
+  pw: { agent: 'gpu', gpu: 0, access: 'write', shape: 'parallel' },
+  st: { agent: 'gpu', gpu: 0, access: 'read', shape: 'stream' },
 } as const satisfies Readonly<Record<string, AccessVerb>>;
 
 const SHORT_WORDS = [
@@ -45,30 +48,33 @@ const SHORT_WORDS = [
 /** `cpu read`, `gpu write`, `gpu stream`, and the short forms `cw cr gr gw ga pr pw st`. */
 export const verb: Part<AccessVerb, AccessVerb> = part<AccessVerb, AccessVerb>({
   words: [...ACCESSES, 'stream'],
-  begins: ['cpu', 'gpu', ...SHORT_WORDS],
+  begins: ['cpu', ...GPU_WORDS, ...SHORT_WORDS],
   read: (reader) =>
     reader.either<AccessVerb>([
       () => cpuVerb(reader),
       () => gpuVerb(reader),
       () => SHORT[reader.oneOf(SHORT_WORDS, 2)],
     ]),
-  format: ({ agent, access, shape }) => (shape === 'stream' ? 'gpu stream' : `${agent} ${access}`),
-  bind: ({ agent, access, shape }) => ({ agent, access, shape }),
+  format: ({ agent, gpu, access, shape }) => {
+    const who = agent === 'cpu' ? 'cpu' : placeOfGpu(gpu);
+    return shape === 'stream' ? `${who} stream` : `${who} ${access}`;
+  },
+  bind: ({ agent, gpu, access, shape }) => ({ agent, gpu, access, shape }),
 });
 
 function cpuVerb(reader: PartReader): AccessVerb {
   reader.word('cpu');
-  return { agent: 'cpu', access: reader.oneOf(ACCESSES), shape: 'serial' };
+  return { agent: 'cpu', gpu: 0, access: reader.oneOf(ACCESSES), shape: 'serial' };
 }
 
 function gpuVerb(reader: PartReader): AccessVerb {
-  reader.word('gpu');
+  const gpu = gpuOfPlace(reader.oneOf(GPU_WORDS, 3));
   return reader.either<AccessVerb>(
     [
-      () => ({ agent: 'gpu', access: reader.oneOf(ACCESSES, 1), shape: 'serial' }),
+      () => ({ agent: 'gpu', gpu, access: reader.oneOf(ACCESSES, 1), shape: 'serial' }),
       () => {
         reader.word('stream');
-        return { agent: 'gpu', access: 'read', shape: 'stream' };
+        return { agent: 'gpu', gpu, access: 'read', shape: 'stream' };
       },
     ],
     1,

@@ -50,7 +50,19 @@ export const deviceName: Part<{ readonly device: Name }, OnDevice> & RecordedPar
   ...recordedDevice,
 };
 
-const PLACES: readonly [Place, ...Place[]] = ['cpu', 'gpu'];
+/** `gpu`, `gpu1` … `gpu7`: the GPUs of the machine, in the order of its devices. */
+export const GPU_WORDS = [
+  'gpu',
+  'gpu1',
+  'gpu2',
+  'gpu3',
+  'gpu4',
+  'gpu5',
+  'gpu6',
+  'gpu7',
+] as const satisfies readonly Place[];
+
+const PLACES: readonly [Place, ...Place[]] = ['cpu', ...GPU_WORDS];
 
 /** `to gpu`. */
 export const toPlace: Part<{ readonly place: Place }, { readonly place: Place }> = part({

@@ -107,7 +107,10 @@ describe('errors name file, line, column and what was expected', () => {
     ['malloc a', 'test.hmm:1:9: expected a value but found the end of the file'],
     ['malloc a 4KiB\nfrob a', "test.hmm:2:1: expected a statement but found 'frob'"],
     ['managed a 4KiB\ndiscard b', 'test.hmm:2:9: there is no region called b (defined: a)'],
-    ['managed a 4KiB\ndiscard a to disk', "test.hmm:2:14: expected cpu or gpu but found 'disk'"],
+    [
+      'managed a 4KiB\ndiscard a to disk',
+      "test.hmm:2:14: expected cpu, gpu, gpu1, gpu2, gpu3, gpu4, gpu5, gpu6 or gpu7 but found 'disk'",
+    ],
     ['managed a 4KiB discard a on D7', 'test.hmm:1:29: there is no device called D7 (defined: D0)'],
     ['malloc a 64', 'test.hmm:1:10: expected a size with its unit (64KiB, 8pages)'],
     ['malloc a 4KiB\ncpu read b', 'test.hmm:2:10: there is no region called b (defined: a)'],

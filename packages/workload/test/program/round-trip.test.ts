@@ -67,7 +67,7 @@ const order = fc.oneof(
   fc.record({ kind: fc.constantFrom('seq', 'rev'), argument: fc.constant(undefined) }),
   fc.record({ kind: fc.constantFrom('stride', 'sparse', 'page', 'rand', 'subset'), argument: sum }),
 );
-const place = fc.constantFrom('cpu', 'gpu');
+const place = fc.constantFrom('cpu', 'gpu', 'gpu1', 'gpu7');
 const here = { span: fc.constant(span) };
 
 const accesses: fc.Arbitrary<Statement>[] = [
@@ -76,6 +76,7 @@ const accesses: fc.Arbitrary<Statement>[] = [
     .map(([rest, write, value]): Statement => ({
       kind: 'access',
       agent: 'cpu',
+      gpu: 0,
       access: write ? 'write' : 'read',
       shape: 'serial',
       device: undefined,
@@ -85,7 +86,10 @@ const accesses: fc.Arbitrary<Statement>[] = [
       ...rest,
     })),
   fc
-    .tuple(fc.record({ range, order, device, ...results }), fc.constantFrom('serial', 'parallel', 'stream'))
+    .tuple(
+      fc.record({ range, order, device, gpu: fc.nat(7), ...results }),
+      fc.constantFrom('serial', 'parallel', 'stream'),
+    )
     .map(([rest, shape]): Statement => ({
       kind: 'access',
       agent: 'gpu',
