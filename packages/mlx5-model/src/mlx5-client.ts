@@ -18,6 +18,7 @@ import { mlx5BrokenNow } from './mlx5-invariants.js';
 import { isImplicit, isOdp, type Mlx5Mr, tableOf } from './mlx5-mr.js';
 import { mlx5IbAdviseMr, mlx5IbDeregMr, mlx5IbRegUserMr, mlx5RegBuffer } from './mr.js';
 import { MLX5_7_3, MLX5_MEMORY, MLX5_TRANSPORT, type Mlx5Options, SMALL_LEAF_PAGES } from './options.js';
+import { MLX5_NAMING } from './mlx5-naming.js';
 
 /** An mlx5 adapter as the verbs of a process see it. */
 export class Mlx5Driver extends Mlx5Device implements RdmaDriver<Mlx5Mr> {
@@ -176,6 +177,7 @@ export function mlx5Factory(): ClientFactory<Mlx5Client> {
     },
     rules: RULES,
     steps: STEPS,
+    naming: MLX5_NAMING,
     create({ memory, exploration }, gpu, settings) {
       const adapter = ADAPTERS.get(gpu);
       if (adapter === undefined) return { ok: false, message: `no mlx5 adapter is called ${gpu}` };

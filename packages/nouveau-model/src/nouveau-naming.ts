@@ -14,18 +14,21 @@ export const NOUVEAU_NAMING: FunctionNaming = {
     replayAfter: 'nouveau_svm_fault_replay',
     serveAfter: 'nouveau_svm_fault',
     serveSlowly: 'nouveau_svm_fault',
+    rangeInvalidate: 'nouveau_svm_range_invalidate',
+    setSeqTask: 'nouveau_svm_range_invalidate',
   },
   methods: {
     'NouveauSvmm.invalidateTask': 'nouveau_svmm_invalidate_range_start',
   },
   unnamed: [
+    'bringIn',
+    'calledBack',
     'cancelAt',
     'cancelLost',
     'cancelRun',
     'copyHome',
     'faultsPending',
     'invalidateTask',
-    'runWork',
     'takeOffGpu',
   ],
 };

@@ -3,7 +3,20 @@ import type { FunctionNaming } from '@hmm/device';
 /** Under which names nvidia-uvm knows the functions of its model. */
 export const UVM_NAMING: FunctionNaming = {
   functions: {
+    closeVaSpace: 'uvm_va_space_destroy',
+    invalidateLocked: 'uvm_hmm_invalidate_entry',
+    invalidateTask: 'uvm_hmm_invalidate_entry',
+    migrateVmaPart: 'uvm_hmm_migrate_ranges',
     serviceFaultBatch: 'service_fault_batch',
+    uvmCpuFault: 'uvm_va_space_cpu_fault',
+    uvmDiscard: 'uvm_api_discard',
+    uvmHmmMigrateRange: 'uvm_hmm_migrate_ranges',
+    uvmDisableReadDuplication: 'uvm_api_disable_read_duplication',
+    uvmEnableReadDuplication: 'uvm_api_enable_read_duplication',
+    uvmSetAccessedBy: 'uvm_api_set_accessed_by',
+    uvmSetPreferredLocation: 'uvm_api_set_preferred_location',
+    uvmUnsetAccessedBy: 'uvm_api_unset_accessed_by',
+    uvmHmmInvalidate: 'uvm_hmm_invalidate_entry',
     uvmHmmMigrate: 'uvm_hmm_va_block_migrate_locked',
     uvmHmmMigrateToRam: 'devmem_fault',
     uvmHmmServiceGpuFaults: 'uvm_hmm_va_block_service_locked',
@@ -15,6 +28,8 @@ export const UVM_NAMING: FunctionNaming = {
     'attachMm',
     'awaitReplay',
     'bringIn',
+    'calledBack',
+    'changeRanges',
     'copyHome',
     'faultsPending',
     'launchKernel',
@@ -23,5 +38,6 @@ export const UVM_NAMING: FunctionNaming = {
     'serviceHmm',
     'takeOffGpu',
     'uvmCpuAccess',
+    'uvmVmaCall',
   ],
 };

@@ -18,6 +18,7 @@ import { RxeDevice } from './rxe-device.js';
 import { isOdp, type RxeMr } from './rxe-mr.js';
 import { rxeOdpMapRangeAndLock, tableOf } from './rxe-odp.js';
 import { rxeAdviseMr, rxeDeregMr, rxeRegBuffer, rxeRegUserMr } from './rxe-verbs.js';
+import { RXE_NAMING } from './rxe-naming.js';
 
 /** Soft-RoCE as the verbs of a process see it. */
 export class RxeDriver extends RxeDevice implements RdmaDriver<RxeMr> {
@@ -140,6 +141,7 @@ export function rxeFactory(): ClientFactory<RxeClient> {
     settings: { defects: '1: with the defects that Linux 7.3 has, 0: as it is meant' },
     rules: RULES,
     steps: STEPS,
+    naming: RXE_NAMING,
     create({ memory, exploration }, gpu, settings) {
       if (gpu !== 'soft-roce')
         return { ok: false, message: `rxe is software: its adapter is soft-roce, not ${gpu}` };

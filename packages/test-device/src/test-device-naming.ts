@@ -8,6 +8,7 @@ export const TEST_DEVICE_NAMING: FunctionNaming = {
     devmemFaultAllocAndCopy: 'dmirror_devmem_fault_alloc_and_copy',
     dmirrorFopsMmap: 'vm_mmap_pgoff',
     dmirrorIoctl: 'dmirror_fops_unlocked_ioctl',
+    dmirrorReadUnlocked: 'dmirror_read',
     exclusiveBatch: 'dmirror_exclusive',
     insertPages: 'dmirror_fops_mmap',
     migrateAllocAndCopy: 'dmirror_migrate_alloc_and_copy',

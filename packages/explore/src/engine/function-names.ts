@@ -3,7 +3,7 @@ import type { AccessObserver } from '@hmm/kernel/internal';
 import { KERNEL_NAMES, METHODS, PLUMBING } from './kernel-names.js';
 
 /** `mmuIntervalReadRetry` → `mmu_interval_read_retry`; '' for what is no function of the kernel or of a driver. */
-function kernelName(owner: string, called: string, namings: readonly FunctionNaming[]): string {
+export function kernelName(owner: string, called: string, namings: readonly FunctionNaming[]): string {
   // A bundler numbers functions of different files that have one name, and marks classes that name themselves.
   const name = called.replace(/\$?\d+$/, '');
   const method = `${owner.replace(/^_|\d+$/g, '')}.${name}`;
