@@ -28,6 +28,8 @@ export const NOUVEAU_NAMING: FunctionNaming = {
     'cancelRun',
     'copyHome',
     'faultsPending',
+    'faultsPendingTask',
+    'workTask',
     'invalidateTask',
     'takeOffGpu',
   ],
