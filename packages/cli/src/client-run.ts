@@ -64,6 +64,7 @@ export function runOnClient(
     ...reportOf(factory, client, run, error, request, changed),
     ...brokenOf(machine, client),
     ...stepsOf(factory, client, run),
+    release: kernel.release,
     fatal: fatalReason(machine),
   };
   return { ok: true, report, machine, client, run };
@@ -136,7 +137,7 @@ function reportOf(
   error: string | null,
   request: RunRequest,
   changed: readonly string[],
-): Omit<ClientReport, 'fatal'> {
+): Omit<ClientReport, 'fatal' | 'release'> {
   const capability = client.capability();
   const none = capability.ok && capability.features.memoryPages === 0;
   return {

@@ -1,4 +1,4 @@
-import { isRelease, type Release, RELEASES } from '@hmm/kernel';
+import { isRelease, NEWEST_EXACT_RELEASE, type Release, RELEASES } from '@hmm/kernel';
 import { type Command, InvalidArgumentError } from 'commander';
 
 /** The options that mean the same in every command that runs something. */
@@ -36,7 +36,7 @@ export function costsOption(command: Command): Command {
 
 /** Adds `--release`. */
 export function releaseOption(command: Command): Command {
-  return command.option('--release <release>', `Linux that is modelled: ${RELEASES.join(', ')}`, releaseName);
+  return command.option('--release <release>', `Linux that is modelled: ${RELEASES.join(', ')} (programs: ${NEWEST_EXACT_RELEASE})`, releaseName);
 }
 
 /** The name of a release. */

@@ -39,6 +39,7 @@ export {
 export { Prng } from './prng.js';
 export {
   DEFAULT_RELEASE,
+  NEWEST_EXACT_RELEASE,
   RELEASES,
   behaviour,
   behavioursOf,

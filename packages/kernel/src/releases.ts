@@ -6,8 +6,11 @@ export const RELEASES = ['6.1', '6.12', '6.19', '7.3'] as const;
 /** One of {@link RELEASES}. */
 export type Release = (typeof RELEASES)[number];
 
-/** The release that a machine follows unless it is told otherwise. */
+/** The release that a kernel made by hand follows, and recordings are replayed on, unless they are told otherwise. */
 export const DEFAULT_RELEASE: Release = '6.12';
+
+/** The newest release that recordings hold exactly: what programs and litmus tests follow unless they are told otherwise. */
+export const NEWEST_EXACT_RELEASE: Release = '7.3';
 
 /** Whether `name` is one of {@link RELEASES}. */
 export function isRelease(name: string): name is Release {

@@ -1,4 +1,4 @@
-import { DEFAULT_RELEASE, type KernelOptions } from '@hmm/kernel';
+import { type KernelOptions, NEWEST_EXACT_RELEASE } from '@hmm/kernel';
 import { CORE_BEHAVIOURS, KERNEL_SETTINGS, kernelOptions } from '@hmm/kernel/internal';
 import type { ClientFactory } from '@hmm/device';
 
@@ -13,7 +13,7 @@ export type SplitSettings =
 
 /**
  * Divides settings into those of the machine (`KERNEL_SETTINGS`) and those of its driver. A driver may have a setting of its
- * own that asks for a release; the machine's wins.
+ * own that asks for a release; the machine's wins. Where nobody asks it is the newest release that recordings hold exactly.
  */
 export function splitSettings(
   settings: ReadonlyMap<string, string>,
@@ -27,6 +27,6 @@ export function splitSettings(
     return { ok: false, message: `no behaviour is called ${wrong} (behaviours: ${known.join(', ')})` };
   }
   const driver = new Map([...settings].filter(([key]) => !(key in KERNEL_SETTINGS)));
-  const release = asked.release ?? factory.release?.(driver) ?? DEFAULT_RELEASE;
+  const release = asked.release ?? factory.release?.(driver) ?? NEWEST_EXACT_RELEASE;
   return { ok: true, kernel: { ...asked, release }, driver };
 }

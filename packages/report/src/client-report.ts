@@ -8,6 +8,8 @@ export interface ClientReport extends RunFigures {
   readonly client: string;
   /** GPU that it ran on, which may not be the one asked for: see `changed`. */
   readonly gpu: string;
+  /** Linux that was modelled. */
+  readonly release: string;
   /** False for a device without memory of its own, to which nothing ever migrates; left out for others. */
   readonly device_memory?: false;
   /** What was changed so that it could run at all, one clause each. */

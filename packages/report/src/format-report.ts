@@ -39,13 +39,13 @@ export function formatRun({ program, run, diagnosis }: RunReport): string {
   if (values !== '') parts.push(values);
   for (const each of run.broken ?? []) parts.push(brokenText(each));
   for (const text of run.failed) parts.push(wrapText(`assertion does not hold: ${text}`));
-  return [`${program} under ${run.client}`, ...notes([run]), '', parts.join('\n\n'), ''].join('\n');
+  return [`${program} under ${run.client}, Linux ${run.release}`, ...notes([run]), '', parts.join('\n\n'), ''].join('\n');
 }
 
 /** Clients side by side: one column each, then what differs and why. */
 export function formatCompare(report: CompareReport): string {
   const { clients, differences } = report;
-  const title = `${report.program} on ${clients.map((c) => `${c.client} (${c.gpu})`).join(', ')}`;
+  const title = `${report.program} on ${clients.map((c) => `${c.client} (${c.gpu}, Linux ${c.release})`).join(', ')}`;
   const parts = [clients.map((c) => wrapText(summarySentence(c))).join('\n'), counts(clients)];
   for (const part of [traffic(clients), pairs(clients), valueLines(clients)])
     if (part !== '') parts.push(part);

@@ -10,7 +10,7 @@ import {
   search,
   tell,
 } from '@hmm/explore';
-import { HmmError } from '@hmm/kernel';
+import { HmmError, NEWEST_EXACT_RELEASE } from '@hmm/kernel';
 import { parseProgram } from '@hmm/workload';
 import type { LitmusStory, LitmusView } from './litmus-view.js';
 import type { ProblemView } from './protocol.js';
@@ -101,7 +101,8 @@ function compile(text: string, devices: MirrorDevicesFactory): Compiled {
   }
   const compiled = compileLitmus(parsed.program, 'litmus test');
   if (!compiled.ok) return { ok: false, problems: compiled.errors };
-  const { program } = compiled;
+  const settings = new Map([['release', NEWEST_EXACT_RELEASE], ...compiled.program.settings]);
+  const program = { ...compiled.program, settings };
   return { ok: true, program, model: () => litmusModel(program, devices) };
 }
 

@@ -1,4 +1,6 @@
+import { NEWEST_EXACT_RELEASE, RELEASES } from '@hmm/kernel';
 import type { PaneSpec } from '../engine/protocol.js';
+import { releaseOf, withRelease } from '../state/pane-release.js';
 import { clients, panes } from '../state/store.js';
 
 const MAX_PANES = 4;
@@ -80,6 +82,13 @@ function PaneRow(props: {
           onChange({ ...pane, gpu });
         }}
       />
+      <ReleaseOfPane
+        at={at}
+        settings={pane.settings}
+        onChange={(settings) => {
+          onChange({ ...pane, settings });
+        }}
+      />
       <PaneSettings
         at={at}
         settings={pane.settings}
@@ -114,6 +123,34 @@ function GpuOfPane(props: {
         {gpus.map((known) => (
           <option key={known} value={known}>
             {known}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** The release of Linux in a pane: one of its settings, which it is in the link as. */
+function ReleaseOfPane(props: {
+  readonly at: number;
+  readonly settings: readonly string[];
+  readonly onChange: (settings: readonly string[]) => void;
+}): preact.JSX.Element {
+  const { at, settings, onChange } = props;
+  return (
+    <label>
+      <span>Linux</span>
+      <select
+        aria-label={`Linux of pane ${at + 1}`}
+        value={releaseOf(settings)}
+        onChange={(event) => {
+          onChange(withRelease(settings, event.currentTarget.value));
+        }}
+      >
+        <option value="">as the program says, or {NEWEST_EXACT_RELEASE}</option>
+        {RELEASES.map((release) => (
+          <option key={release} value={release}>
+            {release}
           </option>
         ))}
       </select>

@@ -87,6 +87,22 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
     await expectText(again, '.why', /under nouveau/);
   });
 
+  test('the release of a pane is chosen with the keyboard, and found again at the address', async () => {
+    const page = await site.open();
+    const release = page.getByLabel('Linux of pane 1');
+    expect(await release.inputValue()).toBe('');
+    await release.focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await expect.poll(() => release.inputValue()).toBe('6.12');
+    await expect
+      .poll(() => page.getByLabel('Settings of pane 1, name=value').inputValue())
+      .toBe('release=6.12');
+    const address = await writtenAddress(page);
+    const again = await site.openAddress(address, (target) => target.startsWith(site.url));
+    await expect.poll(() => again.getByLabel('Linux of pane 1').inputValue()).toBe('6.12');
+  });
+
   test('any drivers, GPUs and settings can be beside each other, and retries are seen', async () => {
     const page = await site.open();
     await page.getByRole('button', { name: 'Add a pane' }).click();

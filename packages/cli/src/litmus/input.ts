@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compileLitmus, type LitmusProgram, type MirrorDevicesFactory } from '@hmm/explore';
 import { knownSettings, TEST_SETTINGS } from '@hmm/explore/internal';
-import { HmmError } from '@hmm/kernel';
+import { HmmError, NEWEST_EXACT_RELEASE } from '@hmm/kernel';
 import { formatSourceError, parseProgram, type ProgramFile } from '@hmm/workload';
 import { fileReason, readInput } from '../input.js';
 import { parameterNames, parameterValue } from '../program-input.js';
@@ -51,6 +51,8 @@ export async function readLitmus(
       if (!compiled.ok) return { ok: false, messages: compiled.errors.map(formatSourceError) };
       const given = settingsFor(compiled.program, file, set, devices);
       if (typeof given === 'string') return { ok: false, messages: [given] };
+      if (!compiled.program.settings.has('release') && !given.has('release'))
+        given.set('release', NEWEST_EXACT_RELEASE);
       const settings = new Map([...compiled.program.settings, ...given]);
       const program = { ...compiled.program, settings };
       sources.push({ file, text: input.text, program, set: { parameters, settings: given } });
