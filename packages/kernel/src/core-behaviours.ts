@@ -70,6 +70,11 @@ export const CORE_BEHAVIOURS = {
     'mm/madvise.c madvise_do_behavior',
     'MADV_DONTNEED over several VMAs frees its pages at the end of the call; it used to be at the end of each VMA.',
   ),
+  guardMarkers: has(
+    '- - + +',
+    'mm/madvise.c madvise_guard_install',
+    "MADV_GUARD_INSTALL makes an access to pages SIGSEGV, and a device's -EFAULT, until MADV_GUARD_REMOVE; it used to be EINVAL.",
+  ),
   pagemapHugeZeroPlain: has(
     '+ - - +',
     'fs/proc/task_mmu.c pagemap_pmd_range',
@@ -104,6 +109,11 @@ export const CORE_BEHAVIOURS = {
     '- - - +',
     'mm/hmm.c hmm_do_fault',
     'A device access for which memory is used up fails with -ENOMEM; it used to be -EFAULT.',
+  ),
+  twoPassNotifiers: has(
+    '- - - +',
+    'mm/mmu_notifier.c mn_itree_invalidate',
+    'An interval notifier may have two passes: every device begins to let go of a range before the first is waited for.',
   ),
   // Device-exclusive access.
   exclusivePageByPage: has(

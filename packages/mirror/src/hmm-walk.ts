@@ -9,8 +9,6 @@ import {
   PTE_PRESENT,
   PTE_PROTNONE,
   PTE_SPECIAL,
-  PTE_TYPE_MARKER,
-  PTE_TYPE_MASK,
   PTE_WRITE,
   ZERO_PFN,
   accessWalk,
@@ -253,7 +251,6 @@ function handlePte(walk: HmmVmaWalk, vma: Vma, flags: number, pfn: number, at: n
   }
   const faultable =
     flags === 0 ||
-    (flags & PTE_TYPE_MASK) === PTE_TYPE_MARKER ||
     isSwapPte(flags) ||
     isDevicePrivatePte(flags) ||
     isDeviceExclusivePte(flags);

@@ -13,6 +13,7 @@ import {
   VM_FAULT_FALLBACK,
   VM_FAULT_HWPOISON,
   VM_FAULT_OOM,
+  VM_FAULT_SIGSEGV,
 } from './fault.js';
 import { createHugePmd, doHugePmdFault } from './huge-fault.js';
 import { pmdIsNonPresent } from './huge-non-present.js';
@@ -25,6 +26,7 @@ import {
   PTE_TYPE_DEVICE_EXCLUSIVE,
   PTE_TYPE_DEVICE_PRIVATE,
   PTE_TYPE_HWPOISON,
+  PTE_TYPE_MARKER,
   PTE_TYPE_MASK,
   PTE_TYPE_MIGRATION,
   PTE_TYPE_SWAP,
@@ -158,7 +160,7 @@ function* nonpresentHugeFault(vma: Vma, vpn: number, pmd: number, flags: number)
   return yield* migrationEntryWait(mm, vpn, folio);
 }
 
-/** @kernel mm/memory.c do_swap_page (without: userfaultfd's and guard markers) */
+/** @kernel mm/memory.c do_swap_page (without: userfaultfd's markers) */
 function nonpresentFault(vma: Vma, vpn: number, entry: number, flags: number): MaybeTask<number> {
   const { lanes } = vma.mm.system.tables;
   const pte = lanes[entry] ?? 0;
@@ -174,6 +176,8 @@ function nonpresentFault(vma: Vma, vpn: number, entry: number, flags: number): M
       return removeDeviceExclusiveEntry(vma, vpn, entry);
     case PTE_TYPE_HWPOISON:
       return VM_FAULT_HWPOISON;
+    case PTE_TYPE_MARKER:
+      return VM_FAULT_SIGSEGV;
     default:
       throw new HmmError('BAD_PTE', 'a page-table entry of no known kind', { flags: pte, vpn });
   }

@@ -1,6 +1,7 @@
 import { EINVAL, ENOMEM, HPAGE_PMD_NR, type Task } from '@hmm/kernel';
 import { madviseColdOrPageout } from './madvise-pageout.js';
 import { madviseFree } from './madvise-free.js';
+import { madviseGuardInstall, madviseGuardRemove } from './madvise-guard.js';
 import { madvisePopulate } from './madvise-populate.js';
 import { madviseCollapse } from './khugepaged.js';
 import type { MmStruct } from './mm-struct.js';
@@ -41,6 +42,8 @@ export const MADV_PAGEOUT = 21;
 export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
 export const MADV_COLLAPSE = 25;
+export const MADV_GUARD_INSTALL = 102;
+export const MADV_GUARD_REMOVE = 103;
 
 /**
  * Advice that works on what is mapped, and needs mmap_lock only for reading.
@@ -55,6 +58,8 @@ const READ_LOCKED: readonly number[] = [
   MADV_COLD,
   MADV_PAGEOUT,
   MADV_COLLAPSE,
+  MADV_GUARD_INSTALL,
+  MADV_GUARD_REMOVE,
 ];
 const WRITE_LOCKED: readonly number[] = [
   MADV_NORMAL,
@@ -78,6 +83,7 @@ export function* sysMadvise(mm: MmStruct, start: number, pages: number, advice: 
     return yield* madvisePopulate(mm, start, pages, advice === MADV_POPULATE_WRITE);
   const read = READ_LOCKED.includes(advice);
   if (!read && !WRITE_LOCKED.includes(advice)) return -EINVAL;
+  if (advice >= MADV_GUARD_INSTALL && !mm.kernel.does.guardMarkers) return -EINVAL;
   if (pages === 0) return 0;
   if (wraps(start, pages)) return -EINVAL;
   const lock = mm.mmapLock;
@@ -137,6 +143,10 @@ function* madviseVmaBehavior(
       return yield* madviseRemove(vma, start, end);
     case MADV_COLLAPSE:
       return yield* madviseCollapse(vma, start, end);
+    case MADV_GUARD_INSTALL:
+      return yield* madviseGuardInstall(vma, start, end);
+    case MADV_GUARD_REMOVE:
+      return madviseGuardRemove(vma, start, end);
     case MADV_WILLNEED:
       return 0;
     default:

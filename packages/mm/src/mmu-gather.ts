@@ -16,6 +16,8 @@ export class MmuGather {
   readonly evenCows: boolean;
   /** Whether page tables that a zap leaves empty are freed. @kernel include/linux/mm.h zap_details.reclaim_pt */
   readonly reclaimsTables: boolean;
+  /** Whether guards stay: in a zap that leaves the VMA, such as MADV_DONTNEED's. @kernel mm/memory.c zap_drop_markers (all), the other way round */
+  keepsMarkers = false;
   private pages: number[] = [];
 
   constructor(mm: MmStruct, evenCows = true, reclaimsTables = false) {

@@ -8,6 +8,7 @@ import {
   PTE_SPECIAL,
   isDeviceExclusivePte,
   isDevicePrivatePte,
+  isMarkerPte,
   isMigrationPte,
 } from './pte.js';
 import { pageMapcount } from './rmap.js';
@@ -38,11 +39,11 @@ export function pagemapEntry(mm: MmStruct, vpn: number): number {
 
 /**
  * @kernel fs/proc/task_mmu.c pte_to_pagemap_entry (without: frame numbers and swap offsets, soft-dirty,
- * userfaultfd, markers)
+ * userfaultfd)
  */
 function pteToPagemapEntry(mm: MmStruct, pte: number, pfn: number): number {
   const { map } = mm.system;
-  if (pte === 0) return 0;
+  if (pte === 0 || isMarkerPte(pte)) return 0;
   if ((pte & PTE_PRESENT) !== 0) return (pte & PTE_SPECIAL) !== 0 ? PM_PRESENT : presentBits(mm, pfn);
   const named = isMigrationPte(pte) || isDevicePrivatePte(pte) || isDeviceExclusivePte(pte);
   return named && !map.test(map.folio(pfn), PG_anon) ? PM_SWAP | PM_FILE : PM_SWAP;

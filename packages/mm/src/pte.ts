@@ -49,7 +49,7 @@ export const PTE_TYPE_DEVICE_PRIVATE = 3 << 12;
 export const PTE_TYPE_DEVICE_EXCLUSIVE = 4 << 12;
 /** The memory failed. */
 export const PTE_TYPE_HWPOISON = 5 << 12;
-/** A marker (uffd-wp, error) without a page. */
+/** A guard: no page, and an access is an error. @kernel include/linux/leafops.h softleaf_is_guard_marker (from 6.19 on) */
 export const PTE_TYPE_MARKER = 6 << 12;
 
 /**
@@ -72,6 +72,8 @@ export const isHuge = (flags: number): boolean => (flags & PTE_HUGE) !== 0;
 export const isSwapPte = (flags: number): boolean => (flags & PTE_TYPE_MASK) === PTE_TYPE_SWAP;
 /** Whether it is a migration entry. @kernel include/linux/swapops.h is_migration_entry (all) */
 export const isMigrationPte = (flags: number): boolean => (flags & PTE_TYPE_MASK) === PTE_TYPE_MIGRATION;
+/** Whether it is a guard. */
+export const isMarkerPte = (flags: number): boolean => (flags & PTE_TYPE_MASK) === PTE_TYPE_MARKER;
 /** Whether it is a device-private entry. @kernel include/linux/swapops.h is_device_private_entry (all) */
 export const isDevicePrivatePte = (flags: number): boolean =>
   (flags & PTE_TYPE_MASK) === PTE_TYPE_DEVICE_PRIVATE;

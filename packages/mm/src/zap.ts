@@ -10,6 +10,7 @@ import { accessPte, accessTables } from './observe.js';
 import { folioPut } from './page-alloc.js';
 import { findPmd, nextPmd, pmdAddrEnd } from './page-walk.js';
 import {
+  isMarkerPte,
   PTE_DIRTY,
   PTE_PRESENT,
   PTE_SPECIAL,
@@ -74,17 +75,19 @@ function* zapPtesStepwise(tlb: MmuGather, vma: Vma, first: number, count: number
 
 /**
  * Zaps `count` entries from `first` (a lane index) on.
- * @kernel mm/memory.c zap_pte_range (without: TLB flushes on the way, userfaultfd, markers, breaks to let
+ * @kernel mm/memory.c zap_pte_range (without: TLB flushes on the way, userfaultfd, breaks to let
  * others run)
  */
 function zapPteRange(tlb: MmuGather, vma: Vma, first: number, count: number): void {
   const { system } = vma.mm;
   const { lanes } = system.tables;
+  const { keepsMarkers } = tlb;
   for (let entry = first; entry < first + 2 * count; entry += 2) {
     const flags = lanes[entry] ?? 0;
     accessPte(system, entry, flags !== 0);
     if (flags === 0) continue;
     const payload = lanes[entry + 1] ?? 0;
+    if (keepsMarkers && isMarkerPte(flags)) continue;
     if (!tlb.evenCows && isPrivateCopy(system, flags, payload)) continue;
     lanes[entry] = 0;
     lanes[entry + 1] = 0;
@@ -123,7 +126,7 @@ function zapPresentPte(tlb: MmuGather, vma: Vma, flags: number, pfn: number): vo
 
 /**
  * An entry that is not present: its part of the loop.
- * @kernel mm/memory.c zap_pte_range (without: TLB flushes on the way, userfaultfd, markers, breaks to let
+ * @kernel mm/memory.c zap_pte_range (without: TLB flushes on the way, userfaultfd, breaks to let
  * others run)
  */
 function zapNonpresentPte(vma: Vma, flags: number, payload: number): void {
@@ -169,6 +172,7 @@ export function* zapPageRangeSingleBatched(tlb: MmuGather, vma: Vma, start: numb
   const { mm } = vma;
   if (mm.kernel.does.unmapDrainsLru) yield* lruAddDrainTask(mm.system);
   const range = mmHasNotifiers(mm) ? yield* notifyStart(mm, MMU_NOTIFY_CLEAR, start, end) : undefined;
+  tlb.keepsMarkers = true;
   yield* unmapPageRange(tlb, vma, start, end);
   yield* notifyEndStep(range);
 }

@@ -23,6 +23,7 @@ export {
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,
   mmuIntervalTryReadBegin,
+  type MmuIntervalNotifierFinish,
   type MmuIntervalNotifierOps,
 } from './interval-notifier.js';
 export { mmuNotifierInvalidateRangeEnd, mmuNotifierInvalidateRangeStart } from './invalidate.js';

@@ -17,6 +17,23 @@ export interface MmuIntervalNotifierOps {
    * sleep: it may return false instead.
    */
   invalidate(sub: MmuIntervalNotifier, range: MmuNotifierRange, curSeq: number): MaybeTask<boolean>;
+  /**
+   * The first of two passes, in the place of {@link invalidate}, which is not called then: begins to take the range from the
+   * device without waiting for it. All subscribers have begun before the first of them is waited for. Returns what
+   * {@link invalidateFinish} gets, true where there is nothing to wait for, or false as {@link invalidate}. From 7.x on.
+   */
+  invalidateStart?(
+    sub: MmuIntervalNotifier,
+    range: MmuNotifierRange,
+    curSeq: number,
+  ): MmuIntervalNotifierFinish | boolean;
+  /** The second pass: waits until the device has let go. Called also where a later subscriber has refused. */
+  invalidateFinish?(finish: MmuIntervalNotifierFinish): MaybeTask<void>;
+}
+
+/** What the first pass leaves for the second: `struct mmu_interval_notifier_finish`. */
+export interface MmuIntervalNotifierFinish {
+  readonly notifier: MmuIntervalNotifier;
 }
 
 /** A subscription to a range of an address space: `struct mmu_interval_notifier`. */
@@ -145,6 +162,7 @@ function insert(
 ): MmuIntervalNotifier | number {
   const subs = mm.notifierSubscriptions;
   if (subs === undefined) throw new HmmError('NO_SUBSCRIPTIONS', 'registration left no subscriptions');
+  if (ops.invalidateStart !== undefined || ops.invalidateFinish !== undefined) inTwoPasses(subs, ops);
   if (pages <= 0 || start < 0 || start + pages - 1 > MAX_PAGE) return -EOVERFLOW;
   if (mm.users <= 0) return -EINVAL;
   mm.count++;
@@ -166,6 +184,18 @@ function insert(
   }
   subs.lock.unlock();
   return sub;
+}
+
+/**
+ * From now on invalidations of this mm go in two passes.
+ * @throws HmmError `HALF_NOTIFIER` for one pass without the other, `NO_TWO_PASSES` where the release has none.
+ */
+function inTwoPasses(subs: MmuNotifierSubscriptions, ops: MmuIntervalNotifierOps): void {
+  if (ops.invalidateStart === undefined || ops.invalidateFinish === undefined)
+    throw new HmmError('HALF_NOTIFIER', 'an interval notifier has one of two passes only');
+  if (!subs.kernel.does.twoPassNotifiers)
+    throw new HmmError('NO_TWO_PASSES', 'this release knows no interval notifiers of two passes');
+  subs.twoPasses = true;
 }
 
 /** Puts a notifier into the tree. */

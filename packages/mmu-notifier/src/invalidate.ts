@@ -1,5 +1,10 @@
 import { EAGAIN, HmmError, SP_PREEMPT, type MaybeTask, type Task } from '@hmm/kernel';
-import { addToTree, dropFromTree, type MmuIntervalNotifier } from './interval-notifier.js';
+import {
+  addToTree,
+  dropFromTree,
+  type MmuIntervalNotifier,
+  type MmuIntervalNotifierFinish,
+} from './interval-notifier.js';
 import { hlistInvalidateStart, srcuReadUnlock } from './notifier.js';
 import { mmuNotifierRangeBlockable, type MmuNotifierRange } from './range.js';
 import type { MmuNotifierSubscriptions } from './subscriptions.js';
@@ -31,7 +36,10 @@ export function mmuNotifierInvalidateRangeStart(range: MmuNotifierRange): MaybeT
   if (subs.hasItree) {
     const hit = itreeInvStart(subs, range);
     if (hit !== undefined) {
-      const done = itreeInvalidate(subs, range, hit, subs.invalidateSeq, 0);
+      const { invalidateSeq } = subs;
+      const done = subs.twoPasses
+        ? itreeInvalidateInPasses(subs, range, hit, invalidateSeq)
+        : itreeInvalidate(subs, range, hit, invalidateSeq, 0);
       if (typeof done !== 'number') return thenHlist(subs, range, done);
       if (done !== 0) return done;
     }
@@ -138,6 +146,47 @@ function* itreeInvalidateTask(
   return typeof rest === 'number' ? rest : yield* rest;
 }
 
+/**
+ * As {@link itreeInvalidate} where some of the notifiers have two passes: all first passes in the order of the tree, and the
+ * plain callbacks among them; then all second passes in that order, whether or not somebody has refused.
+ * @returns 0 or `-EAGAIN`. @kernel mm/mmu_notifier.c mn_itree_invalidate (all)
+ */
+export function* itreeInvalidateInPasses(
+  subs: MmuNotifierSubscriptions,
+  range: MmuNotifierRange,
+  hit: readonly number[],
+  curSeq: number,
+): Task<number> {
+  const finishes: MmuIntervalNotifierFinish[] = [];
+  let refusing: MmuIntervalNotifier | undefined;
+  for (const slot of hit) {
+    if (subs.kernel.sched.exploring) yield SP_PREEMPT;
+    const sub = liveInterval(subs, slot);
+    const first = sub.ops.invalidateStart?.(sub, range, curSeq);
+    if (typeof first === 'object') finishes.push(first);
+    const plain = first ?? sub.ops.invalidate(sub, range, curSeq);
+    const ok = typeof plain === 'boolean' || 'notifier' in plain ? plain : yield* plain;
+    traceRange(TP_INTERVAL_INVALIDATE, range);
+    if (ok === false) {
+      refusing = sub;
+      break;
+    }
+  }
+  for (const finish of finishes) {
+    if (subs.kernel.sched.exploring) yield SP_PREEMPT;
+    const done = finish.notifier.ops.invalidateFinish?.(finish);
+    if (done !== undefined) yield* done;
+  }
+  return refusing === undefined ? 0 : refused(subs, range, refusing);
+}
+
+/** @throws HmmError `NOTIFIER_FREED` for one that was removed. */
+function liveInterval(subs: MmuNotifierSubscriptions, slot: number): MmuIntervalNotifier {
+  const sub = subs.intervalAt(slot);
+  if (sub.removed) throw new HmmError('NOTIFIER_FREED', 'a notifier is called after its removal', { slot });
+  return sub;
+}
+
 function refused(subs: MmuNotifierSubscriptions, range: MmuNotifierRange, sub: MmuIntervalNotifier): number {
   if (mmuNotifierRangeBlockable(range)) {
     throw new HmmError('BLOCKABLE_REFUSED', 'a callback refused a blockable invalidation', {
@@ -164,12 +213,14 @@ function* startStepwise(subs: MmuNotifierSubscriptions, range: MmuNotifierRange)
   if (subs.hasItree) {
     const hit = itreeInvStart(subs, range);
     const curSeq = subs.invalidateSeq;
-    for (let i = 0; i < (hit?.length ?? 0); i++) {
+    if (subs.twoPasses && hit !== undefined) {
+      const done = yield* itreeInvalidateInPasses(subs, range, hit, curSeq);
+      if (done !== 0) return done;
+    }
+    for (let i = 0; !subs.twoPasses && i < (hit?.length ?? 0); i++) {
       const slot = hit?.[i] ?? 0;
       yield SP_PREEMPT;
-      const sub = subs.intervalAt(slot);
-      if (sub.removed)
-        throw new HmmError('NOTIFIER_FREED', 'a notifier is called after its removal', { slot });
+      const sub = liveInterval(subs, slot);
       const done = sub.ops.invalidate(sub, range, curSeq);
       if (typeof done !== 'boolean' && !mmuNotifierRangeBlockable(range)) {
         throw new HmmError('NONBLOCK_SLEEP', 'a callback may sleep in an invalidation that must not', {

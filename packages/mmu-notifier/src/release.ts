@@ -1,7 +1,7 @@
 import { HmmError, type Task } from '@hmm/kernel';
 import { MMU_NOTIFY_RELEASE } from './event.js';
 import { MAX_PAGE } from './interval-notifier.js';
-import { itreeInvEnd, itreeInvStart } from './invalidate.js';
+import { itreeInvalidateInPasses, itreeInvEnd, itreeInvStart } from './invalidate.js';
 import { srcuReadUnlock } from './notifier.js';
 import { mmuNotifierRangeInit } from './range.js';
 import type { MmuNotifierSubscriptions, NotifierMm } from './subscriptions.js';
@@ -29,7 +29,8 @@ function* itreeRelease(subs: MmuNotifierSubscriptions, mm: NotifierMm): Task {
   const range = mmuNotifierRangeInit(MMU_NOTIFY_RELEASE, mm, 0, MAX_PAGE + 1);
   const hit = itreeInvStart(subs, range) ?? [];
   const curSeq = subs.invalidateSeq;
-  for (const slot of hit) {
+  if (subs.twoPasses) yield* itreeInvalidateInPasses(subs, range, hit, curSeq);
+  for (const slot of subs.twoPasses ? [] : hit) {
     const sub = subs.intervalAt(slot);
     const done = sub.ops.invalidate(sub, range, curSeq);
     const ok = typeof done === 'boolean' ? done : yield* done;

@@ -44,6 +44,7 @@ export class MmuNotifierSubscriptions {
       invalidateSeq: { saved: SEQUENCE },
       activeInvalidateRanges: 'value',
       hasItree: 'value',
+      twoPasses: 'value',
       srcuReaders: 'value',
       tree: 'constant',
       intervals: 'constant',
@@ -56,12 +57,13 @@ export class MmuNotifierSubscriptions {
     },
     ownState(MmuNotifierSubscriptions, {
       save: (subs) => {
-        const { invalidateSeq, activeInvalidateRanges, hasItree, srcuReaders } = subs;
+        const { invalidateSeq, activeInvalidateRanges, hasItree, srcuReaders, twoPasses } = subs;
         return {
           restore: (): void => {
             subs.invalidateSeq = invalidateSeq;
             subs.activeInvalidateRanges = activeInvalidateRanges;
             subs.hasItree = hasItree;
+            subs.twoPasses = twoPasses;
             subs.srcuReaders = srcuReaders;
           },
         };
@@ -78,6 +80,8 @@ export class MmuNotifierSubscriptions {
   activeInvalidateRanges = 0;
   /** Whether interval notifiers are in use. */
   hasItree = false;
+  /** Whether somebody has subscribed whose invalidations go in two passes. */
+  twoPasses = false;
   /** Agents inside a walk of the plain notifiers (the SRCU read side). */
   srcuReaders = 0;
   /** Interval notifiers inside the tree. */

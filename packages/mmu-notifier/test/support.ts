@@ -1,4 +1,4 @@
-import { Kernel, Mutex, RwSemaphore, type MaybeTask, type Task } from '@hmm/kernel';
+import { Kernel, type KernelOptions, Mutex, RwSemaphore, type MaybeTask, type Task } from '@hmm/kernel';
 import {
   type CallbackStep,
   type MmuIntervalNotifier,
@@ -14,15 +14,17 @@ import { type MmuNotifierSubscriptions } from '@hmm/mmu-notifier/internal';
 
 /** An address space with nothing in it but a lock. */
 export class BareMm implements NotifierMm {
-  readonly kernel = new Kernel();
+  readonly kernel: Kernel;
   readonly id: number;
-  readonly mmapLock = new RwSemaphore(this.kernel.sched, this.kernel.allocIds(1), 'mmap_lock');
+  readonly mmapLock: RwSemaphore;
   notifierSubscriptions: MmuNotifierSubscriptions | undefined = undefined;
   users = 1;
   count = 1;
 
-  constructor(id = 1) {
+  constructor(id = 1, options: KernelOptions = {}) {
     this.id = id;
+    this.kernel = new Kernel(options);
+    this.mmapLock = new RwSemaphore(this.kernel.sched, this.kernel.allocIds(1), 'mmap_lock');
   }
 
   drop(): void {

@@ -21,6 +21,9 @@ function main(argv: string[]): number {
     process.stderr.write(`error: no behaviour is called ${unknown} (behaviours: ${names.join(', ')})\n`);
     return 2;
   }
+  // What is listed as not proven may stay so; what was proven may not stop being it.
+  const known = readProofs();
+  const listed = known.map(({ behaviour }) => behaviour).filter((name) => !isProven(name, known));
   const chosen = positionals.length > 0 ? positionals : names;
   const proofs: Proof[] = [];
   for (const name of chosen) {
@@ -31,14 +34,23 @@ function main(argv: string[]): number {
   }
   if (values.json === true) process.stdout.write(`${JSON.stringify({ version: 1, proofs })}\n`);
   if (values.write === true) write(proofs, chosen);
-  return chosen.every((name) => proofs.some(({ behaviour, by }) => behaviour === name && by !== null))
-    ? 0
-    : 1;
+  const lost = chosen.filter((name) => !isProven(name, proofs) && !listed.includes(name));
+  if (lost.length > 0)
+    process.stderr.write(`error: nothing proves ${lost.join(', ')}, which ${PAGE} does not say\n`);
+  return lost.length > 0 ? 1 : 0;
+}
+
+function isProven(name: string, proofs: readonly Proof[]): boolean {
+  return proofs.some(({ behaviour, by }) => behaviour === name && by !== null);
+}
+
+function readProofs(): readonly Proof[] {
+  return JSON.parse(readFileSync(PROOFS, 'utf8')) as Proof[];
 }
 
 /** Keeps the proofs of what was not looked at. */
 function write(proofs: readonly Proof[], chosen: readonly string[]): void {
-  const kept = (JSON.parse(readFileSync(PROOFS, 'utf8')) as Proof[]).filter(
+  const kept = readProofs().filter(
     ({ behaviour }) => !chosen.includes(behaviour) && allRows().has(behaviour),
   );
   const all = [...kept, ...proofs];

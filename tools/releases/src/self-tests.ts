@@ -1,4 +1,5 @@
 import { HmmError, type Release } from '@hmm/kernel';
+import { passesOfMunmap } from './two-pass-test.js';
 import { ConformReplay } from '@hmm/test-device/conform';
 
 /**
@@ -10,8 +11,8 @@ export interface SelfTest {
   readonly behaviour: string;
   /** Releases on which the rest of the machine lets it show. */
   readonly on: readonly Release[];
-  /** Operations as recordings have them; `child: ` in front of those that the child of a fork runs. */
-  readonly operations: readonly string[];
+  /** Operations as recordings have them, `child: ` in front of those that the child of a fork runs; or what does without a device. */
+  readonly operations: readonly string[] | ((release: Release, flipped: readonly string[]) => object);
   readonly has: object;
   readonly lacks: object;
 }
@@ -231,6 +232,22 @@ export const SELF_TESTS: readonly SelfTest[] = [
     },
   },
   {
+    name: 'two devices whose notifiers have two passes lose a range',
+    behaviour: 'twoPassNotifiers',
+    on: BOTH,
+    operations: passesOfMunmap,
+    has: { seen: ['one begins', 'other begins', 'one has let go', 'other has let go'] },
+    lacks: { error: 'NO_TWO_PASSES' },
+  },
+  {
+    name: 'a page is guarded, and a device reads it',
+    behaviour: 'guardMarkers',
+    on: BOTH,
+    operations: [...START, 'cw 0 0 4 1', 'madvise 0 1 1 guard_install', 'dread 0 0 1 1'],
+    has: { rc: -14, cpages: 0, faults: 0 },
+    lacks: { rc: 0, cpages: 1, faults: 1, v: [2] },
+  },
+  {
     name: 'a device is released in which a huge folio was split',
     behaviour: 'releaseAfterSplitDies',
     on: ['7.3'],
@@ -247,6 +264,7 @@ function cleared(order: readonly number[]): object {
 
 /** What the last operation of a self-test shows on a release, some behaviours of which are flipped. */
 export function observe(test: SelfTest, release: Release, flipped: readonly string[]): object {
+  if (typeof test.operations === 'function') return test.operations(release, flipped);
   const replay = new ConformReplay({ release, flipped });
   const lines = test.operations.map((text) =>
     text.startsWith('child: ') ? { p: 1, op: text.slice('child: '.length) } : { p: 0, op: text },

@@ -58,6 +58,10 @@ export const SOURCES: Readonly<Record<string, Source>> = {
     '6.1': 'mm/memory.c zap_page_range_single gathers each range by itself',
     '6.19': 'mm/madvise.c madvise_init_tlb, once for each call',
   },
+  guardMarkers: {
+    '6.1': 'mm/madvise.c madvise_behavior_valid knows no such advice',
+    '6.19': 'mm/madvise.c madvise_guard_install',
+  },
   pagemapHugeZeroPlain: {
     '6.1': "fs/proc/task_mmu.c pagemap_pmd_range marks no huge page as a file's",
     '6.19': "fs/proc/task_mmu.c pagemap_pmd_range_thp marks what is not anonymous as a file's",
@@ -85,6 +89,10 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   hmmReportsOom: {
     '6.1': 'mm/hmm.c hmm_vma_fault makes every error -EFAULT',
     '6.19': 'mm/hmm.c hmm_vma_fault makes every error -EFAULT',
+  },
+  twoPassNotifiers: {
+    '6.1': 'mm/mmu_notifier.c mn_itree_invalidate calls invalidate only',
+    '6.19': 'mm/mmu_notifier.c mn_itree_invalidate calls invalidate only',
   },
   exclusivePageByPage: {
     '6.1': 'mm/rmap.c make_device_exclusive_range',

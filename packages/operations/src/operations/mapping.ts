@@ -5,6 +5,8 @@ import {
   MADV_COLLAPSE,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_GUARD_INSTALL,
+  MADV_GUARD_REMOVE,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
   MADV_PAGEOUT,
@@ -97,7 +99,9 @@ export type Madvice =
   | 'collapse'
   | 'cold'
   | 'populate_read'
-  | 'populate_write';
+  | 'populate_write'
+  | 'guard_install'
+  | 'guard_remove';
 
 const ADVICE: Readonly<Record<Madvice, number>> = {
   dontneed: MADV_DONTNEED,
@@ -109,6 +113,8 @@ const ADVICE: Readonly<Record<Madvice, number>> = {
   cold: MADV_COLD,
   populate_read: MADV_POPULATE_READ,
   populate_write: MADV_POPULATE_WRITE,
+  guard_install: MADV_GUARD_INSTALL,
+  guard_remove: MADV_GUARD_REMOVE,
 };
 
 const advice = oneOf('advice', [
@@ -121,6 +127,8 @@ const advice = oneOf('advice', [
   'cold',
   'populate_read',
   'populate_write',
+  'guard_install',
+  'guard_remove',
 ]);
 
 /** `madvise a dontneed`: advice to the kernel about pages. */
