@@ -36,7 +36,11 @@ export function costsOption(command: Command): Command {
 
 /** Adds `--release`. */
 export function releaseOption(command: Command): Command {
-  return command.option('--release <release>', `Linux that is modelled: ${RELEASES.join(', ')} (programs: ${NEWEST_EXACT_RELEASE})`, releaseName);
+  return command.option(
+    '--release <release>',
+    `Linux that is modelled: ${RELEASES.join(', ')} (programs: ${NEWEST_EXACT_RELEASE})`,
+    releaseName,
+  );
 }
 
 /** The name of a release. */

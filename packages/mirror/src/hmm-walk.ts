@@ -250,10 +250,7 @@ function handlePte(walk: HmmVmaWalk, vma: Vma, flags: number, pfn: number, at: n
     return WALK_DONE;
   }
   const faultable =
-    flags === 0 ||
-    isSwapPte(flags) ||
-    isDevicePrivatePte(flags) ||
-    isDeviceExclusivePte(flags);
+    flags === 0 || isSwapPte(flags) || isDevicePrivatePte(flags) || isDeviceExclusivePte(flags);
   if (faultable) return fault(walk, vma, at, end, need);
   return isMigrationPte(flags) ? migration(walk, at, pfn) : -EFAULT;
 }

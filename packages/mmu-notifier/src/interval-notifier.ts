@@ -28,7 +28,7 @@ export interface MmuIntervalNotifierOps {
     curSeq: number,
   ): MmuIntervalNotifierFinish | boolean;
   /** The second pass: waits until the device has let go. Called also where a later subscriber has refused. */
-  invalidateFinish?(finish: MmuIntervalNotifierFinish): MaybeTask<void>;
+  invalidateFinish?(finish: MmuIntervalNotifierFinish): Task | undefined;
 }
 
 /** What the first pass leaves for the second: `struct mmu_interval_notifier_finish`. */

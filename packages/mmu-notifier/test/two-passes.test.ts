@@ -1,4 +1,4 @@
-import type { MaybeTask } from '@hmm/kernel';
+import type { Task } from '@hmm/kernel';
 import {
   MMU_NOTIFY_CLEAR,
   type MmuIntervalNotifier,
@@ -32,7 +32,7 @@ function inTwoPasses(name: string, ns = 0): MmuIntervalNotifierOps {
       log.push(`${name} begins`);
       return { notifier };
     },
-    invalidateFinish({ notifier }): MaybeTask<void> {
+    invalidateFinish({ notifier }): Task | undefined {
       log.push(`${name} from ${notifier.start}`);
       return ns === 0 ? undefined : mm.kernel.sched.delay(ns);
     },

@@ -39,7 +39,13 @@ export function formatRun({ program, run, diagnosis }: RunReport): string {
   if (values !== '') parts.push(values);
   for (const each of run.broken ?? []) parts.push(brokenText(each));
   for (const text of run.failed) parts.push(wrapText(`assertion does not hold: ${text}`));
-  return [`${program} under ${run.client}, Linux ${run.release}`, ...notes([run]), '', parts.join('\n\n'), ''].join('\n');
+  return [
+    `${program} under ${run.client}, Linux ${run.release}`,
+    ...notes([run]),
+    '',
+    parts.join('\n\n'),
+    '',
+  ].join('\n');
 }
 
 /** Clients side by side: one column each, then what differs and why. */

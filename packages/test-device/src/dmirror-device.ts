@@ -37,6 +37,8 @@ const STATISTICS = 'statistics, which decide nothing';
 /** A chunk of device memory. @kernel lib/test_hmm.c dmirror_chunk */
 export interface DmirrorChunk {
   readonly pagemap: DevPagemap;
+  /** Of what it is made: 0 for pages, 9 for huge folios. */
+  readonly order: number;
   /** Being given back: its free pages are not used again. */
   remove: boolean;
 }
@@ -138,7 +140,8 @@ export class DmirrorDevice implements DevPagemapOps {
     const { system } = this;
     const { chunkPages } = this.options;
     const step = 1 << order;
-    if (chunkPages < step || (order > 0 && !this.isPrivate && this.chunks.length > 0)) return false;
+    const taken = order > 0 ? this.chunks.length > 0 : this.chunks.some((chunk) => chunk.order > 0);
+    if (chunkPages < step || (!this.isPrivate && taken)) return false;
     const pagemap = memremapPages(system, {
       type: this.isPrivate ? MEMORY_DEVICE_PRIVATE : MEMORY_DEVICE_COHERENT,
       nr: chunkPages,
@@ -146,7 +149,7 @@ export class DmirrorDevice implements DevPagemapOps {
       ops: this,
     });
     if (typeof pagemap === 'number') return false;
-    this.chunks.push({ pagemap, remove: false });
+    this.chunks.push({ pagemap, remove: false, order });
     for (let pfn = pagemap.start; pfn + step <= pagemap.start + pagemap.nr; pfn += step)
       this.pushFree(pfn, order);
     return true;

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { HmmError } from '@hmm/kernel';
+import { HmmError, type Release, RELEASES } from '@hmm/kernel';
 
 /** A historical bug of the memory-management and driver code that HMM touches: one file of `patches/`. */
 export interface Mutant {
@@ -12,8 +12,10 @@ export interface Mutant {
   readonly kernel: string;
   /** The commit that mended it, the CVE, or the release. */
   readonly history: string;
-  /** The modelled releases that it can be planted in: `all`, `6.19 on`, `up to 7.2`. */
+  /** The modelled releases that it can be planted in, as its file says it: `all`, `6.19 on`, `up to 6.12`. */
   readonly releases: string;
+  /** The same one by one, oldest first. */
+  readonly on: readonly Release[];
   /** Litmus tests of the library, and scenarios, that break when it is planted; empty where it cannot be. */
   readonly tests: readonly string[];
   /** Why the model cannot express it; undefined where it can. */
@@ -47,6 +49,18 @@ function order(id: string): number {
   return (odp === '' ? 0 : 2 ** 20) + Number(number) * 32 + (letter === '' ? 0 : letter.charCodeAt(0) - 96);
 }
 
+/** What a line `Releases` means. @throws HmmError `PATCH_HEADER` for one that names no modelled release. */
+function releasesOf(text: string, name: string): readonly Release[] {
+  if (text === 'all') return RELEASES;
+  const [, upTo = '', from = ''] = /^(?:up to (\S+)|(\S+) on)$/.exec(text) ?? [];
+  const at = RELEASES.findIndex((release) => release === (upTo === '' ? from : upTo));
+  if (at < 0)
+    throw new HmmError('PATCH_HEADER', `${name} is of the releases "${text}", which are not modelled`, {
+      name,
+    });
+  return upTo === '' ? RELEASES.slice(at) : RELEASES.slice(0, at + 1);
+}
+
 /**
  * A file of the catalogue: `Key: value` lines, an empty line, a note, an empty line, the diff.
  * @throws HmmError `PATCH_HEADER`
@@ -78,6 +92,7 @@ export function parseMutant(text: string, name: string): Mutant {
     kernel: field('Kernel'),
     history: field('History'),
     releases: field('Releases'),
+    on: releasesOf(field('Releases'), name),
     tests: reason === undefined ? field('Caught-by').split(/,\s*/) : [],
     reason,
     note: header.slice(blank).trim(),

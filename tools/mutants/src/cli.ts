@@ -54,13 +54,20 @@ function progressOf(all: number): () => void {
 }
 
 function formatMutants(report: MutantsReport): string {
-  const rows = report.mutants.map(({ id, title, expressible, caught_by, invariant, reason }) => [
+  const rows = report.mutants.map(({ id, title, releases, expressible, caught_by, invariant, reason }) => [
     id,
     title,
+    releases,
     expressible ? (caught_by[0] ?? 'MISSED') : '–',
     invariant ?? reason ?? '',
   ]);
-  const columns = [{ title: 'bug' }, { title: 'what was wrong' }, { title: 'caught by' }, { title: 'as' }];
+  const columns = [
+    { title: 'bug' },
+    { title: 'what was wrong' },
+    { title: 'releases' },
+    { title: 'caught by' },
+    { title: 'as' },
+  ];
   const total = `${report.caught} of ${report.caught + report.missed} bugs that the model can express are caught; ${report.mutants.length - report.caught - report.missed} it cannot express.`;
   return `${total}\n\n${formatTable(columns, rows)}\n`;
 }

@@ -1,6 +1,6 @@
 import { compileLitmus, runLitmus } from '@hmm/explore';
 import { devicesByClient } from '@hmm/explore/internal';
-import { HmmError } from '@hmm/kernel';
+import { HmmError, type Release } from '@hmm/kernel';
 import { mlx5Factory } from '@hmm/mlx5-model';
 import { rxeFactory } from '@hmm/rxe-model';
 import { litmusDevices } from '@hmm/test-device';
@@ -14,6 +14,8 @@ export interface PlantedTest {
   readonly name: string;
   /** The litmus test's text; undefined for a scenario of this package. */
   readonly text: string | undefined;
+  /** The release that it runs on unless it says one itself; undefined for the one that a test has by itself. */
+  readonly release?: Release;
 }
 
 /** The adapters, and the test device where a test names none. */
@@ -30,9 +32,9 @@ export interface PlantedResult {
 }
 
 /** Runs a test. @throws HmmError `NO_TEST` */
-export default function runPlanted({ name, text }: PlantedTest): PlantedResult {
+export default function runPlanted({ name, text, release }: PlantedTest): PlantedResult {
   const begin = performance.now();
-  const broken = text === undefined ? scenarioBroken(name) : litmusBroken(name, text);
+  const broken = text === undefined ? scenarioBroken(name) : litmusBroken(name, text, release);
   return { broken, seconds: (performance.now() - begin) / 1000 };
 }
 
@@ -42,13 +44,17 @@ function scenarioBroken(name: string): string | undefined {
   return scenario();
 }
 
-function litmusBroken(name: string, text: string): string | undefined {
+function litmusBroken(name: string, text: string, release: Release | undefined): string | undefined {
   const parsed = parseProgram(text, name);
   if (!parsed.ok) throw new HmmError('NO_TEST', parsed.errors.map(formatSourceError).join('\n'), { name });
   const compiled = compileLitmus(parsed.program, name);
   if (!compiled.ok)
     throw new HmmError('NO_TEST', compiled.errors.map(formatSourceError).join('\n'), { name });
-  const { program } = compiled;
+  const { settings } = compiled.program;
+  const program =
+    release === undefined || settings.has('release')
+      ? compiled.program
+      : { ...compiled.program, settings: new Map([...settings, ['release', release]]) };
   try {
     // A bug may keep state where the search does not look for it.
     const options = { maxExecutions: MAX_EXECUTIONS, minimiseExecutions: 0, recogniseStates: false };

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
-import { HmmError } from '@hmm/kernel';
+import { HmmError, type Release } from '@hmm/kernel';
 import { Tinypool } from 'tinypool';
 import { Bundles } from './bundle.js';
 import type { Mutant } from './catalogue.js';
@@ -95,15 +95,15 @@ export class MutantRunner {
     return { id, title, releases, expressible, caught_by: caughtBy, invariant, seconds, reason };
   }
 
-  /** Runs a test, on the sources as they are or with `mutant`. @throws HmmError `NO_TEST`, `PATCH_STALE` */
-  async runTest(name: string, mutant?: Mutant): Promise<PlantedResult> {
+  /** Runs a test, on the sources as they are or with `mutant`, and on the release that is named. @throws HmmError `NO_TEST`, `PATCH_STALE` */
+  async runTest(name: string, mutant?: Mutant, release?: Release): Promise<PlantedResult> {
     const text = this.library.get(name);
     if (text === undefined && !scenarios.has(name)) {
       const words = `${mutant?.id ?? 'somebody'} names the test ${name}, which is not there`;
       throw new HmmError('NO_TEST', words, { name });
     }
     const filename = await this.bundles.of(mutant);
-    const test: PlantedTest = { name, text };
+    const test: PlantedTest = { name, text, ...(release === undefined ? {} : { release }) };
     try {
       return (await this.pool.run(test, { filename })) as PlantedResult;
     } catch (error) {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { RELEASES } from '@hmm/kernel';
 import { MutantRunner, parseMutant, PATCHES, plantedSources, readCatalogue, readLibrary } from '@hmm/mutants';
 import { afterAll, describe, expect, test } from 'vitest';
 
@@ -32,6 +33,33 @@ describe('each bug that can be planted', () => {
       expect(report.caught_by).toEqual(mutant.tests);
     },
   );
+});
+
+/** Bugs whose tests are litmus tests of every release, each on those that it names and the catalogue's tests do not run on. */
+const elsewhere = expressible.flatMap((mutant) =>
+  mutant.on
+    .filter((release) => release === '7.3')
+    .flatMap((release) =>
+      mutant.tests
+        .filter((name) => library.has(name) && library.get(name)?.includes('set release') === false)
+        .slice(0, 1)
+        .map((name) => [mutant.id, release, name, mutant] as const),
+    ),
+);
+
+test.each(elsewhere)('%s breaks on %s, too: %s', async (_id, release, name, mutant) => {
+  expect((await runner.runTest(name, mutant, release)).broken).toBeDefined();
+});
+
+test('each says on which modelled releases it can be planted: only there are what it changes', () => {
+  const lines = catalogue.map(({ releases }) => releases);
+  expect([...new Set(lines)].sort()).toEqual(['6.19 on', 'all', 'up to 6.12']);
+  const of = new Map(catalogue.map(({ releases, on }) => [releases, on]));
+  expect([of.get('all'), of.get('6.19 on'), of.get('up to 6.12')]).toEqual([
+    RELEASES,
+    ['6.19', '7.3'],
+    ['6.1', '6.12'],
+  ]);
 });
 
 test.each(scenarios)('without a bug %s breaks nothing', async (name) => {
@@ -75,6 +103,9 @@ describe('a diff', () => {
     const text = file(hunk(mmget, first));
     expect(() => parseMutant(text.replace('Releases: all\n', ''), 'B7.diff')).toThrow(
       /no line "Releases: …"/,
+    );
+    expect(() => parseMutant(text.replace('Releases: all', 'Releases: up to 7.2'), 'B7.diff')).toThrow(
+      /releases "up to 7.2", which are not modelled/,
     );
     expect(() => parseMutant(text, 'B8.diff')).toThrow(/not named by its id B7/);
     expect(() => parseMutant(file(''), 'B7.diff')).toThrow(/needs either a diff/);

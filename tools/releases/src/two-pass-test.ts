@@ -18,6 +18,7 @@ export function passesOfMunmap(release: Release, flipped: readonly string[]): ob
     },
     invalidateFinish() {
       seen.push(`${name} has let go`);
+      return undefined;
     },
   });
   const run = <T>(task: Task<T>): T => kernel.sched.runSync(task);
