@@ -72,6 +72,7 @@ export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: 
   const report = {
     client: factory.name,
     gpu: client.gpu,
+    release: kernel.release,
     changed: request.changed,
     error: played.problem ?? null,
     failed: [],

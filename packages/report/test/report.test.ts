@@ -16,6 +16,7 @@ import {
 const report = (client: string, changes: Partial<ClientReport>): ClientReport => ({
   client,
   gpu: 'p100',
+  release: '7.3',
   changed: [],
   error: null,
   fatal: null,
