@@ -36,11 +36,14 @@ class Small {
   }
 }
 
+/** No agent has anything in mind. */
+const NOTHING = { lowOf: () => 0, highOf: () => 0, forEach: () => undefined };
+
 /** The key of a world after `change`. */
 function keyAfter(change: (small: Small) => void): number {
   const small = new Small();
   change(small);
-  const key = small.states.key();
+  const key = small.states.key(NOTHING, 0);
   if (key === undefined) throw new Error('the state cannot be told');
   return key;
 }

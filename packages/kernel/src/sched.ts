@@ -49,6 +49,8 @@ export interface RestObserver {
   beginRest(agent: number, words: readonly number[]): void;
   /** `agent` goes on. */
   endRest(agent: number): void;
+  /** `agent` ends its step and forgets: see {@link Sched.forget}. */
+  forget(agent: number, since: number, words: readonly number[], frames: readonly number[]): void;
 }
 
 /**
@@ -66,6 +68,8 @@ export class Sched {
   current: Agent;
   /** Virtual time, ns. */
   now = 0;
+  /** Steps made since the last {@link Sched.reset}; for {@link Sched.forget}. */
+  steps = 0;
   /** Whether every scheduling point yields. */
   exploring = false;
   /** Gets the accesses to shared state while exploring. */
@@ -116,6 +120,7 @@ export class Sched {
     this.waiting.clear();
     this.clients = 0;
     this.now = 0;
+    this.steps = 0;
   }
 
   /** Reports an access to shared state. Costs one test while not exploring. */
@@ -194,6 +199,15 @@ export class Sched {
     if (this.exploring) this.rests?.endRest(this.current.id);
   }
 
+  /**
+   * The running agent comes to a scheduling point, while exploring, and forgets what it has read since the step `since` began, which was
+   * {@link Sched.steps} just after an earlier scheduling point: what it does next depends on shared state, on what it knew then,
+   * and on `words` and the frames `frames` alone. Call it just before the `yield`, for loops whose rounds leave little behind.
+   */
+  forget(since: number, words: readonly number[], frames: readonly number[]): void {
+    if (this.exploring) this.rests?.forget(this.current.id, since, words, frames);
+  }
+
   /** Lets `ns` nanoseconds of virtual time pass for the running agent. */
   *delay(ns: number): Task {
     this.current.delay = ns;
@@ -225,6 +239,7 @@ export class Sched {
     if (agent.state !== AGENT_READY) throw new HmmError('NOT_READY', `agent ${agent.name} is blocked`);
     const previous = this.current;
     this.current = agent;
+    this.steps++;
     try {
       const next = agent.task.next();
       if (next.done === true) {

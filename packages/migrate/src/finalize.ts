@@ -24,6 +24,7 @@ export function* migrateDeviceFinalizeSlots(
 ): Task {
   const { map } = system;
   const { sched } = system.kernel;
+  let since = 0;
   for (let i = 0; i < npages; i++) {
     const slot = src[i] ?? 0;
     const page = migratePfnToPage(slot);
@@ -32,7 +33,12 @@ export function* migrateDeviceFinalizeSlots(
       if (newpage !== 0) release(system, newpage);
       continue;
     }
-    if (sched.exploring) yield SP_PREEMPT;
+    if (sched.exploring) {
+      // What was done to the pages before is not looked at again.
+      if (since > 0) sched.forget(since, [i], []);
+      yield SP_PREEMPT;
+      if (since === 0) since = sched.steps;
+    }
     if ((slot & MIGRATE_PFN_MIGRATE) === 0 || newpage === 0) {
       if (newpage !== 0) release(system, newpage);
       newpage = page;

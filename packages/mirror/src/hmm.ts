@@ -87,9 +87,14 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
   let ret = first;
   let faulted = -1;
   let faults = 0;
+  let since = 0;
   for (;;) {
     if (ret === undefined) {
-      if (sched.exploring) yield SP_PREEMPT;
+      if (sched.exploring) {
+        if (since > 0) forgetRound(walk, since, faulted === walk.from ? faults : 0);
+        yield SP_PREEMPT;
+        if (since === 0) since = sched.steps;
+      }
       if (mmuIntervalCheckRetry(range.notifier, range.notifierSeq)) return -EBUSY;
       if (sched.exploring && range.shared === true) yield SP_PREEMPT;
       ret = hmmWalk(walk);
@@ -107,6 +112,18 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
     }
     ret = undefined;
   }
+}
+
+/** Of what was read since the step `since`, all that matters is what the walk has stored for the pages before the one it stopped at. */
+function forgetRound({ range, mm, from }: HmmVmaWalk, since: number, faults: number): void {
+  const { hmmPfns, start } = range;
+  const words = [from - start, faults];
+  const frames: number[] = [];
+  for (let i = 0; i < 2 * (from - start); i += 2) {
+    words.push(hmmPfns[i] ?? 0);
+    frames.push(hmmPfns[i + 1] ?? 0);
+  }
+  mm.kernel.sched.forget(since, words, frames);
 }
 
 /**

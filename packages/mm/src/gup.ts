@@ -1,4 +1,4 @@
-import { EFAULT, ENOMEM, type Task } from '@hmm/kernel';
+import { EFAULT, ENOMEM, type Sched, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import {
   FAULT_FLAG_REMOTE,
@@ -62,6 +62,8 @@ export function* getUserPages(
   let vma: Vma | undefined;
   let faulted = -1;
   let faults = 0;
+  const { sched } = mm.kernel;
+  let since = 0;
   for (let done = 0; done < count;) {
     const vpn = start + done;
     if (vma === undefined || vpn >= vma.end) {
@@ -77,12 +79,25 @@ export function* getUserPages(
       if (++faults > 2) yield* mm.kernel.sched.delay(FAULT_REPEAT_NS);
       const error = yield* faultinPage(vma, vpn, flags, pfn === UNSHARE);
       if (error !== 0) return done > 0 ? done : error;
+      if (sched.exploring) since = yield* nextRound(sched, since, [done, faults], pages);
       continue;
     }
     pages?.push(pfn);
     done++;
   }
   return count;
+}
+
+/** A scheduling point after a fault, behind which `words` and the pages so far are all that is left of what was read since `since`. */
+function* nextRound(
+  sched: Sched,
+  since: number,
+  words: readonly number[],
+  pages: readonly number[] = [],
+): Task<number> {
+  if (since > 0) sched.forget(since, words, pages);
+  yield SP_PREEMPT;
+  return since > 0 ? since : sched.steps;
 }
 
 /**

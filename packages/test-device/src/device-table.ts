@@ -140,6 +140,25 @@ export class DeviceTable {
     this.visitBelow(this.root, this.pool.levels, 0, first, last, visit);
   }
 
+  /**
+   * Reads the entries that are observed as `object` into `into`, for an exploration that tells states apart: their pages and tags in its
+   * `word`, up to two frames. False where it is no object of this table, or has more entries.
+   */
+  contents(object: number, into: { word: number; frame: number; other: number }): boolean {
+    const low = object - this.objects;
+    if (low < 0 || low >= OBSERVED_ENTRIES) return false;
+    let entries = 0;
+    if (this.root === NO_TABLE) return true;
+    this.visitBelow(this.root, this.pool.levels, 0, 0, this.limit, (vpn, pfn, tag) => {
+      if ((vpn & (OBSERVED_ENTRIES - 1)) !== low) return;
+      entries++;
+      into.word = Math.imul(into.word ^ tag ^ Math.floor(vpn / OBSERVED_ENTRIES), 0x01000193);
+      if (entries === 1) into.frame = pfn;
+      else into.other = pfn;
+    });
+    return entries <= 2;
+  }
+
   private access(vpn: number, write: boolean): void {
     this.assertAlive();
     this.kernel.sched.access(this.objects + (vpn & (OBSERVED_ENTRIES - 1)), write);

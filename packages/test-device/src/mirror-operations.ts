@@ -99,6 +99,28 @@ export class MirrorOperations {
     this.device.kernel.sched.access(this.filesObject, write);
   }
 
+  /**
+   * Reads what an observed object of the devices holds, for an exploration that tells states apart: of the lock of a mirror, what it
+   * protects besides the table, whose entries are observed by themselves. False for objects that are none of theirs.
+   */
+  contents(object: number, into: { word: number; frame: number; other: number }): boolean {
+    if (object === this.filesObject) {
+      for (const { device, mm, users } of [...this.files, ...this.closing])
+        into.word = Math.imul(into.word ^ (device + 8 * mm.id + 4096 * users), 0x01000193);
+      return true;
+    }
+    for (const file of [...this.files, ...this.closing]) {
+      const { flags, mutex, notifier, pt, mdevice } = file.dmirror;
+      if (object === mutex.id) into.word = 2 * flags + (notifier === undefined ? 0 : 1);
+      else if (object === mdevice.mirrorsObject)
+        for (const mirror of mdevice.mirrors)
+          into.word = Math.imul(into.word ^ (mirror?.id ?? -1), 0x01000193);
+      else if (!pt.contents(object, into)) continue;
+      return true;
+    }
+    return false;
+  }
+
   /** Closes all that a process that ended had open, in the order in which it opened them. */
   *closeAll(mm: MmStruct): Task {
     for (const file of this.files.filter((open) => open.mm === mm)) yield* this.close(file.device, mm);

@@ -53,21 +53,66 @@ export function withoutStates(model: Model): Model {
   };
 }
 
-/** By number: its name, which is the same in all equal states. */
-export type StateNames = ReadonlyMap<number, number>;
+/** By number of what a state may number otherwise than an equal one: its name, which is the same in all equal states; 0 for none. */
+export type StateNames = Int32Array;
+
+/** What an observed object holds. */
+export interface Contents {
+  /** What everybody learns who reads it. */
+  word: number;
+  /** What only those learn who say that they write: counts. Of an object that is counted, what those learn who count. */
+  more: number;
+  /** Frames that it names, 0 for none. */
+  frame: number;
+  other: number;
+  /** A sequence number, of which matters only how far it has gone on since. */
+  sequence: number | undefined;
+}
+
+/** What an agent has forgotten at the end of a step: all since the step `since` began, but for some words and frames. */
+export interface Forgotten {
+  /** The number of steps made, this one included. */
+  readonly step: number;
+  /** As many steps as were made when that one was under way. */
+  readonly since: number;
+  readonly words: readonly number[];
+  readonly frames: readonly number[];
+}
+
+/** What the agents have in mind that are in the middle of something. */
+export interface Remembered {
+  /** A hash of what `agent` has read since it was last at rest, but for which frames and sequence numbers those were; lower half. */
+  lowOf(agent: number): number;
+  /** Upper half. */
+  highOf(agent: number): number;
+  /** Calls `visit` with each frame that the agent knows (`object` 0), and each sequence number that it has read of an object. */
+  forEach(agent: number, visit: (object: number, value: number) => void): void;
+}
 
 /** What a model says of its states. */
 export interface States {
+  /** Whether `agent` is in the middle of nothing: what it does next follows from the state alone. */
+  resting(agent: number): boolean;
+  /** What the agent of the last step has forgotten at its end; undefined where it has not. */
+  forgot(): Forgotten | undefined;
+  /** Reads what an object holds; false where the model cannot say. */
+  contents(object: number, into: Contents): boolean;
+  /** Reads what it held when executions begin. */
+  initial(object: number, into: Contents): boolean;
+  /** The frame that an object is about, 0 for none. */
+  frameOf(object: number): number;
   /**
-   * A hash of all state, where no agent is in the middle of anything: what follows depends on it alone. Undefined elsewhere,
-   * and where it cannot be told.
+   * A hash of all state: what follows depends on it alone. Undefined where it cannot be told.
+   * @param remembered of the agents that are not at rest. @param ready the agents that can run.
    */
-  key(): number | undefined;
-  /** The names of what the state that {@link key} was asked for last may number otherwise than an equal one; for {@link now}. */
+  key(remembered: Remembered, ready: number): number | undefined;
+  /** The names of the frames in the state that {@link key} was asked for last. */
   names(): StateNames;
-  /** The observed object that has, in that state, the place of `object` in the equal state of `then`; -1 where nothing has touched it yet. */
-  now(object: number, then: StateNames): number;
-  /** The agent of the set `candidates` that is the first to run if such points are to come soon. `last` ran before. */
+  /** The name of an observed object in a state with the names `names`, the same in all equal states; -1 for what nothing has touched there. */
+  nameOf(object: number, names: StateNames): number;
+  /** The object with a name in the state that {@link key} was asked for last; -1 for none. */
+  named(name: number): number;
+  /** The agent of the set `candidates` that is the first to run if states are to be alike soon. `last` ran before. */
   prefer(candidates: number, last: number): number;
 }
 

@@ -6,6 +6,7 @@ import { continuing, hasAgent, lowestAgent } from './agent-set.js';
 import { Clocks } from './clocks.js';
 import { Decisions } from './decisions.js';
 import { type DporState, MAX_AGENTS, partOf } from './dpor-state.js';
+import { Memories } from './memories.js';
 import { Races } from './races.js';
 import { forEachTouch, SeenStates } from './seen-states.js';
 import { SleepingSteps, withStep } from './sleeping-steps.js';
@@ -47,6 +48,7 @@ export class Dpor implements Strategy {
   private resuming = false;
   private watched: States | undefined;
   private readonly seen = new SeenStates();
+  private readonly memories: Memories;
 
   /** @param maxSteps the longest execution that will be run. */
   constructor(maxSteps: number) {
@@ -61,6 +63,7 @@ export class Dpor implements Strategy {
     this.logStart = column();
     this.decisionStart = column();
     this.clocks = new Clocks(maxSteps + 1);
+    this.memories = new Memories(this.accesses, maxSteps + 2);
     this.races = new Races(this.accesses, this.clocks, this.agent);
     this.sleeping = new SleepingSteps(MAX_AGENTS, maxSteps + 2);
   }
@@ -98,7 +101,7 @@ export class Dpor implements Strategy {
       return agent === 0 ? PRUNED : this.repick(depth, ready);
     }
     const candidates = ready & ~this.sleeping.at(depth);
-    if (candidates === 0 || this.known(depth)) return PRUNED;
+    if (candidates === 0 || this.known(depth, ready)) return PRUNED;
     this.makeNode(depth, ready, candidates, last);
     return this.agent[depth] ?? 0;
   }
@@ -237,6 +240,8 @@ export class Dpor implements Strategy {
     for (let i = 0; i < plain.count; i++) this.reverse(plain.at(i), agent, races.row);
     for (let i = 0; i < locks.count; i++) this.reverse(locks.at(i), agent, races.rowWithout(locks.at(i)));
     this.clocks.commit(depth, agent, races.row, woken);
+    if (this.watched !== undefined)
+      this.memories.stepped(depth, agent, this.logStart[depth] ?? 0, this.watched);
     const explored = (this.done[depth] ?? 0) & ~(this.dead[depth] ?? 0);
     this.sleeping.inherit(depth, explored, agent, this.accesses);
   }
@@ -259,9 +264,11 @@ export class Dpor implements Strategy {
   }
 
   /** Whether everything that can follow was explored before. What conflicts with it is then seen to. */
-  private known(depth: number): boolean {
+  private known(depth: number, ready: number): boolean {
     const { watched } = this;
-    const key = watched?.key();
+    // Where one agent is left, it was so at the step before, too, and there it was asked.
+    if ((ready & (ready - 1)) === 0 && depth > 0 && this.enabled[depth - 1] === ready) return false;
+    const key = watched?.key(this.memories.go(depth), ready);
     if (watched === undefined || key === undefined) return false;
     const footprint = this.seen.visit(watched, key, depth, this.sleeping.at(depth));
     if (footprint === undefined) return false;
@@ -349,7 +356,7 @@ export class Dpor implements Strategy {
       const node = this.nodes - 1;
       if (this.advanceAt(node)) return true;
       this.sleeping.close(node);
-      this.seen.close(node);
+      if (this.watched !== undefined) this.seen.close(this.watched, node);
       this.nodes = node;
     }
     return false;

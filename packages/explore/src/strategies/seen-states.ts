@@ -1,31 +1,30 @@
 import type { StateNames, States } from '../engine/model.js';
 import { ACCESS_ACQUIRE, ACCESS_DOWN, ACCESS_UP, ACCESS_WRITE } from '../engine/access-log.js';
+import { MAX_AGENTS } from './dpor-state.js';
 
 /** What the steps that follow a state touch: by object and agent, the union of the modes. */
 export type Footprint = Map<number, number>;
 
-/** Agents that a footprint tells apart. */
-const WIDTH = 8;
-
 /** A state from which everything was explored, but for what the agents asleep there begin with. */
 interface SeenState {
   readonly asleep: number;
-  readonly footprint: Footprint;
-  /** What its objects are called in equal states. */
-  readonly names: StateNames;
+  /** The footprint, by the names of its objects: in pairs a cell and its modes. */
+  readonly touched: Int32Array;
 }
 
 /** A state on the stack, from which something is still to be explored. */
-interface OpenState extends SeenState {
+interface OpenState {
   readonly key: number;
   readonly node: number;
+  readonly asleep: number;
+  readonly footprint: Footprint;
+  readonly names: StateNames;
 }
 
 /**
- * The states, at points where no agent is in the middle of anything, from which a search has explored all that can follow.
- * An execution that comes to one of them again is given up: its outcomes are known. What followed then is kept as a
- * footprint, since steps of the new way that conflict with it must be run the other way round as well (stateful dynamic
- * partial-order reduction, Yang, Chen, Gopalakrishnan, Kirby, SPIN 2008).
+ * The states from which a search has explored all that can follow. An execution that comes to one of them again is given up: its
+ * outcomes are known. What followed then is kept as a footprint, since steps of the new way that conflict with it must be run the
+ * other way round as well (stateful dynamic partial-order reduction, Yang, Chen, Gopalakrishnan, Kirby, SPIN 2008).
  */
 export class SeenStates {
   private readonly seen = new Map<number, SeenState>();
@@ -59,19 +58,18 @@ export class SeenStates {
   note(object: number, agent: number, mode: number): void {
     const inner = this.open.at(-1);
     if (inner === undefined) return;
-    const cell = object * WIDTH + agent;
+    const cell = object * MAX_AGENTS + agent;
     inner.footprint.set(cell, (inner.footprint.get(cell) ?? 0) | modeBits(mode));
   }
 
   /** All was explored from `node` on. */
-  close(node: number): void {
+  close(states: States, node: number): void {
     const inner = this.open.at(-1);
     if (inner?.node !== node) return;
     this.open.pop();
     const before = this.seen.get(inner.key);
     const asleep = before === undefined ? inner.asleep : before.asleep & inner.asleep;
-    const { footprint, names } = inner;
-    this.seen.set(inner.key, { asleep, footprint, names });
+    this.seen.set(inner.key, { asleep, touched: named(inner, states) });
     const outer = this.open.at(-1);
     if (outer !== undefined) merge(outer.footprint, inner.footprint);
   }
@@ -93,7 +91,7 @@ export function forEachTouch(
 ): void {
   for (const [cell, bits] of footprint) {
     for (const [bit, mode] of MODES.entries()) {
-      if (((bits >>> bit) & 1) !== 0) visit(Math.floor(cell / WIDTH), cell % WIDTH, mode);
+      if (((bits >>> bit) & 1) !== 0) visit(Math.floor(cell / MAX_AGENTS), cell % MAX_AGENTS, mode);
     }
   }
 }
@@ -107,11 +105,25 @@ function modeBits(mode: number): number {
   return write ? 2 : 1;
 }
 
-/** Adds to `into` the footprint of a state that was seen, as it is from an equal one: what it names is numbered otherwise there. */
-function translate({ footprint, names }: SeenState, states: States, into: Footprint): void {
+/** The footprint of a state by the names that its objects have there; what the state does not know was made later. */
+function named({ footprint, names }: OpenState, states: States): Int32Array {
+  const touched = new Int32Array(2 * footprint.size);
+  let length = 0;
   for (const [cell, bits] of footprint) {
-    const object = states.now(Math.floor(cell / WIDTH), names);
-    if (object >= 0) into.set(object * WIDTH + (cell % WIDTH), bits);
+    const name = states.nameOf(Math.floor(cell / MAX_AGENTS), names);
+    if (name < 0) continue;
+    touched[length++] = name * MAX_AGENTS + (cell % MAX_AGENTS);
+    touched[length++] = bits;
+  }
+  return touched.slice(0, length);
+}
+
+/** Adds to `into` the footprint of a state that was seen, as it is from an equal one: what it names is numbered otherwise there. */
+function translate({ touched }: SeenState, states: States, into: Footprint): void {
+  for (let i = 0; i < touched.length; i += 2) {
+    const cell = touched[i] ?? 0;
+    const object = states.named(Math.floor(cell / MAX_AGENTS));
+    if (object >= 0) into.set(object * MAX_AGENTS + (cell % MAX_AGENTS), touched[i + 1] ?? 0);
   }
 }
 

@@ -22,43 +22,52 @@ const FIXED = 1 << 20;
  * Frames that are found by their numbers from places which are not looked at here (page cache, swap cache) keep them.
  */
 export class FrameNames {
-  private readonly names = new Map<number, number>();
-  private readonly frames = new Map<number, number>();
+  /** By frame: its name, 0 for none. */
+  private readonly names: Int32Array;
+  /** By name: the frame. */
+  private readonly frames: Int32Array;
+  private count = 0;
+  /** Frames that go by their numbers, in the order in which they were asked for. */
+  private readonly fixed: number[] = [];
   private readonly system: MemorySystem;
 
   constructor(system: MemorySystem) {
     this.system = system;
+    this.names = new Int32Array(system.map.frames);
+    this.frames = new Int32Array(system.map.frames + 1);
   }
 
   /** Forgets all names. */
   clear(): void {
-    this.names.clear();
-    this.frames.clear();
+    this.names.fill(0);
+    this.count = 0;
+    this.fixed.length = 0;
   }
 
   /** A copy of the names, by frame. */
-  copy(): ReadonlyMap<number, number> {
-    return new Map(this.names);
+  copy(): Int32Array {
+    return this.names.slice();
   }
 
-  /** The frame with the name that `pfn` had in `then`; -1 for one that had none. */
-  now(pfn: number, then: ReadonlyMap<number, number>): number {
-    if (pfn < FIRST_PFN) return pfn;
-    const name = then.get(pfn);
-    return name === undefined ? -1 : (this.frames.get(name) ?? -1);
+  /** The frame with a name now; -1 for none. */
+  named(name: number): number {
+    if (name <= 0) return -name;
+    const pfn = name >= FIXED ? name - FIXED : name > this.count ? 0 : (this.frames[name] ?? 0);
+    return this.names[pfn] === name ? pfn : -1;
   }
 
   /** The name of a frame, given when it is first asked for. */
   readonly of = (pfn: number): number => {
     if (pfn < FIRST_PFN) return -pfn;
-    const known = this.names.get(pfn);
-    if (known !== undefined) return known;
+    const known = this.names[pfn] ?? 0;
+    if (known !== 0) return known;
     const { map } = this.system;
     const flags = map.flags[pfn] ?? 0;
     const cached = (flags & PG_swapcache) !== 0 || ((flags & PG_anon) === 0 && (map.mapping[pfn] ?? 0) !== 0);
-    const name = cached ? FIXED + pfn : this.names.size + 1;
-    this.names.set(pfn, name);
-    this.frames.set(name, pfn);
+    if (cached) this.fixed.push(pfn);
+    const name = cached ? FIXED + pfn : ++this.count;
+    this.names[pfn] = name;
+    if (!cached) this.frames[name] = pfn;
     return name;
   };
 
@@ -78,13 +87,20 @@ export class FrameNames {
 
   /** Folds the state of all frames that have a name, and of all others that are in use. False where that cannot be done. */
   foldFrames(fold: (word: number) => void): boolean {
-    const { system, names } = this;
+    const { system, frames, fixed } = this;
     const { map } = system;
     const end = framesInUse(system);
     for (let pfn = FIRST_PFN; pfn < end; pfn++) if ((map.refcount[pfn] ?? 0) > 0) this.of(pfn);
-    for (const [pfn, name] of names) {
+    // Folding a frame may name others.
+    for (let name = 1; name <= this.count; name++) {
+      const pfn = frames[name] ?? 0;
       if (((map.flags[pfn] ?? 0) & PG_head) !== 0) return false;
       this.foldFrame(pfn, name, fold);
+    }
+    for (let i = 0; i < fixed.length; i++) {
+      const pfn = fixed[i] ?? 0;
+      if (((map.flags[pfn] ?? 0) & PG_head) !== 0) return false;
+      this.foldFrame(pfn, FIXED + pfn, fold);
     }
     return true;
   }
@@ -107,7 +123,7 @@ export class FrameNames {
 }
 
 /** Whether the payload of an entry that is not present is a frame. */
-function namesFrame(flags: number): boolean {
+export function namesFrame(flags: number): boolean {
   const type = flags & PTE_TYPE_MASK;
   return type !== 0 && type !== PTE_TYPE_MARKER && !isSwapPte(flags);
 }

@@ -3,6 +3,13 @@ import type { Task } from '@hmm/kernel';
 import type { MemorySystem, MmStruct } from '@hmm/mm';
 import type { OperationClient } from '@hmm/operations';
 
+/** What an observed object holds, in words and frames. */
+export interface ObjectContents {
+  word: number;
+  frame: number;
+  other: number;
+}
+
 /** An entry of a device's page table. */
 export interface DeviceEntry {
   readonly device: number;
@@ -49,6 +56,11 @@ export interface MirrorDevices {
   readonly statesRecognised?: boolean;
   /** Agents of the driver, which wait for work for ever. */
   workers?(): readonly { readonly name: string; readonly daemon: true; run(): Task }[];
+  /**
+   * Reads what an observed object of the devices holds, a lock with all that it protects and nobody reports; false for objects that are
+   * none of theirs, or of which they cannot say.
+   */
+  contents?(object: number, into: ObjectContents): boolean;
   /** The driver as operations see it, where there is one with calls of its own. */
   readonly client?: OperationClient;
   /** Where the data of a page of a process is, and who maps it: `RES_*` bits; undefined where the process has no device that knows. */

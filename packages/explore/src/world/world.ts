@@ -1,4 +1,5 @@
-import { HmmError, HPAGE_PMD_NR, Kernel, type Task } from '@hmm/kernel';
+import { HmmError, HPAGE_PMD_NR, Kernel, type Sched, type Task } from '@hmm/kernel';
+import type { Forgotten } from '../engine/model.js';
 import {
   declareState,
   HASH_SEED,
@@ -47,6 +48,8 @@ export class Places implements RestObserver {
     done: 'constant',
     values: 'constant',
     passed: { saved: 'says which agent to prefer, not what it does' },
+    forgotten: { outside: 'told and read within one step' },
+    sched: { outside: 'the world has it' },
   });
 
   /** The agents that are at such a place. */
@@ -59,6 +62,18 @@ export class Places implements RestObserver {
   readonly values = new Int32Array(MAX_AGENTS);
   /** By agent: places it has been at. */
   readonly passed = new Int32Array(MAX_AGENTS);
+  /** What the agent that ran last has forgotten, if it has. */
+  private forgotten: Forgotten | undefined;
+  private readonly sched: Sched;
+
+  constructor(sched: Sched) {
+    this.sched = sched;
+  }
+
+  /** What the last step has ended with forgetting, undefined where it did not. */
+  forgot(): Forgotten | undefined {
+    return this.forgotten?.step === this.sched.steps ? this.forgotten : undefined;
+  }
 
   /** The agent begins an operation. */
   begin(agent: number): void {
@@ -80,6 +95,11 @@ export class Places implements RestObserver {
   /** @inheritdoc */
   endRest(agent: number): void {
     this.parked &= ~(1 << agent);
+  }
+
+  /** @inheritdoc */
+  forget(_agent: number, since: number, words: readonly number[], frames: readonly number[]): void {
+    this.forgotten = { step: this.sched.steps, since, words, frames };
   }
 }
 
@@ -132,7 +152,7 @@ export class World {
   /** Accesses and operations completed. */
   done = 0;
   /** Where the agents are. */
-  readonly places = new Places();
+  readonly places: Places;
   /** The processes that were started, by name; also those that have ended. */
   readonly processes = new Map<string, WorldProcess>();
   /** Pins held, by the process that took them. */
@@ -151,6 +171,7 @@ export class World {
     const options = kernelOptions(settings);
     if (typeof options === 'string') throw new HmmError('SETTING', options);
     this.kernel = new Kernel(options);
+    this.places = new Places(this.kernel.sched);
     this.kernel.sched.rests = this.places;
     this.system = new MemorySystem(this.kernel, memory);
     // Frame 0 is nobody's: what is read from it shows.
