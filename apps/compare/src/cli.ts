@@ -21,6 +21,7 @@ import { litmusDevices } from '@hmm/test-device';
 import { testDeviceCorpora } from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
+import { bundledExample, examplesCommand } from './bundled.js';
 import { allClients, byName, clients, of2016 } from './clients.js';
 import { mutantsCommand } from './mutants-command.js';
 import { recordedDemo } from './recorded-demo.js';
@@ -37,7 +38,9 @@ await main({
     'hmm validate tools/golden/h100-uvm/uvm-public.jsonl.gz',
     'hmm conform --client nouveau tools/golden/nouveau-6.12/public.jsonl.gz',
   ],
+  example: bundledExample,
   commands: [
+    examplesCommand,
     demoCommand(clients, recordedDemo, [{ year: '2016', factories: of2016 }]),
     runCommand(allClients),
     compareCommand(clients, 'p100', byName),

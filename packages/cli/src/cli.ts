@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { HmmError } from '@hmm/kernel';
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { EXIT_USAGE, fail, type Output, processOutput } from './output.js';
@@ -20,6 +21,8 @@ export interface Application {
   /** Copyable lines shown when it is run without arguments. */
   readonly examples: readonly string[];
   readonly commands: readonly CommandBuilder[];
+  /** The file of an example that comes with the application, by name; undefined where there is none. */
+  readonly example?: (name: string) => string | undefined;
 }
 
 /** Runs an application on `argv` (without node and script); returns the exit code. Never throws. */
@@ -42,13 +45,23 @@ export async function runApplication(
     return 0;
   }
   try {
-    await root.parseAsync([...argv], { from: 'user' });
+    await root.parseAsync(withExamples(app, argv), { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     if (error instanceof HmmError) return fail(output, `${error.message} (${error.code})`);
     throw error;
   }
+}
+
+/** The arguments, those that name no file but an example replaced by its file; what follows an option is left alone. */
+function withExamples({ example }: Application, argv: readonly string[]): string[] {
+  return argv.map((text, at) => {
+    const before = argv[at - 1];
+    if (before === undefined || before.startsWith('-') || text.startsWith('-') || existsSync(text))
+      return text;
+    return example?.(text) ?? text;
+  });
 }
 
 /** Runs an application on this process's arguments and streams. */

@@ -20,7 +20,7 @@ export function importCommand(): CommandBuilder {
     const cmd = jsonOption(
       subcommand(parent, host, 'import', ['import app.lackey.gz', 'import app.nsys.sqlite -o app.csv']),
     )
-      .description('say what a trace of a real program has in it, and write its accesses as CSV')
+      .description('summarise a recorded trace, and write its accesses as CSV')
       .option('-o, --output <path>', 'CSV file to write')
       .argument('<trace>', FORMATS);
     cmd.action(async (path: string) => {

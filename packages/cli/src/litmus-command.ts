@@ -76,7 +76,7 @@ function litmusOptions(cmd: Command): Command {
   return releaseOption(jsonOption(cmd))
     .option('--observed <file>', 'compare what the model allows with what a real kernel showed')
     .addOption(new Option('--strategy <name>', 'how to search').choices(STRATEGIES).default('dpor'))
-    .option('--seed <n>', 'seed of the strategies that roll dice', wholeNumber, 1)
+    .option('--seed <n>', 'seed for the randomised strategies', wholeNumber, 1)
     .option('--bound <n>', 'preemptions (bounded), ordering constraints (pct)', wholeNumber)
     .option('--max-seconds <n>', 'give up on a test after this long', seconds)
     .option('--max-executions <n>', 'give up on a test after so many executions', wholeNumber)

@@ -52,7 +52,7 @@ export function releaseName(text: string): Release {
 /** Adds the options that {@link runOptions} reads. */
 export function sharedOptions(command: Command): Command {
   return costsOption(releaseOption(jsonOption(command)))
-    .option('--seed <n>', 'seed of everything that happens by chance', wholeNumber, 1)
+    .option('--seed <n>', 'seed for all random choices', wholeNumber, 1)
     .option(
       '--set <key=value>',
       'a parameter of the program or a setting of the driver',

@@ -1,6 +1,6 @@
 import type { ClientFactory } from '@hmm/device';
 import { findGpuPreset } from '@hmm/gpu';
-import { Machine, type PlayMemory, type TraceAgents } from '@hmm/machine';
+import { Machine, type PlayMemory, sizeUnit, type TraceAgents } from '@hmm/machine';
 import { type ColorDepth, formatResidencyMap, formatRun, type RunReport } from '@hmm/report';
 import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -35,7 +35,7 @@ export function subjectOptions(command: Command): Command {
       new Option('--memory <kind>', 'memory of a trace or a workload').choices(['managed', 'malloc']),
     )
     .addOption(
-      new Option('--agents <who>', "whose accesses a trace's are taken for").choices([
+      new Option('--agents <who>', "which processor issues the trace's accesses").choices([
         'recorded',
         'gpu',
         'cpu',
@@ -158,8 +158,20 @@ export async function makeSubjectRequest(
   if (!costed.ok) return { ok: false, messages: [costed.message] };
   const request = { subject, factory: costed.factory, gpu: gpu.gpu, memory, seed: options.seed };
   const title = subject.kind === 'play' ? subject.play.name : subject.request.program.name;
-  const notes = [...(subject.kind === 'play' ? subject.play.notes : []), ...gpuNotes(gpu.gpu)];
+  const notes = [
+    ...(subject.kind === 'play' ? subject.play.notes : []),
+    ...sizeNotes(options, chosen),
+    ...gpuNotes(gpu.gpu),
+  ];
   return { ok: true, request: { ...request, hints: [], keepEvents: false }, name: title, notes };
+}
+
+/** In what unit sizes without one were taken. */
+function sizeNotes({ set }: RunOptions, { settings }: ClientFactory): string[] {
+  return [...set].flatMap(([key, value]) => {
+    const unit = sizeUnit(settings[key]);
+    return unit === undefined || !/^\d+$/.test(value) ? [] : [`${key}=${value} is ${value} ${unit}`];
+  });
 }
 
 /** What the user should know of the figures of a GPU. */

@@ -1,6 +1,6 @@
 export { CPU_COST, type CpuCost } from './cpu-access.js';
 export { fatalReason } from './fatal-reason.js';
-export { splitSettings, type SplitSettings } from './machine-settings.js';
+export { sizeUnit, splitSettings, type SplitSettings } from './machine-settings.js';
 export { Machine, type DeviceResult, type MachineOptions } from './machine.js';
 export type { PlayPhase, PlayRegion, PlayScript } from './play-script.js';
 export {

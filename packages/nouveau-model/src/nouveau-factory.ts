@@ -107,7 +107,7 @@ function optionOf(
     case 'gsp':
       return value === 'on' || value === 'off' ? { gspRm: value === 'on' } : `gsp is on or off, not ${value}`;
     case 'vram':
-      if (!/^[1-9]\d*$/.test(value)) return `vram is a whole number of MiB, not ${value}`;
+      if (!/^[1-9]\d*$/.test(value)) return `vram is a size in whole MiB (8MiB, 1GiB), not ${value}`;
       return { vramPages: (Number(value) * 1024 * 1024) / PAGE_SIZE };
     case 'mended':
       return mendedOf(value);

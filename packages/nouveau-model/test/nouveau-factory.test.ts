@@ -57,7 +57,9 @@ describe('the factory', () => {
       'wrong: kernel is one of 6.1, 6.12, 6.19, 7.3, not 5.4',
     );
     expect(capability('p100', { gsp: 'maybe' })).toBe('wrong: gsp is on or off, not maybe');
-    expect(capability('p100', { vram: '1.5' })).toBe('wrong: vram is a whole number of MiB, not 1.5');
+    expect(capability('p100', { vram: '1.5' })).toBe(
+      'wrong: vram is a size in whole MiB (8MiB, 1GiB), not 1.5',
+    );
     expect(capability('p100', { mended: 'slow' })).toContain(
       'wrong: there is no defect slow (defects: comparesLowBits,',
     );

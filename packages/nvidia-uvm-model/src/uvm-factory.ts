@@ -120,7 +120,10 @@ function readSettings(chosen: ReadonlyMap<string, string>): Settings | string {
   };
   for (const [name, text] of chosen) {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isInteger(value)) return `${name} takes a whole number, not ${text}`;
+    if (text.trim() === '' || !Number.isInteger(value))
+      return name === 'vram'
+        ? `vram is a size in whole MiB (8MiB, 1GiB), not ${text}`
+        : `${name} takes a whole number, not ${text}`;
     if (name === 'vram') {
       if (value < 2) return `vram is at least 2 MiB, not ${text}`;
       read.memoryPages = (value * 1024 * 1024) / PAGE_SIZE;

@@ -27,7 +27,7 @@ export async function runCase(
     const benchmark = (await loadBenchmarks(found.file)).find(({ name }) => name === found.name);
     if (benchmark === undefined)
       return { ok: false, error: `${found.file} has no benchmark "${found.name}"` };
-    return { ok: true, result: measure(benchmark, repetitions) };
+    return outcomeOf(measure(benchmark, repetitions));
   }
   const script = fileURLToPath(new URL('../dist/case.js', import.meta.url));
   const clock = cpu ? 'cpu' : 'elapsed';
@@ -36,5 +36,13 @@ export async function runCase(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   if (child.status !== 0) return { ok: false, error: child.stderr.trim() };
-  return { ok: true, result: JSON.parse(child.stdout) as BenchmarkResult };
+  return outcomeOf(JSON.parse(child.stdout) as BenchmarkResult);
+}
+
+/** A figure of nothing, or of no number at all, is no measurement and reaches no goal. */
+export function outcomeOf(result: BenchmarkResult): CaseOutcome {
+  const { value, unit, repetitions } = result;
+  if (value > 0) return { ok: true, result };
+  const error = `could not be measured: ${String(value)} ${unit} in ${repetitions} ${repetitions === 1 ? 'repetition' : 'repetitions'}; try --repeat 3 or more`;
+  return { ok: false, error };
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { discoverBenchmarks, measure, median, runCase } from '../src/index.js';
+import { outcomeOf } from '../src/run.js';
 
 let root = '';
 
@@ -21,6 +22,11 @@ function write(file: string, text: string): void {
 }
 
 describe('a benchmark', () => {
+  it.each([0, -1, NaN])('that comes to %d has not measured anything, and reaches no goal', (value) => {
+    const result = measure({ name: 'n', unit: 'bytes/page', goal: 24, run: () => ({ value }) }, 1, 0);
+    expect(outcomeOf(result)).toMatchObject({ ok: false });
+  });
+
   it('is warmed up, and told as the medians of its repetitions', () => {
     const values = [1000, 5, 1, 3];
     const result = measure(

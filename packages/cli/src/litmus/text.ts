@@ -5,7 +5,7 @@ import {
   type ObservedReport,
   type ObservedResult,
 } from '@hmm/explore';
-import { formatCount, formatTable } from '@hmm/report';
+import { countOf, formatCount, formatTable } from '@hmm/report';
 
 /** The results of litmus tests for people. */
 export function formatLibrary(results: readonly LitmusResult[]): string {
@@ -27,13 +27,35 @@ export function formatLibrary(results: readonly LitmusResult[]): string {
   const stories = results.flatMap(({ report, story }) =>
     story === undefined ? [] : [`${report.name}\n\n${formatStory(story)}`],
   );
-  return `${[summary(results), formatTable(columns, rows), SCOPE, ...stories].join('\n\n')}\n`;
+  const states = results.flatMap(({ report }) => {
+    const told = results.length === 1 || report.verdict === 'violated';
+    return told && report.outcomes.length > 0 ? [formatStates(report)] : [];
+  });
+  return `${[summary(results), formatTable(columns, rows), ...states, SCOPE, ...stories].join('\n\n')}\n`;
+}
+
+/** The final states that were reached, as herd7 lists them; of a test with `exists`, those that meet it are starred. */
+function formatStates({ name, outcomes, verdict, counterexample }: LitmusReport): string {
+  const asked = outcomes.some((text) => / (?:not|exists)$/.test(text));
+  const states = outcomes.map((text) => {
+    const mark = asked && text.endsWith(' exists') ? '* ' : '  ';
+    return mark + text.replace(/ (?:not|exists)$/, '').trim();
+  });
+  const partial = verdict === 'violated' && counterexample !== null;
+  const notes = [
+    ...(partial ? ['the search ended at the violation, there may be more'] : []),
+    ...(asked ? ['* meets the condition'] : []),
+  ];
+  const none = verdict === 'violated' && asked && !states.some((text) => text.startsWith('*'));
+  const missing = none ? '\nNo execution meets the condition.' : '';
+  const head = `${name}: ${countOf(outcomes.length, 'final state')}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`;
+  return `${head}\n${states.join('\n')}${missing}`;
 }
 
 function summary(results: readonly LitmusResult[]): string {
   const count = (verdict: LitmusReport['verdict']): number =>
     results.filter(({ report }) => report.verdict === verdict).length;
-  return `${count('ok')} hold in every interleaving, ${count('violated')} do not, ${count('incomplete')} were not finished.`;
+  return `${count('ok')} passed, ${count('violated')} failed, ${count('incomplete')} incomplete, each in every interleaving.`;
 }
 
 /** Beside every result. */

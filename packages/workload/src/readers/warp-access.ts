@@ -11,6 +11,8 @@ export class WarpAccess {
   private readonly first = new Uint16Array(WARP_LANES * 2);
   private readonly last = new Uint16Array(WARP_LANES * 2);
   private count = 0;
+  /** Where the page is that was touched last. */
+  private latest = 0;
   /** Lanes whose address is 2^57 or more. */
   private beyond = 0;
 
@@ -31,6 +33,13 @@ export class WarpAccess {
     if (end > 4096) this.touch(cursor.page + 1, 0, end - 4096);
   }
 
+  /** Adds a lane that touches the bytes `from` … `to - 1` of the page that the lane before touched last. */
+  beside(from: number, to: number): void {
+    const at = this.latest;
+    if (from < (this.first[at] ?? 0)) this.first[at] = from;
+    if (to > (this.last[at] ?? 0)) this.last[at] = to;
+  }
+
   /** Hands on one access per page, from the lowest to the highest byte touched in it. */
   emit(out: TraceOutput, kind: number, warp: number): void {
     if (this.count === 0) out.skip(this.beyond > 0 ? 'address-range' : 'no-address');
@@ -45,11 +54,12 @@ export class WarpAccess {
       if (this.pages[i] !== page) continue;
       this.first[i] = Math.min(this.first[i] ?? 0, from);
       this.last[i] = Math.max(this.last[i] ?? 0, to);
+      this.latest = i;
       return;
     }
     this.pages[this.count] = page;
     this.first[this.count] = from;
     this.last[this.count] = to;
-    this.count++;
+    this.latest = this.count++;
   }
 }
