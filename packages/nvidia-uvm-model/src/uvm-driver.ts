@@ -1,6 +1,6 @@
 import { SystemFrames } from '@hmm/device';
 import { type ClientExploration } from '@hmm/device/internal';
-import type { Gpu, PhysicalMemory } from '@hmm/gpu';
+import { type Gpu, gpuPreset, type PhysicalMemory } from '@hmm/gpu';
 import { HmmError, type Kernel, type Task } from '@hmm/kernel';
 import { declareState, observedTask } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
@@ -8,7 +8,7 @@ import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import type { UvmFigures } from './timing/uvm-figures.js';
 import { UvmNoTime } from './timing/uvm-no-time.js';
 import { UvmStandingClock } from './timing/uvm-standing-clock.js';
-import { UvmTiming } from './timing/uvm-timing.js';
+import { linkPages, UvmTiming } from './timing/uvm-timing.js';
 import { UvmAts } from './uvm-ats.js';
 import type { UvmClock } from './uvm-clock.js';
 import { UvmCpuChunks } from './uvm-cpu-chunks.js';
@@ -237,8 +237,13 @@ export class UvmDriver {
   }
 }
 
+/** The GPU of the recordings that the costs are fitted to. */
+const RECORDED_GPU = 'h100';
+
 /** What the work costs, and the clock: nothing, and one that stands still, where interleavings are explored. */
 function timingOf(kernel: Kernel, hw: Gpu, { exploration, figures }: UvmDriverOptions): UvmTimingPorts {
   if (exploration !== undefined) return { clock: new UvmStandingClock(), work: new UvmNoTime() };
-  return new UvmTiming(kernel.sched, hw.preset.serviceScale.value, figures);
+  const { serviceScale, link } = hw.preset;
+  const pages = linkPages(link, gpuPreset(RECORDED_GPU).link, serviceScale.value);
+  return new UvmTiming(kernel.sched, serviceScale.value, figures, pages);
 }

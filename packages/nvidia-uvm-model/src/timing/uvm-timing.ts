@@ -1,4 +1,5 @@
-import type { Sched } from '@hmm/kernel';
+import type { GpuPreset } from '@hmm/gpu';
+import { PAGE_SIZE, type Sched } from '@hmm/kernel';
 import type { UvmClock, UvmMoments } from '../uvm-clock.js';
 import { PAGES_PER_BLOCK, type UvmPageMask } from '../uvm-page-mask.js';
 import { UVM_ID_GPU, type UvmProcessorId } from '../uvm-types.js';
@@ -40,6 +41,26 @@ class UvmWarmth {
   readonly pages = new UvmCpuPages();
 }
 
+/** What a copied page takes on the link of this machine beside the recorded one's, ns: less than nothing on a faster link. */
+export interface UvmLinkPages {
+  readonly toGpu: number;
+  readonly toCpu: number;
+}
+
+const RECORDED_LINK: UvmLinkPages = { toGpu: 0, toCpu: 0 };
+
+/**
+ * The fitted costs of a page that is copied hold the recorded machine's link: what `link` takes beside `recorded`, where the costs
+ * are taken times `scale`.
+ */
+export function linkPages(link: GpuPreset['link'], recorded: GpuPreset['link'], scale: number): UvmLinkPages {
+  const ns = (gbs: number): number => PAGE_SIZE / gbs;
+  return {
+    toGpu: ns(link.toDeviceGBs.value) - scale * ns(recorded.toDeviceGBs.value),
+    toCpu: ns(link.toHostGBs.value) - scale * ns(recorded.toHostGBs.value),
+  };
+}
+
 /**
  * What the driver's work costs on a machine, by {@link UvmFigures}: turns the driver's records into time, and keeps what gets warm. It decides
  * nothing but the moments of {@link UvmClock}.
@@ -49,6 +70,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   private readonly costs: UvmCosts;
   /** What a service costs on this machine beside the recorded one's. */
   private readonly scale: number;
+  private readonly link: UvmLinkPages;
   private readonly spaces: UvmWarmth[] = [];
   /** Batches fetched; batches in a row, up to the one before, that were refused. */
   private batches = 0;
@@ -58,8 +80,9 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   /** A service has met a thrashing page before. */
   private metThrashing = false;
 
-  constructor(sched: Sched, scale = 1, figures: UvmFigures = TRACED_FIGURES) {
+  constructor(sched: Sched, scale = 1, figures: UvmFigures = TRACED_FIGURES, link = RECORDED_LINK) {
     this.sched = sched;
+    this.link = link;
     this.scale = scale;
     this.costs = valuesOf(figures);
   }
@@ -194,7 +217,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     if (done.transfers > 0)
       ns += costs.cpuCopy + costs.cpuCopyPage * done.copiedPages + costs.cpuCopyRun * (done.transfers - 1);
     if (done.collapsed) ns += costs.cpuDuplicateDrop;
-    return this.scale * ns;
+    return this.linked(this.scale * ns, this.link.toCpu, done.copiedPages, done.copyNs);
   }
 
   cpuReturns(): number {
@@ -215,7 +238,11 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   blockServed(space: number, entries: number, done: UvmBlockWork): number {
     const warmth = this.warmth(space);
     warmth.gpuFaults += done.taken;
-    if (entries > 1) return this.scale * this.batchWarmth() * this.parallelService(done);
+    const { toGpu } = this.link;
+    if (entries > 1) {
+      const ns = this.scale * this.batchWarmth() * this.parallelService(done);
+      return this.linked(ns, toGpu, done.copiedPages, done.copyNs);
+    }
     const { costs } = this;
     if (done.refused > 0) return this.scale * costs.gpuRefusal;
     if (this.refusals > 0) return this.scale * costs.gpuResume;
@@ -231,7 +258,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     if (done.copiedPages > 0) ns += this.firstCopy(warmth);
     if (done.evictions > 0) ns += done.copyNs;
     const copies = done.transfers === 0 ? 0 : done.copiesEnd - this.sched.now;
-    return Math.max(this.scale * ns, copies);
+    return Math.max(this.linked(this.scale * ns, toGpu, done.copiedPages, done.copyNs), copies);
   }
 
   refusalReturns(): number {
@@ -286,7 +313,8 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
       if (call.to === UVM_ID_GPU) ns += this.firstCopy(warmth);
     }
     ns += call.to === UVM_ID_GPU ? this.toGpu(call) : this.toCpu(call);
-    return this.scale * ns;
+    const page = call.to === UVM_ID_GPU ? this.link.toGpu : this.link.toCpu;
+    return this.linked(this.scale * ns, page, call.copied, 0);
   }
 
   systemMigrated(to: UvmProcessorId, moved: UvmPagesMoved): number {
@@ -340,6 +368,11 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     if (moved === 0) return 0;
     const page = moved <= PAGES_PER_BLOCK ? costs.prefetchToCpuOnePage : costs.prefetchToCpuPage;
     return costs.prefetchToCpu + costs.hostChunkZero * chunks + page * moved;
+  }
+
+  /** `ns` on the recorded link as on this machine's, where `pages` pages were copied that took the link `copyNs`. */
+  private linked(ns: number, page: number, pages: number, copyNs: number): number {
+    return page === 0 ? ns : Math.max(ns + page * pages, copyNs);
   }
 
   private warmth(space: number): UvmWarmth {
