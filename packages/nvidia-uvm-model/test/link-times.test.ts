@@ -4,7 +4,8 @@ import { Machine, runProgram } from '@hmm/machine';
 import { parseProgram } from '@hmm/workload';
 import { fc } from '@hmm/config/property';
 import { describe, expect, test } from 'vitest';
-import { linkPages, UvmTiming } from '../src/timing/uvm-timing.js';
+import { linkPages } from '../src/timing/uvm-link-pages.js';
+import { UvmTiming } from '../src/timing/uvm-timing.js';
 import { uvmFactory } from '../src/uvm-factory.js';
 import { UVM_ID_CPU, UVM_ID_GPU } from '../src/uvm-types.js';
 

@@ -1,5 +1,4 @@
-import type { GpuPreset } from '@hmm/gpu';
-import { PAGE_SIZE, type Sched } from '@hmm/kernel';
+import type { Sched } from '@hmm/kernel';
 import type { UvmClock, UvmMoments } from '../uvm-clock.js';
 import { PAGES_PER_BLOCK, type UvmPageMask } from '../uvm-page-mask.js';
 import { UVM_ID_GPU, type UvmProcessorId } from '../uvm-types.js';
@@ -14,6 +13,7 @@ import type {
   UvmWork,
 } from '../uvm-work.js';
 import { UvmCpuPages } from './uvm-cpu-pages.js';
+import { RECORDED_LINK, type UvmLinkPages } from './uvm-link-pages.js';
 import { TRACED_FIGURES, type UvmCosts, type UvmFigures, valuesOf } from './uvm-figures.js';
 
 /** How warm a process is: what it has done before, as far as later work gets cheaper by it. */
@@ -41,26 +41,6 @@ class UvmWarmth {
   readonly pages = new UvmCpuPages();
 }
 
-/** What a copied page takes on the link of this machine beside the recorded one's, ns: less than nothing on a faster link. */
-export interface UvmLinkPages {
-  readonly toGpu: number;
-  readonly toCpu: number;
-}
-
-const RECORDED_LINK: UvmLinkPages = { toGpu: 0, toCpu: 0 };
-
-/**
- * The fitted costs of a page that is copied hold the recorded machine's link: what `link` takes beside `recorded`, where the costs
- * are taken times `scale`.
- */
-export function linkPages(link: GpuPreset['link'], recorded: GpuPreset['link'], scale: number): UvmLinkPages {
-  const ns = (gbs: number): number => PAGE_SIZE / gbs;
-  return {
-    toGpu: ns(link.toDeviceGBs.value) - scale * ns(recorded.toDeviceGBs.value),
-    toCpu: ns(link.toHostGBs.value) - scale * ns(recorded.toHostGBs.value),
-  };
-}
-
 /**
  * What the driver's work costs on a machine, by {@link UvmFigures}: turns the driver's records into time, and keeps what gets warm. It decides
  * nothing but the moments of {@link UvmClock}.
@@ -80,7 +60,12 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   /** A service has met a thrashing page before. */
   private metThrashing = false;
 
-  constructor(sched: Sched, scale = 1, figures: UvmFigures = TRACED_FIGURES, link = RECORDED_LINK) {
+  constructor(
+    sched: Sched,
+    scale = 1,
+    figures: UvmFigures = TRACED_FIGURES,
+    link: UvmLinkPages = RECORDED_LINK,
+  ) {
     this.sched = sched;
     this.link = link;
     this.scale = scale;
