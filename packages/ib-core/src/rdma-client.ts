@@ -18,7 +18,7 @@ import {
   type Place,
 } from '@hmm/device';
 import { EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
-import { declareState } from '@hmm/kernel/internal';
+import { declareState, type StateDeclaration } from '@hmm/kernel/internal';
 import type { MmStruct } from '@hmm/mm';
 import { QueuePair, type QueuePairAttributes } from '@hmm/rdma-nic';
 import { ENTRY_WRITE, type RdmaDriver, type RdmaMr } from './rdma-driver.js';
@@ -56,7 +56,7 @@ export interface RdmaClientSetup<Mr extends RdmaMr> {
  */
 export class RdmaClient<Mr extends RdmaMr> implements DeviceClient {
   /** What of it is state. */
-  static readonly state = declareState({
+  static readonly state: StateDeclaration = declareState({
     name: 'constant',
     gpu: 'constant',
     log: 'constant',
@@ -147,7 +147,7 @@ export class RdmaClient<Mr extends RdmaMr> implements DeviceClient {
 /** One process on an adapter. */
 export class RdmaProcess<Mr extends RdmaMr> implements DeviceProcess {
   /** What of it is state. */
-  static readonly state = declareState({
+  static readonly state: StateDeclaration = declareState({
     managed: 'constant',
     verbs: 'constant',
     setup: { outside: 'what its client was made from' },

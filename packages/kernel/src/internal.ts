@@ -41,5 +41,5 @@ export { pagesOf, pteIndex } from './page.js';
 export { SavedState } from './saved-state.js';
 export type { AccessObserver, RestObserver } from './sched.js';
 export { StateHash } from './state-hash.js';
-export { declareState, ownState, type SavedPart } from './state.js';
+export { declareState, ownState, type SavedPart, type StateDeclaration } from './state.js';
 export { meaningOf, tracepointKind, type TracepointDeclaration } from './tracepoint.js';
