@@ -62,6 +62,11 @@ std::vector<uint32_t> orderOf(const std::string& order, uint32_t pages) {
     for (uint32_t p = 0; p < pages; p += arg) list.push_back(p);
   } else if (name == "page" && arg < pages) {
     list.push_back(arg);
+  } else if (name == "range") {
+    const size_t plus = order.find('+');
+    const uint32_t count = plus == std::string::npos ? 0 : std::stoul(order.substr(plus + 1));
+    if (count == 0 || arg + count > pages) die("no such pages: '" + order + "'");
+    for (uint32_t p = arg; p < arg + count; p++) list.push_back(p);
   } else if (name == "rand") {
     list = shuffled(pages, arg);
   } else if (name == "subset") {

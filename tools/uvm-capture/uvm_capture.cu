@@ -5,6 +5,7 @@
 // ones. All managed memory of a scenario is one allocation, refused above half of the card's free memory.
 // SPDX-License-Identifier: MIT
 
+#include "parts.h"
 #include "scenario.h"
 
 #include <cupti.h>
@@ -174,6 +175,9 @@ struct Allocation {
   size_t bytes;
   uint32_t pages;
   unsigned* sink;
+  // As large as the allocation: what copies, and the kernel's accesses, have on their other side.
+  unsigned char* device;
+  unsigned char* host;
 };
 
 void cpuStep(const Allocation& a, Step& step, bool write) {
@@ -236,6 +240,21 @@ void adviseStep(const Allocation& a, Step& step, const std::string& what, const 
   step.t1 = now();
 }
 
+void partStep(const Allocation& a, Step& step, const std::string& op, const std::string& text) {
+  const Part part = partOf(text, a.pages);
+  unsigned char* at = a.base + part.first * kPage;
+  const size_t bytes = part.count * kPage;
+  step.order = rangeText(part);
+  step.op = op == "advr" ? part.what + "_" + part.where : op == "gup" ? (part.what == "w" ? "gup_write" : "gup_read") : "memcpy_" + part.what;
+  std::string how;
+  step.t0 = now();
+  if (op == "advr") advisePart(at, bytes, part);
+  else if (op == "gup") how = accessByKernel(at, bytes, a.host, part.what == "w");
+  else copyPart(part.what, at, bytes, a.device, a.host);
+  step.t1 = now();
+  if (!how.empty()) step.order += ":" + how;
+}
+
 Step runStep(const Allocation& a, const std::string& text) {
   Step step;
   const size_t colon = text.find(':');
@@ -245,6 +264,18 @@ Step runStep(const Allocation& a, const std::string& text) {
     const size_t second = rest.find(':');
     if (second == std::string::npos) die("advice is adv:WHAT:WHERE, not '" + text + "'");
     adviseStep(a, step, rest.substr(0, second), rest.substr(second + 1));
+    return step;
+  }
+  if (op == "advr" || op == "gup" || op == "mc") {
+    partStep(a, step, op, text);
+    return step;
+  }
+  if (op == "fork") {
+    step.op = op;
+    step.order = "-";
+    step.t0 = now();
+    forkOnce();
+    step.t1 = now();
     return step;
   }
   if (op == "duel") {
@@ -329,6 +360,9 @@ int runScenario(FILE* out, const std::string& line, int run) {
   cuda(cudaMalloc(&page, 64), "cudaMalloc");
   cuda(cudaMemset(page, 0, 64), "cudaMemset");
   warmUp(a.sink, page);
+  cuda(cudaMalloc(&a.device, bytes), "cudaMalloc");
+  a.host = static_cast<unsigned char*>(std::calloc(bytes, 1));
+  if (a.host == nullptr) die("no memory for the other side of copies");
   cuda(cudaMallocManaged(&a.base, bytes), "cudaMallocManaged");
   a.bytes = bytes;
   a.pages = (bytes + kPage - 1) / kPage;

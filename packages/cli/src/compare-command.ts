@@ -1,13 +1,14 @@
 import type { ClientFactory } from '@hmm/device';
 import {
   type CompareReport,
+  compareWithExplicit,
   findDifferences,
   formatCompare,
   type ClientReport,
   type ProgramTraits,
 } from '@hmm/report';
 import { type ProgramFile, type Statement } from '@hmm/workload';
-import { allocates, withMemory } from '@hmm/workload/internal';
+import { allocates, withExplicitMemory, withMemory } from '@hmm/workload/internal';
 import { cardsOn } from './cards.js';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { type RunRequest, runOnClient } from './client-run.js';
@@ -30,9 +31,11 @@ export function compareCommand(
         'compare first-example.hmm',
         'compare first-example.hmm --gpu p100-2016',
         `compare pingpong.hmm --client ${usual[0]?.name ?? ''}@6.12 --client ${usual[0]?.name ?? ''}@7.3`,
+        'compare first-example.hmm --with-explicit',
         `compare pingpong.hmm ${usual.map(({ name }) => `--client ${name}`).join(' ')} --json`,
       ]),
     )
+      .option('--with-explicit', 'compare with explicit memory and copies at launches too', false)
       .description('run a program under every driver: what differs, why, and what it costs')
       .argument('<file>', 'program (see the language in @hmm/workload)');
     cmd.action(async (file: string) => {
@@ -49,7 +52,12 @@ export function compareCommand(
         done(fail(host.output, costed.message));
         return;
       }
-      const report = compareClients(read.request, costed.factory, { ...options, client }, gpu);
+      const compared = compareClients(read.request, costed.factory, { ...options, client }, gpu);
+      const { withExplicit } = cmd.opts<{ withExplicit: boolean }>();
+      const report =
+        withExplicit && typeof compared !== 'string'
+          ? besideExplicit(compared, read.request, costed.factory)
+          : compared;
       done(typeof report === 'string' ? fail(host.output, report) : show(report, options.json, host.output));
     });
   };
@@ -87,6 +95,38 @@ export function compareClients(
   }
   const differences = findDifferences(clients, rules, traitsOf(request.program));
   return { version: 1, program: request.program.name, gpu, clients, differences };
+}
+
+/**
+ * The comparison with the program's explicit form beside it: private memory and `vram`, copies at launches, run under the first of the
+ * clients that can.
+ */
+export function besideExplicit(
+  report: CompareReport,
+  request: RunRequest,
+  factories: readonly ClientFactory[],
+): CompareReport {
+  const without = (why: string): CompareReport => ({
+    ...report,
+    explicit: { run: null, why, comparisons: [] },
+  });
+  const explicit = withExplicitMemory(request.program);
+  if (!explicit.ok) return without(explicit.message);
+  let why = 'no client gives programs device memory';
+  for (const { client, gpu } of report.clients) {
+    const factory = factories.find(({ name }) => name === releasedClient(client).name);
+    if (factory === undefined) continue;
+    const result = runOnClient({ ...request, program: explicit.program }, factory, gpu);
+    if (!result.ok || result.report.error !== null) {
+      why = result.ok ? `${client}: ${result.report.error ?? ''}` : result.message;
+      continue;
+    }
+    const run = { ...result.report, client: 'explicit' };
+    const comparable = report.clients.filter((one) => one.error === null);
+    const comparisons = comparable.map((one) => compareWithExplicit(one, run));
+    return { ...report, explicit: { run, why: '', comparisons } };
+  }
+  return without(why);
 }
 
 /** What the program does that says which rules explain its differences. */

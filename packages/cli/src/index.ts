@@ -9,7 +9,7 @@ export {
   type CommandHost,
 } from './cli.js';
 export { runOnClient, type ClientRun, type RunRequest } from './client-run.js';
-export { compareClients, compareCommand } from './compare-command.js';
+export { besideExplicit, compareClients, compareCommand } from './compare-command.js';
 export { conformCommand, type CorpusReplayer } from './conform-command.js';
 export { demoCommand, type DemoRecording, type DemoYear, type ReplayedScenario } from './demo-command.js';
 export { exportCommand } from './export-command.js';

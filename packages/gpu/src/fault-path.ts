@@ -103,27 +103,25 @@ const WARP_ORDERS = [
 const SLICE_HASH = [3, 2, 1, 2, 1, 3, 1, 3, 2, 1, 3];
 
 /** Read off recordings of copies on an H200; other cards are taken to be alike. */
-const BULK: BulkPass = {
-  pieces: ofCopies(256, 'pages from one batch of a copy to the next'),
-  batch: ofCopies(256, 'the driver fetches no more'),
-  readRequests: ofCopies(16, 'faults of a page of the only batch: 256 bytes each'),
-  writeRequests: ofCopies(32, 'the same: 128 bytes each'),
-  fillRequests: ofCopies(26, 'the same'),
-  few: ofCopies(36, 'pages of batches'),
-  share: ofCopies(0.87, 'pages of batches'),
-  readPages: ofCopies(34, 'pages of batches'),
-  writePages: ofCopies(48, 'pages of batches'),
-  head: ofCopies(28, 'which pages come into a batch'),
-  large: ofCopies(240, 'pages of the first batch, by size'),
-  largePages: ofCopies(124, 'pages of batches'),
-  largePagesLater: ofCopies(80, 'pages of batches'),
-  fillPages: ofCopies(66, 'pages of batches'),
-  fillPagesLater: ofCopies(48, 'pages of batches'),
-  run: ofCopies(8, 'runs of pages that fault'),
-};
-
-function ofCopies(value: number, note: string): Figure {
-  return figure(value, 'measured', `${note}, H200, 580.159.04`);
+function bulkPass(say: (value: number, note: string) => Figure): BulkPass {
+  return {
+    pieces: say(256, 'pages from one batch of a copy to the next'),
+    batch: say(256, 'the driver fetches no more'),
+    readRequests: say(16, 'faults of a page of the only batch: 256 bytes each'),
+    writeRequests: say(32, 'the same: 128 bytes each'),
+    fillRequests: say(26, 'the same'),
+    few: say(36, 'pages of batches'),
+    share: say(0.87, 'pages of batches'),
+    readPages: say(34, 'pages of batches'),
+    writePages: say(48, 'pages of batches'),
+    head: say(28, 'which pages come into a batch'),
+    large: say(240, 'pages of the first batch, by size'),
+    largePages: say(124, 'pages of batches'),
+    largePagesLater: say(80, 'pages of batches'),
+    fillPages: say(66, 'pages of batches'),
+    fillPagesLater: say(48, 'pages of batches'),
+    run: say(8, 'runs of pages that fault'),
+  };
 }
 
 /** Makes the recorded numbers figures of `say`'s origin. */
@@ -157,7 +155,7 @@ function recorded(say: (value: number, note?: string) => Figure): Omit<FaultPath
       warps: say(5),
       lines: figure(32, 'estimate', 'lines of 128 bytes; no recording counts them'),
     },
-    bulk: BULK,
+    bulk: bulkPass((value) => figure(value, 'estimate', 'as on an H200')),
   };
 }
 
@@ -193,6 +191,12 @@ export function faultPathOf(
 export const GH100_FAULTS: FaultPath = {
   ...faultPathOf(8, 8, 2048, 'estimate'),
   firstSms: figure(8, 'estimate', 'as on an H100'),
+};
+
+/** Of the recorded H200: its copies are its own, the rest is taken to be an H100's. */
+export const H200_FAULTS: FaultPath = {
+  ...GH100_FAULTS,
+  bulk: bulkPass((value, note) => figure(value, 'measured', `on an H200: ${note}`)),
 };
 
 /** Of cards that cannot replay faults: nothing of it is used. */

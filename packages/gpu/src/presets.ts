@@ -14,8 +14,24 @@ import {
 } from './architectures.js';
 import type { GpuArchitecture, GpuCapability, GpuPreset, HostArchitecture } from './capability.js';
 import { type AccessCost, type Figure, figure, type LinkCost } from './cost.js';
-import { accessCost as access, C2C, H100_ACCESS, PCIE3, PCIE4, PCIE5, PCIE5_H100 } from './preset-costs.js';
-import { faultPathOf, GH100_FAULTS, H100_FAULTS, NO_FAULTS, type FaultPath } from './fault-path.js';
+import {
+  accessCost as access,
+  accessLike,
+  C2C,
+  H100_ACCESS,
+  PCIE3,
+  PCIE4,
+  PCIE5,
+  PCIE5_H100,
+} from './preset-costs.js';
+import {
+  faultPathOf,
+  GH100_FAULTS,
+  H100_FAULTS,
+  H200_FAULTS,
+  NO_FAULTS,
+  type FaultPath,
+} from './fault-path.js';
 
 const GIB = 2 ** 30;
 
@@ -190,8 +206,12 @@ export const GPU_PRESETS: readonly GpuPreset[] = [
     capability: HOPPER,
     link: PCIE5,
     access: access(1, 1, 4800, 51),
-    faults: GH100_FAULTS,
-    scale: figure(1, 'estimate', 'the same chip: as on the measured H100'),
+    faults: H200_FAULTS,
+    scale: figure(
+      1,
+      'measured',
+      'on an H200: services of serial faults of the h200-parts recording, scenarios of odd CRC-32 >> 3',
+    ),
   }),
   preset({
     name: 'gh200',

@@ -192,7 +192,7 @@ export class UvmClient implements DeviceClient {
       timeNs: {
         running: total((hw) => hw.runningNs),
         faultWait: Math.max(0, total((hw) => hw.stalledNs) - c.copyNs),
-        copying: c.copyNs,
+        copying: c.copyNs + c.explicitNs,
         invalidating: 0,
       },
       residentNs: total((hw) => hw.residentNs),

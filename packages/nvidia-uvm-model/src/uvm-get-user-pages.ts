@@ -34,6 +34,7 @@ export function* uvmGetUserPages(
     const errno = yield* uvmVmFault(space, vpn, write);
     if (errno !== 0) return errno;
   }
+  yield* space.kernel.sched.delay(space.driver.work.kernelAccessed(pages));
   return 0;
 }
 

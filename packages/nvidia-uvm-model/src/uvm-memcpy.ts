@@ -4,7 +4,7 @@ import { FOLL_WRITE, type MmStruct, pinUserPages, unpinUserPage } from '@hmm/mm'
 import { accessData } from '@hmm/mm/internal';
 import { sequence } from './uvm-sequence.js';
 import { launchKernel } from './uvm-launch.js';
-import { UVM_ID_CPU, UVM_ID_GPU } from './uvm-types.js';
+import { UVM_ID_CPU, UVM_ID_GPU, UvmEventMigrationCauseUser } from './uvm-types.js';
 import { frameOn } from './uvm-va-block-frames.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import type { UvmCopied } from './uvm-work.js';
@@ -48,10 +48,10 @@ export function* uvmMemcpy(space: UvmVaSpace, mm: MmStruct | undefined, copy: Co
     errno = yield* uvmBulkAccess(space, copy.from, copy.pages, GPU_ACCESS_READ, bulk);
   if (errno === 0 && sides[1] === 'managed')
     errno = yield* uvmBulkAccess(space, copy.to, copy.pages, GPU_ACCESS_WRITE, bulk);
-  const { kernel, driver } = space;
   if (errno === 0) {
     moveContents(space, mm, copy, frames);
-    yield* kernel.sched.delay(driver.work.copied(copiedBy(space, sides, copy.pages)));
+    yield* pass(space, copiedBy(space, sides, copy.pages));
+    if (host) count(space, copy.pages, sides[0] === 'host');
   }
   if (mm !== undefined) for (const pfn of frames) unpinUserPage(mm.system, pfn);
   return errno;
@@ -61,6 +61,21 @@ function copiedBy(space: UvmVaSpace, [from, to]: readonly [Side, Side], pages: n
   const host = from === 'host' || to === 'host';
   const linkNs = host ? space.driver.gpu.hw.copyEngine.book(pages * PAGE_SIZE, from === 'host') : 0;
   return { space: space.id, host, pages, linkNs };
+}
+
+/** Lets the time of a copy or fill pass. */
+function* pass({ driver, kernel }: UvmVaSpace, done: UvmCopied): Task {
+  const ns = driver.work.copied(done);
+  driver.tools.counters.explicitNs += ns;
+  yield* kernel.sched.delay(ns);
+}
+
+/** Counts bytes that the program had copied across the link. */
+function count({ driver }: UvmVaSpace, pages: number, toDevice: boolean): void {
+  const totals = driver.tools.counters.bytes[UvmEventMigrationCauseUser];
+  if (totals === undefined) return;
+  if (toDevice) totals.toDevice += pages * PAGE_SIZE;
+  else totals.toHost += pages * PAGE_SIZE;
 }
 
 /** The frames of the process's own pages, faulted in and held: in `frames`. Returns 0 or a negative errno. */
@@ -93,7 +108,6 @@ export function* uvmBulkAccess(
 
 /** `cudaMemset` of whole pages of device or managed memory, and a synchronise. Returns as {@link uvmMemcpy}. */
 export function* uvmMemset(space: UvmVaSpace, vpn: number, pages: number, byte: number): Task<number> {
-  const { driver, kernel } = space;
   const side = sideOf(space, vpn);
   if (side === 'host') return -EINVAL;
   if (side === 'managed') {
@@ -104,7 +118,7 @@ export function* uvmMemset(space: UvmVaSpace, vpn: number, pages: number, byte: 
     const { memory, pfn } = placeOf(space, vpn + i);
     memory.fill(pfn, 1, byte);
   }
-  yield* kernel.sched.delay(driver.work.copied({ space: space.id, host: false, pages, linkNs: 0 }));
+  yield* pass(space, { space: space.id, host: false, pages, linkNs: 0 });
   return 0;
 }
 

@@ -164,11 +164,14 @@ export class UvmCounters {
     zeroedPages: 'value',
     movedPages: 'value',
     copyNs: 'value',
+    explicitNs: 'value',
     bytes: 'constant',
     pairs: 'constant',
   });
 
   gpuFaults = 0;
+  /** What copies and fills that the program asked for took beside their kernels, ns. */
+  explicitNs = 0;
   duplicateFaults = 0;
   coalescedFaults = 0;
   batches = 0;

@@ -167,7 +167,9 @@ export interface UvmWork {
   migrated(call: UvmMigrated): number;
   systemMigrated(to: UvmProcessorId, moved: UvmPagesMoved): number;
   advised(call: UvmAdvised): number;
-  discarded(): number;
+  discarded(space: number): number;
+  /** The kernel accessed `pages` pages of a process for itself. */
+  kernelAccessed(pages: number): number;
   copied(call: UvmCopied): number;
   /** The process forked. */
   forked(space: number): number;

@@ -47,7 +47,7 @@ const durations = (run: CaptureRun, figures: UvmFigures): string =>
 describe('every figure', () => {
   it.each(NAMES)('%s says where it is from', (name) => {
     for (const figure of [TRACED_FIGURES[name], UNTRACED_FIGURES[name]]) {
-      expect(figure.machine).toMatch(/H100/);
+      expect(figure.machine).toMatch(/H[12]00/);
       for (const text of [figure.note, figure.recording, figure.method]) expect(text).not.toBe('');
       expect(figure.error).toBeGreaterThan(0);
       expect(figure.error).toBeLessThan(0.5);
@@ -64,6 +64,9 @@ describe('every figure changes a recorded step', () => {
     runs.push(...runsOf(goldenText('h100-uvm/uvm-public.jsonl.gz')));
     runs.push(...runsOf(goldenText('h100-uvm/uvm-public2.jsonl.gz')));
     runs.push(...runsOf(recording('h100-580.159.04-mixtures.jsonl.gz')));
+    runs.push(...runsOf(goldenText('h200-parts/fork-gup.jsonl.gz')));
+    runs.push(...runsOf(goldenText('h200-parts/parts.jsonl.gz')).slice(0, 40));
+    runs.push(...runsOf(goldenText('h200-parts/copies.jsonl.gz')).slice(0, 20));
   });
 
   /** Whether one of the runs takes another time with `figures`. The run that tells is asked first from then on. */

@@ -1,4 +1,5 @@
 import type { BrokenInvariant, RunFigures } from '@hmm/device';
+import type { ExplicitComparison } from './explicit.js';
 import type { Diagnosis } from './diagnosis/diagnosis.js';
 
 /**
@@ -41,6 +42,14 @@ export interface CompareReport {
   readonly gpu: string;
   readonly clients: readonly ClientReport[];
   readonly differences: readonly Difference[];
+  /** The program with explicit memory and copies at launches, where it was asked for, and how each client compares with it. */
+  readonly explicit?: {
+    /** Its run; null where the program has no such form, or no client could run it. */
+    readonly run: ClientReport | null;
+    /** Why there is none; empty where there is. */
+    readonly why: string;
+    readonly comparisons: readonly ExplicitComparison[];
+  };
 }
 
 /** One client on one program. */

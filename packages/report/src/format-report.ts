@@ -59,6 +59,7 @@ export function formatCompare(report: CompareReport): string {
   if (steps !== '') parts.push(steps);
   for (const { client, broken = [] } of clients)
     for (const each of broken) parts.push(`${client}: ${brokenText(each)}`);
+  if (report.explicit !== undefined) parts.push(explicitText(report.explicit));
   const why = differences.map(
     ({ what, why: rule }, at) => `${numbered(at + 1, what)}\n${wrapText(rule, 80, '   ')}`,
   );
@@ -83,6 +84,11 @@ function fiveSteps(clients: readonly ClientReport[]): string {
     return [title, ...lines].join('\n');
   });
   return parts.join('\n');
+}
+
+function explicitText({ comparisons, why }: NonNullable<CompareReport['explicit']>): string {
+  if (comparisons.length === 0) return wrapText(`No explicit form: ${why}.`);
+  return comparisons.map(({ says }) => wrapText(says)).join('\n');
 }
 
 function notes(clients: readonly ClientReport[]): string[] {

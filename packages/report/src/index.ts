@@ -1,3 +1,4 @@
+export { compareWithExplicit, type ExplicitComparison } from './explicit.js';
 export type { ClientReport, CompareReport, Difference, RunReport } from './client-report.js';
 export {
   diagnose,

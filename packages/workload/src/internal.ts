@@ -1,5 +1,6 @@
 // What the packages beside this one use and no version promises anything about. Everything else comes from index.ts.
 export { isControl } from './program/control.js';
+export { type ExplicitProgram, withExplicitMemory } from './program/with-explicit.js';
 export { allocates, withMemory } from './program/with-memory.js';
 export {
   type RecordedKernel,

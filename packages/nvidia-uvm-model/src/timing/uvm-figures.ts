@@ -22,13 +22,15 @@ type Origin = (value: number, unit: string, error: number, note: string) => UvmF
 
 const H100 = 'H100 80GB HBM3 in a PCIe 5 guest, driver 580.159.04';
 
-function origin(recording: string, method: string): Origin {
+const H200 = 'H200 141GB HBM3e in a PCIe 5 guest, driver 580.159.04';
+
+function origin(recording: string, method: string, machine = H100): Origin {
   return (value, unit, error, note) => ({
     value,
     from: 'measured',
     note,
     unit,
-    machine: H100,
+    machine,
     recording,
     method,
     error,
@@ -46,7 +48,7 @@ const parallel = origin(
   'all parallel kernels and streams',
   'set by hand to durations of steps and to totals',
 );
-const parts = origin('h200-parts: deterministic scenarios of odd CRC-32 >> 3', 'medians of steps');
+const parts = origin('h200-parts: scenarios of odd CRC-32 >> 3', 'medians of steps', H200);
 const table = origin('link.jsonl', 'set by hand to durations by size');
 const without = table;
 
@@ -167,6 +169,11 @@ export const TRACED_FIGURES = {
   copyCall: parts(5000, 'ns', 0.1, 'a copy or a fill of the runtime, beside its kernel'),
   copyHost: parts(12_000, 'ns', 0.1, 'a copy from or to pageable host memory, on top'),
   copyHostPage: table(306, 'ns/page', 0.1, 'each page of one'),
+  callEmpty: parts(4500, 'ns', 0.3, 'a prefetch that finds everything there'),
+  discardFirst: parts(260_000, 'ns', 0.2, 'a process’s first discard on top'),
+  discard: parts(12_000, 'ns', 0.4, 'a discard'),
+  gupCall: parts(4000, 'ns', 0.3, 'an access of the kernel to pages of the process'),
+  gupPage: parts(300, 'ns/page', 0.3, 'each page of it'),
   fork: parts(3_000_000, 'ns', 0.1, 'a fork, with the end of its child'),
 
   // Getting warm.

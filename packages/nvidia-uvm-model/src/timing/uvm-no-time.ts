@@ -114,6 +114,10 @@ export class UvmNoTime implements UvmWork {
     return 0;
   }
 
+  kernelAccessed(): number {
+    return 0;
+  }
+
   forked(): number {
     return 0;
   }

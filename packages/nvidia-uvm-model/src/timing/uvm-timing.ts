@@ -30,6 +30,7 @@ class UvmWarmth {
   advice = 0;
   prefetches = 0;
   called = false;
+  discards = 0;
   /** When the last loop of a CPU or kernel ended, and the last kernel, ns. */
   lastDone = 0;
   lastKernelEnd = -Infinity;
@@ -324,8 +325,16 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     return this.scale * (costs.advice + costs.adviceCut * call.cut + first + pages);
   }
 
-  discarded(): number {
-    return this.scale * this.costs.advice;
+  discarded(space: number): number {
+    const { costs } = this;
+    const warmth = this.warmth(space);
+    warmth.called = true;
+    warmth.otherWork = true;
+    return this.scale * (costs.discard + (warmth.discards++ === 0 ? costs.discardFirst : 0));
+  }
+
+  kernelAccessed(pages: number): number {
+    return this.costs.gupCall + this.costs.gupPage * pages;
   }
 
   copied({ host, linkNs, pages, space }: UvmCopied): number {
@@ -342,7 +351,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
 
   private toGpu({ copied, zeroed }: UvmMigrated): number {
     const { costs } = this;
-    if (copied + zeroed === 0) return 0;
+    if (copied + zeroed === 0) return costs.callEmpty;
     if (copied <= costs.prefetchShort) return costs.prefetchToGpuShort;
     return costs.prefetchToGpu + costs.prefetchToGpuPage * copied;
   }
@@ -350,7 +359,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   private toCpu({ chunks, copied, zeroed }: UvmMigrated): number {
     const { costs } = this;
     const moved = copied + zeroed;
-    if (moved === 0) return 0;
+    if (moved === 0) return costs.callEmpty;
     const page = moved <= PAGES_PER_BLOCK ? costs.prefetchToCpuOnePage : costs.prefetchToCpuPage;
     return costs.prefetchToCpu + costs.hostChunkZero * chunks + page * moved;
   }
