@@ -14,16 +14,7 @@ import {
 } from './architectures.js';
 import type { GpuArchitecture, GpuCapability, GpuPreset, HostArchitecture } from './capability.js';
 import { type AccessCost, type Figure, figure, type LinkCost } from './cost.js';
-import {
-  accessCost as access,
-  accessLike,
-  C2C,
-  H100_ACCESS,
-  PCIE3,
-  PCIE4,
-  PCIE5,
-  PCIE5_H100,
-} from './preset-costs.js';
+import { accessCost as access, C2C, H100_ACCESS, PCIE3, PCIE4, PCIE5, PCIE5_H100 } from './preset-costs.js';
 import {
   faultPathOf,
   GH100_FAULTS,
