@@ -12,35 +12,9 @@ import type {
   UvmTimingPorts,
   UvmWork,
 } from '../uvm-work.js';
-import { UvmCpuPages } from './uvm-cpu-pages.js';
 import { RECORDED_LINK, type UvmLinkPages } from './uvm-link-pages.js';
 import { TRACED_FIGURES, type UvmCosts, type UvmFigures, valuesOf } from './uvm-figures.js';
-
-/** How warm a process is: what it has done before, as far as later work gets cheaper by it. */
-class UvmWarmth {
-  /** Faults served for its CPUs, and for the GPU; loops of its CPUs whose first fault came after other work. */
-  cpuFaults = 0;
-  gpuFaults = 0;
-  coldLoops = 0;
-  /** Kernels launched. */
-  kernels = 0;
-  /** Something was copied to the GPU before. */
-  copiedToGpu = false;
-  /** Advice, and explicit prefetches with something to do, so far; whether the last thing was such a call. */
-  advice = 0;
-  prefetches = 0;
-  called = false;
-  discards = 0;
-  /** When the last loop of a CPU or kernel ended, and the last kernel, ns. */
-  lastDone = 0;
-  lastKernelEnd = -Infinity;
-  /** Something else than a loop of a CPU came last. */
-  otherWork = false;
-  /** The loop under way has not faulted yet, and comes after other work or this long a pause, ns. */
-  cold = false;
-  pause = 0;
-  readonly pages = new UvmCpuPages();
-}
+import { UvmWarmth } from './uvm-warmth.js';
 
 /**
  * What the driver's work costs on a machine, by {@link UvmFigures}: turns the driver's records into time, and keeps what gets warm. It decides
