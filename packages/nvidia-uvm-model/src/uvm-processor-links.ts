@@ -12,7 +12,7 @@ import {
 /**
  * What the processors of a driver can do with each other's memory: a mask of processors for each of them. They are the same for every
  * VA space, since every process uses all GPUs.
- * @uvm uvm_va_space.h uvm_va_space_t (without: what a process enables or disables for itself, integrated GPUs)
+ * @uvm uvm_forward_decl.h uvm_va_space_t (without: all but the masks of processors, what a process enables or disables for itself, integrated GPUs)
  */
 export class UvmProcessorLinks {
   /** Processors: the CPU and the GPUs. */

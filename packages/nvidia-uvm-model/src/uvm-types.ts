@@ -17,7 +17,7 @@ export const UVM_ID_MAX_PROCESSORS = 32;
 export type UvmProcessorId = number;
 /** A processor, or {@link UVM_ID_INVALID}. */
 export type UvmOptionalId = number;
-/** A set of processors: one bit per id. @uvm uvm_processors.h uvm_processor_mask_t */
+/** A set of processors: one bit per id. */
 export type UvmProcessorMask = number;
 
 /** Whether processor `id` is in `mask`. */
