@@ -39,7 +39,8 @@ void discardPart(void* at, size_t bytes) {
 #if CUDART_VERSION >= 13000
   void* places[] = {at};
   size_t sizes[] = {bytes};
-  cuda(cudaMemDiscardBatchAsync(places, sizes, 1, 0, nullptr), "cudaMemDiscardBatchAsync");
+  // It takes no legacy stream.
+  cuda(cudaMemDiscardBatchAsync(places, sizes, 1, 0, cudaStreamPerThread), "cudaMemDiscardBatchAsync");
   cuda(cudaDeviceSynchronize(), "discard");
 #else
   (void)at, (void)bytes;

@@ -166,6 +166,12 @@ describe('the model and the driver on a real H100', () => {
     expect(result.per_scenario.filter((s) => s.deterministic && !s.exact)).toEqual([]);
   });
 
+  it('parts recorded on another H200 with a seed of our own: every deterministic scenario event by event', () => {
+    const result = validateCapture(recording('h200-580.159.04-parts.jsonl.gz'));
+    expect(result.deterministic).toBe(32);
+    expect(result.per_scenario.filter((s) => s.deterministic && !s.exact)).toEqual([]);
+  });
+
   it('parallel kernels of many sizes: totals of batches and transfers, whose part of chance is in the hardware', () => {
     const result = validateCapture(recording('h100-580.159.04-parallel.jsonl.gz'));
     const totals = result.per_scenario.flatMap(({ totals: { rows } = { rows: [] } }) => rows);
