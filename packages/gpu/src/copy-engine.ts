@@ -1,7 +1,7 @@
 import { declareState } from '@hmm/kernel/internal';
 import type { LinkCost } from './cost.js';
 import { linkTime } from './cost.js';
-import type { PeerLink } from './topology.js';
+import type { PeerPath } from './topology.js';
 import type { PhysicalMemory } from './memory.js';
 
 /** Copies done in one direction. */
@@ -53,9 +53,9 @@ export class CopyEngine {
     return ns;
   }
 
-  /** Books a transfer of `bytes` bytes from the GPU at the other end of `link`. Returns its time, ns. */
-  bookPeer(bytes: number, link: PeerLink): number {
-    const ns = linkTime(link.base.value, link.gbs.value, bytes);
+  /** Books a transfer of `bytes` bytes from the GPU at the other end of `path`. Returns its time, ns. */
+  bookPeer(bytes: number, path: PeerPath): number {
+    const ns = path.copy(bytes);
     this.fromPeers.copies++;
     this.fromPeers.bytes += bytes;
     this.fromPeers.ns += ns;

@@ -16,7 +16,7 @@ import { GpuPageTable } from './page-table.js';
 import { ParallelKernel } from './parallel-kernel.js';
 import { SerialKernel } from './serial-kernel.js';
 import { TLB_BATCH } from './tlb.js';
-import type { PeerLink } from './topology.js';
+import type { PeerPath } from './topology.js';
 import { WarpKernel } from './warp-kernel.js';
 
 /** The driver's side of the fault interrupt. */
@@ -57,7 +57,7 @@ export class Gpu {
     vidmem: 'constant',
     sysmem: 'constant',
     neighbours: 'constant',
-    peers: { outside: 'what the machine is' },
+    peers: 'constant',
     foreign: 'value',
     faultBuffer: 'constant',
     accessCounters: 'constant',
@@ -114,7 +114,7 @@ export class Gpu {
   residentNs = 0;
   private readonly instances: GpuInstance[] = [];
   private readonly running: GpuKernel[] = [];
-  private readonly peers: (PeerLink | undefined)[] = [];
+  private readonly peers: (PeerPath | undefined)[] = [];
   private readonly replayChannel: number;
   private readonly maxTables: number | undefined;
 
@@ -151,14 +151,14 @@ export class Gpu {
     return (flags & GPU_PTE_SYSMEM) !== 0 ? this.sysmem : this.vidmem;
   }
 
-  /** Makes `cards` the GPUs of the machine, and `links` what goes from this one to each of them, by number. */
-  connect(cards: readonly Gpu[], links: readonly (PeerLink | undefined)[]): void {
+  /** Makes `cards` the GPUs of the machine, and `paths` what goes from this one to each of them, by number. */
+  connect(cards: readonly Gpu[], paths: readonly (PeerPath | undefined)[]): void {
     this.neighbours.splice(0, this.neighbours.length, ...cards);
-    this.peers.splice(0, this.peers.length, ...links);
+    this.peers.splice(0, this.peers.length, ...paths);
   }
 
-  /** The link to another GPU of the machine; undefined where data goes through host memory. */
-  peerLink(other: Gpu): PeerLink | undefined {
+  /** The way to another GPU of the machine; undefined where data goes through host memory. */
+  peerPath(other: Gpu): PeerPath | undefined {
     return this.peers[this.neighbours.indexOf(other)];
   }
 

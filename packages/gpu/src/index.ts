@@ -39,4 +39,11 @@ export { PhysicalMemory } from './memory.js';
 export { GPU_LEAF_2M, GPU_LEAF_4K, GPU_LEAF_64K, GpuPageTable, type GpuWalker } from './page-table.js';
 export { presetFigures, type PresetFigure } from './preset-figures.js';
 export { GPU_PRESETS, findGpuPreset, gpuPreset, gpuPresetNames } from './presets.js';
-export { findGpuTopology, GPU_TOPOLOGIES, type GpuTopology, makeGpus, type PeerLink } from './topology.js';
+export {
+  findGpuTopology,
+  GPU_TOPOLOGIES,
+  type GpuTopology,
+  makeGpus,
+  type PeerLink,
+  type PeerPath,
+} from './topology.js';

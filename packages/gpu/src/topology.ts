@@ -1,5 +1,6 @@
-import type { Kernel } from '@hmm/kernel';
-import { type Figure, figure } from './cost.js';
+import { type Kernel, PAGE_SIZE } from '@hmm/kernel';
+import { declareState } from '@hmm/kernel/internal';
+import { type Figure, figure, linkTime } from './cost.js';
 import { Gpu, type GpuOptions } from './gpu.js';
 import { PhysicalMemory } from './memory.js';
 import { gpuPreset } from './presets.js';
@@ -14,6 +15,39 @@ export interface PeerLink {
   readonly base: Figure;
   /** GB/s (1e9 bytes). */
   readonly gbs: Figure;
+  /** What the first copy between two GPUs takes on top, and the first of more than a page, ns. */
+  readonly firstCopy: Figure;
+  readonly firstLargeCopy: Figure;
+}
+
+/** The link between two GPUs, whichever of them copies. */
+export class PeerPath {
+  /** What of it is state. */
+  static readonly state = declareState({
+    link: { outside: 'what the machine is' },
+    copied: { saved: 'what copies cost' },
+    copiedLarge: { saved: 'what copies cost' },
+  });
+
+  readonly link: PeerLink;
+  private copied = false;
+  private copiedLarge = false;
+
+  constructor(link: PeerLink) {
+    this.link = link;
+  }
+
+  /** The time of the next copy, of `bytes` bytes, ns. */
+  copy(bytes: number): number {
+    const { base, firstCopy, firstLargeCopy, gbs } = this.link;
+    let ns = linkTime(base.value, gbs.value, bytes);
+    const isLarge = bytes > PAGE_SIZE;
+    if (!this.copied) ns += firstCopy.value;
+    if (isLarge && !this.copiedLarge) ns += firstLargeCopy.value;
+    this.copied = true;
+    this.copiedLarge ||= isLarge;
+    return ns;
+  }
 }
 
 /** The GPUs of a machine, all of one model, and what links any two of them. */
@@ -33,6 +67,8 @@ const NVLINK4: PeerLink = {
   nvlink: true,
   base: figure(2255, 'measured', 'copies of 4 KiB to 1 MiB between two H200 by the driver'),
   gbs: figure(395, 'measured', 'copies of 4 KiB to 1 MiB between two H200 by the driver'),
+  firstCopy: figure(156_000, 'measured', 'the first copy of each recorded process'),
+  firstLargeCopy: figure(116_000, 'measured', 'the first copy of more than a page of each recorded process'),
 };
 
 const PCIE3_PEERS: PeerLink = {
@@ -40,6 +76,8 @@ const PCIE3_PEERS: PeerLink = {
   nvlink: false,
   base: figure(2500, 'estimate', 'as a copy between host and device'),
   gbs: figure(11, 'estimate', 'as a copy between host and device'),
+  firstCopy: figure(156_000, 'estimate', 'as over NVLink'),
+  firstLargeCopy: figure(116_000, 'estimate', 'as over NVLink'),
 };
 
 /** The machines with several GPUs that are known by name. */
@@ -64,11 +102,18 @@ export function makeGpus(kernel: Kernel, topology: GpuTopology, options: GpuOpti
   const sysmem = options.sysmem ?? new PhysicalMemory();
   const cards: Gpu[] = [];
   for (let i = 0; i < topology.gpus; i++) cards.push(new Gpu(kernel, preset, { ...options, sysmem }));
-  for (const card of cards) {
-    card.connect(
-      cards,
-      cards.map((other) => (other === card ? undefined : topology.link)),
-    );
+  const paths = cards.map((): (PeerPath | undefined)[] => []);
+  for (let a = 0; a < cards.length; a++) {
+    for (let b = a + 1; b < cards.length; b++) linkPair(paths, a, b, topology.link);
   }
+  for (const [i, card] of cards.entries()) card.connect(cards, paths[i] ?? []);
   return cards;
+}
+
+/** Both ends of the link between GPUs number `a` and `b` know one path. */
+function linkPair(paths: (PeerPath | undefined)[][], a: number, b: number, link: PeerLink | undefined): void {
+  const path = link === undefined ? undefined : new PeerPath(link);
+  const [ofA, ofB] = [paths[a], paths[b]];
+  if (ofA !== undefined) ofA[b] = path;
+  if (ofB !== undefined) ofB[a] = path;
 }

@@ -1,3 +1,5 @@
+import type { UvmProcessorId } from './uvm-types.js';
+
 /** The moments of one service at which rules read the time, ns. */
 export interface UvmMoments {
   /** The service began. */
@@ -16,10 +18,16 @@ export interface UvmClock {
   /** Now, ns: what pins, lapses and the tools' records go by. The kernel's is ktime_get. */
   time(): number;
   /**
-   * Sets the moments of a service of GPU faults in VA space `space` that has just begun, for a batch that was fetched with `entries` faults. The
+   * Sets the moments of a service of faults of GPU `gpu` in VA space `space` that has just begun, for a batch that was fetched with `entries` faults. The
    * first page to serve may be one that `thrashes`.
    */
-  gpuService(space: number, entries: number, thrashes: boolean, moments: UvmMoments): void;
+  gpuService(
+    space: number,
+    gpu: UvmProcessorId,
+    entries: number,
+    thrashes: boolean,
+    moments: UvmMoments,
+  ): void;
   /** The same for a CPU fault, whose page may be one that `thrashes`, and whose CPU may have `slept` because of that. */
   cpuService(thrashes: boolean, slept: boolean, moments: UvmMoments): void;
   /** A 2 MiB host chunk had to be zeroed before anything can be copied to it: the migration comes later. */

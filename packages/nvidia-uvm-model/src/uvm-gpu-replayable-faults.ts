@@ -253,7 +253,8 @@ function serviceFaultsOfBlock(
   ctx.begin(UVM_MAKE_RESIDENT_CAUSE_REPLAYABLE_FAULT, clock.time());
   ctx.mapsLate = true;
   const page = (batch.vpn[batch.order[at] ?? 0] ?? 0) - block.start;
-  clock.gpuService(block.range.space.id, batch.cached, thrashes(block, page), ctx);
+  ctx.done.gpu = id;
+  clock.gpuService(block.range.space.id, id, batch.cached, thrashes(block, page), ctx);
   const end = gatherFaults(ctx, id, batch, block, at);
   return uvmVaBlockServiceLocked(ctx, block, id) ? end : ~end;
 }

@@ -45,7 +45,7 @@ export class UvmProcessorLinks {
       this.linkToHost(UVM_ID_GPU + index, card);
       for (const [other, peer] of cards.entries()) {
         if (other !== index)
-          this.linkPeers(UVM_ID_GPU + index, UVM_ID_GPU + other, card.peerLink(peer)?.nvlink);
+          this.linkPeers(UVM_ID_GPU + index, UVM_ID_GPU + other, card.peerPath(peer)?.link.nvlink);
       }
     }
   }

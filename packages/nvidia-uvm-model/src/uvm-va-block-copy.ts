@@ -351,6 +351,6 @@ function bookCopy(
 ): number {
   if (destination === UVM_ID_CPU) return ctx.gpuOf(source).hw.copyEngine.book(bytes, false);
   const { hw } = ctx.gpuOf(destination);
-  const link = source === UVM_ID_CPU ? undefined : hw.peerLink(ctx.gpuOf(source).hw);
-  return link === undefined ? hw.copyEngine.book(bytes, true) : hw.copyEngine.bookPeer(bytes, link);
+  const path = source === UVM_ID_CPU ? undefined : hw.peerPath(ctx.gpuOf(source).hw);
+  return path === undefined ? hw.copyEngine.book(bytes, true) : hw.copyEngine.bookPeer(bytes, path);
 }

@@ -1,12 +1,13 @@
 import { declareState } from '@hmm/kernel/internal';
 import type { UvmClock } from './uvm-clock.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
-import type { UvmProcessorId } from './uvm-types.js';
+import { UVM_ID_GPU, type UvmProcessorId } from './uvm-types.js';
 
 /** What a service of one block did. */
 export class UvmBlockWork {
   /** What of it is state. */
   static readonly state = declareState({
+    gpu: 'value',
     taken: 'value',
     refused: 'value',
     prefetched: 'value',
@@ -24,6 +25,8 @@ export class UvmBlockWork {
     copiesEnd: 'value',
   });
 
+  /** Whose faults are served, where they are a GPU's. */
+  gpu: UvmProcessorId = UVM_ID_GPU;
   /** Faults that were served, and that the thrashing detector refused. */
   taken = 0;
   refused = 0;

@@ -32,8 +32,8 @@ class Recording implements UvmClock {
     return this.say(this.clock.time());
   }
 
-  gpuService(space: number, entries: number, thrashes: boolean, moments: UvmMoments): void {
-    this.clock.gpuService(space, entries, thrashes, moments);
+  gpuService(space: number, gpu: number, entries: number, thrashes: boolean, moments: UvmMoments): void {
+    this.clock.gpuService(space, gpu, entries, thrashes, moments);
     this.say(moments.hintTime);
     this.say(moments.migrationTime);
   }
@@ -86,7 +86,7 @@ class Repeating implements UvmClock {
     return this.say();
   }
 
-  gpuService(_space: number, _entries: number, _thrashes: boolean, moments: UvmMoments): void {
+  gpuService(_space: number, _gpu: number, _entries: number, _thrashes: boolean, moments: UvmMoments): void {
     moments.hintTime = this.say();
     moments.migrationTime = this.say();
   }

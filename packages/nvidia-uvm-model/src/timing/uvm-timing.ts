@@ -59,12 +59,19 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     return this.sched.now;
   }
 
-  gpuService(space: number, entries: number, thrashes: boolean, moments: UvmMoments): void {
+  gpuService(
+    space: number,
+    gpu: UvmProcessorId,
+    entries: number,
+    thrashes: boolean,
+    moments: UvmMoments,
+  ): void {
     const { costs } = this;
     const resumes = this.refusals > 0;
     moments.hintTime = moments.startTime + costs.hintAt;
     moments.migrationTime = moments.hintTime + (resumes ? costs.gpuResumeMigrationAt : costs.gpuMigrationAt);
-    if (entries === 1 && this.warmth(space).gpuFaults === 0) moments.migrationTime += costs.gpuFirstService;
+    if (entries === 1 && this.warmth(space).faultsOfGpu[gpu] === 0)
+      moments.migrationTime += costs.gpuFirstService;
     this.meet(thrashes, moments);
   }
 
@@ -197,7 +204,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
 
   blockServed(space: number, entries: number, done: UvmBlockWork): number {
     const warmth = this.warmth(space);
-    warmth.gpuFaults += done.taken;
+    const onGpu = warmth.served(done.gpu, done.taken);
     const { toGpu } = this.link;
     if (entries > 1) {
       const ns = this.scale * this.batchWarmth() * this.parallelService(done);
@@ -207,7 +214,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     if (done.refused > 0) return this.scale * costs.gpuRefusal;
     if (this.refusals > 0) return this.scale * costs.gpuResume;
     const k = warmth.gpuFaults - 1;
-    let ns = costs.gpuService + (k === 0 ? costs.gpuFirstService : this.warmUp(costs.gpuColdService, k));
+    let ns = costs.gpuService + (onGpu === 1 ? costs.gpuFirstService : this.warmUp(costs.gpuColdService, k));
     if (this.firstOfKernel && k > 0)
       ns += costs.gpuKernelCold * Math.exp((2 - warmth.kernels) / costs.warmKernels);
     this.firstOfKernel = false;
@@ -237,9 +244,9 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   systemServed(space: number, taken: number, batch: UvmBatchServes, moved: UvmPagesMoved): number {
     const { costs } = this;
     const warmth = this.warmth(space);
-    warmth.gpuFaults += taken;
+    const onGpu = warmth.served(UVM_ID_GPU, taken);
     this.firstOfKernel = false;
-    const first = batch.entries === 1 && warmth.gpuFaults === 1 ? costs.gpuFirstService : 0;
+    const first = batch.entries === 1 && onGpu === 1 ? costs.gpuFirstService : 0;
     const copied = moved.pages - moved.zeroed;
     const copies = copied === 0 ? 0 : costs.gpuCopy + costs.gpuCopyPage * copied + moved.copyNs;
     const entering = batch.entered ? costs.gpuInterrupt : 0;

@@ -1,3 +1,4 @@
+import { UVM_ID_MAX_PROCESSORS, type UvmProcessorId } from '../uvm-types.js';
 import { UvmCpuPages } from './uvm-cpu-pages.js';
 
 /** How warm a process is: what it has done before, as far as later work gets cheaper by it. */
@@ -5,6 +6,8 @@ export class UvmWarmth {
   /** Faults served for its CPUs, and for the GPU; loops of its CPUs whose first fault came after other work. */
   cpuFaults = 0;
   gpuFaults = 0;
+  /** The latter by GPU, by its processor id. */
+  readonly faultsOfGpu = new Int32Array(UVM_ID_MAX_PROCESSORS);
   coldLoops = 0;
   /** Kernels launched. */
   kernels = 0;
@@ -24,4 +27,12 @@ export class UvmWarmth {
   cold = false;
   pause = 0;
   readonly pages = new UvmCpuPages();
+
+  /** `taken` faults of GPU `gpu` were served. @returns how many of it were so far. */
+  served(gpu: UvmProcessorId, taken: number): number {
+    this.gpuFaults += taken;
+    const faults = (this.faultsOfGpu[gpu] ?? 0) + taken;
+    this.faultsOfGpu[gpu] = faults;
+    return faults;
+  }
 }
