@@ -38,7 +38,7 @@ class Advised extends Bench {
     this.pages = pages;
   }
 
-  preferred(id: -1 | UvmProcessorId): this {
+  preferred(id: UvmProcessorId): this {
     this.kernel.sched.runSync(uvmSetPreferredLocation(this.space, BASE, this.pages, id));
     return this;
   }

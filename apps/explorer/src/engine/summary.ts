@@ -25,6 +25,7 @@ export function reportOf(
   return {
     client,
     gpu: on.gpu,
+    release: machine.kernel.release,
     changed,
     error: null,
     fatal: fatalReason(machine),
