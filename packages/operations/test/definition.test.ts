@@ -66,6 +66,7 @@ test('every operation has a name of its own, and a sentence about what it does',
 const SCRIPTS = [
   'mmap 2 4 rw anon',
   'mmap 0 16 none memfdp',
+  'mmap 0 16 none hugetlb',
   'munmap 0 1 2',
   'mprotect 0 0 4 r',
   'madvise 1 0 512 collapse',
@@ -116,7 +117,7 @@ describe('a recorded operation is written back as it was read', () => {
   });
 });
 
-test.each(['', 'explode 1', 'cr 0 x 1', 'cr 0 0', 'cr 0 0 1 1', 'mmap 0 4 rw hugetlb', 'constructor'])(
+test.each(['', 'explode 1', 'cr 0 x 1', 'cr 0 0', 'cr 0 0 1 1', 'mmap 0 4 rw sysv', 'constructor'])(
   'no recorded operation: %j',
   (text) => {
     expect(() => parseRecorded(text, 'scripts')).toThrow(`'${text}'`);
