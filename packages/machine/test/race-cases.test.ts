@@ -1,5 +1,5 @@
 import type { Kernel } from '@hmm/kernel';
-import { contractCases, MirrorClient } from '@hmm/machine/contract';
+import { contractCases, MirrorClient } from '../src/contract/index.js';
 import type { MmuIntervalNotifier } from '@hmm/mmu-notifier';
 import { describe, expect, test, vi } from 'vitest';
 

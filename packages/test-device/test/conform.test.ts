@@ -117,7 +117,7 @@ describe('a corpus that cannot be read', () => {
     ['an unknown operation', [head('a', 1), op('explode 1', {})], 2, 'unknown operation "explode"'],
     ['a word too few', [head('a', 1), op('mmap 0 4 rw', {})], 2, 'a word is missing'],
     ['a word that is no number', [head('a', 1), op('cr 0 x 1', {})], 2, '"x" is not a number'],
-    ['an unknown kind', [head('a', 1), op('mmap 0 4 rw hugetlb', {})], 2, 'is none of anon'],
+    ['an unknown kind', [head('a', 1), op('mmap 0 4 rw sysv', {})], 2, 'is none of anon'],
     ['a process that cannot be', [head('a', 1), op('cr 0 0 1', {}, 2)], 2, '"p" must be 0 or 1'],
     ['an operation before its script', [op('cr 0 0 1', {})], 1, 'before the first script'],
     ['a child that is not there', [head('a', 1), op('cr 0 0 1', {}, 1)], 2, 'a child that is not there'],

@@ -127,6 +127,7 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     isPrivateCopy: 'should_zap_folio',
     itreeInvalidate: 'mn_itree_invalidate',
     itreeInvalidateTask: 'mn_itree_invalidate',
+    itreeInvalidateInPasses: 'mn_itree_invalidate',
     itreeInvEnd: 'mn_itree_inv_end',
     itreeInvStart: 'mn_itree_inv_start_range',
     itreeRelease: 'mn_itree_release',
