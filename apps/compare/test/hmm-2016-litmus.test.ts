@@ -13,7 +13,7 @@ const PAGE = fileURLToPath(new URL('../../../docs/history.md', import.meta.url))
 const devices = devicesByClient(allDrivers(), litmusDevices);
 
 /** Settings of the announced device; others have none of them. */
-const OWN = new Set(['client', 'window', 'moves', 'look']);
+const OWN = new Set(['invariants', 'client', 'window', 'moves', 'look']);
 
 /** A cell of the page's table: what one version does in one test. */
 interface Verdict {

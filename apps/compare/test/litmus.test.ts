@@ -160,7 +160,7 @@ test('an exported test has the parameters and settings of the command line', asy
     const { said } = await litmus(path, '--export', 'test', '--set', 'corrected=1', '--set', 'n=4');
     expect(said).toContain('wrote exported.test.ts');
     const text = readFileSync(join(folder, 'exported.test.ts'), 'utf8');
-    expect(text).toContain('--set n=4 --set corrected=1 --replay');
+    expect(text).toContain('--set n=4 --set corrected=1 --set release=7.3 --replay');
     expect(text).toContain('["n", 4],');
     expect(text).toContain("'exported.litmus', PARAMETERS)");
     expect(text).toContain('["corrected", "1"],');

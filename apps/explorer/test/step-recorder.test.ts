@@ -22,7 +22,8 @@ describe.each(['nouveau', 'nvidia'])('the first example under %s, step by step',
 
   test('goes through the five steps in order, and no invariant breaks', () => {
     const begun = track.steps.filter(({ narration }) => narration !== '').map(({ five }) => five);
-    expect(begun.slice(0, 5)).toEqual([1, 2, 3, 4, 5]);
+    // A driver that serves a page at a time does the middle steps again for each.
+    expect(begun.join('')).toMatch(/^1(?:234)+5/);
     expect(track.steps.every(({ broken }) => broken === '')).toBe(true);
   });
 

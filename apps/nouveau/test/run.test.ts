@@ -63,7 +63,10 @@ describe('run', () => {
   test('the first example gives 5', async () => {
     const { code, out, err } = await run('run', program, '--json');
     expect(json(out).run).toMatchObject({ error: null, values: { x: [5] }, gpu: 'p100' });
-    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(code).toBe(0);
+    expect(err).toMatch(
+      /^note: the driver's times on p100 are those of the measured H100 times 2\.8, an estimate\n$/,
+    );
   });
 
   test('--firmware none: no SVM, and the kernel log says why', async () => {
@@ -93,9 +96,11 @@ describe('run', () => {
   test('SVM_BIND of a file sends the stores of the GPU to a freed page, unless that is mended', async () => {
     const file = join(folder, 'file.hmm');
     writeFileSync(file, 'file f 4KiB cpu write f = 5 svm_bind f gpu write f = 9 cpu read f -> x');
-    const mended = ['--mended', 'mapsRefusedPages'];
-    expect(json((await run('run', file, ...mended, '--json')).out).run.values).toEqual({ x: [9] });
-    expect(json((await run('run', file, '--json')).out).run.values).toEqual({ x: [5] });
+    const old = ['--kernel', '6.12', '--json'];
+    expect(json((await run('run', file, '--mended', 'mapsRefusedPages', ...old)).out).run.values).toEqual({
+      x: [9],
+    });
+    expect(json((await run('run', file, ...old)).out).run.values).toEqual({ x: [5] });
     expect((await run('run', file, '--mended', 'all', '--kernel', '5.4')).code).toBe(2);
     expect((await run('run', file, '--mended', 'most')).code).toBe(2);
   });

@@ -145,14 +145,12 @@ function formatMachines(machines: readonly GpuTopology[]): string {
     name,
     title,
     link === undefined ? '-' : `${link.gbs.value} GB/s`,
-    link === undefined ? '-' : `${formatCount(link.base.value)} ns`,
     link === undefined ? '' : link.gbs.from,
   ]);
   const columns = [
     { title: 'machine' },
-    { title: 'GPUs, and how they are linked' },
+    { title: 'GPUs, and their links' },
     { title: 'link', align: 'right' as const },
-    { title: 'copy starts in', align: 'right' as const },
     { title: 'from' },
   ];
   return `${formatTable(columns, rows)}\n`;

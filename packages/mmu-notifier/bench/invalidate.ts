@@ -21,6 +21,7 @@ function bareMm(): NotifierMm {
     mmapLock: new RwSemaphore(kernel.sched, kernel.allocIds(1), 'mmap_lock'),
     notifierSubscriptions: undefined,
     users: 1,
+    usersObject: kernel.allocIds(1),
     count: 1,
     drop: () => undefined,
   };

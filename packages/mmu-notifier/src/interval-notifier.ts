@@ -164,6 +164,7 @@ function insert(
   if (subs === undefined) throw new HmmError('NO_SUBSCRIPTIONS', 'registration left no subscriptions');
   if (ops.invalidateStart !== undefined || ops.invalidateFinish !== undefined) inTwoPasses(subs, ops);
   if (pages <= 0 || start < 0 || start + pages - 1 > MAX_PAGE) return -EOVERFLOW;
+  mm.kernel.sched.access(mm.usersObject, false);
   if (mm.users <= 0) return -EINVAL;
   mm.count++;
   const sub = new MmuIntervalNotifier(mm, subs, ops, start, start + pages - 1);

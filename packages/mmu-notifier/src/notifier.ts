@@ -64,6 +64,7 @@ export function* mmuNotifierRegister(sub: MmuNotifier | undefined, mm: NotifierM
  * which mmap_lock stands)
  */
 export function mmuNotifierRegisterLocked(sub: MmuNotifier | undefined, mm: NotifierMm): number {
+  mm.kernel.sched.access(mm.usersObject, false);
   if (mm.users <= 0) return -EINVAL;
   const subs = (mm.notifierSubscriptions ??= new MmuNotifierSubscriptions(mm.kernel));
   subs.accessState(true);

@@ -15,6 +15,8 @@ export interface NotifierMm {
   notifierSubscriptions: MmuNotifierSubscriptions | undefined;
   /** Users of the address space (`mm_users`). */
   users: number;
+  /** What names it among the objects that agents share: to be last is not independent of who asks. */
+  readonly usersObject: number;
   /** References to the structure itself (`mm_count`). */
   count: number;
   /** Drops one of them; the last one frees the structure. */

@@ -19,12 +19,14 @@ export class BareMm implements NotifierMm {
   readonly mmapLock: RwSemaphore;
   notifierSubscriptions: MmuNotifierSubscriptions | undefined = undefined;
   users = 1;
+  readonly usersObject: number;
   count = 1;
 
   constructor(id = 1, options: KernelOptions = {}) {
     this.id = id;
     this.kernel = new Kernel(options);
     this.mmapLock = new RwSemaphore(this.kernel.sched, this.kernel.allocIds(1), 'mmap_lock');
+    this.usersObject = this.kernel.allocIds(1);
   }
 
   drop(): void {

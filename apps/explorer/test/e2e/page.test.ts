@@ -123,11 +123,12 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
       const run = pane(page, `${title}, step by step`);
       await run.waitFor();
       const narrated: string[] = [];
-      for (let i = 0; i < 5; i++) {
+      while (narrated.at(-1) !== '5' && narrated.length < 100) {
         await run.getByRole('button', { name: 'Continue' }).click();
         narrated.push((await run.locator('.narration [aria-current=step]').textContent()) ?? '');
       }
-      expect(narrated).toEqual(['1', '2', '3', '4', '5']);
+      // nouveau does the middle steps again for each page.
+      expect(narrated.join('')).toMatch(/^1(?:234)+5$/);
       const count = run.locator('.count');
       const at = await count.textContent();
       const state = await run.locator('.state').textContent();

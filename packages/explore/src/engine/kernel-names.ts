@@ -9,7 +9,7 @@
 export const PLUMBING = new RegExp(
   '^(?:access\\w*|count(?:ed)?|acquired?|released?|takeOrWait|try\\w*Fast|note\\w*|' +
     'next|step|run|runAgents|runThread|runBound|anonymousWrite|' +
-    'managedOf|observedTask|onDeviceOf|(?:exit|fork)Process|processOf|(?:system|managed|cpu)Accesses|pinPages|unpin(?:Pages|All)|onOpenDevice|' +
+    'managedOf|observedTask|onDeviceOf|(?:exit|fork)Process|processOf|(?:system|managed|cpu)Accesses|pinPages|unpin(?:Pages|All)|onOpenDevice|atPlaceOf|' +
     'cpu(?:Access|Translate|Touch)|' +
     'closeAll|deviceOf|limitMemory|mapMemory|onCpu|openProcess|userBuffer|' +
     'addPte|anonVmaLockWrite|applyVmaLockFlags|folioDupRmap\\w*|folioFree|forEachIn|hasAnonVma|inUse|' +
@@ -159,6 +159,7 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     nonpresentFault: 'do_swap_page',
     nonpresentHugeFault: '__handle_mm_fault',
     notifyEnd: 'mmu_notifier_invalidate_range_end',
+    notifyEndStep: 'mmu_notifier_invalidate_range_end',
     notifyStart: 'mmu_notifier_invalidate_range_start',
     oomReapTaskMm: '__oom_reap_task_mm',
     pagemapEntry: 'pagemap_pmd_range',

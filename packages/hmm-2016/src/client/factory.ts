@@ -15,6 +15,8 @@ const SETTINGS = {
   window: `pages that a fault covers, aligned: 1 to ${MAX_WINDOW} (default ${WINDOW})`,
   moves: `times that a page goes to the device before it is left in place, 0: it always is (default ${MOVES})`,
   mend: 'defects of this version that are mended, separated by commas',
+  invariants:
+    'yes, or no: its own invariants are not asked about, so that what comes of a broken one is seen (default yes)',
   look: 'monitor, or lock: v13 enters what is mapped already under a range lock (default monitor)',
 };
 
@@ -93,6 +95,9 @@ export function hmm2016Factory(version: Hmm2016Version): ClientFactory<Hmm2016Cl
       const window = whole(settings.get('window'), WINDOW);
       const moves = whole(settings.get('moves'), MOVES);
       const look = settings.get('look') ?? 'monitor';
+      const invariants = settings.get('invariants') ?? 'yes';
+      if (invariants !== 'yes' && invariants !== 'no')
+        return { ok: false, message: `invariants is yes or no, not ${invariants}` };
       const mended = mendedOf(version, settings.get('mend') ?? '');
       if (window < 1 || window > MAX_WINDOW || Number.isNaN(window))
         return {
@@ -104,7 +109,14 @@ export function hmm2016Factory(version: Hmm2016Version): ClientFactory<Hmm2016Cl
       if (look !== 'monitor' && look !== 'lock')
         return { ok: false, message: `look is monitor or lock, not ${look}` };
       if (typeof mended === 'string') return { ok: false, message: mended };
-      const options = { version, window, moves, mended, looksUnderLock: look === 'lock' };
+      const options = {
+        version,
+        window,
+        moves,
+        mended,
+        looksUnderLock: look === 'lock',
+        unasked: invariants === 'no',
+      };
       return {
         ok: true,
         client: new Hmm2016Client(memory, { ...options, exploration: exploration?.object }),

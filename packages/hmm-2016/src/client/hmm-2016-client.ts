@@ -1,4 +1,5 @@
 import {
+  type BrokenInvariant,
   type Capability,
   type ClientWorker,
   type CountingCounters,
@@ -31,6 +32,8 @@ export interface Hmm2016Options extends MirrorPolicy {
   readonly mended: readonly Hmm2016BehaviourName[];
   /** v13: whether the driver enters what is mapped already under a range lock. */
   readonly looksUnderLock: boolean;
+  /** Its invariants are not asked about. */
+  readonly unasked?: boolean;
   /** The object under which its state is observed, where it is explored. */
   readonly exploration?: number | undefined;
 }
@@ -112,17 +115,21 @@ export class Hmm2016Client implements DeviceClient {
   }
 
   /** When nobody is in the middle of anything no invalidation is counted, and no list names a stack that is gone. */
-  check(): { readonly invariant: string; readonly detail: string } | undefined {
+  brokenInvariants(_pages: readonly number[], atRest: boolean): readonly BrokenInvariant[] {
+    const broken: BrokenInvariant[] = [];
+    if (!atRest || this.options.unasked === true) return broken;
     for (const hmm of this.core.hmms) {
       if (hmm === undefined) continue;
       const { notifierCount, ranges, space } = hmm;
       if (notifierCount !== 0) {
         const detail = `${notifierCount} invalidations of mm ${space.id} are counted, and none runs`;
-        return { invariant: 'notifierCount', detail };
+        broken.push({ invariant: 'notifierCount', detail, story: [], times: 1 });
       }
-      if (ranges.some(({ gone }) => gone))
-        return { invariant: 'rangeList', detail: `a range of mm ${space.id} lies on a stack that is gone` };
+      if (ranges.some(({ gone }) => gone)) {
+        const detail = `a range of mm ${space.id} lies on a stack that is gone`;
+        broken.push({ invariant: 'rangeList', detail, story: [], times: 1 });
+      }
     }
-    return undefined;
+    return broken;
   }
 }

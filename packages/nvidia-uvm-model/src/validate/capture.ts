@@ -128,13 +128,28 @@ function addLine(open: OpenRun, fields: Fields): void {
       at: numberOf(fields, 'at'),
       v: numberOf(fields, 'v'),
       f: numberOf(fields, 'f'),
-      src: numberOf(fields, 'src'),
-      dst: numberOf(fields, 'dst'),
+      ...processorsOf(fields),
       t: numberOf(fields, 't'),
       dt: numberOf(fields, 'dt'),
     });
   } else if ('hist' in fields) open.summarised = true;
   else throw new LineError('a line of a run has "op", "e", "hist" or "end"');
+}
+
+/** Between which processors an event took place; a capture that does not say is of one GPU. */
+function processorsOf(fields: Fields): Pick<CaptureEvent, 'src' | 'dst'> {
+  if ('src' in fields || 'dst' in fields)
+    return { src: numberOf(fields, 'src'), dst: numberOf(fields, 'dst') };
+  switch (fields['e']) {
+    case 'thrash':
+      return { src: 1, dst: 0 };
+    case 'throttle':
+      return { src: fields['f'] === 1 ? -1 : 0, dst: 0 };
+    case 'remote_map':
+      return { src: 0, dst: -1 };
+    default:
+      return { src: 0, dst: 0 };
+  }
 }
 
 /** Column of the error in a JSON message, 1 where it names none. */
