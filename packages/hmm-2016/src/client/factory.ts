@@ -89,6 +89,8 @@ export function hmm2016Factory(version: Hmm2016Version): ClientFactory<Hmm2016Cl
     rules: rulesOf(version),
     steps: stepsOf(version),
     naming: NAMING,
+    // The memory below it is that of 6.12 unless asked for otherwise: its tests were made on that.
+    release: () => '6.12',
     create({ memory, exploration }, gpu, settings): ClientResult<Hmm2016Client> {
       if (gpu !== ANNOUNCED_DEVICE)
         return { ok: false, message: `hmm-${version} drives ${ANNOUNCED_DEVICE}, not ${gpu}` };
