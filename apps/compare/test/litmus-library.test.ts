@@ -89,12 +89,11 @@ describe('the library of litmus tests', () => {
     expect(walked.filter((outcome) => !exhaustive.includes(outcome))).toEqual([]);
   });
 
-  // A CPU that reads through a huge entry does not report that another thread splits it: the two are found dependent by
-  // the search itself, from what the split reports, and not by a step of nothing but page-table work. Known, and to be mended.
-  const all = programs
-    .filter(({ name }) => !SPLITS_UNREPORTED.has(name))
-    .map((each) => [each.name, each] as const);
-  test.each(all)('%s: steps that touch nothing in common can change places', (_name, each) => {
+  const all = programs.map((each) => [each.name, each] as const);
+
+  // A step that reads through a huge entry does not report all that another thread's split of it changes. Known, to be mended.
+  const reported = all.filter(([name]) => !SPLITS_UNREPORTED.has(name));
+  test.each(reported)('%s: steps that touch nothing in common can change places', (_name, each) => {
     expect(findHiddenDependence(litmusModel(each, devices), 3, 6, 4, 2000)).toBeUndefined();
   });
 

@@ -62,6 +62,7 @@ export class NotifierRetry implements Model, NotifierMm, MmuIntervalNotifierOps 
   /** The device's entries: a pfn, or 0. */
   private readonly devicePte = new Int32Array(PAGES);
   private readonly deviceIds = this.kernel.allocIds(PAGES);
+  readonly usersObject = this.kernel.allocIds(1);
   private readonly threads: readonly { readonly name: string; readonly ops: readonly RetryOp[] }[];
   private readonly mistake: RetryMistake | undefined;
   private readonly subs: MmuNotifierSubscriptions;
