@@ -207,7 +207,7 @@ describe('what a litmus test returns on a machine is an outcome of its explorati
     const { settings } = compiled.program;
     const same = new Map([['release', NEWEST_EXACT_RELEASE] as const, ...settings]);
     const test = { ...compiled.program, settings: settings.has('client') ? settings : same };
-    const { report } = runLitmus(test, devicesByClient(allDrivers(), litmusDevices), { maxExecutions: 500 });
+    const { report } = runLitmus(test, devicesByClient(allDrivers(), litmusDevices), { maxExecutions: 200 });
     if (report.verdict === 'incomplete') return;
     const { run } = onMachine(program, 16);
     expect(run.problem).toBeUndefined();

@@ -123,12 +123,12 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout: 1
       const run = pane(page, `${title}, step by step`);
       await run.waitFor();
       const narrated: string[] = [];
-      while (narrated.at(-1) !== '5' && narrated.length < 100) {
+      for (let i = 0; i < 5; i++) {
         await run.getByRole('button', { name: 'Continue' }).click();
         narrated.push((await run.locator('.narration [aria-current=step]').textContent()) ?? '');
       }
-      // nouveau does the middle steps again for each page.
-      expect(narrated.join('')).toMatch(/^1(?:234)+5$/);
+      // nouveau serves a page at a time, and so does the middle steps again before it goes on.
+      expect(narrated).toEqual(['1', '2', '3', '4', title === NOUVEAU ? '2' : '5']);
       const count = run.locator('.count');
       const at = await count.textContent();
       const state = await run.locator('.state').textContent();
