@@ -73,6 +73,18 @@ describe('a program on several GPUs', () => {
       '2xpcie',
     );
     expect({ error: report.error, failed: report.failed }).toEqual({ error: null, failed: [] });
+    expect(report.gpu).toBe('2xpcie');
+  });
+
+  test('counts what both cards of nouveau do, and what goes from one to the other goes through the host', () => {
+    const report = run(
+      'malloc a 8KiB\ncpu write a = 1\nprefetch a to gpu\nprefetch a to gpu1 # takes nothing from another card\ngpu1 write a = 3\nprefetch a to gpu1\ncpu read a -> x\nassert x[1] == 3\nassert count(bytes_to_host) == 16384\n',
+      'nouveau',
+      '2xpcie',
+    );
+    expect({ error: report.error, failed: report.failed }).toEqual({ error: null, failed: [] });
+    expect(bytes(report)).toEqual({ 'cpu>gpu': 8192, 'gpu>cpu': 8192, 'cpu>gpu1': 8192, 'gpu1>cpu': 8192 });
+    expect([report.bytes_to_device, report.bytes_to_host]).toEqual([16384, 16384]);
   });
 });
 

@@ -38,6 +38,7 @@ function drawMillion(context: CanvasRenderingContext2D): number {
     lane,
     role: 'gpu',
     shape: 'bars',
+    gpu: -1,
   }));
   let least = Infinity;
   for (let round = 0; round < ROUNDS; round++) {

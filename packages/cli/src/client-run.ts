@@ -1,8 +1,13 @@
 import { errnoName } from '@hmm/kernel';
-import { bytesMoved, type ClientFactory, type DeviceClient, runFigures } from '@hmm/device';
-import { Machine, runProgram, splitSettings, fatalReason } from '@hmm/machine';
+import {
+  bytesMoved,
+  type ClientFactory,
+  type DeviceClient,
+  type DeviceCounters,
+  runFigures,
+} from '@hmm/device';
+import { fatalReason, Machine, plugDevice, runProgram, splitSettings } from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
-import { cardsOn } from './cards.js';
 import { type ClientReport, countOf, formatBytes, formatTime } from '@hmm/report';
 import { DEFAULT_DEVICE, type ProgramFile } from '@hmm/workload';
 
@@ -40,18 +45,14 @@ export function runOnClient(
   const split = splitSettings(request.settings, factory);
   if (!split.ok) return { ok: false, message: split.message };
   const machine = new Machine({ kernel: split.kernel, trace: true });
-  const { kernel, memory } = machine;
-  const clients: DeviceClient[] = [];
-  for (const name of deviceNames(request.program)) {
-    for (const [i, card] of (cardsOn(factory, gpu) ?? [gpu]).entries()) {
-      const made = factory.create({ kernel, memory, seed: request.seed }, card, split.driver);
-      if (!made.ok) return { ok: false, message: `${factory.name}: ${made.message}` };
-      clients.push(made.client);
-      machine.addDevice(i === 0 ? name : `${name}:${i}`, made.client);
-    }
+  const names = deviceNames(request.program);
+  for (const name of names) {
+    const device = { name, factory, gpu, seed: request.seed, settings: split.driver };
+    const plugged = plugDevice(machine, device);
+    if (!plugged.ok) return { ok: false, message: `${factory.name}: ${plugged.message}` };
   }
-  const [client] = clients;
-  if (client === undefined) return { ok: false, message: `${factory.name}: there is no device` };
+  const [device = DEFAULT_DEVICE] = names;
+  const client = machine.client(device);
   request.watch?.(machine);
   const capability = client.capability();
   const run = capability.ok
@@ -60,32 +61,44 @@ export function runOnClient(
   const error = capability.ok
     ? problemText(request, run)
     : `${capability.reason} (-${errnoName(capability.errno)})`;
+  const finished = { request, factory, client, run, counters: machine.counters(device) };
+  const cards = machine.cards(device);
   const report = {
-    ...reportOf(factory, client, run, error, request, changed),
-    ...brokenOf(machine, client),
-    ...stepsOf(factory, client, run),
-    release: kernel.release,
+    ...reportOf(finished, error, changed),
+    gpu: cards.length > 1 ? gpu : client.gpu,
+    ...warningsOf(cards),
+    ...brokenOf(machine, cards),
+    ...stepsOf(finished),
+    release: machine.kernel.release,
     fatal: fatalReason(machine),
   };
   return { ok: true, report, machine, client, run };
+}
+
+/** A run, and what there is to say of it. */
+interface FinishedOnClient {
+  readonly request: RunRequest;
+  readonly factory: ClientFactory;
+  readonly client: DeviceClient;
+  readonly run: ProgramRun;
+  readonly counters: DeviceCounters;
 }
 
 /** Pages of a region that a driver's invariants are asked about. */
 const PAGES_CHECKED = 4096;
 
 /** What the driver broke of its own invariants, and what is broken now that no call is under way. */
-function brokenOf(machine: Machine, client: DeviceClient): Pick<ClientReport, 'broken'> {
-  if (client.brokenInvariants === undefined) return {};
+function brokenOf(machine: Machine, cards: readonly DeviceClient[]): Pick<ClientReport, 'broken'> {
+  if (cards.every((card) => card.brokenInvariants === undefined)) return {};
   const pages = [...machine.regions.values()].flatMap(({ vpn, pages: count }) =>
     Array.from({ length: Math.min(count, PAGES_CHECKED) }, (_, i) => vpn + i),
   );
-  const broken = client.brokenInvariants(pages, true);
+  const broken = cards.flatMap((card) => card.brokenInvariants?.(pages, true) ?? []);
   return broken.length === 0 ? {} : { broken };
 }
 
 /** The five steps as this run took them. */
-function stepsOf(factory: ClientFactory, client: DeviceClient, run: ProgramRun): Pick<ClientReport, 'steps'> {
-  const counters = client.counters();
+function stepsOf({ factory, client, run, counters }: FinishedOnClient): Pick<ClientReport, 'steps'> {
   const { faults, batches, replays, timeNs } = counters;
   if (faults === 0 || run.problem !== undefined) return {};
   const { deviceFault, batch, migration, mapping, replay } = factory.steps;
@@ -114,8 +127,9 @@ function step(did: string, clause: string): string {
 /** In what a driver writes to the kernel log: a warning follows. */
 const WARNING = ': warning: ';
 
-function warningsOf({ log }: DeviceClient): { warnings?: readonly string[] } {
-  const warnings = log.filter((line) => line.includes(WARNING)).map((line) => line.split(WARNING)[1] ?? line);
+function warningsOf(cards: readonly DeviceClient[]): { warnings?: readonly string[] } {
+  const lines = cards.flatMap(({ log }) => log).filter((line) => line.includes(WARNING));
+  const warnings = [...new Set(lines.map((line) => line.split(WARNING)[1] ?? line))];
   return warnings.length === 0 ? {} : { warnings };
 }
 
@@ -131,23 +145,18 @@ function problemText(request: RunRequest, run: ProgramRun): string | null {
 }
 
 function reportOf(
-  factory: ClientFactory,
-  client: DeviceClient,
-  run: ProgramRun,
+  { request, factory, client, run, counters }: FinishedOnClient,
   error: string | null,
-  request: RunRequest,
   changed: readonly string[],
-): Omit<ClientReport, 'fatal' | 'release'> {
+): Omit<ClientReport, 'fatal' | 'release' | 'gpu'> {
   const capability = client.capability();
   const none = capability.ok && capability.features.memoryPages === 0;
   return {
     client: factory.name,
-    gpu: client.gpu,
     ...(none ? { device_memory: false } : {}),
     changed,
-    ...warningsOf(client),
     error,
     failed: run.failures.map(({ span, seen }) => `${request.file}:${span.line}:${span.column}: ${seen}`),
-    ...runFigures(client.counters(), run),
+    ...runFigures(counters, run),
   };
 }

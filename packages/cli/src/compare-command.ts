@@ -1,4 +1,5 @@
 import type { ClientFactory } from '@hmm/device';
+import { cardsOn } from '@hmm/machine';
 import {
   type CompareReport,
   compareWithExplicit,
@@ -9,7 +10,6 @@ import {
 } from '@hmm/report';
 import { type ProgramFile, type Statement } from '@hmm/workload';
 import { allocates, withExplicitMemory, withMemory } from '@hmm/workload/internal';
-import { cardsOn } from './cards.js';
 import { type CommandBuilder, subcommand } from './cli.js';
 import { type RunRequest, runOnClient } from './client-run.js';
 import { factoriesWithCosts } from './costs.js';

@@ -1,11 +1,10 @@
 import type { ClientFactory } from '@hmm/device';
 import { findGpuPreset } from '@hmm/gpu';
-import { Machine, type PlayMemory, sizeUnit, type TraceAgents } from '@hmm/machine';
+import { cardsOn, Machine, type PlayMemory, sizeUnit, type TraceAgents } from '@hmm/machine';
 import { type ColorDepth, formatResidencyMap, formatRun, type RunReport } from '@hmm/report';
 import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { simulatedAdvice } from './advice.js';
-import { cardsOn } from './cards.js';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { factoryWithCosts } from './costs.js';
 import { type DiagnosedRequest, diagnosedRun, residencyGrid } from './diagnosed-run.js';

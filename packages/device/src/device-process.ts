@@ -26,6 +26,11 @@ export interface DeviceProcess {
   /** Fills `out[0, pages)` with `RES_*` bits: for maps and tests, without side effects. */
   residency(vpn: number, pages: number, out: Uint8Array): void;
   /**
+   * Fills `out[0, pages)` with who has the data of each page, a bit each: bit 0 the host, bit `1 + n` GPU `n` of this device. Of memory
+   * of the process a GPU of another device is not among them. Absent where the device has one GPU and nobody need ask.
+   */
+  holders?(vpn: number, pages: number, out: Uint32Array): void;
+  /**
    * What the device's page table has for a page, for checks: -1 for nothing, else 4 * the frame whose contents the device uses, + 1 where it
    * may write. Without side effects. Absent where the driver does not say.
    */

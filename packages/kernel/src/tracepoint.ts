@@ -13,6 +13,8 @@ export interface TracepointDeclaration {
   readonly text?: (value: number, pages: number) => string;
   /** Why pages moved, of events that move pages. */
   readonly cause?: (value: number) => string;
+  /** Number of the GPU, among its driver's, that an event of this value is of; -1 for none. Left out where no value says. */
+  readonly gpu?: (value: number) => number;
   /** The lane in which it is drawn; {@link EVENT_LANES} by its meaning, else the subsystem's name, where it is left out. */
   readonly lane?: string;
 }

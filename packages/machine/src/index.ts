@@ -1,3 +1,4 @@
+export { cardsOn, gpusFor, plugDevice, type PluggedDevice, type PluggedResult } from './cards.js';
 export { CPU_COST, type CpuCost } from './cpu-access.js';
 export { fatalReason } from './fatal-reason.js';
 export { sizeUnit, splitSettings, type SplitSettings } from './machine-settings.js';

@@ -1,8 +1,10 @@
 import { HmmError, Kernel, type KernelOptions, type Task } from '@hmm/kernel';
 import { type MemoryConfig, MemorySystem, mmCreate, type MmStruct } from '@hmm/mm';
-import type { DeviceClient, DeviceProcess } from '@hmm/device';
+import type { DeviceClient, DeviceCounters, DeviceProcess } from '@hmm/device';
+import { countersOfCards } from '@hmm/device/internal';
 import { type Region } from '@hmm/operations';
 import { exitProcess, forkProcess } from '@hmm/operations/internal';
+import { CARD } from './card-names.js';
 import { CPU_COST, type CpuCost } from './cpu-access.js';
 import { AddressLayout } from './region.js';
 import { Process } from './process.js';
@@ -58,6 +60,22 @@ export class Machine {
     const client = this.clients.get(name);
     if (client === undefined) throw new HmmError('NO_DEVICE', `there is no device ${name}`, { name });
     return client;
+  }
+
+  /** The drivers of the cards of device `name`, the first of them its own. @throws HmmError `NO_DEVICE`. */
+  cards(name: string): DeviceClient[] {
+    const cards = [this.client(name)];
+    for (const [other, client] of this.clients) if (other.startsWith(name + CARD)) cards.push(client);
+    return cards;
+  }
+
+  /** What the driver of device `name` has counted, on all cards. @throws HmmError `NO_DEVICE`. */
+  counters(name: string): DeviceCounters {
+    const [, ...further] = this.cards(name);
+    return countersOfCards(
+      this.client(name).counters(),
+      further.map((card) => card.counters()),
+    );
   }
 
   /** Names of the devices, in the order in which they were plugged in. */

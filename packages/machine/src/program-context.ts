@@ -112,8 +112,7 @@ export class ProgramContext implements BindScope, OperationContext {
   }
 
   query(query: Query, name: string, index: number | undefined): Value | undefined {
-    if (query === 'count')
-      return counterValue(this.state.machine.client(this.state.defaultDevice).counters(), name);
+    if (query === 'count') return counterValue(this.state.machine.counters(this.state.defaultDevice), name);
     const region = this.state.machine.regions.get(name);
     const page = index ?? 0;
     if (region === undefined || page < 0 || page >= region.pages) return undefined;

@@ -5,10 +5,12 @@ import {
   type DeviceProcess,
   gpuOfPlace,
   type Place,
+  RES_CPU,
   RES_DEVICE_MAPPED,
   RES_DEVICE_WRITE,
   type StreamResult,
 } from '@hmm/device';
+import { deviceFrame } from '@hmm/device/internal';
 import { type Gpu, GPU_PTE_VALID, GPU_PTE_WRITE, gpuAccesses, type GpuInstance } from '@hmm/gpu';
 import { EINVAL, EIO, EOPNOTSUPP, type Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
@@ -128,6 +130,16 @@ export class NouveauProcess implements DeviceProcess {
       if ((flags & GPU_PTE_VALID) !== 0) bits |= RES_DEVICE_MAPPED;
       if ((flags & GPU_PTE_WRITE) !== 0) bits |= RES_DEVICE_WRITE;
       out[i] = bits;
+    }
+  }
+
+  /** Who has the data of each page: the host, or this card. */
+  holders(vpn: number, pages: number, out: Uint32Array): void {
+    const { mm } = this.svmm;
+    const { dmem } = this.cli.drm;
+    for (let i = 0; i < pages; i++) {
+      const own = dmem?.chunkOf(deviceFrame(mm, vpn + i)) !== undefined;
+      out[i] = own ? 2 : cpuResidency(mm, vpn + i) & RES_CPU;
     }
   }
 

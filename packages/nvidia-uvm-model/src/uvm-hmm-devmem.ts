@@ -24,7 +24,7 @@ import { uvmHmmMigrateToRam } from './uvm-hmm-cpu-fault.js';
 import { maskClear, maskSet, newMask } from './uvm-page-mask.js';
 import { UVM_CHUNK_PAGES_2M } from './uvm-pmm-chunk-size.js';
 import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
-import { UVM_ID_CPU, UVM_ID_GPU, UvmEventMigrationCauseEviction } from './uvm-types.js';
+import { UVM_ID_CPU, UVM_ID_GPU, type UvmProcessorId, UvmEventMigrationCauseEviction } from './uvm-types.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
 import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 
@@ -92,6 +92,11 @@ export class UvmHmmDevmem {
   holds(pfn: number): boolean {
     const { pagemap } = this;
     return pagemap !== undefined && pfn >= pagemap.start && pfn < pagemap.start + pagemap.nr;
+  }
+
+  /** The GPU whose memory frame `pfn` is of; the CPU for one of system memory. */
+  processorOf(pfn: number): UvmProcessorId {
+    return this.holds(pfn) ? UVM_ID_GPU : UVM_ID_CPU;
   }
 
   /** The page that device frame `pfn` was handed out for. */

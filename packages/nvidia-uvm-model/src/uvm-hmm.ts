@@ -1,5 +1,7 @@
 import { alignDown, HPAGE_PMD_NR, HPAGE_PMD_ORDER, Mutex, type Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
+import { cpuResidency, RES_CPU } from '@hmm/device';
+import { deviceFrame } from '@hmm/device/internal';
 import {
   type MmStruct,
   VM_HUGETLB,
@@ -20,7 +22,13 @@ import type { UvmVaBlockRegion } from './uvm-perf-prefetch.js';
 import type { UvmHmmDevmem } from './uvm-hmm-devmem.js';
 import { uvmHmmInvalidate } from './uvm-hmm-invalidate.js';
 import { UvmServiceBlockContext } from './uvm-service-block-context.js';
-import { UVM_PROT_NONE, UVM_PROT_READ_ONLY, UVM_PROT_READ_WRITE_ATOMIC } from './uvm-types.js';
+import {
+  UVM_ID_CPU,
+  UVM_PROT_NONE,
+  UVM_PROT_READ_ONLY,
+  UVM_PROT_READ_WRITE_ATOMIC,
+  type UvmProcessorMask,
+} from './uvm-types.js';
 import { UvmVaBlock } from './uvm-va-block.js';
 import { defaultPolicy, type UvmVaPolicy } from './uvm-va-policy.js';
 import { UvmVaRange } from './uvm-va-range.js';
@@ -106,6 +114,13 @@ export class UvmHmmVaSpace {
     block.hmm = made;
     this.blocks.set(start, made);
     return made;
+  }
+
+  /** Who has the data of a page, a bit per processor. */
+  holders(vpn: number): UvmProcessorMask {
+    const frame = deviceFrame(this.mm, vpn);
+    if (frame >= 0) return 1 << this.devmem.processorOf(frame);
+    return (cpuResidency(this.mm, vpn) & RES_CPU) << UVM_ID_CPU;
   }
 
   /** All blocks. */

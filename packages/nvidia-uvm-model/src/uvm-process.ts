@@ -36,7 +36,14 @@ import {
   uvmSetPreferredLocation,
   uvmUnsetAccessedBy,
 } from './uvm-policy.js';
-import { UVM_ID_GPU, UVM_ID_INVALID, type UvmOptionalId, type UvmProcessorId } from './uvm-types.js';
+import {
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_ID_INVALID,
+  type UvmOptionalId,
+  type UvmProcessorId,
+  type UvmProcessorMask,
+} from './uvm-types.js';
 import type { UvmVaPolicy } from './uvm-va-policy.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import { uvmFork } from './uvm-fork.js';
@@ -231,6 +238,11 @@ export class UvmProcess implements DeviceProcess {
     for (let i = 0; i < pages; i++) out[i] = this.residencyOf(vpn + i);
   }
 
+  /** Who has the data of each page, a bit per processor. */
+  holders(vpn: number, pages: number, out: Uint32Array): void {
+    for (let i = 0; i < pages; i++) out[i] = this.holdersOf(vpn + i);
+  }
+
   /** Why nothing more can run: the context was lost. */
   fatal(): string | undefined {
     if (this.space.fatal !== undefined) return this.space.fatal;
@@ -273,6 +285,15 @@ export class UvmProcess implements DeviceProcess {
     const { ats, hmm } = this.space;
     if (ats !== undefined) return ats.residency(vpn);
     return hmm === undefined ? bits : bits | cpuResidency(hmm.mm, vpn);
+  }
+
+  private holdersOf(vpn: number): UvmProcessorMask {
+    const block = this.space.range(vpn)?.findBlock(vpn);
+    if (block === undefined) return this.space.hmm?.holders(vpn) ?? 0;
+    let holders = 0;
+    for (let id = UVM_ID_CPU; id < block.processorCount; id++)
+      if (maskTest(block.masks(id).resident, vpn - block.start)) holders |= 1 << id;
+    return holders;
   }
 
   private residencyOf(vpn: number): number {

@@ -13,11 +13,18 @@ import {
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
 } from '@hmm/kernel/internal';
-import { UVM_ID_CPU, UVM_ID_MAX_PROCESSORS, type UvmProcessorMask } from './uvm-types.js';
+import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_MAX_PROCESSORS, type UvmProcessorMask } from './uvm-types.js';
 
 const PACKED = 'kind (4 bits: access, cause or reason), source << 4, destination << 9, count << 14';
 const ACCESS_TEXT = ['', 'read', 'write', 'atomic', 'prefetch'];
 const accessText = (value: number): string => ACCESS_TEXT[unpackUvmEvent(value).kind] ?? '';
+/** The GPU that raised a fault, that was throttled, that maps pages or has to give some up. */
+const gpuOfSource = (value: number): number => unpackUvmEvent(value).src - UVM_ID_GPU;
+/** The GPU that pages go to; else the one that they come from. */
+const gpuOfCopy = (value: number): number => {
+  const { src, dst } = unpackUvmEvent(value);
+  return (dst === UVM_ID_CPU ? src : dst) - UVM_ID_GPU;
+};
 /** Why data moved, as all drivers name it, by `UvmEventMigrationCause*`. */
 const CAUSES = ['fault', 'user', 'fault', 'prefetch', 'eviction', 'counter'];
 
@@ -33,12 +40,14 @@ export const UvmEventTypeMigration = defineTracepoint('uvm:Migration', {
   means: (value) => (unpackUvmEvent(value).dst === UVM_ID_CPU ? EVENT_TO_HOST : EVENT_TO_DEVICE),
   says: 'pages change their residency, by a copy or by a first touch',
   cause: (value) => CAUSES[unpackUvmEvent(value).kind] ?? 'fault',
+  gpu: gpuOfCopy,
 });
 export const UvmEventTypeGpuFault = defineTracepoint('uvm:GpuFault', {
   value: PACKED,
   means: EVENT_DEVICE_FAULT,
   says: 'the driver has read a fault record of the GPU',
   text: accessText,
+  gpu: gpuOfSource,
 });
 export const UvmEventTypeGpuFaultReplay = defineTracepoint('uvm:GpuFaultReplay', {
   value: 'batch id',
@@ -56,18 +65,21 @@ export const UvmEventTypeFatalFault = defineTracepoint('uvm:FatalFault', {
   means: EVENT_OTHER,
   says: 'the fault cannot be served: the context is dead',
   lane: EVENT_LANES[EVENT_DEVICE_FAULT] ?? '',
+  gpu: gpuOfSource,
 });
 export const UvmEventTypeReadDuplicate = defineTracepoint('uvm:ReadDuplicate', {
   value: PACKED,
   means: EVENT_OTHER,
   says: 'a page that is mostly read gets a second copy',
   lane: EVENT_LANES[EVENT_TO_DEVICE] ?? '',
+  gpu: gpuOfSource,
 });
 export const UvmEventTypeReadDuplicateInvalidate = defineTracepoint('uvm:ReadDuplicateInvalidate', {
   value: PACKED,
   means: EVENT_OTHER,
   says: 'a write ends the second copy of a page',
   lane: EVENT_LANES[EVENT_TO_DEVICE] ?? '',
+  gpu: gpuOfSource,
 });
 export const UvmEventTypePageSizeChange = defineTracepoint('uvm:PageSizeChange', {
   value: 'pages of the new leaf',
@@ -83,23 +95,27 @@ export const UvmEventTypeThrottlingStart = defineTracepoint('uvm:ThrottlingStart
   value: PACKED,
   means: EVENT_THROTTLED,
   says: 'an access has to wait since its page goes back and forth',
+  gpu: gpuOfSource,
 });
 export const UvmEventTypeThrottlingEnd = defineTracepoint('uvm:ThrottlingEnd', {
   value: PACKED,
   means: EVENT_OTHER,
   says: 'an access that had to wait goes on',
   lane: EVENT_LANES[EVENT_THROTTLED] ?? '',
+  gpu: gpuOfSource,
 });
 export const UvmEventTypeMapRemote = defineTracepoint('uvm:MapRemote', {
   value: PACKED,
   means: EVENT_MAPPED_REMOTE,
   says: 'pages are mapped while their data stays on the other side',
+  gpu: gpuOfSource,
 });
 export const UvmEventTypeEviction = defineTracepoint('uvm:Eviction', {
   value: PACKED,
   means: EVENT_OTHER,
   says: 'a chunk of device memory is taken away to make room',
   lane: 'eviction',
+  gpu: gpuOfSource,
 });
 export const UvmEventTypeAccessCounter = defineTracepoint('uvm:AccessCounter', {
   value: 'sub-granule bits',

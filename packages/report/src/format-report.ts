@@ -21,11 +21,16 @@ export function summarySentence(report: ClientReport): string {
       ? ''
       : `, ${formatShare(most.ns, time)} of the time ${PART_TEXT[most.part]}`;
   const faults = report.faults === 0 ? 'no GPU fault' : countOf(report.faults, 'GPU fault');
-  const moved = report.bytes_to_device + report.bytes_to_host;
+  const moved = report.bytes_to_device + report.bytes_to_host + bytesBetweenGpus(report);
   const nothing =
     report.device_memory === false ? 'nothing moved, as it has no memory of its own' : 'nothing moved';
   const traffic = moved === 0 ? nothing : `${formatBytes(moved)} moved`;
   return `${client} on ${report.gpu}: ${formatTime(time)}${largest}; ${faults}, ${traffic}.`;
+}
+
+/** Bytes that went from one GPU to another; 0 where there is one. */
+export function bytesBetweenGpus({ by_pair: pairs = [] }: Pick<ClientReport, 'by_pair'>): number {
+  return pairs.reduce((sum, { from, to, bytes }) => sum + (from === 'cpu' || to === 'cpu' ? 0 : bytes), 0);
 }
 
 /** A run for people: the sentence, the counts, the traffic by cause, the values. */

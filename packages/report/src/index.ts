@@ -26,7 +26,7 @@ export {
   type TimelineSlice,
   type TimelineTrack,
 } from './export/timeline.js';
-export { formatCompare, formatRun, summarySentence } from './format-report.js';
+export { bytesBetweenGpus, formatCompare, formatRun, summarySentence } from './format-report.js';
 export { FIVE_STEPS } from './five-steps.js';
 export { LINE_WIDTH, formatColumns, formatTable, wrapText, type Column } from './table.js';
 export { countOf, formatBytes, formatCount, formatRatio, formatShare, formatTime } from './units.js';

@@ -1,5 +1,6 @@
 import { density, type EventTimes, type Lane, visible } from '../tiles/lane-index.js';
-import type { LaneRole, Palette } from './palette.js';
+import { HATCH, inGpuPattern, PATTERN_SIZE } from './gpu-pattern.js';
+import { colourOfGpu, inkOnGpu, type LaneRole, type Palette } from './palette.js';
 
 /** Height of one lane, CSS pixels. */
 export const LANE_HEIGHT = 17;
@@ -15,6 +16,8 @@ export interface DrawnLane {
   readonly lane: Lane;
   readonly role: LaneRole;
   readonly shape: LaneShape;
+  /** Number of the GPU whose colour and pattern it has; -1 for a lane that is no GPU's of several. */
+  readonly gpu: number;
 }
 
 /** What a lane drawing needs to know. */
@@ -67,8 +70,24 @@ export function drawLanes(
   ctx.globalAlpha = 1;
 }
 
-function colourOf({ view, palette }: Drawing, { role }: DrawnLane, event: number): string {
-  return event === view.selected ? palette.mark : palette.lanes[role];
+function colourOf({ view, palette }: Drawing, lane: DrawnLane, event: number): string {
+  return event === view.selected ? palette.mark : laneColour(palette, lane);
+}
+
+function laneColour(palette: Palette, { role, gpu }: DrawnLane): string {
+  return gpu >= 0 && role === 'gpu' ? colourOfGpu(palette, gpu) : palette.lanes[role];
+}
+
+/** The pattern of the lane's GPU, to be laid over a bar; undefined for a lane that is no GPU's. */
+function patternOf(ctx: CanvasRenderingContext2D, { gpu }: DrawnLane): CanvasPattern | undefined {
+  if (gpu < 0) return undefined;
+  const tile = new OffscreenCanvas(PATTERN_SIZE, PATTERN_SIZE);
+  const on = tile.getContext('2d');
+  if (on === null) return undefined;
+  on.fillStyle = `rgb(0 0 0 / ${1 - HATCH})`;
+  for (let x = 0; x < PATTERN_SIZE; x++)
+    for (let y = 0; y < PATTERN_SIZE; y++) if (inGpuPattern(gpu, x, y)) on.fillRect(x, y, 1, 1);
+  return ctx.createPattern(tile, 'repeat') ?? undefined;
 }
 
 function drawBars(drawing: Drawing, drawn: DrawnLane, first: number, last: number, top: number): void {
@@ -78,6 +97,7 @@ function drawBars(drawing: Drawing, drawn: DrawnLane, first: number, last: numbe
     ctx.fillStyle = drawing.palette.lanes[drawn.role];
     ctx.fillRect(0, top + BAR_TOP + BAR_HEIGHT - 1, view.width, 1);
   }
+  const pattern = patternOf(ctx, drawn);
   for (let i = first; i < last; i++) {
     const event = drawn.lane.event[i] ?? 0;
     const begin = times.time[event] ?? 0;
@@ -88,6 +108,10 @@ function drawBars(drawing: Drawing, drawn: DrawnLane, first: number, last: numbe
     const width = Math.max(1.5, right - x);
     ctx.fillStyle = colourOf(drawing, drawn, event);
     ctx.fillRect(x, top + BAR_TOP, width, BAR_HEIGHT);
+    if (pattern !== undefined && width > PATTERN_SIZE) {
+      ctx.fillStyle = pattern;
+      ctx.fillRect(x, top + BAR_TOP, width, BAR_HEIGHT);
+    }
     // Neighbours that touch stay two bars.
     if (left > 0 && width > 3) ctx.clearRect(x, top + BAR_TOP, 0.5, BAR_HEIGHT);
     if (width > LABEL_FROM) writeLabel(drawing, drawn, event, { x, top, width });
@@ -96,7 +120,7 @@ function drawBars(drawing: Drawing, drawn: DrawnLane, first: number, last: numbe
 
 function writeLabel(
   { ctx, view, palette }: Drawing,
-  { role }: DrawnLane,
+  { role, gpu }: DrawnLane,
   event: number,
   { x, top, width }: { readonly x: number; readonly top: number; readonly width: number },
 ): void {
@@ -106,7 +130,8 @@ function writeLabel(
   ctx.beginPath();
   ctx.rect(x, top, width - 3, LANE_HEIGHT);
   ctx.clip();
-  ctx.fillStyle = event === view.selected ? palette.paper : palette.onLanes[role];
+  const ink = gpu >= 0 && role === 'gpu' ? inkOnGpu(palette, gpu) : palette.onLanes[role];
+  ctx.fillStyle = event === view.selected ? palette.paper : ink;
   ctx.fillText(text, x + 4, top + BAR_TOP + BAR_HEIGHT - 3);
   ctx.restore();
 }
@@ -135,7 +160,7 @@ function drawDensity(drawing: Drawing, drawn: DrawnLane, top: number): void {
   const counts = density(drawn.lane, times, view.from, view.to, view.width);
   let most = 1;
   for (const count of counts) if (count > most) most = count;
-  ctx.fillStyle = palette.lanes[drawn.role];
+  ctx.fillStyle = laneColour(palette, drawn);
   for (let x = 0; x < counts.length; x++) {
     const count = counts[x] ?? 0;
     if (count === 0) continue;

@@ -1,9 +1,12 @@
 /**
  * Colours of places, the same in maps, lanes and legends, told apart by people with any colour vision (Okabe-Ito), and
- * never the only sign: the map also hatches device pages and dots duplicated ones, lanes have names, legends words.
+ * never the only sign: the map also hatches each GPU's pages in its own pattern and dots duplicated ones, lanes have names,
+ * legends words.
  *
  * @packageDocumentation
  */
+
+import { stateOfGpu } from '../tiles/residency-raster.js';
 
 /** RGB, 0 … 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
@@ -13,7 +16,7 @@ export type LaneRole = 'cpu' | 'gpu' | 'fault' | 'move' | 'order' | 'lock' | 'ot
 
 /** Colours of one theme for the places of `residency-raster.ts`, by state. */
 export interface Palette {
-  readonly states: readonly [Rgb, Rgb, Rgb, Rgb];
+  readonly states: readonly [Rgb, Rgb, Rgb, Rgb, ...Rgb[]];
   /** Behind everything. */
   readonly paper: string;
   readonly ink: string;
@@ -35,6 +38,13 @@ export const LIGHT: Palette = {
     [230, 159, 0],
     [0, 114, 178],
     [148, 103, 189],
+    [0, 158, 115],
+    [86, 180, 233],
+    [204, 121, 167],
+    [213, 94, 0],
+    [200, 190, 40],
+    [110, 70, 40],
+    [120, 130, 150],
   ],
   paper: '#ffffff',
   ink: '#1a1a1a',
@@ -69,6 +79,13 @@ export const DARK: Palette = {
     [240, 173, 48],
     [86, 180, 233],
     [190, 150, 225],
+    [70, 190, 150],
+    [60, 120, 210],
+    [225, 140, 185],
+    [225, 110, 60],
+    [225, 215, 100],
+    [170, 125, 90],
+    [150, 160, 180],
   ],
   paper: '#1d1f23',
   ink: '#ececec',
@@ -95,3 +112,21 @@ export const DARK: Palette = {
   lines: ['#ff9466', '#56b4e9', '#f0ad30', '#5cc9a7'],
   differ: '#e3b257',
 };
+
+/** The colour of GPU `gpu`, as CSS has it. */
+export function colourOfGpu({ states }: Palette, gpu: number): string {
+  const [r, g, b] = states[stateOfGpu(gpu)] ?? states[2];
+  return `rgb(${r} ${g} ${b})`;
+}
+
+/** What is written on a bar of GPU `gpu`: black or white, whichever is read more easily. */
+export function inkOnGpu({ states }: Palette, gpu: number): string {
+  const [r, g, b] = states[stateOfGpu(gpu)] ?? states[2];
+  return luminance(r, g, b) > 0.25 ? '#16171a' : '#ffffff';
+}
+
+/** Relative luminance, 0 … 1, of a colour of sRGB. */
+function luminance(...rgb: Rgb): number {
+  const [r = 0, g = 0, b = 0] = rgb.map((channel) => (channel / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}

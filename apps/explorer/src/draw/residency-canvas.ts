@@ -1,12 +1,10 @@
 import type { RegionView } from '../engine/run-view.js';
-import { ON_BOTH, ON_DEVICE } from '../tiles/residency-raster.js';
+import { HATCH, isHatched } from './gpu-pattern.js';
 import type { Palette } from './palette.js';
 
-const HATCH = 0.78;
-
 /**
- * Paints a raster of `width` × `rows` states into `width` × `height` pixels, device pages hatched and duplicated ones
- * dotted. Where there are more pixels than rows, a row is several pixels high.
+ * Paints a raster of `width` × `rows` states into `width` × `height` pixels, each GPU's pages in its pattern and duplicated
+ * ones dotted. Where there are more pixels than rows, a row is several pixels high.
  */
 export function paintResidency(
   raster: Uint8Array,
@@ -22,9 +20,7 @@ export function paintResidency(
     for (let x = 0; x < width; x++, to += 4) {
       const state = raster[from + x] ?? 0;
       const [r, g, b] = palette.states[state] ?? palette.states[0];
-      const hatched =
-        (state === ON_DEVICE && ((x + y) & 7) === 0) || (state === ON_BOTH && (x & 3) === 0 && (y & 3) === 0);
-      const shade = hatched ? HATCH : 1;
+      const shade = isHatched(state, x, y) ? HATCH : 1;
       out[to] = r * shade;
       out[to + 1] = g * shade;
       out[to + 2] = b * shade;

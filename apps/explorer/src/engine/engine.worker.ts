@@ -1,3 +1,5 @@
+import type { ClientFactory } from '@hmm/device';
+import { gpusFor } from '@hmm/machine';
 import { findDifferences } from '@hmm/report';
 import { parseProgram } from '@hmm/workload';
 import { residencyRaster } from '../tiles/residency-raster.js';
@@ -5,6 +7,7 @@ import { CLIENTS, LITMUS_DEVICES } from '../drivers.js';
 import { exploreLitmus, tellLitmus } from './litmus-run.js';
 import type { PaneResult } from './run-view.js';
 import type {
+  ClientView,
   EngineAnswers,
   EngineCall,
   EngineReply,
@@ -65,12 +68,17 @@ async function open(name: string, file: Blob): Promise<PaneResult> {
   return opened.ok ? { ok: true, run: opened.run } : opened;
 }
 
+function viewOfClient(factory: ClientFactory): ClientView {
+  const { name, title, settings } = factory;
+  return { name, title, gpus: gpusFor(factory), settings };
+}
+
 type Answer = EngineAnswers[keyof EngineAnswers];
 
 function answer(call: EngineCall): Answer | Promise<Answer> {
   switch (call.kind) {
     case 'clients':
-      return CLIENTS.map(({ name, title, gpus, settings }) => ({ name, title, gpus, settings }));
+      return CLIENTS.map(viewOfClient);
     case 'run':
       return runAll(call.program, call.panes, call.keep);
     case 'raster': {

@@ -1,8 +1,11 @@
 import { tracepoint } from '@hmm/kernel';
 import type { Machine } from '@hmm/machine';
-import { laneOfKind, laneOfStatement, sortLanes } from './lanes.js';
-import { type EventColumns, type RegionView, STATEMENT_KIND, type StatementView } from './run-view.js';
+import { gpusOfEvents } from './event-gpus.js';
+import { laneOfGpu, laneOfKind, laneOfStatement, sortLanes } from './lanes.js';
+import type { MachineGpus } from './machine-gpus.js';
+import { type EventColumns, type RegionView, STATEMENT_KIND } from './run-view.js';
 import type { Bars, Span } from './spans.js';
+import type { StatementLog } from './statement-log.js';
 import { timeOrder } from './time-order.js';
 import { buildLanes, type Lane, NO_LANE } from '../tiles/lane-index.js';
 
@@ -15,15 +18,21 @@ export interface NamedEvents {
   readonly agents: readonly string[];
 }
 
+/** What a run left behind, for its events. */
+export interface RunRecord {
+  readonly machine: Machine;
+  readonly gpus: MachineGpus;
+  readonly regions: readonly RegionView[];
+  readonly log: StatementLog;
+  readonly spans: readonly Span[];
+  readonly bars: Bars;
+}
+
 /** Puts tracepoints, with their bars, statements and other spans into one time order. */
-export function eventColumns(
-  machine: Machine,
-  regions: readonly RegionView[],
-  statements: readonly StatementView[],
-  spans: readonly Span[],
-  bars: Bars,
-): NamedEvents {
+export function eventColumns({ machine, gpus, regions, log, spans, bars }: RunRecord): NamedEvents {
   const { trace, sched } = machine.kernel;
+  const { statements } = log;
+  const gpuOfEvent = gpusOfEvents(trace, log, gpus);
   const traced = trace.length;
   const length = traced + statements.length + spans.length;
   const kinds = new Names();
@@ -42,12 +51,12 @@ export function eventColumns(
       pages: trace.pages[i] ?? 0,
       value: trace.value[i] ?? 0,
     });
-    laneNames[i] = laneOfTracepoint[kind] ?? '';
+    laneNames[i] = laneOfGpu(laneOfTracepoint[kind] ?? '', gpuOfEvent?.[i] ?? -1);
   }
   const statement = kinds.id(STATEMENT_KIND);
-  for (const [i, { from, to, side, agent }] of statements.entries()) {
+  for (const [i, { from, to, side, agent, gpu }] of statements.entries()) {
     put(raw, traced + i, { time: from, end: to, agent: 0, kind: statement, page: -1, pages: 0, value: i });
-    laneNames[traced + i] = laneOfStatement(side, agent);
+    laneNames[traced + i] = laneOfGpu(laneOfStatement(side, agent), gpus.count > 1 ? gpu : -1);
   }
   for (const [i, { from, to, agent, kind, lane, pages }] of spans.entries()) {
     const row = { time: from, end: to, agent, kind: kinds.id(kind), page: -1, pages, value: 0 };

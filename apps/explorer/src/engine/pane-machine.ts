@@ -1,9 +1,10 @@
 import { errnoName } from '@hmm/kernel';
 import { KERNEL_SETTINGS } from '@hmm/kernel/internal';
 import type { ClientFactory, DeviceClient, DeviceFeatures } from '@hmm/device';
-import { Machine, splitSettings } from '@hmm/machine';
+import { cardsOn, Machine, plugDevice, splitSettings } from '@hmm/machine';
 import { DEFAULT_DEVICE, parseProgram, type ProgramFile } from '@hmm/workload';
 import { allocates, evaluateNumber, type Scope, withMemory } from '@hmm/workload/internal';
+import { MachineGpus } from './machine-gpus.js';
 import type { PaneSpec } from './protocol.js';
 import type { PaneRefusal } from './run-view.js';
 
@@ -14,7 +15,12 @@ const NO_SCOPE: Scope = { lookup: () => undefined, query: () => undefined };
 export interface PaneMachine {
   readonly ok: true;
   readonly machine: Machine;
+  /** The device that statements mean which name none, its driver and its GPU, or the machine with several, by name. */
+  readonly device: string;
   readonly client: DeviceClient;
+  readonly gpu: string;
+  /** All GPUs of the machine. */
+  readonly gpus: MachineGpus;
   readonly factory: ClientFactory;
   readonly program: ProgramFile;
   readonly parameters: ReadonlyMap<string, number>;
@@ -40,15 +46,20 @@ export function buildPane(
   const split = splitSettings(chosen.settings, factory);
   if (!split.ok) return { ok: false, title, message: split.message };
   const machine = new Machine({ kernel: split.kernel, trace });
-  const { kernel, memory } = machine;
   const devices =
     program.devices.length > 0 ? program.devices.map(({ name }) => name.text) : [DEFAULT_DEVICE];
   for (const name of devices) {
-    const made = factory.create({ kernel, memory, seed: SEED }, chosen.gpu, split.driver);
-    if (!made.ok) return { ok: false, title, message: made.message };
-    machine.addDevice(name, made.client);
+    const plugged = plugDevice(machine, {
+      name,
+      factory,
+      gpu: chosen.gpu,
+      seed: SEED,
+      settings: split.driver,
+    });
+    if (!plugged.ok) return { ok: false, title, message: plugged.message };
   }
-  const client = machine.client(devices[0] ?? DEFAULT_DEVICE);
+  const [device = DEFAULT_DEVICE] = devices;
+  const client = machine.client(device);
   const capability = client.capability();
   if (!capability.ok) {
     const message = `Cannot run on ${chosen.gpu}: ${capability.reason} (-${errnoName(capability.errno)}).`;
@@ -56,7 +67,9 @@ export function buildPane(
   }
   const adapted = adapt(program, capability.features);
   const { parameters, settings } = chosen;
-  return { ok: true, machine, client, factory, parameters, settings, ...adapted };
+  const gpu = machine.cards(device).length > 1 ? chosen.gpu : client.gpu;
+  const gpus = new MachineGpus(machine);
+  return { ok: true, machine, device, client, gpu, gpus, factory, parameters, settings, ...adapted };
 }
 
 interface Chosen {
@@ -78,7 +91,7 @@ function settingsOf(
   let gpu = factory.gpus[0] ?? '';
   const known = { ...factory.settings, ...KERNEL_SETTINGS };
   for (const { key, value } of program.settings) {
-    if (key.text === 'gpu') gpu = factory.gpus.includes(value) ? value : gpu;
+    if (key.text === 'gpu') gpu = cardsOn(factory, value) === undefined ? gpu : value;
     else if (key.text in known) settings.set(key.text, value);
     else if (key.text !== 'client' && !factories.some((other) => key.text in other.settings))
       return {

@@ -9,7 +9,7 @@ import type { WhyLink } from './why-view.js';
 export interface PaneSpec {
   /** A driver's short name. */
   readonly client: string;
-  /** GPU preset; '' for what the program asks for, else the driver's default. */
+  /** GPU preset, or a machine with several GPUs; '' for what the program asks for, else the driver's default. */
   readonly gpu: string;
   /** The program's parameters and the driver's settings, `name=value`. */
   readonly settings: readonly string[];

@@ -1,15 +1,9 @@
 import type { Task } from '@hmm/kernel';
-import {
-  cpuResidency,
-  type DeviceClient,
-  type DeviceCounters,
-  RES_CPU,
-  RES_DEVICE,
-  bytesMoved,
-} from '@hmm/device';
+import { bytesMoved, type DeviceCounters } from '@hmm/device';
 import type { Machine } from '@hmm/machine';
-import type { ResidencyChanges } from '../tiles/residency-raster.js';
+import { type ResidencyChanges, stateOfHolders } from '../tiles/residency-raster.js';
 import { ChangeLog } from './change-log.js';
+import type { MachineGpus } from './machine-gpus.js';
 import type { CounterView, RegionView } from './run-view.js';
 
 /** The counters that are plotted over time. */
@@ -35,16 +29,19 @@ export class ResidencySampler {
   private readonly machine: Machine;
   private traced = -1;
   private readonly known = new Map<string, Uint8Array>();
-  private now = new Uint8Array(0);
+  private now = new Uint32Array(0);
   private readonly log = new ChangeLog();
   private nextRow = 0;
-  private readonly client: DeviceClient;
+  private readonly device: string;
+  private readonly gpus: MachineGpus;
   private readonly looked: number[] = [];
   private readonly plotted: number[][] = PLOTTED.map(() => []);
 
-  constructor(machine: Machine, client: DeviceClient) {
+  /** @param device whose counters are plotted. */
+  constructor(machine: Machine, device: string, gpus: MachineGpus) {
     this.machine = machine;
-    this.client = client;
+    this.device = device;
+    this.gpus = gpus;
   }
 
   /** The daemon's task. */
@@ -69,16 +66,8 @@ export class ResidencySampler {
     for (const region of machine.regions.values()) {
       const known = this.knownOf(region.name, region.pages);
       const first = this.regions.find((view) => view.name === region.name)?.row ?? 0;
-      if (this.now.length < region.pages) this.now = new Uint8Array(region.pages);
-      this.now.fill(0, 0, region.pages);
-      const process = machine.processes.get(region.process);
-      const device = process?.devices.get(region.managedBy ?? machine.deviceNames()[0] ?? '');
-      if (device !== undefined) device.residency(region.vpn, region.pages, this.now);
-      else if (process !== undefined) {
-        for (let page = 0; page < region.pages; page++) {
-          this.now[page] = cpuResidency(process.mm, region.vpn + page);
-        }
-      }
+      if (this.now.length < region.pages) this.now = new Uint32Array(region.pages);
+      this.gpus.holders(region, this.now);
       this.compare(known, first, region.pages);
     }
   }
@@ -95,7 +84,7 @@ export class ResidencySampler {
   }
 
   private count(): void {
-    const counters = this.client.counters();
+    const counters = this.machine.counters(this.device);
     this.looked.push(this.machine.kernel.sched.now);
     for (const [at, { of }] of PLOTTED.entries()) this.plotted[at]?.push(of(counters));
   }
@@ -121,15 +110,14 @@ export class ResidencySampler {
   }
 
   private compare(known: Uint8Array, firstRow: number, pages: number): void {
-    const bits = RES_CPU | RES_DEVICE;
     for (let page = 0; page < pages;) {
-      const state = (this.now[page] ?? 0) & bits;
+      const state = stateOfHolders(this.now[page] ?? 0);
       if (state === known[page]) {
         page++;
         continue;
       }
       const begin = page;
-      while (page < pages && ((this.now[page] ?? 0) & bits) === state && known[page] !== state)
+      while (page < pages && stateOfHolders(this.now[page] ?? 0) === state && known[page] !== state)
         known[page++] = state;
       this.log.note(this.machine.kernel.sched.now, firstRow + begin, page - begin, state);
     }

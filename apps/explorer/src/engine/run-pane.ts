@@ -28,9 +28,9 @@ export function runPane(
 ): PaneRun | PaneRefusal {
   const pane = buildPane(program, spec, factories, true);
   if (!pane.ok) return pane;
-  const log = new StatementLog();
+  const log = new StatementLog(pane.gpus);
   const locks = new LockLog(pane.machine.kernel.sched);
-  const sampler = new ResidencySampler(pane.machine, pane.client);
+  const sampler = new ResidencySampler(pane.machine, pane.device, pane.gpus);
   pane.machine.kernel.sched.spawnDaemon('residency', sampler.watch());
   log.onChange = () => {
     sampler.sample();
@@ -55,15 +55,16 @@ function viewOf(
   locks: LockLog,
   sampler: ResidencySampler,
 ): PaneRun {
-  const { factory, client, changed, machine } = pane;
-  const report = reportOf(factory.name, machine, client, run, changed);
+  const { factory, gpus, changed, machine } = pane;
+  const report = reportOf(pane, run);
   const spans = [...lockSpans(locks.holds), ...serviceSpans(machine)];
   const bars = barsOf(machine, report.time_by_part.copying);
-  const named = eventColumns(machine, sampler.regions, log.statements, spans, bars);
+  const named = eventColumns({ machine, gpus, regions: sampler.regions, log, spans, bars });
   const view: RunView = {
     client: factory.name,
     title: factory.title,
-    gpu: client.gpu,
+    gpu: pane.gpu,
+    gpus: gpus.count,
     changed,
     failures: run.failures.map(({ span, seen }) => ({ line: span.line, column: span.column, seen })),
     values: report.values,

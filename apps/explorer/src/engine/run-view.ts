@@ -43,6 +43,8 @@ export interface StatementView {
   readonly text: string;
   /** Whose it is: a CPU thread's, or a kernel's on the GPU. */
   readonly side: 'cpu' | 'gpu';
+  /** Number of the GPU; -1 for a CPU thread's. */
+  readonly gpu: number;
   /** Process and thread. */
   readonly agent: string;
   /** What it returned, for people; '' for nothing. */
@@ -72,6 +74,8 @@ export interface RunView {
   /** Its full name, with the version that is modelled. */
   readonly title: string;
   readonly gpu: string;
+  /** GPUs of the machine, or of a recorded trace. */
+  readonly gpus: number;
   /** What was changed so that it could run. */
   readonly changed: readonly string[];
   /** Assertions that did not hold: line and what was seen. */

@@ -1,7 +1,9 @@
+import { gpuOfPlace } from '@hmm/device';
 import type { ProgramContext, StatementObserver } from '@hmm/machine';
 import { operationOfKind } from '@hmm/operations';
 import { formatStatement, type Statement } from '@hmm/workload';
 import { isControl } from '@hmm/workload/internal';
+import type { MachineGpus } from './machine-gpus.js';
 import type { StatementView } from './run-view.js';
 
 /** More statements than that are run, but not listed. */
@@ -18,22 +20,32 @@ export class StatementLog implements StatementObserver {
   readonly statements: StatementView[] = [];
   /** Called at each begin and end, when there is something to look at. */
   onChange: (() => void) | undefined;
+  /** For each statement the scheduler's number of the agent that ran it. */
+  readonly agents: number[] = [];
+  private readonly gpus: MachineGpus | undefined;
   private readonly begun = new Map<string, number[]>();
   private ended: StatementView[] = [];
+
+  /** @param gpus where statements shall be told apart by GPU. */
+  constructor(gpus?: MachineGpus) {
+    this.gpus = gpus;
+  }
 
   begin(statement: Statement, context: ProgramContext): void {
     if (!isListed(statement) || this.statements.length >= MAX_STATEMENTS) return;
     const agent = agentOf(context);
-    const { now } = context.state.machine.kernel.sched;
+    const { current, now } = context.state.machine.kernel.sched;
     const open = this.begun.get(agent) ?? [];
     this.begun.set(agent, open);
     open.push(this.statements.length);
+    this.agents.push(current.id);
     this.statements.push({
       from: now,
       to: now,
       line: statement.span.line,
       text: formatStatement(statement).trim(),
       side: sideOf(statement),
+      gpu: this.gpuOf(statement, context),
       agent,
       result: '',
     });
@@ -52,12 +64,24 @@ export class StatementLog implements StatementObserver {
     this.onChange?.();
   }
 
+  private gpuOf(statement: Statement, context: ProgramContext): number {
+    if (sideOf(statement) === 'cpu') return -1;
+    const { device } = 'device' in statement ? statement : { device: undefined };
+    const name = device?.text ?? context.state.defaultDevice;
+    return this.gpus?.numberOf(name, Math.max(0, numberOf(statement))) ?? 0;
+  }
+
   /** The statements that have ended since the last call. */
   takeEnded(): readonly StatementView[] {
     const { ended } = this;
     this.ended = [];
     return ended;
   }
+}
+
+function numberOf(statement: Statement): number {
+  if (statement.kind === 'access') return statement.gpu;
+  return 'place' in statement && statement.place !== undefined ? gpuOfPlace(statement.place) : 0;
 }
 
 function agentOf(context: ProgramContext): string {

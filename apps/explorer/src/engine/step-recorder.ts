@@ -45,7 +45,7 @@ export function recordSteps(
     ok: true,
     title,
     client: pane.factory.name,
-    gpu: pane.client.gpu,
+    gpu: pane.gpu,
     agents: sched.agents.map(({ name }) => name),
     regions: regionViews(pane.machine),
     keys: [...recorder.keys].sort(byPart),
@@ -80,17 +80,18 @@ class StepRecorder {
   truncated = false;
   private readonly pane: PaneMachine;
   private readonly names: FunctionNames;
-  private readonly log = new StatementLog();
+  private readonly log: StatementLog;
   private readonly five: FiveSteps;
   private before: ReadonlyMap<string, string>;
   private traced = 0;
 
   constructor(pane: PaneMachine) {
     this.pane = pane;
+    this.log = new StatementLog(pane.gpus);
     this.names = new FunctionNames(true, [pane.factory.naming]);
     this.prepared = prepareProgram(pane.machine, pane.program, pane.parameters, this.log);
     this.five = new FiveSteps(pane.factory);
-    this.before = machineView(pane.machine);
+    this.before = machineView(pane);
   }
 
   run(): { message: string; line: number; column: number } | undefined {
@@ -144,7 +145,7 @@ class StepRecorder {
     const { machine } = this.pane;
     const functions = this.names.take().filter((name) => !PROGRAM_FUNCTION.test(name));
     const events = this.newEvents(machine);
-    const after = machineView(machine);
+    const after = machineView(this.pane);
     const changes = changesBetween(this.before, after);
     const ended = this.log.takeEnded();
     const statement = ended.find(({ side }) => side === 'gpu') ?? this.log.statements.at(-1);

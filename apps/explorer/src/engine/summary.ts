@@ -1,6 +1,7 @@
-import { type DeviceClient, runFigures } from '@hmm/device';
-import { fatalReason, type Machine, type ProgramRun } from '@hmm/machine';
+import { runFigures } from '@hmm/device';
+import { fatalReason, type ProgramRun } from '@hmm/machine';
 import {
+  bytesBetweenGpus,
   type ClientReport,
   countOf,
   formatBytes,
@@ -10,27 +11,25 @@ import {
   summarySentence,
 } from '@hmm/report';
 import type { NamedEvents } from './event-columns.js';
-import { NOTIFIER_LANE } from './lanes.js';
+import { laneOfAll, NOTIFIER_LANE } from './lanes.js';
+import type { PaneMachine } from './pane-machine.js';
 import type { RunView } from './run-view.js';
 
 /** The report of a run, as the command line makes it. */
 export function reportOf(
-  client: string,
-  machine: Machine,
-  on: DeviceClient,
+  { factory, machine, device, gpu, changed }: PaneMachine,
   run: ProgramRun,
-  changed: readonly string[],
 ): ClientReport {
   const failed = run.failures.map(({ span, seen }) => `line ${span.line}: ${seen}`);
   return {
-    client,
-    gpu: on.gpu,
+    client: factory.name,
+    gpu,
     release: machine.kernel.release,
     changed,
     error: null,
     fatal: fatalReason(machine),
     failed,
-    ...runFigures(on.counters(), run),
+    ...runFigures(machine.counters(device), run),
   };
 }
 
@@ -75,12 +74,12 @@ function causesOf(report: ClientReport, named: NamedEvents): { text: string; eve
 /** The event of the first of these lanes that has one: the one of most pages, or the longest. */
 function biggestEvent({ events, lanes }: NamedEvents, wanted: readonly string[]): number {
   for (const name of wanted) {
-    const lane = lanes.indexOf(name);
-    if (lane < 0) continue;
+    const own = lanes.map((lane) => laneOfAll(lane) === name);
+    if (!own.includes(true)) continue;
     let best = -1;
     let most = -1;
     for (let i = 0; i < events.length; i++) {
-      if (events.lane[i] !== lane) continue;
+      if (own[events.lane[i] ?? 0] !== true) continue;
       const size = (events.end[i] ?? 0) - (events.time[i] ?? 0) + (events.pages[i] ?? 0);
       if (size > most) {
         most = size;
@@ -92,6 +91,12 @@ function biggestEvent({ events, lanes }: NamedEvents, wanted: readonly string[])
   return -1;
 }
 
+/** Bytes that went from one GPU to another, where there are several. */
+function betweenGpus(report: ClientReport): { label: string; value: string }[] {
+  if (report.by_pair === undefined) return [];
+  return [{ label: 'between GPUs', value: formatBytes(bytesBetweenGpus(report)) }];
+}
+
 function figuresOf(r: ClientReport): { label: string; value: string }[] {
   return [
     { label: 'time', value: formatTime(r.time_ns) },
@@ -99,6 +104,7 @@ function figuresOf(r: ClientReport): { label: string; value: string }[] {
     { label: 'CPU faults served', value: String(r.cpu_faults) },
     { label: 'to device', value: formatBytes(r.bytes_to_device) },
     { label: 'to host', value: formatBytes(r.bytes_to_host) },
+    ...betweenGpus(r),
     { label: 'remote accesses', value: String(r.remote_accesses) },
     { label: 'MMU notifier calls', value: String(r.invalidations) },
     { label: 'retries', value: String(r.retries) },

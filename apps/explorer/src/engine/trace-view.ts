@@ -1,7 +1,7 @@
 import { AGENT_CPU, TRACE_EVENT_NAMES, TraceReader, traceErrorText } from '@hmm/workload/readers';
 import { formatBytes, formatCount } from '@hmm/report';
 import { buildLanes, NO_LANE } from '../tiles/lane-index.js';
-import { ON_CPU, ON_DEVICE, type ResidencyChanges } from '../tiles/residency-raster.js';
+import { ON_CPU, type ResidencyChanges, stateOfGpu } from '../tiles/residency-raster.js';
 import { ChangeLog } from './change-log.js';
 import { sortLanes } from './lanes.js';
 import type { EventColumns, PaneRefusal, RunView } from './run-view.js';
@@ -55,6 +55,7 @@ function viewOf(name: string, rows: TraceRows, format: string, size: number): Op
     client: 'recorded',
     title: name,
     gpu: format,
+    gpus: gpusOf(rows),
     changed: [],
     failures: [],
     values: {},
@@ -63,7 +64,7 @@ function viewOf(name: string, rows: TraceRows, format: string, size: number): Op
     timed: rows.timed,
     regions: places.regions,
     rows: places.rows,
-    agents: ['CPU', 'GPU 0', 'GPU 1', 'GPU 2', 'GPU 3'],
+    agents: ['CPU', ...Array.from({ length: gpusOf(rows) }, (_, gpu) => `GPU ${gpu}`)],
     kinds: KINDS,
     lanes,
     events,
@@ -84,6 +85,13 @@ function viewOf(name: string, rows: TraceRows, format: string, size: number): Op
 }
 
 const AGENTS = 256;
+
+/** GPUs that a trace knows of. */
+function gpusOf({ agent, length }: TraceRows): number {
+  let last = 0;
+  for (let i = 0; i < length; i++) last = Math.max(last, agent[i] ?? 0);
+  return Math.max(1, last);
+}
 
 /** The lanes that are used, and the lane of a row by `kind * AGENTS + agent`. */
 function lanesOf(rows: TraceRows): { readonly lanes: string[]; readonly laneOf: Uint8Array } {
@@ -138,7 +146,10 @@ function columnsOf(rows: TraceRows, places: PageRows, laneOf: Uint8Array): Event
   return events;
 }
 
-const TO_DEVICE = FIRST_EVENT + TRACE_EVENT_NAMES.indexOf('htod');
+const TO_GPU = [
+  FIRST_EVENT + TRACE_EVENT_NAMES.indexOf('htod'),
+  FIRST_EVENT + TRACE_EVENT_NAMES.indexOf('dtod'),
+];
 const TO_HOST = FIRST_EVENT + TRACE_EVENT_NAMES.indexOf('dtoh');
 
 function changesOf(events: EventColumns, totalRows: number): ResidencyChanges {
@@ -148,8 +159,16 @@ function changesOf(events: EventColumns, totalRows: number): ResidencyChanges {
     const row = events.row[i] ?? -1;
     const kind = events.kind[i] ?? 0;
     if (row < 0) continue;
-    const access = kind < FIRST_EVENT ? (events.agent[i] === AGENT_CPU ? ON_CPU : ON_DEVICE) : 0;
-    const state = kind === TO_DEVICE ? ON_DEVICE : kind === TO_HOST ? ON_CPU : access;
+    const agent = events.agent[i] ?? AGENT_CPU;
+    const place = agent === AGENT_CPU ? ON_CPU : stateOfGpu(agent - 1);
+    const state =
+      kind < FIRST_EVENT
+        ? place
+        : kind === TO_HOST
+          ? ON_CPU
+          : TO_GPU.includes(kind)
+            ? stateOfGpu(Math.max(0, agent - 1))
+            : 0;
     const pages = kind < FIRST_EVENT ? 1 : Math.min(events.pages[i] ?? 1, totalRows - row);
     if (state === 0 || (pages === 1 && known[row] === state)) continue;
     known.fill(state, row, row + pages);

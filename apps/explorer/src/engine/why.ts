@@ -175,7 +175,8 @@ function lastWithin(find: Finder, fault: number): number {
 function accessLink(run: RunView, statement: number): WhyLink {
   const { statements, events } = run;
   const view = statements[events.value[statement] ?? 0];
-  const by = view?.side === 'gpu' ? 'a kernel on the GPU' : `CPU thread ${view?.agent ?? ''}`;
+  const which = run.gpus > 1 ? `GPU ${view?.gpu ?? 0}` : 'the GPU';
+  const by = view?.side === 'gpu' ? `a kernel on ${which}` : `CPU thread ${view?.agent ?? ''}`;
   const text = `line ${view?.line ?? 0}: “${view?.text ?? ''}”, by ${by}, ${formatTime((view?.to ?? 0) - (view?.from ?? 0))}`;
   return { title: 'access', text, rule: '', event: statement };
 }

@@ -106,6 +106,25 @@ together {
 `,
   },
   {
+    title: 'Two GPUs share pages',
+    text: `program two-gpus "Two GPUs write columns of one array: every page is on both sides of the line."
+set gpu = "2xpcie"
+let rounds = 4
+
+managed a 256KiB
+cpu write a = 0
+repeat rounds {
+  gpu write a = 1 byte 0
+  gpu1 write a = 2 byte 2048
+}
+gpu read a -> left
+gpu1 read a byte 2048 -> right
+
+assert left[0] == 1
+assert right[0] == 2
+`,
+  },
+  {
     title: 'Shared atomic counter',
     text: `program atomics "Both sides add to one counter with system-scope atomics."
 set gpu = p100-2016

@@ -3,8 +3,22 @@ export const NOWHERE = 0;
 export const ON_CPU = 1;
 export const ON_DEVICE = 2;
 export const ON_BOTH = 3;
-/** Number of states. */
-export const STATES = 4;
+/** Memory of the second GPU; the states of further ones follow, up to the eighth. */
+export const ON_SECOND_GPU = 4;
+/** GPUs that have a state of their own; a ninth looks like the second again. */
+export const GPU_STATES = 8;
+
+/** The state of data that is on GPU `gpu` alone, counted from 0. */
+export function stateOfGpu(gpu: number): number {
+  return gpu === 0 ? ON_DEVICE : ON_SECOND_GPU + ((gpu - 1) % (GPU_STATES - 1));
+}
+
+/** The state of data by who has it: bit 0 the host, bit `1 + n` GPU `n`. */
+export function stateOfHolders(holders: number): number {
+  if (holders <= 1) return holders;
+  if ((holders & (holders - 1)) !== 0) return ON_BOTH;
+  return stateOfGpu(30 - Math.clz32(holders));
+}
 
 /** Residency changes in time order, as columns: from `time` on, rows [row, row + rows) are in `state`. */
 export interface ResidencyChanges {
@@ -14,7 +28,7 @@ export interface ResidencyChanges {
   /** First row: an index over all pages of all regions, in display order. */
   readonly row: Uint32Array;
   readonly rows: Uint32Array;
-  /** {@link NOWHERE} … {@link ON_BOTH}. */
+  /** {@link NOWHERE} … {@link ON_BOTH}, and {@link ON_SECOND_GPU} … for further GPUs. */
   readonly state: Uint8Array;
 }
 
@@ -35,7 +49,7 @@ export interface RasterView {
  * entered into difference arrays at its two ends only. `pages` is the number of rows of the whole map.
  */
 export function residencyRaster(changes: ResidencyChanges, pages: number, view: RasterView): Uint8Array {
-  const cells = new Spans(view);
+  const cells = new Spans(view, statesOf(changes));
   const state = new Uint8Array(pages);
   const since = new Float64Array(pages).fill(view.from);
   const scale = view.height / (view.lastRow - view.firstRow);
@@ -58,6 +72,13 @@ export function residencyRaster(changes: ResidencyChanges, pages: number, view: 
   return cells.dominant();
 }
 
+/** States that there are: more than four only where there are several GPUs. */
+function statesOf({ state }: ResidencyChanges): number {
+  let last = ON_BOTH;
+  for (const one of state) if (one > last) last = one;
+  return last + 1;
+}
+
 /** A state must win a cell by more than what rounding to single precision leaves behind. */
 const CRUMBS = 1e-3;
 
@@ -72,18 +93,20 @@ class Spans {
   private readonly perNs: number;
   /** From a cell to the next one in time. */
   private readonly stride: number;
+  private readonly states: number;
 
-  constructor(view: RasterView) {
+  constructor(view: RasterView, states: number) {
     this.view = view;
+    this.states = states;
     this.perNs = view.width / (view.to - view.from);
-    this.stride = view.height * STATES * 2;
+    this.stride = view.height * states * 2;
     this.cover = new Float32Array((view.width + 2) * this.stride);
   }
 
   add(y: number, state: number, from: number, to: number): void {
     if (to <= from) return;
     const { view, perNs, cover, stride } = this;
-    const base = 2 * (y * STATES + state);
+    const base = 2 * (y * this.states + state);
     const a = (from - view.from) * perNs;
     const b = (to - view.from) * perNs;
     const x0 = a | 0;
@@ -102,14 +125,14 @@ class Spans {
   }
 
   dominant(): Uint8Array {
-    const { view, cover } = this;
+    const { view, cover, states } = this;
     const out = new Uint8Array(view.width * view.height);
-    const running = new Float64Array(view.height * STATES);
+    const running = new Float64Array(view.height * states);
     for (let x = 0, at = 0; x < view.width; x++) {
       for (let y = 0, slot = 0; y < view.height; y++) {
         let best = 0;
         let most = 0;
-        for (let state = 0; state < STATES; state++, slot++, at += 2) {
+        for (let state = 0; state < states; state++, slot++, at += 2) {
           const run = (running[slot] ?? 0) + (cover[at + 1] ?? 0);
           running[slot] = run;
           const covered = run + (cover[at] ?? 0);

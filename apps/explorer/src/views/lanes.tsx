@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { drawLanes, hitLane, LANE_HEIGHT } from '../draw/lanes-canvas.js';
-import { looksOf } from '../engine/lanes.js';
+import { colourOfGpu } from '../draw/palette.js';
+import { type LaneLooks, looksOf } from '../engine/lanes.js';
 import { type RunView, STATEMENT_KIND } from '../engine/run-view.js';
 import { moveCursor, selectEvent, selection, timeWindow } from '../state/store.js';
 import { palette } from '../state/theme.js';
@@ -18,12 +19,12 @@ export function Lanes(props: {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { events, lanes: names } = run;
   const lanes = useMemo(
-    () => run.laneIndex.map((lane, at) => ({ lane, ...looksOf(names[at] ?? '') })),
+    () => run.laneIndex.map((lane, at) => ({ lane, ...looksOfLane(run, names[at] ?? '') })),
     [run],
   );
   const { from, to } = timeWindow.value;
   const selected = selection.value?.pane === pane ? selection.value.event : -1;
-  const label = (event: number): string => (isStatement(run, event) ? eventName(run, event) : '');
+  const label = (event: number): string => (isStatement(run, event) ? kernelLabel(run, event) : '');
   const view = { from, to, width, selected, label };
 
   useEffect(() => {
@@ -34,11 +35,11 @@ export function Lanes(props: {
   const readout =
     selected < 0
       ? 'no event selected'
-      : `${eventName(run, selected)} at ${timeText(events.time[selected] ?? 0)}`;
+      : `${kernelLabel(run, selected)} at ${timeText(events.time[selected] ?? 0)}`;
 
   return (
     <div class="strip lanes">
-      <LaneNames names={names} roles={lanes.map(({ role }) => role)} />
+      <LaneNames names={names} lanes={lanes} />
       <canvas
         ref={canvas}
         width={width}
@@ -67,17 +68,38 @@ export function Lanes(props: {
 
 function LaneNames(props: {
   readonly names: readonly string[];
-  readonly roles: readonly string[];
+  readonly lanes: readonly LaneLooks[];
 }): preact.JSX.Element {
   return (
     <ul class="gutter lane-names" style={{ width: `${GUTTER}px` }} aria-hidden="true">
       {props.names.map((name, at) => (
         <li key={name} style={{ height: `${LANE_HEIGHT}px` }} title={name}>
-          {name} <i class={`chip-${props.roles[at] ?? 'other'}`} />
+          {name} <LaneChip looks={props.lanes[at]} />
         </li>
       ))}
     </ul>
   );
+}
+
+/** The colour of a lane beside its name. */
+function LaneChip({ looks }: { readonly looks: LaneLooks | undefined }): preact.JSX.Element {
+  const role = looks?.role ?? 'other';
+  if (looks === undefined || looks.gpu < 0 || role !== 'gpu') return <i class={`chip-${role}`} />;
+  return <i style={{ background: colourOfGpu(palette.value, looks.gpu) }} />;
+}
+
+/** How a lane of a run looks; where there is one GPU, nothing needs to tell it apart. */
+function looksOfLane({ gpus }: RunView, name: string): LaneLooks {
+  const looks = looksOf(name);
+  return gpus > 1 ? looks : { ...looks, gpu: -1 };
+}
+
+/** What an event is called, with the GPU of a kernel where there are several. */
+function kernelLabel(run: RunView, event: number): string {
+  const name = eventName(run, event);
+  if (run.gpus < 2 || !isStatement(run, event)) return name;
+  const gpu = run.statements[run.events.value[event] ?? 0]?.gpu ?? -1;
+  return gpu < 0 ? name : `GPU ${gpu}: ${name}`;
 }
 
 function isStatement({ events, kinds }: RunView, event: number): boolean {

@@ -8,6 +8,7 @@ import type { RunView } from '../engine/run-view.js';
 import { cursor, cursorRow, moveCursor, selectEvent, timeWindow } from '../state/store.js';
 import { palette } from '../state/theme.js';
 import { GUTTER } from './layout.js';
+import { stateName } from './state-names.js';
 import { onTimeKey, onTimeWheel, timeAt, xOf } from './time-gestures.js';
 import { useRaster, type ViewedRaster } from './use-raster.js';
 import { timeText } from './time-text.js';
@@ -19,8 +20,6 @@ const ROW_HEIGHT = 6;
 const NAME_HEIGHT = 14;
 /** Share of the axis that an arrow key moves the cursor by. */
 const ARROW_STEP = 1 / 200;
-const STATE_NAMES = ['nowhere', 'CPU memory', 'GPU memory', 'both'] as const;
-
 /** Pages × time, coloured by where the data is. Arrow keys move the cursor, + and − zoom; so do wheel and pointer. */
 export function ResidencyMap(props: {
   readonly run: RunView;
@@ -136,7 +135,7 @@ function useReadout(run: RunView, raster: ReturnType<typeof useRaster>, row: num
   const x = Math.floor(((cursor.value - view.from) / (view.to - view.from)) * view.width);
   const column = Math.min(view.width - 1, Math.max(0, x));
   const state = cells[Math.floor((row / run.rows) * view.height) * view.width + column] ?? 0;
-  return `${where}: ${STATE_NAMES[state] ?? ''}`;
+  return `${where}: ${stateName(state, run.gpus)}`;
 }
 
 /** The regions' names beside their rows, as far as there is room, and a mark at the row of the cursor. */

@@ -1,6 +1,8 @@
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { PaneSpec } from '../../src/engine/protocol.js';
+import { EXAMPLES } from '../../src/examples/programs.js';
 import { chromiumPath } from './chromium.js';
 import { PageUnderTest } from './page-under-test.js';
 import { compareScreen } from './screens.js';
@@ -14,7 +16,16 @@ const SETTLED: Readonly<Record<string, readonly string[]>> = {
   step: ['.step-pane:nth-child(2) .facts', '.cm-content'],
   litmus: ['.story tbody tr', '.cm-content'],
   lessons: ['.lesson form'],
+  gpus: ['.map-legend .swatch', '.cm-content', '.pane canvas', '.counter canvas'],
 };
+
+/** What is open in each view: its mode, or two machines with two GPUs each. */
+function stateOf(view: string): object {
+  if (view !== 'gpus') return { m: view };
+  const program = EXAMPLES.find(({ title }) => title.startsWith('Two GPUs'))?.text;
+  const pane = (client: string, gpu: string): PaneSpec => ({ client, gpu, settings: [] });
+  return { m: 'compare', p: program, n: [pane('nvidia', '2xh200-nvlink'), pane('nouveau', '')] };
+}
 
 describe.skipIf(chromiumPath === undefined)('the looks of the page', { timeout: 120_000 }, () => {
   let site: PageUnderTest;
@@ -30,10 +41,10 @@ describe.skipIf(chromiumPath === undefined)('the looks of the page', { timeout: 
     await site.stop();
   });
 
-  test.each(['compare', 'step', 'litmus', 'lessons'])(
+  test.each(['compare', 'step', 'litmus', 'lessons', 'gpus'])(
     '%s looks as it did, light and dark, without serious accessibility findings',
     async (mode) => {
-      const page = await site.open({ m: mode });
+      const page = await site.open(stateOf(mode));
       for (const selector of SETTLED[mode] ?? []) await page.locator(selector).first().waitFor();
       if (mode === 'step') await page.getByRole('button', { name: /^3 / }).click();
       await page.mouse.move(0, 0);
