@@ -1,4 +1,4 @@
 import { defineConfig } from 'tsup';
 import { library } from '@hmm/config/tsup';
 
-export default defineConfig({ ...library(['src/index.ts']), dts: false, platform: 'node' });
+export default defineConfig({ ...library(['src/index.ts', 'src/list-cli.ts']), platform: 'node' });

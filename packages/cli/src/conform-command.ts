@@ -11,6 +11,7 @@ import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { fileReason, startsLikeGzip } from './input.js';
 import { jsonOption, releaseOption } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
+import { type ReadRecording, readRecording, recordingsLine } from './recorded-in.js';
 
 /** How a device model replays recordings of the real device: the `conform` function of its entry of that name. */
 export interface CorpusReplayer {
@@ -44,14 +45,18 @@ export function conformCommand(first: CorpusReplayer, ...others: readonly Corpus
       const replayer = replayers.find((known) => known.client === client) ?? first;
       const options = release === undefined ? {} : { release };
       const total = emptyConformResult();
+      const recordings: ReadRecording[] = [];
       for (const file of files) {
         const message = await replayFile(replayer, options, file, total, host);
         if (message !== undefined) {
           done(fail(host.output, message));
           return;
         }
+        recordings.push(await readRecording(file));
       }
-      host.output.data(json ? `${JSON.stringify(total)}\n` : formatConform(total));
+      host.output.data(
+        json ? `${JSON.stringify({ ...total, recordings })}\n` : formatConform(total, recordings),
+      );
       done(total.matched === total.ops ? EXIT_OK : EXIT_FAILED);
     });
   };
@@ -113,7 +118,7 @@ function lineMessage(file: string, error: HmmError): string {
   return `${file}:${error.data['line'] ?? ''}: ${error.message.replace(/^line \d+: /, '')}`;
 }
 
-function formatConform(result: ConformResult): string {
+function formatConform(result: ConformResult, recordings: readonly ReadRecording[]): string {
   const rows = Object.entries(result.families).map(([name, family]) => [
     name,
     `${formatCount(family.scripts_matched)} of ${formatCount(family.scripts)}`,
@@ -129,5 +134,9 @@ function formatConform(result: ConformResult): string {
     (m) =>
       `${m.script}, line ${m.line}: ${m.op}\n  recorded ${JSON.stringify(m.expected)}\n  model    ${JSON.stringify(m.got)}`,
   );
-  return [wrapText(summary), formatTable(columns, rows), ...mismatches].join('\n\n') + '\n';
+  return (
+    [wrapText(summary), wrapText(recordingsLine(recordings)), formatTable(columns, rows), ...mismatches].join(
+      '\n\n',
+    ) + '\n'
+  );
 }

@@ -1,16 +1,16 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { HmmError } from '@hmm/kernel';
 import type { PlayScript, TraceAgents, TraceInput } from '@hmm/machine';
 import { traceScript } from '@hmm/machine';
 import {
-  AccessBatch,
+  type AccessBatch,
   AGENT_CPU,
   type DetectedFormat,
   faultsAsAccesses,
   type PageRange,
   parseKernelsList,
+  pulledBatches,
   type TraceError,
   TraceReader,
   type TraceSink,
@@ -197,38 +197,14 @@ function batchesOfFiles(files: readonly string[]): Batches {
 
 /** The batches of a file, read as they are asked for. */
 function batchesOfFile(path: string): () => AccessBatch | undefined {
-  const ready: AccessBatch[] = [];
-  const sink = faultsAsAccesses((batch) => ready.push(copyOf(batch)));
-  const reader = new TraceReader(sink, { file: path });
   const chunk = new Uint8Array(CHUNK);
   let file = -1;
-  let ended = false;
-  return () => {
-    if (file < 0 && !ended) file = openSync(path, 'r');
-    while (ready.length === 0 && !ended) {
-      const bytes = readSync(file, chunk);
-      if (bytes > 0 && reader.push(chunk.slice(0, bytes))) continue;
-      ended = true;
-      closeSync(file);
-      const result = reader.end();
-      // It was read without an error before.
-      if (!result.ok) throw new HmmError('TRACE_CHANGED', traceErrorText(result.error));
-    }
-    return ready.shift();
+  const nextBytes = (): Uint8Array | undefined => {
+    if (file < 0) file = openSync(path, 'r');
+    const bytes = readSync(file, chunk);
+    if (bytes > 0) return chunk.slice(0, bytes);
+    closeSync(file);
+    return undefined;
   };
-}
-
-/** A batch for longer than a reader keeps it. */
-function copyOf(batch: AccessBatch): AccessBatch {
-  const { length } = batch;
-  const copy = new AccessBatch(length);
-  copy.page.set(batch.page.subarray(0, length));
-  copy.offset.set(batch.offset.subarray(0, length));
-  copy.size.set(batch.size.subarray(0, length));
-  copy.kind.set(batch.kind.subarray(0, length));
-  copy.agent.set(batch.agent.subarray(0, length));
-  copy.thread.set(batch.thread.subarray(0, length));
-  copy.time.set(batch.time.subarray(0, length));
-  copy.length = length;
-  return copy;
+  return pulledBatches(nextBytes, { file: path });
 }

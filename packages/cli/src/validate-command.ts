@@ -4,6 +4,7 @@ import { type CaptureReader, readCaptures } from './capture-input.js';
 import { readInput } from './input.js';
 import { costsOption, jsonOption } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
+import { type ReadRecording, readRecording, recordingsLine } from './recorded-in.js';
 
 /** An event as a report shows it. */
 interface EventReport {
@@ -88,7 +89,13 @@ export function validateCommand<Run, Scenario extends { readonly name: string },
         done(fail(host.output, result));
         return;
       }
-      host.output.data(options.json ? `${JSON.stringify(result)}\n` : formatValidation(result));
+      const used = options.times === undefined ? files : [...files, options.times];
+      const recordings = await Promise.all(used.map(readRecording));
+      host.output.data(
+        options.json
+          ? `${JSON.stringify({ ...result, recordings })}\n`
+          : formatValidation(result, recordings),
+      );
       done(result.exact === result.deterministic ? EXIT_OK : EXIT_FAILED);
     });
   };
@@ -122,7 +129,7 @@ async function validate<Run, Scenario extends { readonly name: string }, Times, 
 }
 
 /** A validation for people. */
-export function formatValidation(report: ValidationReport): string {
+function formatValidation(report: ValidationReport, recordings: readonly ReadRecording[]): string {
   const rows = report.per_scenario.map((s) => [
     s.name,
     s.deterministic ? (s.exact ? 'exact' : 'differs') : 'not deterministic',
@@ -141,7 +148,7 @@ export function formatValidation(report: ValidationReport): string {
     { title: 'time', align: 'right' as const },
     { title: 'first difference' },
   ];
-  return `${wrapText(summary + timeText)}\n\n${formatTable(columns, rows)}\n`;
+  return `${[wrapText(summary + timeText), wrapText(recordingsLine(recordings)), formatTable(columns, rows)].join('\n\n')}\n`;
 }
 
 function differenceText(difference: ValidationReport['per_scenario'][number]['first_difference']): string {

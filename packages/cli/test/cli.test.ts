@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import {
@@ -45,6 +46,7 @@ const mirror = (name: string): ClientFactory => ({
 const folder = mkdtempSync(join(tmpdir(), 'hmm-cli-'));
 const file = (name: string, content: string | Uint8Array): string => {
   const path = join(folder, name);
+  mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, content);
   return path;
 };
@@ -249,6 +251,30 @@ describe('recordings', () => {
     expect(cut).toMatchObject({ code: 2, data: '' });
     expect(cut.said).toContain('corpus.gz: this gzip file is truncated');
     expect((await conform(2, 'conform', join(folder, 'none'))).said).toContain('there is no such file');
+  });
+
+  test('conform and validate name the version of the recordings, where the file is as that version has it', async () => {
+    const lines = 'line\nline\n';
+    const corpus = file('golden/linux/corpus.jsonl', lines);
+    const sha256 = createHash('sha256').update(lines).digest('hex');
+    file('golden/recordings.json', JSON.stringify({ recordings: [{ file: 'linux/corpus.jsonl', sha256 }] }));
+    file('golden/package.json', '{"name":"@my/golden","version":"1.2.3"}');
+    const collection = { name: '@my/golden', version: '1.2.3', file: 'linux/corpus.jsonl' };
+    const { data } = await conform(2, 'conform', corpus, '--json');
+    expect(JSON.parse(data)).toMatchObject({
+      version: 1,
+      recordings: [{ file: corpus, sha256, collection }],
+    });
+    expect((await conform(2, 'conform', corpus)).data).toContain('linux/corpus.jsonl of @my/golden 1.2.3');
+    const changed = file('golden/linux/corpus.jsonl', `${lines}line\n`);
+    const other = JSON.parse((await conform(2, 'conform', changed, '--json')).data) as object;
+    expect(other).toMatchObject({ recordings: [{ collection: null }] });
+    const capture = file('golden/capture.jsonl', '{"a"}\n');
+    const ran = await validate('validate', capture, '--json');
+    expect(JSON.parse(ran.data)).toMatchObject({ recordings: [{ file: capture, collection: null }] });
+    expect((await validate('validate', capture)).data.replaceAll('\n', ' ')).toContain(
+      'of no published version',
+    );
   });
 
   test('conform: a bad line is all that is said of a file whose end is missing too', async () => {

@@ -12,10 +12,14 @@ export interface Library {
   readonly dependencies: readonly string[];
 }
 
-/** The libraries of the workspace at `root`: what is packed and published from `packages/`. */
+/** Folders of the workspace in which libraries are. */
+const GROUPS = ['packages', 'tools'];
+
+/** The libraries of the workspace at `root`: what is packed and published from `packages/` and `tools/`. */
 export function libraries(root: string): Library[] {
-  return readdirSync(join(root, 'packages')).flatMap((directory) => {
-    const folder = join(root, 'packages', directory);
+  const folders = GROUPS.map((group) => join(root, group)).filter((group) => existsSync(group));
+  const members = folders.flatMap((group) => readdirSync(group).map((name) => join(group, name)));
+  return members.flatMap((folder) => {
     const path = join(folder, 'package.json');
     if (!existsSync(path)) return [];
     const manifest = JSON.parse(readFileSync(path, 'utf8')) as {
@@ -38,11 +42,8 @@ export async function packComplaints(root: string, work: string, tsc: string): P
   const all = libraries(root);
   const tarballs = join(work, 'tarballs');
   mkdirSync(tarballs);
-  const packed = run(
-    'pnpm',
-    ['-r', '--filter', './packages/*', 'pack', '--pack-destination', tarballs],
-    root,
-  );
+  const filters = all.flatMap(({ name }) => ['--filter', name]);
+  const packed = run('pnpm', ['-r', ...filters, 'pack', '--pack-destination', tarballs], root);
   if (packed.status !== 0) return [`pnpm pack: ${packed.text}`];
   writeFileSync(join(work, 'tsconfig.json'), JSON.stringify(exampleTsconfig));
   const installed = all.map((library) => ({ library, ...installAlone(library, all, tarballs, work) }));

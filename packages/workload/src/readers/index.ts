@@ -9,6 +9,7 @@ export * from './event-batch.js';
 export * from './faults-as-accesses.js';
 export { MAX_LINE_BYTES } from './line-splitter.js';
 export { type ObjectIds } from './oracle-general.js';
+export * from './pulled-batches.js';
 export * from './read-trace.js';
 export * from './trace-error.js';
 export { DETECT_BYTES, detectFormat, type DetectedFormat, type TraceFormat } from './trace-format.js';
