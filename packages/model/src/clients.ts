@@ -46,7 +46,10 @@ export function chosenClient(choice: ClientChoice, own: ReadonlyMap<string, stri
   const { client = DEFAULT_CLIENT, seed = 1 } = choice;
   const all = allDrivers();
   const factory = typeof client === 'string' ? all.find(({ name }) => name === client) : client;
-  if (factory === undefined) return refusedBy(`client is one of ${namesOf(all)}, not ${String(client)}`);
+  if (factory === undefined)
+    return refusedBy(
+      `client is one of ${namesOf(all)}, not ${typeof client === 'string' ? client : client.name}`,
+    );
   const gpu = choice.gpu ?? own.get('gpu') ?? factory.gpus[0] ?? '';
   if (!factory.gpus.includes(gpu))
     return refusedBy(`gpu of ${factory.name} is one of ${factory.gpus.join(', ')}, not ${gpu}`);
