@@ -1,6 +1,6 @@
 // What the packages beside this one use and no version promises anything about. Everything else comes from index.ts.
 export { GpuNvifDevice } from './gpu-nvif-device.js';
-export { NOUVEAU_DEFECTS, type NouveauDefect } from './nouveau-behaviours.js';
+export { NOUVEAU_BEHAVIOURS, NOUVEAU_DEFECTS, type NouveauDefect } from './nouveau-behaviours.js';
 export { NouveauChannel, nouveauChannelDel, nouveauChannelNew } from './nouveau-chan.js';
 export { NouveauDmem } from './nouveau-dmem.js';
 export {

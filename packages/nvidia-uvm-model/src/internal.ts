@@ -6,6 +6,12 @@ export { uvmDiscard } from './uvm-discard.js';
 export { uvmFork } from './uvm-fork.js';
 export { uvmGetUserPages } from './uvm-get-user-pages.js';
 export { uvmMigrate } from './uvm-migrate.js';
+export {
+  UVM_PARAM_RULES,
+  UVM_PARAMS_WITHOUT_EFFECT,
+  type UvmParamOutside,
+  type UvmParamRule,
+} from './uvm-module-params.js';
 export { UvmThrashingLapse } from './uvm-perf-thrashing-lapse.js';
 export {
   uvmDisableReadDuplication,

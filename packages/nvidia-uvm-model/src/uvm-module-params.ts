@@ -2,16 +2,16 @@
  * What the driver does with a value outside of a parameter's range: it takes its default, or the nearest end; it takes it for
  * "yes"; or it goes on with what is of no use, such as never serving a fault, and the model refuses that.
  */
-type Outside = 'default' | 'clamp' | 'yes' | 'refuse';
+export type UvmParamOutside = 'default' | 'clamp' | 'yes' | 'refuse';
 
 /** What the driver does with a parameter at load time. */
-interface ParamRule {
+export interface UvmParamRule {
   readonly name: string;
   readonly value: number;
   /** Values that are taken as they are. */
   readonly min: number;
   readonly max: number;
-  readonly outside: Outside;
+  readonly outside: UvmParamOutside;
   /** What the driver falls back to where that is not the default. */
   readonly fallback?: number;
   /** The first release branch that has it; nothing where all have. */
@@ -21,17 +21,23 @@ interface ParamRule {
 /** Parameters are C's unsigned integers; few are signed. */
 const MAX = 2 ** 31 - 1;
 
-function rule(name: string, value: number, min = 0, max = MAX, outside: Outside = 'default'): ParamRule {
+function rule(
+  name: string,
+  value: number,
+  min = 0,
+  max = MAX,
+  outside: UvmParamOutside = 'default',
+): UvmParamRule {
   return { name, value, min, max, outside };
 }
 
 /** A switch that anything but 0 turns on. */
-function toggle(name: string, value: number): ParamRule {
+function toggle(name: string, value: number): UvmParamRule {
   return rule(name, value, 0, 1, 'yes');
 }
 
 /** Parameters that the model acts on, with the driver's defaults, ranges and treatment of other values. */
-const RULES: readonly ParamRule[] = [
+export const UVM_PARAM_RULES: readonly UvmParamRule[] = [
   rule('uvm_perf_fault_batch_count', 256, 1, 4096, 'clamp'),
   rule('uvm_perf_fault_replay_policy', 2, 0, 3),
   rule('uvm_perf_fault_replay_update_put_ratio', 50, 0, 100, 'clamp'),
@@ -81,7 +87,7 @@ const SIGNED: ReadonlySet<string> = new Set([
 ]);
 
 /** Parameters of the real module whose effect lies outside of what is modelled; accepted, and said so. */
-const WITHOUT_EFFECT: readonly string[] = [
+export const UVM_PARAMS_WITHOUT_EFFECT: readonly string[] = [
   'uvm_block_cpu_to_cpu_copy_with_ce',
   'uvm_peer_copy',
   'uvm_page_table_location',
@@ -119,7 +125,7 @@ export type ParamOutcome =
 
 /** The module parameters of `nvidia-uvm.ko`, by their own names. Read once, when the driver is loaded. */
 export class UvmModuleParams {
-  private readonly values = new Map<string, number>(RULES.map((r) => [r.name, r.value]));
+  private readonly values = new Map<string, number>(UVM_PARAM_RULES.map((r) => [r.name, r.value]));
   private readonly named = new Set<string>();
 
   /** The value in force of `name`. */
@@ -139,7 +145,7 @@ export class UvmModuleParams {
 
   /** Sets a parameter as a module option would, and says what the driver made of it. */
   set(name: string, value: number): ParamOutcome {
-    const found = RULES.find((r) => r.name === name);
+    const found = UVM_PARAM_RULES.find((r) => r.name === name);
     if (found === undefined) return this.setUnmodelled(name, value);
     if (!Number.isInteger(value)) return { ok: false, message: `${name} takes a whole number, not ${value}` };
     const { min, max } = found;
@@ -163,7 +169,7 @@ export class UvmModuleParams {
   }
 
   private setUnmodelled(name: string, value: number): ParamOutcome {
-    if (!WITHOUT_EFFECT.includes(name)) {
+    if (!UVM_PARAMS_WITHOUT_EFFECT.includes(name)) {
       return { ok: false, message: `nvidia-uvm has no parameter called ${name}` };
     }
     return {
@@ -176,7 +182,7 @@ export class UvmModuleParams {
 }
 
 /** What the driver makes of a value outside of the range. */
-function resolve({ outside, value: normal, fallback, min, max }: ParamRule, value: number): number {
+function resolve({ outside, value: normal, fallback, min, max }: UvmParamRule, value: number): number {
   switch (outside) {
     case 'clamp':
       return Math.min(max, Math.max(min, value));
@@ -187,25 +193,25 @@ function resolve({ outside, value: normal, fallback, min, max }: ParamRule, valu
   }
 }
 
-function moduleParameterRange({ min, max }: ParamRule): string {
+function moduleParameterRange({ min, max }: UvmParamRule): string {
   return max === MAX ? `${min} or more` : `${min}-${max}`;
 }
 
 /** `name`s that {@link UvmModuleParams.set} accepts. */
 export function moduleParameterNames(): string[] {
-  return [...RULES.map((r) => r.name), ...WITHOUT_EFFECT];
+  return [...UVM_PARAM_RULES.map((r) => r.name), ...UVM_PARAMS_WITHOUT_EFFECT];
 }
 
 /** The parameters that were set although release branch `release` has none of that name: the kernel ignores those. */
 export function moduleParametersUnknownTo(params: UvmModuleParams, release: number): string[] {
-  return RULES.filter(({ name, since = 0 }) => release < since && params.chosen(name)).map(
+  return UVM_PARAM_RULES.filter(({ name, since = 0 }) => release < since && params.chosen(name)).map(
     ({ name }) => name,
   );
 }
 
 /** One line on a parameter: its default and its range. */
 export function moduleParameterText(name: string): string {
-  const found = RULES.find((r) => r.name === name);
+  const found = UVM_PARAM_RULES.find((r) => r.name === name);
   if (found === undefined) return 'accepted, without effect in this model';
   const top = found.max === MAX ? 'no limit' : String(found.max);
   const since = found.since === undefined ? '' : `, since release ${found.since}`;

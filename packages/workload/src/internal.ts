@@ -18,3 +18,5 @@ export {
   type Value,
 } from '@hmm/operations';
 export { orderPages, type Range } from '@hmm/operations/internal';
+export { tokenPatterns, type TokenPattern } from './program/highlight.js';
+export { grammarRules, type GrammarRule } from './program/grammar-text.js';

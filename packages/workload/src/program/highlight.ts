@@ -45,3 +45,22 @@ function comments(text: string, from: number, to: number, into: ClassifiedToken[
     at = text.indexOf('#', end);
   }
 }
+
+/** How a kind of token looks. */
+export interface TokenPattern {
+  readonly class: TokenClass;
+  /** Source of a regular expression, which fits at a token's first character. */
+  readonly pattern: string;
+  /** Whether it is a word, which only counts where neither a letter nor a hyphen and a letter follow. */
+  readonly word: boolean;
+}
+
+/** The lexer's patterns, in the order in which it tries them, for whoever colours without it. Blanks are left out. */
+export function tokenPatterns(): TokenPattern[] {
+  return TOKENS.flatMap(({ name, PATTERN }) => {
+    if (!(PATTERN instanceof RegExp) || name === 'blank') return [];
+    const pattern = PATTERN.source;
+    const word = name.startsWith('word ');
+    return [{ class: name === 'comment' ? 'comment' : classOf(name, word ? pattern : ''), pattern, word }];
+  });
+}

@@ -1,0 +1,1 @@
+export { hmmGrammar, LANGUAGE_ID, type TextMateGrammar, type TextMateRule } from './grammar.js';

@@ -1,0 +1,129 @@
+import { encodeFragment } from '@hmm/explorer/view-url';
+import { hmmGrammar } from '@hmm/syntax';
+import type { DefaultTheme, UserConfig } from 'vitepress';
+import { membersOf, REPOSITORY_URL } from './repository.js';
+import { entrySources } from './api-pages.js';
+
+/** Where a whole program is opened in the explorer; behind it stands the state of the explorer's page. */
+const TRY_PAGE = 'try.html';
+
+const FENCE_LANGUAGES: Readonly<Record<string, 'p' | 'l'>> = { hmm: 'p', litmus: 'l' };
+
+/** What of the explorer's page a program or a litmus test is. */
+export function tryFragment(language: string, text: string): string | undefined {
+  const field = FENCE_LANGUAGES[language];
+  if (field === undefined) return undefined;
+  return encodeFragment(field === 'p' ? { m: 'compare', p: text } : { m: 'litmus', l: text });
+}
+
+/** The site, as VitePress builds it. `HMM_SITE_BASE` is the path below which it will stand, `/` unless it is said. */
+export function siteConfig(): UserConfig<DefaultTheme.Config> {
+  const base = process.env['HMM_SITE_BASE'] ?? '/';
+  return {
+    title: 'HMM in TypeScript',
+    description: 'An executable reference model of Linux Heterogeneous Memory Management',
+    base,
+    srcDir: '.stage',
+    outDir: process.env['HMM_SITE_OUT'] ?? '../../site',
+    cacheDir: '.vitepress/cache',
+    cleanUrls: false,
+    lastUpdated: false,
+    metaChunk: true,
+    rewrites: { 'traces/README.md': 'traces/index.md' },
+    router: { prefetchLinks: false },
+    head: [['link', { rel: 'icon', href: 'data:,' }]],
+    // The explorer stands beside the pages: what links to it is checked after the build.
+    ignoreDeadLinks: [/\/explorer\//],
+    markdown: {
+      languages: [hmmGrammar() as never],
+      theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+      config(md) {
+        const fence = md.renderer.rules.fence;
+        md.renderer.rules.fence = (tokens, at, options, env, self) => {
+          const block = fence?.(tokens, at, options, env, self) ?? '';
+          const { info = '', content = '' } = tokens[at] ?? {};
+          const fragment = tryFragment(info.trim(), content);
+          if (fragment === undefined) return block;
+          return `${block}<p class="try-it"><a href="${base}${TRY_PAGE}#${fragment}" target="_self">Try it in the explorer</a></p>\n`;
+        };
+      },
+    },
+    themeConfig: themeConfig(),
+  };
+}
+
+function themeConfig(): DefaultTheme.Config {
+  return {
+    nav: [
+      { text: 'Explorer', link: '/try' },
+      { text: 'Guides', link: '/guide/kernel' },
+      { text: 'Reference', link: '/reference/language' },
+      { text: 'What it was checked against', link: '/checked' },
+    ],
+    sidebar: sidebar(),
+    outline: [2, 3],
+    search: { provider: 'local', options: { detailedView: false } },
+    socialLinks: [{ icon: 'github', link: REPOSITORY_URL }],
+    footer: { message: 'MIT licence. Figures on these pages were written by runs; each page says which.' },
+    docFooter: { prev: false, next: false },
+  };
+}
+
+function sidebar(): DefaultTheme.SidebarItem[] {
+  const members = (folder: 'packages' | 'apps' | 'tools'): DefaultTheme.SidebarItem[] =>
+    membersOf(folder).map((name) => ({ text: name, link: `/${folder}/${name}` }));
+  return [
+    {
+      text: 'Four ways in',
+      items: [
+        { text: 'Kernel contributor', link: '/guide/kernel' },
+        { text: 'GPU engineer', link: '/guide/gpu' },
+        { text: 'Teacher', link: '/guide/teacher' },
+        { text: 'Tool builder', link: '/guide/tools' },
+      ],
+    },
+    {
+      text: 'Trust',
+      items: [
+        { text: 'What it was checked against', link: '/checked' },
+        { text: 'What is not modelled', link: '/not-modelled' },
+        { text: 'Defects of the real systems', link: '/reference/defects' },
+        { text: 'Invariants', link: '/invariants' },
+        { text: 'Coverage of functions', link: '/coverage' },
+        { text: 'Planted faults', link: '/mutation' },
+        { text: 'Never seen on a real kernel', link: '/races' },
+        { text: 'Speed', link: '/speed' },
+      ],
+    },
+    {
+      text: 'Reference',
+      items: [
+        { text: 'The language', link: '/reference/language' },
+        { text: 'Litmus tests', link: '/reference/litmus' },
+        { text: 'Lessons', link: '/reference/lessons' },
+        { text: 'GPUs', link: '/reference/gpus' },
+        { text: 'Parameters and settings', link: '/reference/parameters' },
+        { text: 'Releases of Linux', link: '/releases' },
+        { text: 'Trace formats', link: '/traces/' },
+        { text: 'Glossary', link: '/glossary' },
+        { text: 'Ten years of HMM', link: '/history' },
+      ],
+    },
+    {
+      text: 'API',
+      collapsed: true,
+      items: entrySources().map(({ name }) => ({ text: name, link: `/reference/api/${name}` })),
+    },
+    { text: 'Packages', collapsed: true, items: members('packages') },
+    { text: 'Applications', collapsed: true, items: members('apps') },
+    {
+      text: 'Contributing',
+      collapsed: true,
+      items: [
+        { text: 'Architecture', link: '/architecture' },
+        { text: 'Contributing', link: '/contributing' },
+        ...members('tools'),
+      ],
+    },
+  ];
+}
