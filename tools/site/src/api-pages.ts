@@ -21,7 +21,7 @@ export async function apiPages(): Promise<Page[]> {
   const work = mkdtempSync(join(tmpdir(), 'hmm-api-'));
   try {
     const entries = entrySources();
-    const app = await Application.bootstrapWithPlugins(options(entries.map(({ source }) => source)));
+    const app = await Application.bootstrapWithPlugins(options(entries.map(({ source }) => source), work));
     const project = await app.convert();
     if (project === undefined) throw new Error('TypeDoc cannot read the sources of the libraries');
     for (const module of project.children ?? []) {
@@ -39,53 +39,54 @@ export async function apiPages(): Promise<Page[]> {
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
 
-  function options(entryFiles: readonly string[]): TypeDocOptions & Record<string, unknown> {
-    return {
-      entryPoints: [...entryFiles],
-      entryPointStrategy: 'resolve',
-      tsconfig: join(ROOT, 'tools/site/tsconfig.api.json'),
-      skipErrorChecking: true,
-      plugin: ['typedoc-plugin-markdown'],
-      name: 'Reference',
-      readme: 'none',
-      excludePrivate: true,
-      excludeInternal: true,
-      excludeExternals: true,
-      disableGit: true,
-      sourceLinkTemplate: `${REPOSITORY_URL}/blob/main/packages/{path}#L{line}`,
-      basePath: ROOT,
-      logLevel: 'Error',
-      validation: false,
-      blockTags: [
-        '@kernel',
-        '@nouveau',
-        '@uvm',
-        '@param',
-        '@returns',
-        '@throws',
-        '@example',
-        '@typeParam',
-        '@see',
-        '@defaultValue',
-        '@deprecated',
-        '@remarks',
-      ],
-      out: work,
-      outputs: [{ name: 'markdown', path: work }],
-      // Of the plug-in for Markdown.
-      router: 'module',
-      entryFileName: 'index',
-      hideBreadcrumbs: true,
-      hidePageHeader: true,
-      useCodeBlocks: true,
-      parametersFormat: 'table',
-      interfacePropertiesFormat: 'table',
-      classPropertiesFormat: 'table',
-      typeDeclarationFormat: 'table',
-      enumMembersFormat: 'table',
-    };
-  }
+/** What TypeDoc and its plug-in for Markdown are to do; the pages go to the folder `work`. */
+function options(entryFiles: readonly string[], work: string): TypeDocOptions & Record<string, unknown> {
+  return {
+    entryPoints: [...entryFiles],
+    entryPointStrategy: 'resolve',
+    tsconfig: join(ROOT, 'tools/site/tsconfig.api.json'),
+    skipErrorChecking: true,
+    plugin: ['typedoc-plugin-markdown'],
+    name: 'Reference',
+    readme: 'none',
+    excludePrivate: true,
+    excludeInternal: true,
+    excludeExternals: true,
+    disableGit: true,
+    sourceLinkTemplate: `${REPOSITORY_URL}/blob/main/packages/{path}#L{line}`,
+    basePath: ROOT,
+    logLevel: 'Error',
+    validation: false,
+    blockTags: [
+      '@kernel',
+      '@nouveau',
+      '@uvm',
+      '@param',
+      '@returns',
+      '@throws',
+      '@example',
+      '@typeParam',
+      '@see',
+      '@defaultValue',
+      '@deprecated',
+      '@remarks',
+    ],
+    out: work,
+    outputs: [{ name: 'markdown', path: work }],
+    // Of the plug-in for Markdown.
+    router: 'module',
+    entryFileName: 'index',
+    hideBreadcrumbs: true,
+    hidePageHeader: true,
+    useCodeBlocks: true,
+    parametersFormat: 'table',
+    interfacePropertiesFormat: 'table',
+    classPropertiesFormat: 'table',
+    typeDeclarationFormat: 'table',
+    enumMembersFormat: 'table',
+  };
 }
 
 /** An entry point of a library by the name that one imports, and its source. */

@@ -7,7 +7,7 @@ const complaints = [
   ...guideComplaints((line) => {
     console.error(line);
   }),
-  ...(await exampleComplaints()),
+  ...exampleComplaints(),
   ...(await browserComplaints((line) => {
     console.error(line);
   })),

@@ -11,7 +11,9 @@ import { STAGE, stagedPages, writeStage } from './stage.js';
 const OUT = process.env['HMM_SITE_OUT'] ?? join(ROOT, 'site');
 const EXPLORER = 'apps/explorer/dist';
 
-const { pages, complaints } = stagedPages();
+const staged = stagedPages();
+const { pages } = staged;
+const complaints = [...staged.complaints];
 if (!inRepository(`${EXPLORER}/index.html`)) complaints.push(`${EXPLORER}: the explorer is not built`);
 if (complaints.length > 0) stop(complaints);
 console.error(`site: ${pages.length} pages, and the reference of the libraries …`);

@@ -29,7 +29,7 @@ try {
 const demo = spawnSync(process.execPath, ['apps/compare/dist/cli.js', 'demo'], {
   cwd: ROOT,
   encoding: 'utf8',
-  env: { ...process.env, FORCE_COLOR: '1', COLUMNS: '80' },
+  env: { ...process.env, NO_COLOR: '1', COLUMNS: '80' },
 });
 writeFileSync(join(PICTURES, 'terminal.svg'), terminalPicture('hmm demo', demo.stdout));
 

@@ -4,7 +4,7 @@ const COLUMNS = 80;
 const LINES = 46;
 const PADDING = 16;
 
-/** What a command prints, as a picture of a terminal; its first lines, with the sequences for colour left out but for bold. */
+/** What a command prints, as a picture of a terminal without colour: its first lines, headings in bold. */
 export function terminalPicture(command: string, output: string): string {
   const lines = output.split('\n').slice(0, LINES);
   const width = COLUMNS * CHARACTER_PX + 2 * PADDING;
@@ -19,10 +19,9 @@ export function terminalPicture(command: string, output: string): string {
 }
 
 function styleOf(line: string): string {
-  return line.startsWith('\u001b[1m') || /^\d\. |^The first example/.test(line) ? ' class="bold"' : '';
+  return /^\d\. |^The first example/.test(line) ? ' class="bold"' : '';
 }
 
 function escaped(line: string): string {
-  const bare = line.replaceAll(new RegExp('\\u001b\\[[0-9;]*m', 'g'), '');
-  return bare.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return line.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
