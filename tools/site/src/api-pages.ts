@@ -21,7 +21,12 @@ export async function apiPages(): Promise<Page[]> {
   const work = mkdtempSync(join(tmpdir(), 'hmm-api-'));
   try {
     const entries = entrySources();
-    const app = await Application.bootstrapWithPlugins(options(entries.map(({ source }) => source), work));
+    const app = await Application.bootstrapWithPlugins(
+      options(
+        entries.map(({ source }) => source),
+        work,
+      ),
+    );
     const project = await app.convert();
     if (project === undefined) throw new Error('TypeDoc cannot read the sources of the libraries');
     for (const module of project.children ?? []) {

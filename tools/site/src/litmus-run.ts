@@ -65,8 +65,7 @@ export function runLibrary(): LitmusRun {
 /** The last run. @throws Error when the file is not one of a run. */
 export function lastLibrary(): LitmusRun {
   const run: unknown = JSON.parse(repositoryText(LITMUS_FILE));
-  if (!isLibrary(run) || run.version !== 1)
-    throw new Error(`${join(ROOT, LITMUS_FILE)} was not written by a run`);
+  if (!isLibrary(run)) throw new Error(`${join(ROOT, LITMUS_FILE)} was not written by a run`);
   return run;
 }
 
