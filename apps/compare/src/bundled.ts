@@ -5,8 +5,8 @@ import { type CommandBuilder, EXIT_OK, subcommand } from '@hmm/cli';
 import { formatTable } from '@hmm/report';
 
 /** Folders of examples: packed with the command, and, in a clone, the library of litmus tests. */
-const FOLDERS = ['../examples/', '../programs/', '../../../packages/explore/litmus/'].map((folder) =>
-  fileURLToPath(new URL(folder, import.meta.url)),
+const FOLDERS = ['../examples/', '../programs/', '../reports/', '../../../packages/explore/litmus/'].map(
+  (folder) => fileURLToPath(new URL(folder, import.meta.url)),
 );
 
 /** An example that comes with the command. */

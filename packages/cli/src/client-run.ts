@@ -5,9 +5,11 @@ import {
   type DeviceClient,
   type DeviceCounters,
   runFigures,
+  warningsOf,
 } from '@hmm/device';
 import { fatalReason, Machine, plugDevice, runProgram, splitSettings } from '@hmm/machine';
 import type { ProgramRun } from '@hmm/machine';
+import type { MemoryConfig } from '@hmm/mm';
 import { type ClientReport, countOf, formatBytes, formatTime } from '@hmm/report';
 import { DEFAULT_DEVICE, type ProgramFile } from '@hmm/workload';
 
@@ -20,6 +22,8 @@ export interface RunRequest {
   /** Settings for the driver. */
   readonly settings: ReadonlyMap<string, string>;
   readonly seed: number;
+  /** How much memory the machine has, as far as no setting says; a machine's own default without. */
+  readonly memory?: Partial<MemoryConfig>;
   /** Called when the machine is built and nothing has run yet: to listen to its events. */
   readonly watch?: ((machine: Machine) => void) | undefined;
 }
@@ -44,7 +48,11 @@ export function runOnClient(
 ): ClientRun {
   const split = splitSettings(request.settings, factory);
   if (!split.ok) return { ok: false, message: split.message };
-  const machine = new Machine({ kernel: split.kernel, trace: true });
+  const machine = new Machine({
+    kernel: split.kernel,
+    memory: { ...request.memory, ...split.memory },
+    trace: true,
+  });
   const names = deviceNames(request.program);
   for (const name of names) {
     const device = { name, factory, gpu, seed: request.seed, settings: split.driver };
@@ -66,7 +74,7 @@ export function runOnClient(
   const report = {
     ...reportOf(finished, error, changed),
     gpu: cards.length > 1 ? gpu : client.gpu,
-    ...warningsOf(cards),
+    ...cardWarnings(cards),
     ...brokenOf(machine, cards),
     ...stepsOf(finished),
     release: machine.kernel.release,
@@ -124,12 +132,9 @@ function step(did: string, clause: string): string {
   return `${did}; ${clause}${clause.endsWith('.') ? '' : '.'}`;
 }
 
-/** In what a driver writes to the kernel log: a warning follows. */
-const WARNING = ': warning: ';
-
-function warningsOf(cards: readonly DeviceClient[]): { warnings?: readonly string[] } {
-  const lines = cards.flatMap(({ log }) => log).filter((line) => line.includes(WARNING));
-  const warnings = [...new Set(lines.map((line) => line.split(WARNING)[1] ?? line))];
+/** What the cards' drivers warned of, each warning once. */
+function cardWarnings(cards: readonly DeviceClient[]): { warnings?: readonly string[] } {
+  const warnings = [...new Set(cards.flatMap(({ log }) => warningsOf(log)))];
   return warnings.length === 0 ? {} : { warnings };
 }
 

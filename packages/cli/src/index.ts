@@ -20,6 +20,8 @@ export { litmusCommand, type LitmusDevices } from './litmus-command.js';
 export { jsonOption, wholeNumber } from './options.js';
 export { EXIT_FAILED, EXIT_OK, EXIT_USAGE, fail, processOutput, type Output } from './output.js';
 export { readProgram, requestOf, type RequestResult } from './program-input.js';
+export { readReport, type ReportCase } from './reported/case.js';
+export { runReport, type ReportedRun, type ReportOptions, type TriedAdvice } from './reported/run.js';
 export { recordCommand } from './record-command.js';
 export { runCommand } from './run-command.js';
 export { runCell, type SweepJob } from './sweep/cell.js';

@@ -40,7 +40,7 @@ export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: 
   if (!split.ok) return { ok: false, message: split.message };
   const machine = new Machine({
     kernel: split.kernel,
-    memory: memoryFor(script, gpu),
+    memory: { ...memoryFor(script, gpu), ...split.memory },
     trace: request.watch !== undefined,
   });
   const { kernel, memory } = machine;

@@ -11,7 +11,7 @@ export {
 } from './access-stream.js';
 export type { BrokenInvariant } from './broken-invariant.js';
 export type { ClientFactory, ClientHost, ClientResult, DriverRules } from './client-factory.js';
-export { COUNTER_NAMES, bytesMoved, causesOf, counterValue } from './counters-by-name.js';
+export { COUNTER_NAMES, bytesMoved, causesOf, counterValue, warningsOf } from './counters-by-name.js';
 export { cpuResidency } from './cpu-residency.js';
 export type { ClientWorker, DeviceClient, OpenResult } from './device-client.js';
 export {

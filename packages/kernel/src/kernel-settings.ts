@@ -4,6 +4,8 @@ import { isRelease, RELEASES } from './releases.js';
 /** Settings of a machine itself, whichever driver runs on it, with a sentence each. */
 export const KERNEL_SETTINGS: Readonly<Record<string, string>> = {
   release: `release of Linux that is modelled: ${RELEASES.join(', ')}`,
+  ram: 'system memory, MiB',
+  cma: 'of the system memory, what the contiguous memory allocator has and lends to pages that can be moved, MiB',
   flip: 'behaviours that are to be the other way round than in that release, separated by commas',
 };
 

@@ -1,12 +1,15 @@
 import { type KernelOptions, NEWEST_EXACT_RELEASE } from '@hmm/kernel';
 import { CORE_BEHAVIOURS, KERNEL_SETTINGS, kernelOptions } from '@hmm/kernel/internal';
 import type { ClientFactory } from '@hmm/device';
+import type { MemoryConfig } from '@hmm/mm';
+import { memorySettings } from '@hmm/mm/internal';
 
 /** What a machine and its driver are made with, or one line on what is wrong with the settings. */
 export type SplitSettings =
   | {
       readonly ok: true;
       readonly kernel: KernelOptions;
+      readonly memory: Partial<MemoryConfig>;
       readonly driver: ReadonlyMap<string, string>;
     }
   | { readonly ok: false; readonly message: string };
@@ -28,6 +31,8 @@ export function splitSettings(
   if (wrong !== undefined) {
     return { ok: false, message: `no behaviour is called ${wrong} (behaviours: ${known.join(', ')})` };
   }
+  const memory = memorySettings(settings);
+  if (typeof memory === 'string') return { ok: false, message: memory };
   const driver = new Map<string, string>();
   for (const [key, value] of settings) {
     if (key in KERNEL_SETTINGS) continue;
@@ -36,7 +41,7 @@ export function splitSettings(
     driver.set(key, plain.value);
   }
   const release = asked.release ?? factory.release?.(driver) ?? NEWEST_EXACT_RELEASE;
-  return { ok: true, kernel: { ...asked, release }, driver };
+  return { ok: true, kernel: { ...asked, release }, memory, driver };
 }
 
 /** Bytes of the units of sizes. */

@@ -3,6 +3,7 @@ import {
   cpuResidency,
   type DeviceClient,
   type DeviceProcess,
+  warningsOf,
   RES_CPU,
   RES_DEVICE,
   RES_DEVICE_MAPPED,
@@ -112,7 +113,12 @@ export class ProgramContext implements BindScope, OperationContext {
   }
 
   query(query: Query, name: string, index: number | undefined): Value | undefined {
-    if (query === 'count') return counterValue(this.state.machine.counters(this.state.defaultDevice), name);
+    if (query === 'count') {
+      const { machine, defaultDevice } = this.state;
+      return name === 'warnings'
+        ? warningsOf(machine.client(defaultDevice).log).length
+        : counterValue(machine.counters(defaultDevice), name);
+    }
     const region = this.state.machine.regions.get(name);
     const page = index ?? 0;
     if (region === undefined || page < 0 || page >= region.pages) return undefined;
@@ -148,6 +154,17 @@ export class ProgramContext implements BindScope, OperationContext {
   allocate(name: Name, bytes: number, memory: MemoryKind): PageRange {
     const managedBy = memory === 'managed' || memory === 'vram' ? this.defaultDevice : undefined;
     return this.newRegion(name.text, bytes, managedBy, this.process.name);
+  }
+
+  /** @inheritdoc */
+  rename(from: Name, name: Name): PageRange | Problem {
+    const { regions } = this.state.machine;
+    const region = regions.get(from.text);
+    if (region === undefined) return { span: from.span, message: `${from.text} is not allocated yet` };
+    regions.delete(from.text);
+    const renamed = { ...region, name: name.text };
+    regions.set(name.text, renamed);
+    return { region: renamed, vpn: region.vpn, pages: region.pages };
   }
 
   /** @inheritdoc */

@@ -17,11 +17,9 @@ import {
   folioAddLruVma,
   folioAddNewAnonRmap,
   folioFreeSwap,
-  PG_active,
+  folioMigrateMapping,
   PG_anon,
-  PG_migrated,
   PG_swapcache,
-  PG_unevictable,
   PG_uptodate,
   PG_zone_device,
   PG_zone_device_private,
@@ -105,24 +103,6 @@ export function moveFolio(system: MemorySystem, newpage: number, page: number, e
     if ((flags & PG_anon) === 0 || !folioFreeSwap(system, page)) return false;
   }
   return folioMigrateMapping(system, newpage, page, extra);
-}
-
-/**
- * Gives a page's identity and state to another, if nobody but the caller (and `extra` others) holds a reference on it.
- * @kernel mm/migrate.c folio_migrate_mapping, folio_migrate_flags (without: file pages and the swap cache,
- * which stay; memory control groups, NUMA hints, KSM, LRU generations)
- */
-function folioMigrateMapping(system: MemorySystem, newpage: number, page: number, extra: number): boolean {
-  const { map } = system;
-  accessFolio(system, page, true);
-  if (map.refcount[page] !== 1 + extra) return false;
-  const flags = map.flags[page] ?? 0;
-  map.mapping[newpage] = map.mapping[page] ?? 0;
-  map.index[newpage] = map.index[page] ?? 0;
-  const unevictable = (flags & PG_active) === 0 ? flags & PG_unevictable : 0;
-  map.set(newpage, (flags & (PG_migrated | PG_anon | PG_uptodate)) | unevictable);
-  map.clear(page, PG_active | unevictable);
-  return true;
 }
 
 /**

@@ -14,11 +14,13 @@ import { PG_anon, PG_anon_exclusive, PG_dirty, PG_reserved, PG_zone_device_coher
 import type { MemorySystem } from './memory-system.js';
 import type { MmStruct } from './mm-struct.js';
 import { accessFolio, accessPte, accessTables } from './observe.js';
+import { migrateLongtermUnpinnableFolio } from './migrate.js';
 import { folioPut } from './page-alloc.js';
 import { findPmd } from './page-walk.js';
 import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './pte.js';
-import { folioMarkAccessed } from './swap.js';
+import { folioMarkAccessed, lruAddDrain } from './swap.js';
 import { vmaLookup } from './vma-set.js';
+import { folioIsolateLru, folioPutbackLru } from './vmscan.js';
 import { VM_HUGETLB, VM_IO, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.js';
 
 /** `FOLL_*` flags, with the kernel's values. */
@@ -209,7 +211,7 @@ function grabFolio(system: MemorySystem, folio: number, flags: number): void {
 }
 
 /**
- * Pins pages from `start` on; with `FOLL_LONGTERM` coherent device memory is moved to system memory first. The caller holds
+ * Pins pages from `start` on; with `FOLL_LONGTERM` what may not stay where it is moves first (coherent device memory, pages in CMA blocks). The caller holds
  * mmap_lock for reading. @returns pages pinned, or a negative errno.
  * @kernel mm/gup.c pin_user_pages (without: the fast path, the allocation scope of long-term pins)
  */
@@ -234,27 +236,37 @@ export function* pinUserPages(
 }
 
 /**
- * Moves coherent device pages out of the way of a long-term pin. @returns 0: none had to move; 1: pins were dropped and
- * have to be taken again; or a negative errno.
- * @kernel mm/gup.c check_and_migrate_movable_pages (without: movable zones and CMA, folios that are not on
- * the LRU yet)
+ * Moves pages out of the way of a long-term pin that may not stay where they are: coherent device memory, and what lies in blocks of the
+ * contiguous memory allocator. @returns 0: none had to move; 1: pins were dropped and have to be taken again; or a negative errno.
+ * @kernel mm/gup.c check_and_migrate_movable_pages (without: movable zones; folios that another agent has isolated are tried again)
  */
 function* checkAndMigrateMovablePages(system: MemorySystem, pages: readonly number[]): Task<number> {
   const { map, migrateDeviceCoherentFolio } = system;
-  if (migrateDeviceCoherentFolio === undefined) return 0;
-  if (!pages.some((pfn) => map.test(pfn, PG_zone_device_coherent))) return 0;
+  if (!pages.some((pfn) => isUnpinnable(system, pfn))) return 0;
+  lruAddDrain(system);
   let error = 0;
   for (const pfn of pages) {
     const coherent = map.test(pfn, PG_zone_device_coherent);
+    const folio = map.folio(pfn);
+    const isolated = !coherent && isUnpinnable(system, pfn) && folioIsolateLru(system, folio);
     // The move itself needs the page unpinned, with one reference of its own.
     if (coherent) map.get(pfn);
     unpinUserPage(system, pfn);
-    if (!coherent) continue;
     // The move lets go of the page, whether it succeeds or not.
-    if (error === 0) error = yield* migrateDeviceCoherentFolio(pfn);
+    if (isolated && error === 0) error = yield* migrateLongtermUnpinnableFolio(system, folio);
+    else if (isolated) folioPutbackLru(system, folio);
+    if (!coherent) continue;
+    if (error === 0 && migrateDeviceCoherentFolio !== undefined)
+      error = yield* migrateDeviceCoherentFolio(pfn);
     else folioPut(system, pfn);
   }
   return error < 0 ? error : 1;
+}
+
+/** @kernel include/linux/mm.h folio_is_longterm_pinnable (without: movable zones) */
+function isUnpinnable({ map, pages, config }: MemorySystem, pfn: number): boolean {
+  if (map.test(pfn, PG_zone_device_coherent)) return true;
+  return pfn >= pages.cmaStart && pfn < config.systemFrames;
 }
 
 /** Drops a pin. @kernel mm/gup.c unpin_user_page (without: 1024 references a pin of a small folio) */

@@ -6,6 +6,8 @@ export { mmputFast } from './exit-mmap.js';
 export { FAULT_FLAG_ALLOW_RETRY, FAULT_REPEAT_NS, VM_FAULT_RETRY } from './fault.js';
 export { folioLock, migrationEntryWait } from './folio-lock.js';
 export { copyHighpage } from './highmem.js';
+export { memorySettings } from './memory-settings.js';
+export { folioMigrateMapping } from './migrate.js';
 export { userfaultfdCopy, userfaultfdZeropage } from './mfill-atomic.js';
 export {
   newUserfaultfd,

@@ -24,6 +24,8 @@ export interface MemoryConfig {
   readonly frames: number;
   /** Frames of system memory; the pfn space above is for devices. */
   readonly systemFrames: number;
+  /** Of these the last so many are the contiguous memory allocator's: lent to pages that can be moved, and no place for long-term pins. */
+  readonly cmaFrames: number;
   /** Page tables that can exist at once. */
   readonly maxTables: number;
   /** Slots of the swap device; 0 for none. */
@@ -44,6 +46,7 @@ export interface MemoryConfig {
 export const DEFAULT_MEMORY_CONFIG: MemoryConfig = {
   frames: 4 * 1024 * 1024,
   systemFrames: 1024 * 1024,
+  cmaFrames: 0,
   maxTables: 64 * 1024,
   swapSlots: 1023,
   levels: 4,
@@ -133,7 +136,7 @@ export class MemorySystem {
     this.data = new PageData(this.config.frames, this.config.quarantine ? PAGE_POISON : 0);
     if (this.config.quarantine) for (let pfn = 0; pfn < FIRST_PFN; pfn++) this.data.fillPage(pfn, 0);
     this.tables = new PageTablePool(this.config.maxTables, this.config.levels);
-    this.pages = new PageAllocator(this.map, this.config.systemFrames);
+    this.pages = new PageAllocator(this.map, this.config.systemFrames, this.config.cmaFrames);
     this.hugetlb = new Hstate(this.map, this.pages, this.config.nrHugepages);
     this.swap = new SwapDevice(this.config.swapSlots);
     this.pteObjects = kernel.allocIds(this.tables.lanes.length / 2);

@@ -1,5 +1,6 @@
 import { HmmError } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
+import { BlockAllocator } from './block-allocator.js';
 import { freeZoneDeviceFolio } from './memremap.js';
 import {
   FIRST_PFN,
@@ -18,157 +19,86 @@ import { accessData } from './observe.js';
 export const PAGE_POISON = 0xaa;
 
 const BLOCK = 512;
-const NO_BLOCK = 0;
-
-const FREE_FRAMES = 'which frames are free matters only when there are none';
 
 /**
- * Free frames of system memory, kept by blocks of 512 (2 MiB, the kernel's pageblock): single frames come from blocks
- * already broken, whole blocks serve huge pages, and a block whose frames are all back is whole again. The list of a
- * block's free frames runs through `MemMap.private`.
- * @kernel mm/page_alloc.c
+ * All free frames of system memory: the blocks that serve everybody and, behind them, those of the contiguous memory allocator,
+ * which are lent to pages that can be moved.
  */
 export class PageAllocator {
   /** What of it is state. */
   static readonly state = declareState({
-    free: { saved: FREE_FRAMES },
-    map: { outside: 'the memory system saves it' },
-    blocks: 'constant',
-    heads: { saved: FREE_FRAMES },
-    counts: { saved: FREE_FRAMES },
-    links: { saved: FREE_FRAMES },
-    broken: { saved: FREE_FRAMES },
-    freeBlocks: { saved: FREE_FRAMES },
-    nextBlock: { saved: FREE_FRAMES },
-    bump: { saved: FREE_FRAMES },
-    bumpEnd: { saved: FREE_FRAMES },
+    cmaStart: 'constant',
+    all: 'constant',
+    cma: 'constant',
   });
 
-  /** Frames that can be had. */
-  free: number;
-  private readonly map: MemMap;
-  private readonly blocks: number;
-  private readonly heads: Int32Array;
-  private readonly counts: Uint16Array;
-  /** Previous and next of each block in the list of broken blocks with free frames. */
-  private readonly links: Int32Array;
-  private broken = NO_BLOCK;
-  private readonly freeBlocks: number[] = [];
-  private nextBlock = FIRST_PFN / BLOCK;
-  private bump = 0;
-  private bumpEnd = 0;
+  /** First frame of the contiguous memory allocator; all frames from here on are its own. */
+  readonly cmaStart: number;
+  private readonly all: BlockAllocator;
+  private readonly cma: BlockAllocator;
 
-  /** Frames [1024, systemFrames) of `map` can be handed out. */
-  constructor(map: MemMap, systemFrames: number) {
-    this.map = map;
-    this.blocks = Math.floor(systemFrames / BLOCK);
-    this.heads = new Int32Array(this.blocks);
-    this.counts = new Uint16Array(this.blocks);
-    this.links = new Int32Array(2 * this.blocks);
-    this.free = Math.max(0, (this.blocks - this.nextBlock) * BLOCK);
+  /** Frames [1024, systemFrames) of `map` can be handed out, the last `cmaFrames` of them for what can be moved. */
+  constructor(map: MemMap, systemFrames: number, cmaFrames = 0) {
+    this.cmaStart = Math.max(FIRST_PFN, Math.floor((systemFrames - cmaFrames) / BLOCK) * BLOCK);
+    this.all = new BlockAllocator(map, FIRST_PFN, this.cmaStart);
+    this.cma = new BlockAllocator(map, this.cmaStart, systemFrames);
+  }
+
+  /** Frames that can be had. */
+  get free(): number {
+    return this.all.free + this.cma.free;
   }
 
   /** One past the highest frame that was ever handed out. */
   get highest(): number {
-    const end = this.nextBlock * BLOCK;
-    return this.bumpEnd === end ? this.bump : end;
+    const { highest } = this.cma;
+    return highest > this.cmaStart ? highest : this.all.highest;
   }
 
-  /** A frame, or {@link NO_PFN}. */
-  take(): number {
-    const block = this.broken;
-    if (block === NO_BLOCK) {
-      if (this.bump === this.bumpEnd && !this.openBlock()) return NO_PFN;
-      this.free--;
-      return this.bump++;
-    }
-    const pfn = this.heads[block] ?? 0;
-    this.heads[block] = this.map.private[pfn] ?? 0;
-    this.map.private[pfn] = 0;
-    const left = (this.counts[block] ?? 0) - 1;
-    this.counts[block] = left;
-    if (left === 0) this.unlink(block);
-    this.free--;
-    return pfn;
+  /**
+   * A frame, or {@link NO_PFN}. What can be moved comes from the contiguous memory allocator as long as that has more free frames than the
+   * rest, and when the rest is used up.
+   * @kernel mm/page_alloc.c __rmqueue (without: free lists by order and mobility)
+   */
+  take(movable = true): number {
+    const { all, cma } = this;
+    if (movable && cma.free > all.free) return cma.take();
+    const pfn = all.take();
+    return pfn === NO_PFN && movable ? cma.take() : pfn;
   }
 
-  /** The first of 512 aligned frames, or {@link NO_PFN}. */
+  /** The first of 512 aligned frames for what can be moved, or {@link NO_PFN}. */
   takeBlock(): number {
-    const block = this.wholeBlock();
-    if (block === NO_BLOCK) return NO_PFN;
-    this.free -= BLOCK;
-    return block * BLOCK;
+    const { all, cma } = this;
+    if (cma.free > all.free) return cma.takeBlock();
+    const pfn = all.takeBlock();
+    return pfn === NO_PFN ? cma.takeBlock() : pfn;
   }
 
   /** Gives a frame back. */
   put(pfn: number): void {
-    const block = (pfn / BLOCK) | 0;
-    const count = (this.counts[block] ?? 0) + 1;
-    this.map.private[pfn] = this.heads[block] ?? 0;
-    this.heads[block] = pfn;
-    this.counts[block] = count;
-    this.free++;
-    if (count === 1) this.link(block);
-    else if (count === BLOCK) {
-      this.unlink(block);
-      this.clearList(block);
-      this.freeBlocks.push(block);
-    }
+    if (pfn >= this.cmaStart) this.cma.put(pfn);
+    else this.all.put(pfn);
   }
 
   /** Gives 512 aligned frames back. */
   putBlock(pfn: number): void {
-    this.freeBlocks.push((pfn / BLOCK) | 0);
-    this.free += BLOCK;
-  }
-
-  private wholeBlock(): number {
-    const block = this.freeBlocks.pop();
-    if (block !== undefined) return block;
-    return this.nextBlock < this.blocks ? this.nextBlock++ : NO_BLOCK;
-  }
-
-  private openBlock(): boolean {
-    const block = this.wholeBlock();
-    if (block === NO_BLOCK) return false;
-    this.bump = block * BLOCK;
-    this.bumpEnd = this.bump + BLOCK;
-    return true;
-  }
-
-  private clearList(block: number): void {
-    this.map.private.fill(0, block * BLOCK, (block + 1) * BLOCK);
-    this.heads[block] = 0;
-    this.counts[block] = 0;
-  }
-
-  private link(block: number): void {
-    const next = this.broken;
-    this.links[2 * block] = NO_BLOCK;
-    this.links[2 * block + 1] = next;
-    if (next !== NO_BLOCK) this.links[2 * next] = block;
-    this.broken = block;
-  }
-
-  private unlink(block: number): void {
-    const previous = this.links[2 * block] ?? NO_BLOCK;
-    const next = this.links[2 * block + 1] ?? NO_BLOCK;
-    if (previous === NO_BLOCK) this.broken = next;
-    else this.links[2 * previous + 1] = next;
-    if (next !== NO_BLOCK) this.links[2 * next] = previous;
+    if (pfn >= this.cmaStart) this.cma.putBlock(pfn);
+    else this.all.putBlock(pfn);
   }
 }
 
 /**
  * A frame with one reference and no state; its contents are whatever was there before.
+ * @param movable whether it may lie in blocks of the contiguous memory allocator.
  * @returns its number, {@link NO_PFN} when memory is used up (or `alloc_page` is made to fail).
  * @kernel mm/page_alloc.c __alloc_pages_noprof (without: zones, NUMA nodes, watermarks, reclaim, compaction,
  * kinds of blocks, memory control groups, per-CPU lists)
  */
-export function allocPage(system: MemorySystem): number {
+export function allocPage(system: MemorySystem, movable = true): number {
   const { kernel, map } = system;
   if (kernel.injector !== undefined && kernel.shouldFail('alloc_page')) return NO_PFN;
-  const pfn = system.pages.take();
+  const pfn = system.pages.take(movable);
   if (pfn === NO_PFN) return NO_PFN;
   map.flags[pfn] = 0;
   map.refcount[pfn] = 1;

@@ -61,6 +61,10 @@ export class UvmHmmDevmem {
     this.driver = driver;
     this.memory = memory;
     this.owner = driver.kernel.allocIds(1);
+    if (driver.kernel.shouldFail('request_free_mem_region')) {
+      driver.log.push('nvidia-uvm: warning: no range for device memory, so system memory stays on the host');
+      return;
+    }
     const made = memremapPages(memory, {
       type: coherent ? MEMORY_DEVICE_COHERENT : MEMORY_DEVICE_PRIVATE,
       nr: driver.gpu.pmm.roots * UVM_CHUNK_PAGES_2M,

@@ -18,7 +18,7 @@ import {
   hmmRangeFault,
 } from '@hmm/mirror';
 import { FOLL_REMOTE, FOLL_WRITE, getUserPages, type Vma } from '@hmm/mm';
-import { folioPut, NO_PFN, PG_zone_device } from '@hmm/mm/internal';
+import { accessPte, folioPut, isMigrationPte, NO_PFN, PG_zone_device } from '@hmm/mm/internal';
 import { mmuIntervalReadBegin, mmuIntervalReadRetry } from '@hmm/mmu-notifier';
 import { type UvmHmmBlock, uvmHmmLogicalProt, uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
 import { type UvmHmmMoved, uvmHmmMigrate } from './uvm-hmm-migrate.js';
@@ -282,7 +282,21 @@ function* takeExclusive(faults: UvmHmmFaults, range: HmmRange, first: number): T
   return 0;
 }
 
-/** Writes the GPU's entries; false when a page to be written may not be. */
+/**
+ * Whether the process still has device frame `pfn` at page `vpn`. The notifier does not tell of moves that the driver itself makes: a CPU
+ * fault may have brought the page home since it was looked up.
+ */
+function stillThere({ devmem, mm }: UvmHmmVaSpace, vpn: number, pfn: number): boolean {
+  if (!devmem.holds(pfn)) return true;
+  const { memory } = devmem;
+  const entry = memory.tables.findPte(mm.root, vpn);
+  if (entry < 0) return false;
+  accessPte(memory, entry, false);
+  const { lanes } = memory.tables;
+  return lanes[entry + 1] === pfn && !isMigrationPte(lanes[entry] ?? 0);
+}
+
+/** Writes the GPU's entries; false when a page to be written may not be, or is not there any more. */
 function installPtes(faults: UvmHmmFaults, pages: UvmPageMask, range: HmmRange, first: number): boolean {
   const { hmm, writes, faulted } = faults;
   const { block } = hmm;
@@ -292,11 +306,13 @@ function installPtes(faults: UvmHmmFaults, pages: UvmPageMask, range: HmmRange, 
     const flags = range.hmmPfns[HMM_PFN_LANES * (page - first)] ?? 0;
     if ((flags & HMM_PFN_VALID) === 0) continue;
     const writable = (flags & HMM_PFN_WRITE) !== 0;
-    if (!writable && maskTest(faulted, page) && maskTest(writes, page)) {
+    const pfn = range.hmmPfns[HMM_PFN_LANES * (page - first) + 1] ?? 0;
+    const shared = !writable && maskTest(faulted, page) && maskTest(writes, page);
+    if (shared || !stillThere(hmm.space, block.start + page, pfn)) {
       complete = false;
       continue;
     }
-    const remote = mapOne(faults, page, range.hmmPfns[HMM_PFN_LANES * (page - first) + 1] ?? 0, writable);
+    const remote = mapOne(faults, page, pfn, writable);
     if (remote && remoteFrom < 0) remoteFrom = page;
     const next = maskNext(pages, page + 1);
     if (remoteFrom >= 0 && (!remote || next !== page + 1)) {

@@ -44,6 +44,8 @@ export interface OperationDefinition<
   readonly side: 'cpu' | 'gpu' | 'agent';
   /** It starts agents of its own, which an exploration does not schedule. */
   readonly spawns?: true;
+  /** It chooses which steps fail, which in an exploration the search does. */
+  readonly injects?: true;
   /** Checks parts against each other. */
   check?(syntax: SyntaxOfParts<P> & { readonly span: Span }, check: Pick<PartCheck, 'fail'>): void;
   /** What is wrong with the numbers that it got, as a clause; undefined where nothing is. */

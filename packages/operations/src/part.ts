@@ -52,6 +52,8 @@ export interface BindScope extends Scope {
   range(range: Range): PageRange | Problem;
   /** Room for a new region. */
   allocate(name: Name, bytes: number, memory: MemoryKind): PageRange | Problem;
+  /** The pages of the region `from`, which is called `name` from here on. */
+  rename(from: Name, name: Name): PageRange | Problem;
   /** Where pages move to: a region that is there, or a new one of that name. */
   target(range: Range, from: PageRange): PageRange | Problem;
   /** The device of a name, or the one that statements mean which name none. */

@@ -4,6 +4,7 @@ import { ACCESS_OPERATIONS, RECORDED_ACCESSES } from './operations/access.js';
 import { ALLOCATION_OPERATIONS } from './operations/allocation.js';
 import { COPY_OPERATIONS } from './operations/copies.js';
 import { DRIVER_CALLS } from './operations/driver-calls.js';
+import { INJECTIONS } from './operations/injection.js';
 import { MAPPING_OPERATIONS } from './operations/mapping.js';
 import { RECORDED_PAGEMAP } from './operations/pagemap.js';
 import { PINNING_OPERATIONS, RECORDED_PINNING } from './operations/pinning.js';
@@ -26,6 +27,7 @@ export const OPERATIONS = [
   ...VERBS,
   ...PROCESS_OPERATIONS,
   ...TIMING_OPERATIONS,
+  ...INJECTIONS,
 ] as const;
 
 /** Operations that only recordings have. */

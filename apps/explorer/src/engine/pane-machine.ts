@@ -45,7 +45,7 @@ export function buildPane(
   if ('message' in chosen) return { ok: false, title, message: chosen.message };
   const split = splitSettings(chosen.settings, factory);
   if (!split.ok) return { ok: false, title, message: split.message };
-  const machine = new Machine({ kernel: split.kernel, trace });
+  const machine = new Machine({ kernel: split.kernel, memory: split.memory, trace });
   const devices =
     program.devices.length > 0 ? program.devices.map(({ name }) => name.text) : [DEFAULT_DEVICE];
   for (const name of devices) {

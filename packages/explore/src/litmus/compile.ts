@@ -135,6 +135,15 @@ class Compiler implements BindScope {
   }
 
   /** @inheritdoc */
+  rename(from: Name, name: Name): PageRange | Problem {
+    const region = this.regions.get(from.text);
+    if (region === undefined) return { span: from.span, message: `there is no region ${from.text} yet` };
+    const renamed = { ...region, name: name.text };
+    this.regions.set(name.text, renamed);
+    return { region: renamed, vpn: region.vpn, pages: region.pages };
+  }
+
+  /** @inheritdoc */
   target(range: Range, from: PageRange): PageRange | Problem {
     if (!this.regions.has(range.region.text)) this.newRegion(range.region.text, from.pages * PAGE_SIZE);
     const to = this.range(range);
@@ -179,7 +188,8 @@ class Compiler implements BindScope {
   }
 
   private operation(s: OperationStatement): Instruction {
-    if (operationOf(s).spawns === true) throw noSuch(s);
+    const { injects, spawns } = operationOf(s);
+    if (spawns === true || injects === true) throw noSuch(s);
     const operation = bindStatement(s, this);
     if ('message' in operation) throw new LitmusProblem(operation);
     const into = 'into' in s ? s.into?.text : undefined;

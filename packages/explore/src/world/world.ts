@@ -8,8 +8,21 @@ import {
   ownState,
   type RestObserver,
 } from '@hmm/kernel/internal';
-import { CensusMemory, MemorySystem, mmCreate, type MemoryConfig, type MmStruct } from '@hmm/mm';
-import { isDeviceExclusivePte, isDevicePrivatePte, PAGE_POISON, PTE_PRESENT } from '@hmm/mm/internal';
+import {
+  CensusMemory,
+  DEFAULT_MEMORY_CONFIG,
+  MemorySystem,
+  mmCreate,
+  type MemoryConfig,
+  type MmStruct,
+} from '@hmm/mm';
+import {
+  isDeviceExclusivePte,
+  isDevicePrivatePte,
+  memorySettings,
+  PAGE_POISON,
+  PTE_PRESENT,
+} from '@hmm/mm/internal';
 import { MAIN_PROCESS } from '@hmm/workload';
 import type { MirrorDevices, MirrorDevicesFactory } from './mirror-devices.js';
 import { type Pin, regionOf } from '@hmm/operations/internal';
@@ -173,7 +186,9 @@ export class World {
     this.kernel = new Kernel(options);
     this.places = new Places(this.kernel.sched);
     this.kernel.sched.rests = this.places;
-    this.system = new MemorySystem(this.kernel, memory);
+    const chosen = memorySettings(settings, { ...DEFAULT_MEMORY_CONFIG, ...memory });
+    if (typeof chosen === 'string') throw new HmmError('SETTING', chosen);
+    this.system = new MemorySystem(this.kernel, { ...memory, ...chosen });
     // Frame 0 is nobody's: what is read from it shows.
     this.system.data.fillPage(0, PAGE_POISON);
     this.devices = devices.create(this.system, settings);

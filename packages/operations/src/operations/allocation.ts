@@ -1,4 +1,4 @@
-import { ENOMEM, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
+import { EINVAL, ENOMEM, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
@@ -20,7 +20,7 @@ import type { Expr, Name } from '../language/tree.js';
 import { type MemoryKind, type PageRange, regionPage } from '../memory-region.js';
 import { DONE, failedBecause, impossible, type Outcome } from '../outcome.js';
 import { isUnbound, part, type Part, type RecordedPart } from '../part.js';
-import { placeText } from '../parts/ranges.js';
+import { placeText, renamed } from '../parts/ranges.js';
 import { type Protection, protection, protectionOrBoth } from '../parts/words.js';
 import { line } from '../recorded/line.js';
 import { SHOWS_ERRNO } from '../recorded/shown.js';
@@ -139,7 +139,7 @@ export const allocation = operation({
   summary: 'Allocates memory and names it.',
   word: false,
   parts: [newMemory, protectionOrBoth],
-  results: false,
+  results: true,
   side: 'cpu',
   *run(context, { memory, range, protection: letters }) {
     if (memory === 'managed' || memory === 'vram') return yield* allocateManaged(context, range, memory);
@@ -172,5 +172,23 @@ function allocationFailed(rc: number, memory: MemoryKind, { pages }: PageRange):
   return failedBecause(rc, `${memory} of ${pages} pages failed: ${errnoName(rc)}`);
 }
 
+/**
+ * `reuse a as b`: the heap takes `a` back and hands the same addresses out again. `free` and `malloc` of small sizes do that without a
+ * system call: no mapping changes, and the pages keep their place and what they hold.
+ */
+export const reuse = operation({
+  kind: 'reuse',
+  summary: 'Frees memory to the heap, which hands the same pages out again under another name.',
+  parts: [renamed],
+  results: false,
+  side: 'cpu',
+  *run(context, { range }) {
+    if (range.region?.managedBy === undefined) return DONE;
+    return impossible(-EINVAL, 'a heap of malloc has no memory of a driver: free it with munmap');
+  },
+  returns: 'errno',
+  recorded: [],
+});
+
 /** The operations of this file. */
-export const ALLOCATION_OPERATIONS = [allocation] as const;
+export const ALLOCATION_OPERATIONS = [allocation, reuse] as const;

@@ -3,6 +3,8 @@ import { EINVAL } from '@hmm/kernel';
 import {
   MADV_COLD,
   MADV_COLLAPSE,
+  MADV_DOFORK,
+  MADV_DONTFORK,
   MADV_DONTNEED,
   MADV_FREE,
   MADV_GUARD_INSTALL,
@@ -101,7 +103,9 @@ export type Madvice =
   | 'populate_read'
   | 'populate_write'
   | 'guard_install'
-  | 'guard_remove';
+  | 'guard_remove'
+  | 'dontfork'
+  | 'dofork';
 
 const ADVICE: Readonly<Record<Madvice, number>> = {
   dontneed: MADV_DONTNEED,
@@ -115,6 +119,8 @@ const ADVICE: Readonly<Record<Madvice, number>> = {
   populate_write: MADV_POPULATE_WRITE,
   guard_install: MADV_GUARD_INSTALL,
   guard_remove: MADV_GUARD_REMOVE,
+  dontfork: MADV_DONTFORK,
+  dofork: MADV_DOFORK,
 };
 
 const advice = oneOf('advice', [
@@ -129,6 +135,8 @@ const advice = oneOf('advice', [
   'populate_write',
   'guard_install',
   'guard_remove',
+  'dontfork',
+  'dofork',
 ]);
 
 /** `madvise a dontneed`: advice to the kernel about pages. */

@@ -83,6 +83,28 @@ export const move: Part<MoveSyntax, Move> & RecordedPart<Move> = {
   writeRecorded: ({ range, to }) => `${placeText(range.vpn)} ${range.pages} ${placeText(to.vpn)}`,
 };
 
+/** `a as b`: pages of a region, which go on under another name. */
+export const renamed: Part<{ readonly from: Name; readonly name: Name }, { readonly range: PageRange }> =
+  part<{ readonly from: Name; readonly name: Name }, { readonly range: PageRange }>({
+    words: ['as'],
+    read(reader) {
+      const from = reader.name();
+      reader.word('as');
+      return { from, name: reader.name(1) };
+    },
+    format: ({ from, name }) => `${from.text} as ${name.text}`,
+    check({ from }, check) {
+      check.range({ region: from, from: undefined, to: undefined, span: from.span });
+    },
+    declare({ name }, names) {
+      names.region(name);
+    },
+    bind({ from, name }, scope) {
+      const range = scope.rename(from, name);
+      return isUnbound(range) ? range : { range };
+    },
+  });
+
 /** Region and offset of a page. */
 export function placeText(vpn: number): string {
   const { region, offset } = regionOf(vpn) ?? { region: 0, offset: 0 };

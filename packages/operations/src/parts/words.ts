@@ -1,3 +1,4 @@
+import type { Name } from '../language/tree.js';
 import { field, part, type Part, type RecordedPart } from '../part.js';
 
 export type Words<K extends string> = readonly [K, ...K[]];
@@ -60,3 +61,13 @@ export const protectionOrBoth: typeof protection = {
   read: (reader) => ({ protection: reader.maybe(() => reader.oneOf(PROTECTIONS)) ?? 'rw' }),
   format: (syntax) => (syntax.protection === 'rw' ? '' : syntax.protection),
 };
+
+/** The kind of a step that can fail, by the name that its code has for it: `alloc_page`. */
+export const siteName: Part<{ readonly site: Name }, { readonly site: string }> = part<
+  { readonly site: Name },
+  { readonly site: string }
+>({
+  read: (reader) => ({ site: reader.name() }),
+  format: ({ site }) => site.text,
+  bind: ({ site }) => ({ site: site.text }),
+});

@@ -184,6 +184,8 @@ const prologue: Statement[] = [
     name: name(text),
     size,
     protection: 'rw',
+    into: undefined,
+    rc: undefined,
     span,
   })),
 ];
