@@ -1,6 +1,6 @@
 import { errnoName } from '@hmm/kernel';
-import { findGpuPreset } from '@hmm/gpu';
-import { type ClientFactory, runFigures } from '@hmm/device';
+import { findGpuPreset, findGpuTopology } from '@hmm/gpu';
+import { type ClientFactory, type DeviceClient, runFigures } from '@hmm/device';
 import {
   fatalReason,
   Machine,
@@ -9,6 +9,7 @@ import {
   type PlayMemory,
   type PlayScript,
   playScript,
+  plugDevice,
   splitSettings,
 } from '@hmm/machine';
 import { DEFAULT_MEMORY_CONFIG, type MemoryConfig } from '@hmm/mm';
@@ -43,12 +44,14 @@ export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: 
     memory: { ...memoryFor(script, gpu), ...split.memory },
     trace: request.watch !== undefined,
   });
-  const { kernel, memory } = machine;
+  const { kernel } = machine;
   const settings = new Map([...split.driver].filter(([key]) => key in factory.settings));
-  const made = factory.create({ kernel, memory, seed: request.seed }, gpu, settings);
-  if (!made.ok) return { ok: false, message: `${factory.name}: ${made.message}` };
-  const { client } = made;
-  machine.addDevice(DEFAULT_DEVICE, client);
+  const device = { name: DEFAULT_DEVICE, factory, gpu, seed: request.seed, settings };
+  const plugged = plugDevice(machine, device);
+  if (!plugged.ok) return { ok: false, message: `${factory.name}: ${plugged.message}` };
+  const { cards, client } = plugged;
+  const few = tooFewGpus(script, cards, gpu);
+  if (few !== undefined) return { ok: false, message: few };
   request.watch?.(machine);
   const capability = client.capability();
   const kind = request.memory ?? (capability.ok && capability.features.managedMemory ? 'managed' : 'malloc');
@@ -71,15 +74,29 @@ export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: 
   };
   const report = {
     client: factory.name,
-    gpu: client.gpu,
+    gpu: cards.length > 1 ? gpu : client.gpu,
     release: kernel.release,
     changed: request.changed,
     error: played.problem ?? null,
     failed: [],
-    ...runFigures(client.counters(), run),
+    ...runFigures(machine.counters(DEFAULT_DEVICE), run),
     fatal: fatalReason(machine),
   };
   return { ok: true, report, machine, client, run };
+}
+
+/** Why a machine cannot play what more GPUs did than it has; undefined where it can. */
+function tooFewGpus(
+  { gpus = 1, name }: PlayScript,
+  cards: readonly DeviceClient[],
+  gpu: string,
+): string | undefined {
+  const has = cards.reduce((sum, card) => {
+    const capability = card.capability();
+    return sum + (capability.ok ? (capability.features.gpus ?? 1) : 1);
+  }, 0);
+  if (gpus <= has) return undefined;
+  return `${name} is of ${gpus} GPUs, and ${gpu} has ${has}: choose a machine with more (--gpu 2xh200-nvlink, 'hmm gpus' lists them), or one GPU for all with --agents gpu`;
 }
 
 /**
@@ -88,7 +105,9 @@ export function playOnClient(request: PlayRequest, factory: ClientFactory, gpu: 
  */
 function memoryFor(script: PlayScript, gpu: string): Partial<MemoryConfig> {
   const pages = pagesTaken(script.regions);
-  const devicePages = (findGpuPreset(gpu)?.memory.value ?? 0) / 4096;
+  const topology = findGpuTopology(gpu);
+  const preset = findGpuPreset(topology?.preset ?? gpu);
+  const devicePages = ((topology?.gpus ?? 1) * (preset?.memory.value ?? 0)) / 4096;
   const { systemFrames, frames, maxTables } = DEFAULT_MEMORY_CONFIG;
   const system = Math.max(systemFrames, Math.min(MOST_SYSTEM_FRAMES, Math.ceil(pages * 1.1)));
   const device = Math.max(frames - systemFrames, Math.min(devicePages, 2 * pages));

@@ -1,5 +1,6 @@
-import { GPU_PRESETS } from '@hmm/gpu';
+import { GPU_PRESETS, GPU_TOPOLOGIES } from '@hmm/gpu';
 import {
+  bytesBetweenGpus,
   type ClientReport,
   formatBytes,
   formatCount,
@@ -8,6 +9,7 @@ import {
   formatTime,
   wrapText,
 } from '@hmm/report';
+import type { RecordedWay } from '@hmm/workload/internal';
 import type { Recording } from './trace-input.js';
 
 /** Kernels, and CPU functions, shown at most. */
@@ -15,12 +17,23 @@ const MOST_ROWS = 10;
 /** Advice for a replay whose transfers are not within this factor of the recorded ones is about another program. */
 const MOST_APART = 2;
 
-/** The preset of the GPU that a recording is of, by the name that the driver gives it; undefined where there is none. */
-export function recordedGpu({ gpus }: Recording, known: readonly string[]): string | undefined {
+/**
+ * The GPU that a recording is of, by the name that the driver gives it: a preset, or the smallest machine of such GPUs where `needed` of
+ * them did something; undefined where none is known.
+ */
+export function recordedGpu(
+  { gpus }: Recording,
+  known: readonly string[],
+  needed: number,
+): string | undefined {
   const name = (gpus[0] ?? '').toLowerCase().replace(/[^a-z0-9]/g, '');
-  return GPU_PRESETS.map((preset) => preset.name)
-    .filter((preset) => known.includes(preset) && name.includes(preset))
+  const preset = GPU_PRESETS.map((one) => one.name)
+    .filter((one) => known.includes(one) && name.includes(one))
     .sort((a, b) => b.length - a.length)[0];
+  if (needed < 2) return preset;
+  return GPU_TOPOLOGIES.filter((one) => one.preset === preset && one.gpus >= needed)
+    .sort((a, b) => a.gpus - b.gpus)
+    .find((one) => known.includes(one.name))?.name;
 }
 
 /** What was recorded, before any model: kernels, transfers, faults, and who on the CPU takes pages back. */
@@ -33,10 +46,12 @@ export function formatRecorded({ totals, gpus }: Recording): string {
 
 function kernelTable({ kernels }: Recording['totals']): string {
   if (kernels.length === 0) return '';
+  const several = new Set(kernels.flatMap(({ gpus }) => gpus)).size > 1;
   const rows = kernels
     .slice(0, MOST_ROWS)
-    .map(({ name, launches, ns, faults, faultNs }) => [
+    .map(({ name, gpus, launches, ns, faults, faultNs }) => [
       name === '' ? '(no name)' : name.slice(0, 30),
+      ...(several ? [gpus.join(', ')] : []),
       formatCount(launches),
       formatTime(ns),
       formatCount(faults),
@@ -44,7 +59,8 @@ function kernelTable({ kernels }: Recording['totals']): string {
     ]);
   const more = kernels.length > rows.length ? `\n… and ${kernels.length - rows.length} more kernels` : '';
   const titles = ['launches', 'time', 'GPU faults', 'of its time'];
-  return formatTable([{ title: 'kernel' }, ...titles.map(right)], rows) + more;
+  const gpu = several ? [{ title: 'GPU' }] : [];
+  return formatTable([{ title: 'kernel' }, ...gpu, ...titles.map(right)], rows) + more;
 }
 
 function transferTable({ transfers }: Recording['totals']): string {
@@ -78,10 +94,11 @@ function otherLines(totals: Recording['totals']): string {
 const right = (title: string): { title: string; align: 'right' } => ({ title, align: 'right' });
 
 /** Bytes that unified memory moved each way, as recorded. */
-export function recordedBytes({ totals }: Recording): { to_device: number; to_host: number } {
-  const sum = (wanted: string): number =>
+export function recordedBytes({ totals }: Recording): Record<RecordedWay, number> {
+  const sum = (wanted: RecordedWay): number =>
     totals.transfers.reduce((bytes, t) => bytes + (t.way === wanted ? t.bytes : 0), 0);
-  return { to_device: sum('to_device'), to_host: sum('to_host') };
+  const between = sum('between_devices');
+  return { to_device: sum('to_device'), to_host: sum('to_host'), between_devices: between };
 }
 
 /** Recorded and replayed totals side by side. */
@@ -91,6 +108,9 @@ export function formatReplayed(recording: Recording, report: ClientReport): stri
   const rows = [
     ['bytes to device', formatBytes(recorded.to_device), formatBytes(report.bytes_to_device)],
     ['bytes to host', formatBytes(recorded.to_host), formatBytes(report.bytes_to_host)],
+    ...(recorded.between_devices === 0
+      ? []
+      : [['between GPUs', formatBytes(recorded.between_devices), formatBytes(bytesBetweenGpus(report))]]),
     ['GPU faults', formatCount(gpuFaults), formatCount(report.faults)],
     ['CPU faults', formatCount(cpuFaults), formatCount(report.cpu_faults)],
   ];

@@ -1,6 +1,6 @@
 import type { ClientFactory } from '@hmm/device';
 import { findGpuPreset } from '@hmm/gpu';
-import { cardsOn, Machine, type PlayMemory, sizeUnit, type TraceAgents } from '@hmm/machine';
+import { cardsOn, gpusFor, Machine, type PlayMemory, sizeUnit, type TraceAgents } from '@hmm/machine';
 import { type ColorDepth, formatResidencyMap, formatRun, type RunReport } from '@hmm/report';
 import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -149,8 +149,8 @@ export async function makeSubjectRequest(
   const name = options.client ?? subjectSetting(subject, 'client');
   const chosen = name === undefined ? defaultClient(factories, subject) : chooseClient(factories, name);
   if (typeof chosen === 'string') return { ok: false, messages: [chosen] };
-  const recorded = subject.kind === 'play' ? subject.play.recorded : undefined;
-  const own = subjectSetting(subject, 'gpu') ?? (recorded && recordedGpu(recorded, chosen.gpus));
+  const { recorded, gpus = 1 } = subject.kind === 'play' ? subject.play : { recorded: undefined };
+  const own = subjectSetting(subject, 'gpu') ?? (recorded && recordedGpu(recorded, gpusFor(chosen), gpus));
   const gpu = chooseGpu(chosen, options.gpu ?? own);
   if (!gpu.ok) return { ok: false, messages: [gpu.message] };
   const costed = await factoryWithCosts(chosen, options.costs);

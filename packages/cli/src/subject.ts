@@ -21,6 +21,8 @@ export interface PlaySubject {
   readonly accesses: number;
   /** Settings for the driver. */
   readonly settings: ReadonlyMap<string, string>;
+  /** GPUs that it is of; one when left out. */
+  readonly gpus?: number;
   /** What was recorded of unified memory, before any model. */
   readonly recorded?: Recording | undefined;
   /** Whether it is of a program that uses unified memory of CUDA. */
@@ -148,7 +150,8 @@ async function traceSubject(
   const cuda = CUDA_FORMATS.has(format) || survey.recorded !== undefined;
   if (accesses === 0) return { ok: false, messages: [`${path}: ${NO_ADDRESSES}`] };
   const { recorded } = survey;
-  const play = { name: path, accesses, settings, cuda, recorded, notes, script };
+  const gpus = agents === 'recorded' ? Math.max(1, survey.gpus.length) : 1;
+  const play = { name: path, accesses, settings, cuda, gpus, recorded, notes, script };
   return { ok: true, subject: { kind: 'play', play } };
 }
 

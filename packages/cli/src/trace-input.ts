@@ -25,6 +25,9 @@ import { fileReason } from './input.js';
 /** The format whose files are databases. */
 const SQLITE_FORMAT = 'sqlite';
 
+/** Agents that a batch can tell apart. */
+const AGENTS = 256;
+
 /** Bytes read from a trace at a time. */
 const CHUNK = 65536;
 
@@ -45,6 +48,8 @@ export interface TraceSurvey {
   /** Accesses (and faults, where only those were recorded) by CPUs and by GPUs. */
   readonly cpuAccesses: number;
   readonly gpuAccesses: number;
+  /** Agents of the trace that are GPUs with accesses, by number. */
+  readonly gpus: readonly number[];
   /** The accesses, from the beginning. */
   batches(): Iterable<AccessBatch>;
   /** A play of the trace, from its beginning. */
@@ -65,14 +70,17 @@ export type TraceSurveyResult =
 /** Reads a trace once, in bounded memory, to know what it touches; a play reads it again. */
 export async function surveyTrace(path: string, format: DetectedFormat): Promise<TraceSurveyResult> {
   const touched = new TouchedRanges();
-  const count = { cpu: 0, gpu: 0 };
+  const byAgent = new Float64Array(AGENTS);
   const sqlite = format === SQLITE_FORMAT;
   const take = (batch: AccessBatch): void => {
     touched.add(batch);
-    for (let i = 0; i < batch.length; i++) count[batch.agent[i] === AGENT_CPU ? 'cpu' : 'gpu']++;
+    for (let i = 0; i < batch.length; i++) {
+      const agent = batch.agent[i] ?? AGENT_CPU;
+      byAgent[agent] = (byAgent[agent] ?? 0) + 1;
+    }
   };
   const recording = new RecordedRun();
-  const gpus: string[] = [];
+  const names: string[] = [];
   const sink = sqlite ? { events: recording.take.bind(recording) } : faultsAsAccesses(take);
   let files: readonly string[] = [path];
   let outcome: { error?: TraceError; summary: TraceTotals };
@@ -82,7 +90,7 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
     const large = sqlite ? nsysTooLarge(statSync(path).size, path) : undefined;
     if (large !== undefined) return { ok: false, message: traceErrorText(large) };
     outcome = sqlite
-      ? await readNsysFile(await readFile(path), sink, { file: path, onGpu: (name) => gpus.push(name) })
+      ? await readNsysFile(await readFile(path), sink, { file: path, onGpu: (name) => names.push(name) })
       : readAll(files, sink);
   } catch (error) {
     const named = error instanceof Error && 'path' in error && typeof error.path === 'string';
@@ -90,7 +98,10 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
   }
   if (outcome.error !== undefined) return { ok: false, message: traceErrorText(outcome.error) };
   for (const batch of sqlite ? recording.replay() : []) take(batch);
-  if (count.cpu + count.gpu === 0 && recording.empty)
+  const { [AGENT_CPU]: cpuAccesses = 0 } = byAgent;
+  const gpuAccesses = byAgent.reduce((sum, accesses) => sum + accesses, -cpuAccesses);
+  const gpus = [...byAgent.keys()].filter((agent) => agent !== AGENT_CPU && (byAgent[agent] ?? 0) > 0);
+  if (cpuAccesses + gpuAccesses === 0 && recording.empty)
     return { ok: false, message: `${path}: there is no access in this trace` };
   const { ranges, order } = touched.layout();
   const open = (): Batches => (sqlite ? { next: batchesOf(recording) } : batchesOfFiles(files));
@@ -100,6 +111,7 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
       ranges,
       order,
       agents,
+      gpus,
       ...(lanes === undefined ? {} : { lanes }),
       ...open(),
     });
@@ -110,9 +122,10 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
       summary,
       ranges,
       order,
-      recorded: sqlite ? { totals: recording.totals(), gpus } : undefined,
-      cpuAccesses: count.cpu,
-      gpuAccesses: count.gpu,
+      recorded: sqlite ? { totals: recording.totals(), gpus: names } : undefined,
+      cpuAccesses,
+      gpuAccesses,
+      gpus,
       batches: () => untilEnd(open().next),
       script,
     },

@@ -8,6 +8,8 @@ export interface PlayRegion {
 export interface PlayPhase {
   readonly name: string;
   readonly agent: 'cpu' | 'gpu';
+  /** Number of the machine's GPU, from 0, that does a GPU phase; the first when left out. */
+  readonly gpu?: number;
   /** Warps that share the accesses of a GPU phase, each taking the next when its last is done. */
   readonly lanes: number;
   /**
@@ -24,6 +26,8 @@ export interface PlayPhase {
 export interface PlayScript {
   readonly name: string;
   readonly regions: readonly PlayRegion[];
+  /** GPUs that its phases are of; one when left out. */
+  readonly gpus?: number;
   /**
    * The phases in order, made as they are reached. A phase is used up before the next is asked for.
    * @param starts first page of each region, relative to the play's base.

@@ -6,10 +6,11 @@ import {
   type AdviceKind,
   type DeviceProcess,
   type Place,
+  placeOfGpu,
 } from '@hmm/device';
 import { cpuTouchStream } from './cpu-access.js';
 import type { Machine } from './machine.js';
-import { mapMemory } from '@hmm/operations/internal';
+import { gpuNumbered, mapMemory } from '@hmm/operations/internal';
 import type { PlayPhase, PlayRegion, PlayScript } from './play-script.js';
 import type { Process } from './process.js';
 
@@ -38,6 +39,8 @@ export interface PlayOptions {
 export interface PlayedPhase {
   readonly name: string;
   readonly agent: 'cpu' | 'gpu';
+  /** Number of the GPU; the first when left out. */
+  readonly gpu?: number;
   readonly accesses: number;
   /** Virtual time, from its start to its end. */
   readonly ns: number;
@@ -78,7 +81,7 @@ function* play(machine: Machine, script: PlayScript, options: PlayOptions): Task
 
 /** What phases did, the first thousand one by one. */
 class ToldPhases {
-  readonly phases: { name: string; agent: 'cpu' | 'gpu'; accesses: number; ns: number }[] = [];
+  readonly phases: (PlayedPhase & { accesses: number; ns: number })[] = [];
   accesses = 0;
 
   add(phase: PlayPhase, accesses: number, ns: number): void {
@@ -89,7 +92,8 @@ class ToldPhases {
       last.ns += ns;
     } else {
       const name = this.phases.length === TOLD_PHASES ? 'all further phases' : phase.name;
-      this.phases.push({ name, agent: phase.agent, accesses, ns });
+      const gpu = phase.gpu === undefined ? {} : { gpu: phase.gpu };
+      this.phases.push({ name, agent: phase.agent, ...gpu, accesses, ns });
     }
   }
 }
@@ -167,7 +171,9 @@ class PlaySetting {
       lanes: phase.lanes,
       source: new PhaseSource(phase, this.pages, this.kinds),
     };
-    return phase.agent === 'gpu' ? yield* this.onGpu(stream) : yield* this.onCpu(stream);
+    return phase.agent === 'gpu'
+      ? yield* this.onGpu(stream, phase.gpu ?? 0)
+      : yield* this.onCpu(stream);
   }
 
   private *allocate(region: PlayRegion, at: number): Task<string | undefined> {
@@ -201,17 +207,33 @@ class PlaySetting {
     return yield* managed.alloc(vpn, pages * 4096);
   }
 
-  private *onGpu(stream: AccessStream): Task<{ accesses: number; problem: string | undefined }> {
-    const { device } = this;
-    if (device === undefined) return { accesses: 0, problem: 'the device is not open' };
+  /** The device of GPU `number` of the machine, opened if it is not yet, and the GPU's number on it. */
+  private *gpuOf(
+    number: number,
+  ): Task<{ readonly device: DeviceProcess; readonly gpu: number } | { readonly problem: string }> {
+    const at = gpuNumbered(this.machine, this.deviceName, number);
+    if (at === undefined) return { problem: `the machine has no GPU ${number}` };
+    const opened = yield* this.machine.device(this.process, at.device);
+    if (!opened.ok) return { problem: `${opened.reason} (-${errnoName(opened.errno)})` };
+    return { device: opened.process, gpu: at.gpu };
+  }
+
+  private *onGpu(
+    stream: AccessStream,
+    number: number,
+  ): Task<{ accesses: number; problem: string | undefined }> {
+    const on = yield* this.gpuOf(number);
+    if ('problem' in on) return { accesses: 0, problem: on.problem };
+    const { device, gpu } = on;
     for (const hint of this.options.hints ?? []) {
       const region = this.machine.regions.get(hint.region);
       if (hint.kind === 'prefetch' && region !== undefined)
-        yield* device.prefetch(region.vpn, region.pages, 'gpu');
+        yield* device.prefetch(region.vpn, region.pages, placeOfGpu(gpu));
     }
-    const { errno, done, reason } = yield* device.launch(stream);
+    const { errno, done, reason } = yield* device.launch({ ...stream, gpu });
+    const which = number === 0 ? 'the GPU' : `GPU ${number}`;
     const problem =
-      errno === 0 ? undefined : `the GPU failed after ${done} accesses: ${reason} (-${errnoName(errno)})`;
+      errno === 0 ? undefined : `${which} failed after ${done} accesses: ${reason} (-${errnoName(errno)})`;
     return { accesses: done, problem };
   }
 

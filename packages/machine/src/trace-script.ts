@@ -1,3 +1,4 @@
+import { placeOfGpu } from '@hmm/device';
 import { alignDown, alignUp, HmmError, HPAGE_PMD_ORDER } from '@hmm/kernel';
 import type { AccessBatch, PageRange } from '@hmm/workload/readers';
 import type { PlayPhase, PlayRegion, PlayScript } from './play-script.js';
@@ -23,6 +24,8 @@ export interface TraceInput {
   readonly agents: TraceAgents;
   /** Warps that share the GPU's accesses. */
   readonly lanes?: number;
+  /** Agents of the trace that are GPUs, in the order of the machine's; all are its first GPU where they are left out. */
+  readonly gpus?: readonly number[];
   /** The next batch of the trace, from its beginning; undefined at its end. Called once the batch before is used up. */
   next(): AccessBatch | undefined;
   /** What the batch handed out last belongs to, such as a kernel of a list: with another, another phase begins. */
@@ -31,7 +34,8 @@ export interface TraceInput {
 
 /**
  * A recorded trace as a play. Each range that it touches is a region that keeps its place within 2 MiB, so that huge pages
- * and a driver's blocks are the same; neighbouring accesses of one agent, in one part of the trace, are a phase. Of more than
+ * and a driver's blocks are the same; neighbouring accesses of one agent (the CPU, or a GPU by number), in one part of the trace, are a phase; phases
+ * follow each other, also where two GPUs ran at once. Of more than
  * 4,096 ranges, several next to each other share a region, each still in blocks of its own.
  */
 export function traceScript(input: TraceInput): PlayScript {
@@ -39,6 +43,7 @@ export function traceScript(input: TraceInput): PlayScript {
   return {
     name: input.name,
     regions: placed.regions,
+    gpus: input.agents === 'recorded' ? Math.max(1, input.gpus?.length ?? 1) : 1,
     *phases(starts) {
       const cursor = new TraceCursor(input, placed, starts);
       for (let number = 1; cursor.more(); number++) yield cursor.phase(number);
@@ -83,9 +88,17 @@ class TraceCursor {
   private part: string | undefined;
   private at = 0;
   private cpu = false;
+  /** The trace's agent of the phase. */
+  private agent = AGENT_CPU;
+  private readonly severalGpus: boolean;
+  /** By the trace's agent: the number of the machine's GPU. */
+  private readonly gpuOfAgent = new Uint8Array(256);
 
   constructor(input: TraceInput, { region, offset }: PlacedRanges, starts: Float64Array) {
     this.input = input;
+    const { agents, gpus = [] } = input;
+    this.severalGpus = gpus.length > 1;
+    if (agents === 'recorded') for (const [gpu, agent] of gpus.entries()) this.gpuOfAgent[agent] = gpu;
     this.from = Float64Array.from(input.ranges, ({ page }) => page);
     this.to = Float64Array.from(input.ranges, ({ page, pages }) => page + pages);
     this.shift = Float64Array.from(
@@ -108,11 +121,14 @@ class TraceCursor {
   /** The phase that begins here. */
   phase(number: number): PlayPhase {
     this.cpu = this.byCpu();
+    this.agent = this.batch?.agent[this.at] ?? AGENT_CPU;
     const { part } = this;
     const agent = this.cpu ? 'cpu' : 'gpu';
+    const gpu = this.gpuOfAgent[this.agent] ?? 0;
     return {
-      name: part ?? `${agent} ${number}`,
+      name: part ?? `${this.cpu ? agent : placeOfGpu(gpu)} ${number}`,
       agent,
+      ...(this.cpu ? {} : { gpu }),
       lanes: this.cpu ? 1 : (this.input.lanes ?? TRACE_LANES),
       fill: (pages, kinds) => this.fill(pages, kinds, part),
     };
@@ -162,7 +178,7 @@ class TraceCursor {
     if (this.input.agents !== 'recorded') return end;
     const { agent } = batch;
     let { at } = this;
-    if (this.cpu) while (at < end && agent[at] === AGENT_CPU) at++;
+    if (this.cpu || this.severalGpus) while (at < end && agent[at] === this.agent) at++;
     else at = agent.indexOf(AGENT_CPU, at);
     return at < 0 ? end : Math.min(at, end);
   }

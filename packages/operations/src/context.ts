@@ -54,7 +54,7 @@ export interface GpuOfDevice {
  * driver, or the only card of the second device. Undefined where there are not so many.
  */
 export function gpuNumbered(
-  context: OperationContext,
+  context: Pick<OperationContext, 'client' | 'deviceNames'>,
   device: string,
   number: number,
 ): GpuOfDevice | undefined {

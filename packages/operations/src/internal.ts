@@ -1,5 +1,6 @@
 // What the packages beside this one use and no version promises anything about. Everything else comes from index.ts.
 export { beginningWords, innerWords, rangesOf } from './bind.js';
+export { gpuNumbered, type GpuOfDevice } from './context.js';
 export { VALUE_WORDS, numberName } from './language/evaluate.js';
 export { formatRange, formatSum } from './language/format.js';
 export { orderPages } from './language/order.js';

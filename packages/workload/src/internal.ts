@@ -7,6 +7,7 @@ export {
   RecordedRun,
   type RecordedTotals,
   type RecordedTransfer,
+  type RecordedWay,
 } from './readers/recorded-run.js';
 export {
   evaluate,

@@ -13,7 +13,7 @@ import { textOf } from './text-of.js';
 import type { TraceOutput } from './trace-output.js';
 import { lineStage, type StreamFormat } from './stream-format.js';
 
-/** Which agent a step's accesses come from, and their kind. */
+/** Which agent a step's accesses come from, the first GPU for any, and their kind. */
 const STEP_OPS: ReadonlyMap<string, readonly [agent: number, kind: number]> = new Map([
   ['cpu_write', [AGENT_CPU, ACCESS_WRITE]],
   ['cpu_read', [AGENT_CPU, ACCESS_READ]],
@@ -36,9 +36,19 @@ const EVENTS: readonly TraceEventName[] = [
   'remote_map',
 ];
 
+/** A step on a GPU by number: `gpu1_chain_read`. */
+const NUMBERED = /^gpu(\d{1,2})_/;
+/** Who does a request, at its end: `prefetch_gpu`, `prefetch_gpu1`. */
+const REQUESTED_OF = /_gpu(\d{0,2})$/;
+/** Events whose processor is where data goes to; of others it is the source. */
+const TO_DESTINATION: readonly TraceEventName[] = ['htod', 'dtod'];
+
 const SHAPE = 'a JSON object with e, op, run or end';
 
 type Fields = Record<string, unknown>;
+
+/** GPUs that an event can name. */
+const MOST_GPUS = 31;
 
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -56,6 +66,14 @@ const str = (fields: Fields, key: string): string => {
   const value = fields[key];
   return typeof value === 'string' ? value : '';
 };
+
+/** Whose an event is: GPU faults and copies name theirs by number; -1 is the CPU, and of a set of processors it is the first GPU. */
+function agentOf(name: TraceEventName, fields: Fields): number {
+  if (name === 'cpu_fault') return AGENT_CPU;
+  if (name === 'thrash') return AGENT_GPU;
+  const gpu = num(fields, TO_DESTINATION.includes(name) ? 'dst' : 'src');
+  return gpu < 0 ? AGENT_CPU : AGENT_GPU + Math.min(gpu, MOST_GPUS - 1);
+}
 
 /**
  * JSON lines of CUPTI unified-memory records: a head (`run`, `scenario`, `bytes`) per managed allocation, a line per step
@@ -121,14 +139,14 @@ export class CuptiJsonlDecoder implements LineDecoder {
       bytes: moves ? num(fields, 'v') : 0,
       value: num(fields, 'v'),
       flags: fault ? accessOf(flags) : flags,
-      agent: name === 'cpu_fault' || num(fields, 'src') < 0 ? AGENT_CPU : AGENT_GPU,
+      agent: agentOf(name, fields),
     });
     return true;
   }
 
   private step(fields: Fields): boolean {
     const op = str(fields, 'op');
-    const shape = STEP_OPS.get(op);
+    const shape = STEP_OPS.get(op.replace(NUMBERED, 'gpu_'));
     const time = num(fields, 't0', NO_TIME);
     if (shape === undefined) return this.request(op, fields, time);
     const pages: unknown = fields['pages'];
@@ -136,7 +154,8 @@ export class CuptiJsonlDecoder implements LineDecoder {
       this.out.skip('no-pages');
       return true;
     }
-    const [agent, kind] = shape;
+    const [any, kind] = shape;
+    const agent = any + Number(NUMBERED.exec(op)?.[1] ?? 0);
     for (const page of pages) {
       if (!Number.isSafeInteger(page) || page < 0) return false;
       this.out.access(Number(page), 0, 1, kind, agent, 0, time);
@@ -149,7 +168,9 @@ export class CuptiJsonlDecoder implements LineDecoder {
     const name = op === 'duel' ? 'duel' : op.startsWith('prefetch_') ? 'prefetch' : 'advise';
     const duration = num(fields, 't1', time) - time;
     const label = op === 'duel' ? str(fields, 'order') : op;
-    this.out.event({ name, time, duration, agent: op.endsWith('_gpu') ? AGENT_GPU : AGENT_CPU, label });
+    const gpu = REQUESTED_OF.exec(op);
+    const agent = gpu === null ? AGENT_CPU : AGENT_GPU + Number(gpu[1]);
+    this.out.event({ name, time, duration, agent, label });
     return op !== '';
   }
 }

@@ -61,6 +61,7 @@ const COPY_NAMES: Readonly<Record<number, TraceEventName>> = {
   1: 'memcpy_htod',
   2: 'memcpy_dtoh',
   8: 'memcpy_dtod',
+  10: 'memcpy_dtod',
   11: 'htod',
   12: 'dtoh',
   13: 'dtod',
@@ -101,7 +102,7 @@ export const NSYS_TABLES: readonly NsysTable[] = [
     address: 'CASE WHEN copyKind > 10 THEN col(virtualAddress) END',
     bytes: 'bytes',
     flags: 'col(migrationCause)',
-    device: 'col(deviceId)',
+    device: 'CASE WHEN copyKind IN (10, 13) THEN coalesce(col(dstDeviceId), col(deviceId)) ELSE col(deviceId) END',
     thread: 'col(streamId)',
   },
   {

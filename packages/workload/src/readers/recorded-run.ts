@@ -6,6 +6,7 @@ const CPU_FAULT = traceEventKind('cpu_fault');
 const GPU_FAULT = traceEventKind('gpu_fault');
 const HTOD = traceEventKind('htod');
 const DTOH = traceEventKind('dtoh');
+const DTOD = traceEventKind('dtod');
 
 /** Why unified memory moved, by CUPTI's number. */
 const CAUSES = ['unknown cause', 'user', 'coherence', 'prefetch', 'eviction', 'access counters'];
@@ -17,9 +18,14 @@ const MOST_BYTES = 2 ** 40;
 const MOST_NAMES = 1000;
 const OTHERS = 'others';
 
+/** Which way data moved, as recorded. */
+export type RecordedWay = 'to_device' | 'to_host' | 'between_devices';
+
 /** The launches of one kernel, as recorded. */
 export interface RecordedKernel {
   readonly name: string;
+  /** Numbers of the GPUs that it was launched on, as the recording has them. */
+  readonly gpus: readonly number[];
   readonly launches: number;
   readonly ns: number;
   /** Rows of GPU faults that began while it ran, and how long they took; the times of several may overlap. */
@@ -29,7 +35,7 @@ export interface RecordedKernel {
 
 /** What moved one way for one cause, as recorded. */
 export interface RecordedTransfer {
-  readonly way: 'to_device' | 'to_host';
+  readonly way: RecordedWay;
   readonly cause: string;
   readonly copies: number;
   readonly bytes: number;
@@ -60,11 +66,11 @@ export interface RecordedTotals {
 export class RecordedRun {
   private readonly kernels = new Map<
     string,
-    { launches: number; ns: number; faults: number; faultNs: number }
+    { gpus: number[]; launches: number; ns: number; faults: number; faultNs: number }
   >();
   private readonly transfers = new Map<
     string,
-    { way: 'to_device' | 'to_host'; cause: string; copies: number; bytes: number; ns: number }
+    { way: RecordedWay; cause: string; copies: number; bytes: number; ns: number }
   >();
   private readonly functions = new Map<string, number>();
   /** By 2 MiB: a bit a page that was seen, and which ways its data went (1, 2). */
@@ -77,8 +83,8 @@ export class RecordedRun {
   private gpuFaults = 0;
   private cpuFaults = 0;
   private withoutAddress = 0;
-  private kernelEnd = -1;
-  private kernel = '';
+  /** By agent: the kernel that ends last of those that began. */
+  private readonly running = new Map<number, { readonly name: string; readonly end: number }>();
 
   /** Takes observations, in the order of their times. */
   take(events: EventBatch): void {
@@ -87,7 +93,9 @@ export class RecordedRun {
       if (kind === KERNEL) this.addKernel(events, i);
       else if (kind === GPU_FAULT) this.addGpuFault(events, i);
       else if (kind === CPU_FAULT) this.addCpuFault(events, i);
-      else if (kind === HTOD || kind === DTOH) this.addTransfer(events, i, kind === HTOD);
+      else if (kind === HTOD) this.addTransfer(events, i, 'to_device');
+      else if (kind === DTOH) this.addTransfer(events, i, 'to_host');
+      else if (kind === DTOD) this.addTransfer(events, i, 'between_devices');
     }
   }
 
@@ -133,25 +141,28 @@ export class RecordedRun {
   private addKernel(events: EventBatch, i: number): void {
     const [time, ns] = [events.time[i] ?? 0, Math.max(0, events.duration[i] ?? 0)];
     const name = nameIn(this.kernels, events.label[i] ?? '');
-    const sums = this.kernels.get(name) ?? { launches: 0, ns: 0, faults: 0, faultNs: 0 };
+    const sums = this.kernels.get(name) ?? { gpus: [], launches: 0, ns: 0, faults: 0, faultNs: 0 };
+    const agent = gpuAgent(events, i);
+    if (!sums.gpus.includes(agent - AGENT_GPU)) sums.gpus.push(agent - AGENT_GPU);
     this.kernels.set(name, sums);
     sums.launches++;
     sums.ns += ns;
-    if (time + ns < this.kernelEnd) return;
-    this.kernelEnd = time + ns;
-    this.kernel = name;
+    if (time + ns < (this.running.get(agent)?.end ?? -1)) return;
+    this.running.set(agent, { name, end: time + ns });
   }
 
   private addGpuFault(events: EventBatch, i: number): void {
     this.gpuFaultRows++;
     this.gpuFaults += Math.max(1, events.value[i] ?? 1);
     const time = events.time[i] ?? 0;
-    const sums = time <= this.kernelEnd ? this.kernels.get(this.kernel) : undefined;
+    const agent = gpuAgent(events, i);
+    const kernel = this.running.get(agent);
+    const sums = kernel !== undefined && time <= kernel.end ? this.kernels.get(kernel.name) : undefined;
     if (sums !== undefined) {
       sums.faults++;
       sums.faultNs += Math.max(0, events.duration[i] ?? 0);
     }
-    this.addRow(this.rows, events.page[i] ?? 0, 1, AGENT_GPU, events.flags[i] ?? ACCESS_READ, time);
+    this.addRow(this.rows, events.page[i] ?? 0, 1, agent, events.flags[i] ?? ACCESS_READ, time);
   }
 
   private addCpuFault(events: EventBatch, i: number): void {
@@ -163,11 +174,10 @@ export class RecordedRun {
     this.addRow(this.rows, page, 1, AGENT_CPU, events.flags[i] ?? ACCESS_READ, events.time[i] ?? NO_TIME);
   }
 
-  private addTransfer(events: EventBatch, i: number, toDevice: boolean): void {
+  private addTransfer(events: EventBatch, i: number, way: RecordedWay): void {
     const [bytes, cause] = [events.bytes[i] ?? 0, events.flags[i] ?? 0];
     const text = CAUSES[cause] ?? 'unknown cause';
-    const key = `${toDevice ? 'to' : 'from'} ${text}`;
-    const way = toDevice ? 'to_device' : 'to_host';
+    const key = `${way} ${text}`;
     const sums = this.transfers.get(key) ?? { way, cause: text, copies: 0, bytes: 0, ns: 0 };
     this.transfers.set(key, sums);
     sums.copies++;
@@ -180,12 +190,13 @@ export class RecordedRun {
     }
     const pages = Math.ceil(bytes / 4096);
     const unseen = this.meet(page, pages);
-    this.mark(page, pages, toDevice ? 1 : 2);
+    const toHost = way === 'to_host';
+    if (way !== 'between_devices') this.mark(page, pages, toHost ? 2 : 1);
     const time = events.time[i] ?? NO_TIME;
-    if (toDevice)
+    if (!toHost)
       for (const [first, count] of unseen)
         this.addRow(this.before, first, count, AGENT_CPU, ACCESS_WRITE, NO_TIME);
-    if (toDevice) this.addRow(this.rows, page, pages, AGENT_GPU, ACCESS_READ, time);
+    if (!toHost) this.addRow(this.rows, page, pages, gpuAgent(events, i), ACCESS_READ, time);
     else if (cause !== EVICTION) this.addRow(this.rows, page, pages, AGENT_CPU, ACCESS_READ, time);
   }
 
@@ -221,6 +232,11 @@ export class RecordedRun {
     }
     return runs;
   }
+}
+
+/** The GPU that an observation names, as an agent; the first where it names none. */
+function gpuAgent(events: EventBatch, i: number): number {
+  return Math.max(AGENT_GPU, events.agent[i] ?? AGENT_GPU);
 }
 
 /** `name`, unless so many names are known that it is one of the others. */

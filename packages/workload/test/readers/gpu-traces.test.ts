@@ -138,6 +138,34 @@ describe('CUPTI JSON lines', () => {
     expect(result.summary.skipped['no-pages']).toBe(3);
   });
 
+  it('of several GPUs give the number of each: of a fault whose it is, of a copy where it goes', () => {
+    const head = text('cupti.jsonl').split('\n')[0] ?? '';
+    const { accesses, events } = collect(
+      bytesOf(
+        [
+          head,
+          '{"t0":10,"t1":20,"op":"gpu0_chain_write","order":"seq","count":1,"pages":[0]}',
+          '{"t0":30,"t1":40,"op":"gpu1_chain_read","order":"seq","count":1,"pages":[0]}',
+          '{"e":"gpu_fault","t":31,"at":0,"v":1,"src":1,"f":1}',
+          '{"e":"dtod","t":32,"at":0,"v":4096,"src":0,"dst":1,"f":2}',
+          '{"e":"throttle","t":33,"at":0,"v":1,"src":-1}',
+          '{"t0":50,"t1":60,"op":"prefetch_gpu1"}',
+          '',
+        ].join('\n'),
+      ),
+    );
+    expect(accesses.map(({ agent, kind }) => [agent, kind])).toEqual([
+      [AGENT_GPU, ACCESS_WRITE],
+      [AGENT_GPU + 1, ACCESS_READ],
+    ]);
+    expect(events.slice(1).map(({ name, agent }) => [name, agent])).toEqual([
+      ['gpu_fault', AGENT_GPU + 1],
+      ['dtod', AGENT_GPU + 1],
+      ['throttle', AGENT_CPU],
+      ['prefetch', AGENT_GPU + 1],
+    ]);
+  });
+
   it.each([
     '{"e":"htod","at":"x"}',
     '[1,2]',

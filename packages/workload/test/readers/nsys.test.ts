@@ -70,6 +70,25 @@ describe('an Nsight Systems export', () => {
     expect(events.filter(({ name }) => name === 'htod').map(({ flags }) => flags)).toEqual([2, 5]);
   });
 
+  it('names the device of each kernel, fault and transfer, and the one that a copy between two goes to', async () => {
+    const two = `${schema.replace(', migrationCause INTEGER', ', srcDeviceId INTEGER, dstDeviceId INTEGER, migrationCause INTEGER').replaceAll(/(\(\d+, \d+, 0, 1, 7, 0, 1, \d+, \d+)/g, '$1, NULL, NULL')}
+INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (920000, 990000, 1, 7, 1, 3, 2, 512);
+INSERT INTO CUDA_UM_GPU_PAGE_FAULT_EVENTS VALUES (930000, 940000, 1, 1, 140187732541440, 1, 1);
+INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (935000, 938000, 0, 1, 7, 0, 1, 65536, 13, 0, 1, 2, 140187732541440);
+INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (995000, 996000, 0, 1, 7, 0, 1, 4096, 10, 0, 1, NULL, NULL);`;
+    const { events } = await read(await database(two));
+    expect(events.slice(-4).map(({ name, agent }) => [name, agent])).toEqual([
+      ['kernel', AGENT_GPU + 1],
+      ['gpu_fault', AGENT_GPU + 1],
+      ['dtod', AGENT_GPU + 1],
+      ['memcpy_dtod', AGENT_GPU + 1],
+    ]);
+    expect(events.filter(({ name }) => name === 'htod').map(({ agent }) => agent)).toEqual([
+      AGENT_GPU,
+      AGENT_GPU,
+    ]);
+  });
+
   it('of an older version lacks columns and tables, and is read all the same', async () => {
     const older = schema
       .split('\n')

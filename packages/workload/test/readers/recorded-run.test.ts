@@ -31,13 +31,38 @@ describe('a recording of unified memory', () => {
       { name: 'dtoh', time: 200, duration: 6, page: 100, bytes: 4096, flags: COHERENCE },
       { name: 'htod', time: 300, duration: 1, page: -1, bytes: 4096, flags: COHERENCE },
     ).totals();
-    expect(kernels).toEqual([{ name: 'add', launches: 1, ns: 100, faults: 1, faultNs: 30 }]);
+    expect(kernels).toEqual([{ name: 'add', gpus: [0], launches: 1, ns: 100, faults: 1, faultNs: 30 }]);
     expect(transfers).toEqual([
       { way: 'to_device', cause: 'coherence', copies: 2, bytes: KIB64 + 4096, ns: 6 },
       { way: 'to_host', cause: 'coherence', copies: 1, bytes: 4096, ns: 6 },
     ]);
     expect(cpuFunctions).toEqual([{ name: 'main', faults: 1 }]);
     expect(counts).toEqual({ gpuFaultRows: 1, gpuFaults: 7, cpuFaults: 1, bothWays: 1, withoutAddress: 1 });
+  });
+
+  it('keeps GPUs apart: whose kernel faulted, where data went, and from one to the other', () => {
+    const run = recorded(
+      { name: 'kernel', time: 0, duration: 100, label: 'left', agent: AGENT_GPU },
+      { name: 'kernel', time: 10, duration: 200, label: 'right', agent: AGENT_GPU + 1 },
+      { name: 'gpu_fault', time: 20, duration: 5, page: 2, agent: AGENT_GPU },
+      { name: 'htod', time: 22, page: 2, bytes: 4096, flags: COHERENCE, agent: AGENT_GPU },
+      { name: 'gpu_fault', time: 30, duration: 6, page: 2, agent: AGENT_GPU + 1 },
+      { name: 'dtod', time: 31, duration: 2, page: 2, bytes: 4096, flags: COHERENCE, agent: AGENT_GPU + 1 },
+    );
+    const { kernels, transfers, bothWays } = run.totals();
+    expect(kernels).toEqual([
+      { name: 'right', gpus: [1], launches: 1, ns: 200, faults: 1, faultNs: 6 },
+      { name: 'left', gpus: [0], launches: 1, ns: 100, faults: 1, faultNs: 5 },
+    ]);
+    expect(transfers.map(({ way }) => way)).toEqual(['to_device', 'between_devices']);
+    expect(bothWays).toBe(0);
+    expect(replayed(run)).toEqual([
+      [AGENT_CPU, 2],
+      [AGENT_GPU, 2],
+      [AGENT_GPU, 2],
+      [AGENT_GPU + 1, 2],
+      [AGENT_GPU + 1, 2],
+    ]);
   });
 
   it('is replayed with its transfers: what first comes to the device was written before', () => {
