@@ -1,23 +1,19 @@
 import { hweight32 } from '@hmm/kernel/internal';
-import { MASK_WORDS, maskAndNot, maskNext, type UvmPageMask } from './uvm-page-mask.js';
+import { MASK_WORDS, maskAndNot, maskCopy, maskNext, type UvmPageMask } from './uvm-page-mask.js';
 import type { UvmParentGpu } from './uvm-gpu.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import { packUvmEvent, UvmEventTypeEviction } from './uvm-tools.js';
 import {
+  processorIn,
   UVM_ID_CPU,
   UVM_ID_GPU,
   UVM_MAKE_RESIDENT_CAUSE_EVICTION,
+  UvmEventMapRemoteCauseEviction,
   type UvmProcessorId,
 } from './uvm-types.js';
+import { uvmVaBlockAddMappings, uvmVaBlockSetAccessedBy } from './uvm-va-block-add-mappings.js';
 import { ROW_DISCARDED, ROW_EVICTED, ROW_RESIDENT, rowOf, type UvmVaBlock } from './uvm-va-block.js';
 import { freeGpuChunks, uvmVaBlockMakeResident } from './uvm-va-block-make-resident.js';
-import { uvmVaBlockMap } from './uvm-va-block-map.js';
-import { policyAccessedBy } from './uvm-va-policy.js';
-import {
-  UVM_PROT_READ_WRITE,
-  UVM_PROT_READ_WRITE_ATOMIC,
-  UvmEventMapRemoteCauseEviction,
-} from './uvm-types.js';
 
 /**
  * Evicts one root chunk of `gpu` (`uvm_pmm_gpu_evict`): every block that owns a part of it moves home to the CPU, also where another
@@ -48,7 +44,7 @@ export function evictBlock(ctx: UvmServiceBlockContext, gpu: UvmParentGpu, block
     ctx.tools.record(UvmEventTypeEviction, ctx.hintTime, block.start, pages, value);
     ctx.tools.counters.evictedPages += pages;
     uvmVaBlockMakeResident(own, block, UVM_ID_CPU, leaving);
-    restoreMappings(own, gpu, block, leaving);
+    addEvictionMappings(own, block);
     // What comes waits for what goes, and that for a host chunk that had to be zeroed.
     ctx.migrationTime += own.migrationTime - ctx.hintTime;
     ctx.done.copyNs += own.done.copyNs;
@@ -59,8 +55,9 @@ export function evictBlock(ctx: UvmServiceBlockContext, gpu: UvmParentGpu, block
 }
 
 /**
- * All pages that the block has on GPU `id` are evicted: they are left in `leaving`, with the discarded ones that have no place,
- * which are on the CPU afterwards. @returns how many the GPU has.
+ * All pages that the block has on GPU `id` are to leave: they are left in `leaving`, with the discarded ones that have no place,
+ * which are on the CPU afterwards. What has copies elsewhere loses them all but the CPU's.
+ * @returns how many the GPU has.
  * @uvm uvm_va_block.c uvm_va_block_evict_chunks (without: allocations that fail, access counters)
  */
 function takeResident(block: UvmVaBlock, id: UvmProcessorId, leaving: UvmPageMask): number {
@@ -70,11 +67,35 @@ function takeResident(block: UvmVaBlock, id: UvmProcessorId, leaving: UvmPageMas
   for (let i = 0; i < MASK_WORDS; i++) {
     const bits = row[own + ROW_RESIDENT + i] ?? 0;
     leaving[i] = bits | ((row[ROW_DISCARDED + i] ?? 0) & ~residentSomewhere(block, i));
-    if (bits === 0) continue;
-    row[own + ROW_EVICTED + i] = (row[own + ROW_EVICTED + i] ?? 0) | bits;
     pages += hweight32(bits);
   }
+  if (pages > 0) markEvicted(block, leaving);
   return pages;
+}
+
+/**
+ * The pages of `leaving` that the CPU has not are evicted from every GPU that any of them is copied from: of several with a copy that is
+ * the first, which need not be the one whose memory is short.
+ * @uvm uvm_va_block.c block_make_resident_update_state (without: all but the evicted masks)
+ */
+function markEvicted(block: UvmVaBlock, leaving: UvmPageMask): void {
+  const { processorCount, row } = block;
+  const home = rowOf(UVM_ID_CPU) + ROW_RESIDENT;
+  let sources = 0;
+  for (let i = 0; i < MASK_WORDS; i++) {
+    let left = (leaving[i] ?? 0) & ~(row[home + i] ?? 0);
+    for (let id = UVM_ID_GPU; id < processorCount; id++) {
+      const here = left & (row[rowOf(id) + ROW_RESIDENT + i] ?? 0);
+      if (here !== 0) sources |= 1 << id;
+      left &= ~here;
+    }
+  }
+  for (let id = UVM_ID_GPU; id < processorCount; id++) {
+    if (!processorIn(sources, id)) continue;
+    const at = rowOf(id) + ROW_EVICTED;
+    for (let i = 0; i < MASK_WORDS; i++)
+      row[at + i] = (row[at + i] ?? 0) | ((leaving[i] ?? 0) & ~(row[home + i] ?? 0));
+  }
 }
 
 /** The pages of word `i` of a mask that are resident somewhere. */
@@ -85,22 +106,19 @@ function residentSomewhere({ processorCount, row }: UvmVaBlock, i: number): numb
 }
 
 /**
- * A GPU that is to keep a mapping gets one of the evicted pages where they are now: one that advice names, and any where
- * access counters can bring the data back.
+ * Who is to keep a mapping gets one where the data is now: the processors that advice names of the whole block, and GPUs of what was
+ * evicted from them where access counters can bring it back.
+ * @uvm uvm_va_block.c block_add_eviction_mappings (without: the work item that does it later)
  */
-function restoreMappings(
-  own: UvmServiceBlockContext,
-  gpu: UvmParentGpu,
-  block: UvmVaBlock,
-  leaving: UvmPageMask,
-): void {
-  const { policy } = block.range;
-  maskAndNot(leaving, block.readDuplicated);
+function addEvictionMappings(own: UvmServiceBlockContext, block: UvmVaBlock): void {
+  const { accessedBy } = block.range.policy;
+  for (let id = UVM_ID_CPU; id < block.processorCount; id++)
+    if (processorIn(accessedBy, id)) uvmVaBlockSetAccessedBy(own, block, id);
   for (let id = UVM_ID_GPU; id < block.processorCount; id++) {
-    const advised = policyAccessedBy(policy, id) && policy.preferredLocation !== id;
-    if (!advised && !(id === gpu.id && gpu.mapRemoteOnEviction)) continue;
-    const native = own.links.nativeAtomics(id, UVM_ID_CPU);
-    const prot = native ? UVM_PROT_READ_WRITE_ATOMIC : UVM_PROT_READ_WRITE;
-    uvmVaBlockMap(own, block, id, leaving, prot, UvmEventMapRemoteCauseEviction);
+    if (processorIn(accessedBy, id) || !own.gpuOf(id).mapRemoteOnEviction) continue;
+    const { part } = own.scratch;
+    maskCopy(part, block.masks(id).evicted);
+    maskAndNot(part, block.readDuplicated);
+    uvmVaBlockAddMappings(own, block, id, part, UvmEventMapRemoteCauseEviction);
   }
 }

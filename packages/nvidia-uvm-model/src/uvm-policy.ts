@@ -9,7 +9,7 @@ import {
 } from './uvm-types.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
 import type { UvmVaBlock } from './uvm-va-block.js';
-import { uvmVaBlockAddMappings } from './uvm-va-block-add-mappings.js';
+import { addAccessedByMappings, uvmVaBlockSetAccessedBy } from './uvm-va-block-add-mappings.js';
 import { uvmVaBlockMakeResident, uvmVaBlockMakeResidentReadDuplicate } from './uvm-va-block-make-resident.js';
 import { uvmVaBlockUnmap } from './uvm-va-block-map.js';
 import { policyAccessedBy, type UvmVaPolicy } from './uvm-va-policy.js';
@@ -94,7 +94,7 @@ function preferRange(range: UvmVaRange, id: UvmOptionalId, done: Advising): void
   policy.preferredLocation = id;
   forBlocks(range, (ctx, block) => {
     if (before >= 0) {
-      if (policyAccessedBy(policy, before)) mapAccessedBy(ctx, block, before);
+      if (policyAccessedBy(policy, before)) uvmVaBlockSetAccessedBy(ctx, block, before);
     }
     done.looked += ctx.done.mappedPages;
     if (id >= 0) done.looked += unmapElsewhere(ctx, block, id);
@@ -130,7 +130,7 @@ export function* uvmSetAccessedBy(
     change: (range, done) => {
       range.policy.accessedBy |= 1 << id;
       forBlocks(range, (ctx, block) => {
-        mapAccessedBy(ctx, block, id);
+        uvmVaBlockSetAccessedBy(ctx, block, id);
         countAccessedBy(done, block, id);
       });
     },
@@ -142,24 +142,6 @@ function countAccessedBy(done: Advising, block: UvmVaBlock, id: UvmProcessorId):
   if (block.range.policy.readDuplication) return;
   if (id === UVM_ID_CPU) done.looked += maskWeight(block.cpu.resident);
   else for (let at = 0; at < block.processorCount; at++) done.mapped += maskWeight(block.masks(at).resident);
-}
-
-/**
- * Maps a processor of the accessed-by set to the whole block; not where reading makes copies.
- * @uvm uvm_policy.c uvm_va_block_set_accessed_by (without: trackers of pushes)
- */
-function mapAccessedBy(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
-  if (block.range.policy.readDuplication) return;
-  addMappings(ctx, block, id);
-}
-
-function addMappings(ctx: UvmServiceBlockContext, block: UvmVaBlock, id: UvmProcessorId): void {
-  const { part } = ctx.scratch;
-  maskZero(part);
-  maskFill(part, 0, block.pages);
-  maskAndNot(part, block.readDuplicated);
-  maskAndNot(part, block.discarded);
-  uvmVaBlockAddMappings(ctx, block, id, part, UvmEventMapRemoteCausePolicy);
 }
 
 /**
@@ -218,7 +200,7 @@ export function* uvmDisableReadDuplication(space: UvmVaSpace, start: number, cou
       forBlocks(range, (ctx, block) => {
         collapse(ctx, block);
         for (let id = 0; id < block.processorCount; id++) {
-          if (policyAccessedBy(range.policy, id)) addMappings(ctx, block, id);
+          if (policyAccessedBy(range.policy, id)) addAccessedByMappings(ctx, block, id);
         }
       });
       range.policy.readDuplication = false;

@@ -1,4 +1,13 @@
-import { maskAnd, maskAndNot, maskCopy, maskNext, maskSet, maskTest, maskZero } from './uvm-page-mask.js';
+import {
+  maskAnd,
+  maskAndNot,
+  maskCopy,
+  maskFill,
+  maskNext,
+  maskSet,
+  maskTest,
+  maskZero,
+} from './uvm-page-mask.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
 import type { UvmProcessorLinks } from './uvm-processor-links.js';
 import type { UvmServiceBlockContext } from './uvm-service-block-context.js';
@@ -71,6 +80,32 @@ export function uvmVaBlockAddMappings(
       maskAndNot(bucket, addPart);
     }
   }
+}
+
+/**
+ * Maps a processor of the accessed-by set to the whole block; not where reading makes copies.
+ * @uvm uvm_policy.c uvm_va_block_set_accessed_by (without: trackers of pushes)
+ */
+export function uvmVaBlockSetAccessedBy(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+): void {
+  if (!block.range.policy.readDuplication) addAccessedByMappings(ctx, block, id);
+}
+
+/** The same, whatever reading does: for memory that reading makes copies of no more. */
+export function addAccessedByMappings(
+  ctx: UvmServiceBlockContext,
+  block: UvmVaBlock,
+  id: UvmProcessorId,
+): void {
+  const { part } = ctx.scratch;
+  maskZero(part);
+  maskFill(part, 0, block.pages);
+  maskAndNot(part, block.readDuplicated);
+  maskAndNot(part, block.discarded);
+  uvmVaBlockAddMappings(ctx, block, id, part, UvmEventMapRemoteCausePolicy);
 }
 
 /** Pages that have become resident in one place. */
