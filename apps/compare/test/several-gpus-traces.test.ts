@@ -14,7 +14,8 @@ const FOLDER = mkdtempSync(join(tmpdir(), 'hmm-gpus-'));
 function trace(...gpus: readonly string[]): string {
   const rows = ['addr,op,agent'];
   for (const [agent, op] of [['cpu', 'w'], ...gpus.map((gpu) => [gpu, 'r'])])
-    for (let page = 0; page < 512; page++) rows.push(`0x${(0x7f0000000000 + page * 4096).toString(16)},${op ?? ''},${agent ?? ''}`);
+    for (let page = 0; page < 512; page++)
+      rows.push(`0x${(0x7f0000000000 + page * 4096).toString(16)},${op ?? ''},${agent ?? ''}`);
   const path = join(FOLDER, `${gpus.join('-')}.csv`);
   writeFileSync(path, `${rows.join('\n')}\n`);
   return path;

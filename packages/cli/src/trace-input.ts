@@ -67,17 +67,34 @@ export interface Recording {
 export type TraceSurveyResult =
   { readonly ok: true; readonly survey: TraceSurvey } | { readonly ok: false; readonly message: string };
 
+/** How many accesses each agent of a trace has. */
+class AgentCount {
+  private readonly accesses = new Float64Array(AGENTS);
+
+  add({ agent, length }: AccessBatch): void {
+    for (let i = 0; i < length; i++) {
+      const who = agent[i] ?? AGENT_CPU;
+      this.accesses[who] = (this.accesses[who] ?? 0) + 1;
+    }
+  }
+
+  counts(): Pick<TraceSurvey, 'cpuAccesses' | 'gpuAccesses' | 'gpus'> {
+    const { accesses } = this;
+    const { [AGENT_CPU]: cpuAccesses = 0 } = accesses;
+    const gpuAccesses = accesses.reduce((sum, own) => sum + own, -cpuAccesses);
+    const gpus = [...accesses.keys()].filter((agent) => agent !== AGENT_CPU && (accesses[agent] ?? 0) > 0);
+    return { cpuAccesses, gpuAccesses, gpus };
+  }
+}
+
 /** Reads a trace once, in bounded memory, to know what it touches; a play reads it again. */
 export async function surveyTrace(path: string, format: DetectedFormat): Promise<TraceSurveyResult> {
   const touched = new TouchedRanges();
-  const byAgent = new Float64Array(AGENTS);
+  const count = new AgentCount();
   const sqlite = format === SQLITE_FORMAT;
   const take = (batch: AccessBatch): void => {
     touched.add(batch);
-    for (let i = 0; i < batch.length; i++) {
-      const agent = batch.agent[i] ?? AGENT_CPU;
-      byAgent[agent] = (byAgent[agent] ?? 0) + 1;
-    }
+    count.add(batch);
   };
   const recording = new RecordedRun();
   const names: string[] = [];
@@ -98,10 +115,8 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
   }
   if (outcome.error !== undefined) return { ok: false, message: traceErrorText(outcome.error) };
   for (const batch of sqlite ? recording.replay() : []) take(batch);
-  const { [AGENT_CPU]: cpuAccesses = 0 } = byAgent;
-  const gpuAccesses = byAgent.reduce((sum, accesses) => sum + accesses, -cpuAccesses);
-  const gpus = [...byAgent.keys()].filter((agent) => agent !== AGENT_CPU && (byAgent[agent] ?? 0) > 0);
-  if (cpuAccesses + gpuAccesses === 0 && recording.empty)
+  const counts = count.counts();
+  if (counts.cpuAccesses + counts.gpuAccesses === 0 && recording.empty)
     return { ok: false, message: `${path}: there is no access in this trace` };
   const { ranges, order } = touched.layout();
   const open = (): Batches => (sqlite ? { next: batchesOf(recording) } : batchesOfFiles(files));
@@ -111,7 +126,7 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
       ranges,
       order,
       agents,
-      gpus,
+      gpus: counts.gpus,
       ...(lanes === undefined ? {} : { lanes }),
       ...open(),
     });
@@ -123,9 +138,7 @@ export async function surveyTrace(path: string, format: DetectedFormat): Promise
       ranges,
       order,
       recorded: sqlite ? { totals: recording.totals(), gpus: names } : undefined,
-      cpuAccesses,
-      gpuAccesses,
-      gpus,
+      ...counts,
       batches: () => untilEnd(open().next),
       script,
     },

@@ -171,9 +171,7 @@ class PlaySetting {
       lanes: phase.lanes,
       source: new PhaseSource(phase, this.pages, this.kinds),
     };
-    return phase.agent === 'gpu'
-      ? yield* this.onGpu(stream, phase.gpu ?? 0)
-      : yield* this.onCpu(stream);
+    return phase.agent === 'gpu' ? yield* this.onGpu(stream, phase.gpu ?? 0) : yield* this.onCpu(stream);
   }
 
   private *allocate(region: PlayRegion, at: number): Task<string | undefined> {

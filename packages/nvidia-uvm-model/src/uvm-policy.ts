@@ -1,9 +1,8 @@
 import { EINVAL, type Task } from '@hmm/kernel';
-import { maskAnd, maskAndNot, maskCopy, maskEmpty, maskFill, maskWeight, maskZero } from './uvm-page-mask.js';
+import { maskAnd, maskAndNot, maskCopy, maskEmpty, maskWeight } from './uvm-page-mask.js';
 import {
   UVM_ID_CPU,
   UVM_MAKE_RESIDENT_CAUSE_API_HINT,
-  UvmEventMapRemoteCausePolicy,
   type UvmOptionalId,
   type UvmProcessorId,
 } from './uvm-types.js';

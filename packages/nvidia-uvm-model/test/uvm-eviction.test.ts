@@ -45,7 +45,9 @@ class TwoGpus {
     for (const block of blocks) {
       const base = BASE + block * 512;
       const plain = { shape: 'serial' as const, offset: 0, width: 1 as const, values: undefined };
-      this.kernel.sched.runSync(launchKernel(this.space, { ...plain, access, base, pages: sequence(512) }, id));
+      this.kernel.sched.runSync(
+        launchKernel(this.space, { ...plain, access, base, pages: sequence(512) }, id),
+      );
     }
   }
 
@@ -78,7 +80,9 @@ describe('eviction with several GPUs', () => {
     const two = new TwoGpus();
     two.touch(UVM_ID_GPU, true, 0, 1, 2);
     expect(two.events(UvmEventTypeEviction)).toEqual([[0, 512, 0, UVM_ID_GPU, UVM_ID_CPU]]);
-    const moved = two.events(UvmEventTypeMigration).filter(([, , cause]) => cause === UvmEventMigrationCauseEviction);
+    const moved = two
+      .events(UvmEventTypeMigration)
+      .filter(([, , cause]) => cause === UvmEventMigrationCauseEviction);
     expect(moved).toEqual([[0, 512, UvmEventMigrationCauseEviction, UVM_ID_GPU, UVM_ID_CPU]]);
     expect(two.holders(0)).toEqual([512, 0, 0]);
     expect(two.driver.gpuOf(GPU1).pmm.allocated).toBe(0);

@@ -102,7 +102,8 @@ export const NSYS_TABLES: readonly NsysTable[] = [
     address: 'CASE WHEN copyKind > 10 THEN col(virtualAddress) END',
     bytes: 'bytes',
     flags: 'col(migrationCause)',
-    device: 'CASE WHEN copyKind IN (10, 13) THEN coalesce(col(dstDeviceId), col(deviceId)) ELSE col(deviceId) END',
+    device:
+      'CASE WHEN copyKind IN (10, 13) THEN coalesce(col(dstDeviceId), col(deviceId)) ELSE col(deviceId) END',
     thread: 'col(streamId)',
   },
   {
