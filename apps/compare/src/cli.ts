@@ -13,16 +13,13 @@ import {
   sweepCommand,
   validateCommand,
 } from '@hmm/cli';
-import { devicesByClient } from '@hmm/explore/internal';
-import { nouveauCorpora } from '@hmm/nouveau-model/conform';
 import * as captures from '@hmm/nvidia-uvm-model/validate';
-import { rxeCorpora } from '@hmm/rxe-model/conform';
-import { litmusDevices } from '@hmm/test-device';
-import { testDeviceCorpora } from '@hmm/test-device/conform';
 
 import { benchCommand } from './bench-command.js';
 import { bundledExample, examplesCommand } from './bundled.js';
 import { allClients, byName, clients, of2016 } from './clients.js';
+import { corpora } from './corpora.js';
+import { devices } from './litmus-devices.js';
 import { mutantsCommand } from './mutants-command.js';
 import { recordedDemo } from './recorded-demo.js';
 import { viewCommand } from './view-command.js';
@@ -51,13 +48,8 @@ await main({
     sweepCommand(new URL('sweep-worker.js', import.meta.url), clients),
     validateCommand(captures),
     calibrateCommand(captures),
-    conformCommand(testDeviceCorpora, nouveauCorpora, rxeCorpora),
-    litmusCommand({
-      create: devicesByClient(allClients, litmusDevices),
-      from: '@hmm/test-device',
-      name: 'litmusDevices',
-      drivers: { from: '@hmm/drivers', name: 'allDrivers' },
-    }),
+    conformCommand(corpora, new URL('conform-worker.js', import.meta.url)),
+    litmusCommand(devices),
     mutantsCommand,
     benchCommand,
     viewCommand,

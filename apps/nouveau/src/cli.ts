@@ -17,5 +17,5 @@ await main({
     'hmm-nouveau firmware gp104 --firmware /lib/firmware',
     'hmm-nouveau conform tools/golden/nouveau-6.12/public.jsonl.gz',
   ],
-  commands: [nouveauRunCommand(), firmwareCommand(), conformCommand(nouveauCorpora)],
+  commands: [nouveauRunCommand(), firmwareCommand(), conformCommand([nouveauCorpora])],
 });

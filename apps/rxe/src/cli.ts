@@ -12,5 +12,5 @@ await main({
     'hmm-rxe run first-example.hmm --set defects=1',
     'hmm-rxe conform tools/golden/odp-7.3/public.jsonl.gz',
   ],
-  commands: [runCommand([rxeFactory()]), conformCommand(rxeCorpora)],
+  commands: [runCommand([rxeFactory()]), conformCommand([rxeCorpora])],
 });

@@ -11,5 +11,5 @@ await main({
     'hmm-test-device run ioctls.hmm --gpu dmirror-coherent',
     'hmm-test-device conform tools/golden/linux-6.12/public.jsonl.gz',
   ],
-  commands: [runCommand([testDeviceFactory()]), conformCommand(testDeviceCorpora)],
+  commands: [runCommand([testDeviceFactory()]), conformCommand([testDeviceCorpora])],
 });

@@ -7,10 +7,11 @@ import { addConformResult, type ConformResult, emptyConformResult } from '@hmm/c
 import { HmmError, type KernelOptions, type Release } from '@hmm/kernel';
 import { Option } from 'commander';
 import { formatCount, formatShare, formatTable, wrapText } from '@hmm/report';
-import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
+import { Tinypool } from 'tinypool';
+import { type CommandBuilder, subcommand } from './cli.js';
 import { fileReason, startsLikeGzip } from './input.js';
-import { jsonOption, releaseOption } from './options.js';
-import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
+import { jsonOption, positiveNumber, releaseOption } from './options.js';
+import { EXIT_FAILED, EXIT_OK, fail, type Output } from './output.js';
 import { type ReadRecording, readRecording, recordingsLine } from './recorded-in.js';
 
 /** How a device model replays recordings of the real device: the `conform` function of its entry of that name. */
@@ -24,13 +25,31 @@ export interface CorpusReplayer {
   readonly conform: (lines: AsyncIterable<string>, options: KernelOptions) => Promise<ConformResult>;
 }
 
-/** `conform CORPUS…`: recordings of real devices and drivers replayed on the models. The first replayer is the default. */
-export function conformCommand(first: CorpusReplayer, ...others: readonly CorpusReplayer[]): CommandBuilder {
-  const replayers = [first, ...others];
+/** A corpus to replay in another thread. */
+export interface ConformJob {
+  readonly client: string;
+  readonly file: string;
+  readonly options: KernelOptions;
+}
+
+/** What came of a file: its result, or what is wrong with it. */
+export type ConformAnswer =
+  { readonly ok: true; readonly result: ConformResult } | { readonly ok: false; readonly message: string };
+
+/** One or more replayers; the first is the default. */
+export type CorpusReplayers = readonly [CorpusReplayer, ...CorpusReplayer[]];
+
+/**
+ * `conform CORPUS…`: recordings of real devices and drivers replayed on the models.
+ * @param worker the application's module whose default export does a `ConformJob` by {@link replayCorpus}, for `--jobs`.
+ */
+export function conformCommand(replayers: CorpusReplayers, worker?: URL): CommandBuilder {
+  const [first, ...others] = replayers;
   return (parent, host, done) => {
     const examples = [
       `conform ${first.example} --json`,
       ...others.map(({ client, example }) => `conform --client ${client} ${example}`),
+      ...(worker === undefined ? [] : ['conform recordings/*.jsonl.gz --jobs 4']),
     ];
     const cmd = jsonOption(releaseOption(subcommand(parent, host, 'conform', examples)))
       .description(`replay recordings of ${listed(replayers)}, operation by operation`)
@@ -40,20 +59,25 @@ export function conformCommand(first: CorpusReplayer, ...others: readonly Corpus
           .choices(replayers.map(({ client }) => client))
           .default(first.client),
       );
+    if (worker !== undefined) cmd.option('--jobs <n>', 'replay so many corpora at once', positiveNumber, 1);
     cmd.action(async (files: string[]) => {
-      const { json, release, client } = cmd.opts<{ json: boolean; release?: Release; client: string }>();
-      const replayer = replayers.find((known) => known.client === client) ?? first;
+      const { json, release, client, jobs = 1 } = cmd.opts<ConformOptions>();
       const options = release === undefined ? {} : { release };
+      const asked = files.map((file): ConformJob => ({ client, file, options }));
+      const answers =
+        worker === undefined || jobs === 1
+          ? oneByOne(replayers, asked, host.output)
+          : inPool(worker, jobs, asked, host.output);
       const total = emptyConformResult();
       const recordings: ReadRecording[] = [];
-      for (const file of files) {
-        const message = await replayFile(replayer, options, file, total, host);
-        if (message !== undefined) {
-          done(fail(host.output, message));
+      for await (const answer of answers) {
+        if (!answer.ok) {
+          done(fail(host.output, answer.message));
           return;
         }
-        recordings.push(await readRecording(file));
+        addConformResult(total, answer.result);
       }
+      for (const file of files) recordings.push(await readRecording(file));
       host.output.data(
         json ? `${JSON.stringify({ ...total, recordings })}\n` : formatConform(total, recordings),
       );
@@ -62,35 +86,85 @@ export function conformCommand(first: CorpusReplayer, ...others: readonly Corpus
   };
 }
 
+interface ConformOptions {
+  readonly json: boolean;
+  readonly release?: Release;
+  readonly client: string;
+  readonly jobs?: number;
+}
+
+async function* oneByOne(
+  replayers: CorpusReplayers,
+  jobs: readonly ConformJob[],
+  output: Output,
+): AsyncGenerator<ConformAnswer> {
+  for (const job of jobs) {
+    yield await replayCorpus(replayers, job, (share) => {
+      output.progress(`${job.file}: ${share}`);
+    });
+    output.progress('');
+  }
+}
+
+/** The answers in the order of the files, whichever is done first. */
+async function* inPool(
+  worker: URL,
+  threads: number,
+  jobs: readonly ConformJob[],
+  output: Output,
+): AsyncGenerator<ConformAnswer> {
+  const pool = new Tinypool({
+    filename: worker.href,
+    minThreads: 1,
+    maxThreads: Math.min(threads, jobs.length),
+  });
+  try {
+    const answers = jobs.map(async (job): Promise<ConformAnswer> => {
+      try {
+        return (await pool.run(job)) as ConformAnswer;
+      } catch (error) {
+        return { ok: false, message: `${job.file}: the worker ended: ${String(error)}` };
+      }
+    });
+    for (const [at, answer] of answers.entries()) {
+      output.progress(`${at} of ${jobs.length} corpora`);
+      yield await answer;
+    }
+  } finally {
+    output.progress('');
+    await pool.destroy();
+  }
+}
+
 function listed(replayers: readonly CorpusReplayer[]): string {
   const names = replayers.map(({ of }) => of);
   const last = names.pop() ?? '';
   return names.length === 0 ? last : `${names.join(', ')} and ${last}`;
 }
 
-/** Replays one file into `total`; what is wrong with the file, or undefined. */
-async function replayFile(
-  replayer: CorpusReplayer,
-  options: KernelOptions,
-  file: string,
-  total: ConformResult,
-  host: CommandHost,
-): Promise<string | undefined> {
+/**
+ * Replays one file.
+ * @param told called with how much of it has been read.
+ */
+export async function replayCorpus(
+  replayers: CorpusReplayers,
+  { client, file, options }: ConformJob,
+  told: (share: string) => void = () => undefined,
+): Promise<ConformAnswer> {
+  const replayer = replayers.find((known) => known.client === client) ?? replayers[0];
   try {
     const zipped = await startsLikeGzip(file);
     const { size } = await stat(file);
     const bytes = createReadStream(file);
     bytes.on('data', () => {
-      host.output.progress(`${file}: ${formatShare(bytes.bytesRead, size)}`);
+      told(formatShare(bytes.bytesRead, size));
     });
-    const result = await replayLines(replayer, options, bytes, zipped ? bytes.pipe(createGunzip()) : bytes);
-    addConformResult(total, result);
-    host.output.progress('');
-    return undefined;
+    const text = zipped ? bytes.pipe(createGunzip()) : bytes;
+    return { ok: true, result: await replayLines(replayer, options, bytes, text) };
   } catch (error) {
-    if (error instanceof HmmError)
-      return error.data['line'] === undefined ? `${file}: ${error.message}` : lineMessage(file, error);
-    return `${file}: ${fileReason(error)}`;
+    if (!(error instanceof HmmError)) return { ok: false, message: `${file}: ${fileReason(error)}` };
+    const placed = error.data['line'] !== undefined;
+    return { ok: false, message: placed ? lineMessage(file, error) : `${file}: ${error.message}` };
   }
 }
 

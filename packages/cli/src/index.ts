@@ -10,14 +10,22 @@ export {
 } from './cli.js';
 export { runOnClient, type ClientRun, type RunRequest } from './client-run.js';
 export { besideExplicit, compareClients, compareCommand } from './compare-command.js';
-export { conformCommand, type CorpusReplayer } from './conform-command.js';
+export {
+  type ConformAnswer,
+  conformCommand,
+  type ConformJob,
+  type CorpusReplayer,
+  type CorpusReplayers,
+  replayCorpus,
+} from './conform-command.js';
 export { demoCommand, type DemoRecording, type DemoYear, type ReplayedScenario } from './demo-command.js';
 export { exportCommand } from './export-command.js';
 export { gpusCommand, type GpusReport } from './gpus-command.js';
 export { importCommand } from './import-command.js';
 export { directoryFiles, fileReason, readInput, type InputResult } from './input.js';
 export { litmusCommand, type LitmusDevices } from './litmus-command.js';
-export { jsonOption, wholeNumber } from './options.js';
+export { serveExplorations } from './jobs/serve.js';
+export { jsonOption, positiveNumber, wholeNumber } from './options.js';
 export { EXIT_FAILED, EXIT_OK, EXIT_USAGE, fail, processOutput, type Output } from './output.js';
 export { readProgram, requestOf, type RequestResult } from './program-input.js';
 export { readReport, type ReportCase } from './reported/case.js';

@@ -3,12 +3,9 @@ import {
   DEFAULT_MAX_STEPS,
   formatStory,
   litmusModel,
-  LitmusSearch,
   type LitmusReport,
   type MirrorDevicesFactory,
-  ObservedSearch,
   parseRecordedTests,
-  type SearchOptions,
   type Story,
   STRATEGIES,
   type StrategyName,
@@ -20,11 +17,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { fileReason, readInput } from './input.js';
 import { Checkpoint } from './litmus/checkpoint.js';
-import { exploreEach } from './litmus/explore-each.js';
 import { type DevicesImport, vitestFile } from './litmus/export-test.js';
 import { type LitmusSource, readLitmus } from './litmus/input.js';
 import { formatLibrary, formatObserved } from './litmus/text.js';
-import { addSetting, jsonOption, releaseOption, wholeNumber } from './options.js';
+import { type Crew, type Exploration, exploreTogether } from './jobs/explore-together.js';
+import { localHand, threadHand } from './jobs/hands.js';
+import type { PlainSearchOptions } from './jobs/task.js';
+import { addSetting, jsonOption, positiveNumber, releaseOption, wholeNumber } from './options.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
 import { failAll } from './run-command.js';
 
@@ -37,6 +36,7 @@ interface LitmusOptions {
   readonly maxSeconds?: number;
   readonly maxExecutions?: number;
   readonly checkpoint?: string;
+  readonly jobs?: number;
   readonly replay?: string;
   readonly export?: 'test';
   readonly set: ReadonlyMap<string, string>;
@@ -46,6 +46,8 @@ interface LitmusOptions {
 /** The devices of litmus tests, and where an exported test gets them from. */
 export interface LitmusDevices extends DevicesImport {
   readonly create: MirrorDevicesFactory;
+  /** The application's module that calls `serveExplorations` with the same devices, for `--jobs`; without, all is done in one thread. */
+  readonly worker?: URL;
 }
 
 /** `litmus FILE…`: every outcome that small concurrent tests can have. */
@@ -57,6 +59,7 @@ export function litmusCommand(devices: LitmusDevices): CommandBuilder {
         'litmus packages/explore/litmus --json',
         'litmus --observed tools/golden/linux-7.3/races.jsonl --release 7.3',
         'litmus big.litmus --max-seconds 600 --checkpoint big.json',
+        'litmus big.litmus --jobs 8',
         'litmus broken.litmus --replay hmm1-a3b12a',
         'litmus broken.litmus --export test',
       ]),
@@ -80,6 +83,7 @@ function litmusOptions(cmd: Command): Command {
     .option('--bound <n>', 'preemptions (bounded), ordering constraints (pct)', wholeNumber)
     .option('--max-seconds <n>', 'give up on a test after this long', seconds)
     .option('--max-executions <n>', 'give up on a test after so many executions', wholeNumber)
+    .option('--jobs <n>', 'explore on so many threads, and go on after a violation', positiveNumber)
     .option('--checkpoint <file>', 'go on from this file, and leave there how far it got')
     .option('--replay <string>', 'run one schedule of one test, and tell its story')
     .addOption(
@@ -93,18 +97,25 @@ function litmusOptions(cmd: Command): Command {
     );
 }
 
+/** Who explores: with one job this thread, with more as many others. */
+function crewOf({ jobs = 1 }: LitmusOptions, { create, worker }: LitmusDevices): Crew {
+  const hire = jobs === 1 || worker === undefined ? () => localHand(create) : () => threadHand(worker);
+  return { size: jobs, hire };
+}
+
 function seconds(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('a number of seconds is needed.');
   return value;
 }
 
-function searchOptions(options: LitmusOptions): SearchOptions {
-  const { strategy, seed, bound, maxSeconds, maxExecutions } = options;
+/** How each test is searched. Whoever asks for jobs has everything explored, so that their number makes no difference. */
+function searchOptions(options: LitmusOptions): PlainSearchOptions {
+  const { strategy, seed, bound, maxSeconds, maxExecutions, jobs } = options;
   return {
     strategy,
     seed,
-    now: () => performance.now() / 1000,
+    keepGoing: jobs !== undefined,
     ...(bound === undefined ? {} : { bound }),
     ...(maxSeconds === undefined ? {} : { maxSeconds }),
     ...(maxExecutions === undefined ? {} : { maxExecutions }),
@@ -152,30 +163,36 @@ async function library(
   checkpoint: Checkpoint | undefined,
   { output }: CommandHost,
 ): Promise<number> {
-  const jobs = sources.map((source) => ({
-    name: source.program.name,
-    text: settingsText(options.set) + source.text,
-    start: () =>
-      named(source, () => new LitmusSearch(source.program, devices.create, searchOptions(options))),
-  }));
-  const { results, interrupted, problem } = await exploreEach(jobs, checkpoint, output);
-  if (problem !== undefined) return fail(output, problem);
-  const tests = results.map(({ report }) => report);
-  if (options.export === 'test') exportTests(sources, tests, devices, output);
-  output.data(options.json ? `${JSON.stringify({ version: 1, tests })}\n` : formatLibrary(results));
-  return !interrupted && tests.every(({ verdict }) => verdict === 'ok') ? EXIT_OK : EXIT_FAILED;
+  const tests = sources.map((source): Exploration => {
+    const { file, text, program, set } = source;
+    const { settings } = program;
+    const task = {
+      kind: 'litmus' as const,
+      file,
+      text,
+      parameters: [...set.parameters],
+      settings: [...settings],
+    };
+    return { name: program.name, text: settingsText(options.set) + text, task };
+  });
+  const explored = await exploreTogether(
+    tests,
+    searchOptions(options),
+    crewOf(options, devices),
+    checkpoint,
+    output,
+  );
+  const { interrupted, problem } = explored;
+  if (problem !== undefined)
+    return fail(output, messageOf(sources[problem.index] ?? { file: '' }, problem.error));
+  const results = explored.results.flatMap((each) => (each.kind === 'litmus' ? [each.result] : []));
+  const reports = results.map(({ report }) => report);
+  if (options.export === 'test') exportTests(sources, reports, devices, output);
+  output.data(options.json ? `${JSON.stringify({ version: 1, tests: reports })}\n` : formatLibrary(results));
+  return !interrupted && reports.every(({ verdict }) => verdict === 'ok') ? EXIT_OK : EXIT_FAILED;
 }
 
-/** Runs `body`; what it throws names the file, and the place of a setting of the test that is wrong. */
-function named<T>(source: Pick<LitmusSource, 'file'> & Partial<LitmusSource>, body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    if (!(error instanceof HmmError)) throw error;
-    throw new HmmError(error.code, messageOf(source, error), { file: source.file });
-  }
-}
-
+/** What went wrong with a test, with the file, and the place of a setting of the test that is wrong. */
 function messageOf(
   { file, program, set }: Pick<LitmusSource, 'file'> & Partial<LitmusSource>,
   { message, data }: HmmError,
@@ -250,16 +267,27 @@ async function observed(
     if (error instanceof HmmError) return fail(output, error.message);
     throw error;
   }
-  const jobs = recorded.map((test) => ({
-    name: test.name,
-    text: settingsText(options.set) + JSON.stringify({ ...test, outcomes: [] }),
-    start: () =>
-      named({ file }, () => new ObservedSearch(test, devices.create, searchOptions(options), options.set)),
-  }));
-  const { results, interrupted, problem } = await exploreEach(jobs, checkpoint, output);
-  if (problem !== undefined) return fail(output, problem);
-  const tests = results.map(({ report }) => report);
-  output.data(options.json ? `${JSON.stringify({ version: 1, tests })}\n` : formatObserved(results));
-  const allowed = tests.every((test) => test.covered === test.observed);
+  const lines = input.text.split('\n').filter((line) => line.trim() !== '');
+  const tests = recorded.map((test, index): Exploration => {
+    const task = { kind: 'observed' as const, file, text: lines[index] ?? '', settings: [...options.set] };
+    return {
+      name: test.name,
+      text: settingsText(options.set) + JSON.stringify({ ...test, outcomes: [] }),
+      task,
+    };
+  });
+  const explored = await exploreTogether(
+    tests,
+    searchOptions(options),
+    crewOf(options, devices),
+    checkpoint,
+    output,
+  );
+  const { interrupted, problem } = explored;
+  if (problem !== undefined) return fail(output, messageOf({ file }, problem.error));
+  const results = explored.results.flatMap((each) => (each.kind === 'observed' ? [each.result] : []));
+  const reports = results.map(({ report }) => report);
+  output.data(options.json ? `${JSON.stringify({ version: 1, tests: reports })}\n` : formatObserved(results));
+  const allowed = reports.every((test) => test.covered === test.observed);
   return allowed && !interrupted ? EXIT_OK : EXIT_FAILED;
 }

@@ -95,6 +95,13 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** A whole number from 1 on. */
+export function positiveNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError('a number from 1 on is needed.');
+  return value;
+}
+
 /** Collects `key=value`. */
 export function addSetting(text: string, before: Map<string, string>): Map<string, string> {
   const [, key, value] = /^([\w.-]+)=(.*)$/s.exec(text) ?? [];

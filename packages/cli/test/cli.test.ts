@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import {
@@ -230,15 +231,17 @@ describe('recordings', () => {
   });
   const conform = (matched: number, ...argv: string[]): Promise<Ran> => {
     return hmm(argv, [
-      conformCommand({
-        client: 'none',
-        of: 'nothing',
-        example: 'corpus',
-        conform: async (lines) => {
-          for await (const line of lines) expect(line).toBe('line');
-          return result(matched);
+      conformCommand([
+        {
+          client: 'none',
+          of: 'nothing',
+          example: 'corpus',
+          conform: async (lines) => {
+            for await (const line of lines) expect(line).toBe('line');
+            return result(matched);
+          },
         },
-      }),
+      ]),
     ]);
   };
 
@@ -251,6 +254,36 @@ describe('recordings', () => {
     expect(cut).toMatchObject({ code: 2, data: '' });
     expect(cut.said).toContain('corpus.gz: this gzip file is truncated');
     expect((await conform(2, 'conform', join(folder, 'none'))).said).toContain('there is no such file');
+  });
+
+  test('conform --jobs: threads replay the corpora, and are heard in the order of the files', async () => {
+    const worker = file(
+      'conform-worker.mjs',
+      `const result = (file) => ({ version: 1, scripts: 1, ops: 1, matched: 0, families: {},
+         mismatches: [{ script: file, line: 1, op: 'x', expected: 1, got: 2 }] });
+       export default async ({ file }) => {
+         await new Promise((resolve) => setTimeout(resolve, file.endsWith('a') ? 50 : 0));
+         if (file.endsWith('dies')) throw new Error('no');
+         return file.endsWith('bad') ? { ok: false, message: 'bad: no' } : { ok: true, result: result(file) };
+       };`,
+    );
+    const replayer = {
+      client: 'none',
+      of: 'nothing',
+      example: 'corpus',
+      conform: () => Promise.reject(new Error()),
+    };
+    const jobs = (...files: string[]): Promise<Ran> =>
+      hmm(
+        ['conform', ...files.map((name) => file(name, 'line\n')), '--jobs', '2', '--json'],
+        [conformCommand([replayer], pathToFileURL(worker))],
+      );
+    const { code, data } = await jobs('a', 'b', 'c');
+    expect(code).toBe(1);
+    const { mismatches } = JSON.parse(data) as { mismatches: { script: string }[] };
+    expect(mismatches.map(({ script }) => basename(script))).toEqual(['a', 'b', 'c']);
+    expect(await jobs('a', 'bad')).toMatchObject({ code: 2, data: '', said: 'error: bad: no\n' });
+    expect((await jobs('a', 'dies')).said).toContain('dies: the worker ended');
   });
 
   test('conform and validate name the version of the recordings, where the file is as that version has it', async () => {
@@ -283,12 +316,14 @@ describe('recordings', () => {
     const run = await hmm(
       ['conform', cut],
       [
-        conformCommand({
-          client: 'none',
-          of: 'nothing',
-          example: 'corpus',
-          conform: () => Promise.reject(new HmmError('CORPUS', 'line 1: no operation', { line: 1 })),
-        }),
+        conformCommand([
+          {
+            client: 'none',
+            of: 'nothing',
+            example: 'corpus',
+            conform: () => Promise.reject(new HmmError('CORPUS', 'line 1: no operation', { line: 1 })),
+          },
+        ]),
       ],
     );
     expect(run).toMatchObject({ code: 2, data: '' });

@@ -1,5 +1,6 @@
 export { findNondeterminism } from './engine/determinism.js';
-export { DEFAULT_MAX_STEPS, Explorer, type ExplorerState } from './engine/explorer.js';
+export { DEFAULT_MAX_STEPS, Explorer, type ExplorerState, type FoundViolation } from './engine/explorer.js';
+export { type Findings, mergeFindings, type SavedSearch } from './engine/findings.js';
 export { FunctionNames } from './engine/function-names.js';
 export { findHiddenDependence, type HiddenDependence } from './engine/hidden-dependence.js';
 export { minimise } from './engine/minimise.js';
@@ -9,7 +10,6 @@ export {
   STRATEGIES,
   Search,
   search,
-  type SavedSearch,
   type SearchOptions,
   type SearchResult,
   type StrategyName,

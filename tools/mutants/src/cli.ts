@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { HmmError } from '@hmm/kernel';
@@ -5,7 +6,7 @@ import { formatTable } from '@hmm/report';
 import { PATCHES, readCatalogue } from './catalogue.js';
 import { MutantRunner, type MutantsReport, readLibrary } from './run-mutants.js';
 
-// What `hmm mutants` starts: `cli.js [--json] [--library DIR] [ID…]`.
+// What `hmm mutants` starts: `cli.js [--json] [--jobs N] [--library DIR] [ID…]`.
 
 const FAILED = 1;
 const USAGE = 2;
@@ -13,7 +14,11 @@ const USAGE = 2;
 process.exitCode = await mutants(process.argv.slice(2));
 
 async function mutants(argv: string[]): Promise<number> {
-  const options = { json: { type: 'boolean' }, library: { type: 'string' } } as const;
+  const options = {
+    json: { type: 'boolean' },
+    jobs: { type: 'string' },
+    library: { type: 'string' },
+  } as const;
   const { values, positionals: ids } = parseArgs({ args: argv, options, allowPositionals: true });
   const catalogue = readCatalogue(fileURLToPath(PATCHES));
   const unknown = ids.find((id) => !catalogue.some((mutant) => mutant.id === id));
@@ -22,7 +27,7 @@ async function mutants(argv: string[]): Promise<number> {
     values.library ?? fileURLToPath(new URL('./litmus/', import.meta.resolve('@hmm/explore/package.json')));
   let runner: MutantRunner;
   try {
-    runner = new MutantRunner(readLibrary(folder));
+    runner = new MutantRunner(readLibrary(folder), Number(values.jobs ?? availableParallelism()));
   } catch (error) {
     return refuse(`${folder}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -44,11 +44,12 @@ export function readLibrary(folder: string): ReadonlyMap<string, string> {
 export class MutantRunner {
   private readonly library: ReadonlyMap<string, string>;
   private readonly bundles = new Bundles();
-  private readonly pool = new Tinypool({ minThreads: 1, maxThreads: availableParallelism() });
+  private readonly pool: Tinypool;
 
-  /** @param library the texts of the litmus tests by name. */
-  constructor(library: ReadonlyMap<string, string>) {
+  /** @param library the texts of the litmus tests by name. @param jobs bugs that are tested at once. */
+  constructor(library: ReadonlyMap<string, string>, jobs = availableParallelism()) {
     this.library = library;
+    this.pool = new Tinypool({ minThreads: 1, maxThreads: jobs });
   }
 
   /**

@@ -3,7 +3,7 @@ import type { SavedSearch } from '@hmm/explore';
 import { HASH_SEED, hashWords } from '@hmm/kernel/internal';
 import { fileReason } from '../input.js';
 
-const VERSION = 2;
+const VERSION = 3;
 
 /** How far one test had got. */
 interface Entry {

@@ -13,6 +13,9 @@ export interface Minimised extends Violation {
   readonly steps: number;
 }
 
+/** Steps of an execution of a small test, rather more than fewer: long ones, as of a livelock, count several times. */
+const STEPS = 100;
+
 /**
  * Looks for the shortest way to break `invariant`: fewest preemptions, then fewest steps.
  * @param budget executions to spend; what is best by then is returned.
@@ -27,12 +30,13 @@ export function minimise(
   const strategy = new Bounded(Infinity);
   const execution = new Execution(model, strategy, maxSteps);
   let best: Minimised | undefined;
-  for (let i = 0; i < budget && strategy.begin(); i++) {
+  const steps = budget * STEPS;
+  for (let i = 0; i < budget && execution.totalSteps < steps && strategy.begin(); i++) {
     if (best !== undefined && strategy.bound > best.preemptions) break;
     execution.run();
-    const { violation, steps } = execution;
-    if (violation?.invariant !== invariant || (best !== undefined && best.steps <= steps)) continue;
-    best = { ...violation, replay: encodeSchedule(execution), preemptions: strategy.bound, steps };
+    const { violation, steps: length } = execution;
+    if (violation?.invariant !== invariant || (best !== undefined && best.steps <= length)) continue;
+    best = { ...violation, replay: encodeSchedule(execution), preemptions: strategy.bound, steps: length };
   }
   return best;
 }

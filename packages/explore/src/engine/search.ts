@@ -1,10 +1,10 @@
 import { Bounded } from '../strategies/bounded.js';
 import { Dpor } from '../strategies/dpor.js';
-import type { DporState } from '../strategies/dpor-state.js';
 import { Full } from '../strategies/full.js';
 import { Pct } from '../strategies/pct.js';
 import { RandomWalk } from '../strategies/random.js';
 import { DEFAULT_MAX_STEPS, Explorer, type ExplorerState } from './explorer.js';
+import type { Findings, SavedSearch } from './findings.js';
 import { minimise } from './minimise.js';
 import { type Model, withoutStates } from './model.js';
 import { type Story, tell } from './story.js';
@@ -71,13 +71,6 @@ export function makeStrategy(options: SearchOptions): Strategy & { readonly stat
   }
 }
 
-/** A search in the middle, as plain data. */
-export interface SavedSearch {
-  readonly explorer: ExplorerState;
-  readonly strategy: DporState;
-  readonly seconds: number;
-}
-
 /**
  * A search that is done in slices, so that whoever runs it can see to other things, stop it with what it has, or save it
  * and go on another day.
@@ -113,43 +106,60 @@ export class Search {
     return strategy === undefined ? undefined : { strategy };
   }
 
+  /**
+   * Knows the states from which all was explored together with other searches of the same model and options, on other threads.
+   * @param memory zeros, or what they have put there.
+   */
+  shareStates(memory: SharedArrayBuffer): void {
+    if (this.strategy instanceof Dpor) this.strategy.shareStates(memory);
+  }
+
   /** Adds what another search has found in a part that was given away. */
   absorb(found: ExplorerState): void {
     this.explorer.resume(mergeExplorations([this.explorer.save(), found]));
   }
 
-  /** Runs some executions. @returns whether there is more to run within the limits. */
-  advance(): boolean {
+  /**
+   * Runs some executions.
+   * @param executions at most so many. @returns whether there is more to run within the limits.
+   */
+  advance(executions = SLICE): boolean {
     const { explorer } = this;
     const { maxExecutions = Infinity, maxSeconds = Infinity } = this.options;
     const begin = this.now();
-    const more = explorer.run(Math.min(SLICE, maxExecutions - explorer.executions));
+    const more = explorer.run(Math.min(executions, maxExecutions - explorer.executions));
     this.seconds += this.now() - begin;
     return more && explorer.executions < maxExecutions && this.seconds < maxSeconds;
   }
 
-  /** What was found so far; the counterexample is made short first. */
-  result(): SearchResult {
+  /** What was found so far, as plain data. */
+  findings(): Findings {
+    const { explorer, seconds } = this;
+    const states = this.strategy.states ?? explorer.executions;
+    return { found: explorer.save(), states, seconds, complete: explorer.finished };
+  }
+
+  /**
+   * What was found so far; the counterexample is made short first.
+   * @param findings what others have found, in all parts together, instead of this search.
+   */
+  result(findings = this.findings()): SearchResult {
     const { explorer, model, maxSteps } = this;
+    const { found, complete, states, seconds } = findings;
+    explorer.resume(mergeExplorations([found]));
     const begin = this.now();
     const counterexample = shortest(model, explorer, maxSteps, this.options.minimiseExecutions ?? 2000);
-    const states = this.strategy.states ?? explorer.executions;
-    const seconds = this.seconds + this.now() - begin;
-    return { complete: explorer.finished, explorer, states, seconds, counterexample };
+    return { complete, explorer, states, seconds: seconds + this.now() - begin, counterexample };
   }
 
-  /** A copy of where it is; undefined for strategies that cannot go on later. */
+  /** What was found, and what is left to be explored; undefined for strategies that cannot go on later. */
   save(): SavedSearch | undefined {
-    const { strategy, explorer, seconds } = this;
+    const { strategy } = this;
     if (!(strategy instanceof Dpor)) return undefined;
-    return { explorer: explorer.save(), strategy: strategy.save(), seconds };
-  }
-
-  /** Goes on from a saved search of the same model with the same options; before anything was run. */
-  resume(saved: SavedSearch): void {
-    if (this.strategy instanceof Dpor) this.strategy.resume(saved.strategy);
-    this.explorer.resume(saved.explorer);
-    this.seconds = saved.seconds;
+    const state = strategy.save();
+    const findings = this.findings();
+    const left = findings.complete ? [] : [{ strategy: { ...state, states: 0 } }];
+    return { ...findings, left };
   }
 }
 

@@ -18,7 +18,7 @@ export function subtreeName({ strategy }: Subtree): string {
 
 /**
  * The results of several parts of one exploration as one: counts are added up, and of the schedules that show the same the first in
- * the order of their lengths and letters stays, so that it does not matter in which order parts were explored.
+ * the order of their lengths and letters stays, all in the order of their texts, so that it does not matter in which order parts were explored.
  */
 export function mergeExplorations(parts: readonly ExplorerState[]): ExplorerState {
   const outcomes = new Map<string, ReachedOutcome>();
@@ -38,10 +38,13 @@ export function mergeExplorations(parts: readonly ExplorerState[]): ExplorerStat
     executions: sum(({ executions }) => executions),
     schedules: sum(({ schedules }) => schedules),
     steps: sum(({ steps }) => steps),
-    outcomes: [...outcomes.values()],
-    violations: [...violations.values()],
+    outcomes: inOrder(outcomes),
+    violations: inOrder(violations),
   };
 }
+
+const inOrder = <T>(found: ReadonlyMap<string, T>): T[] =>
+  [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
 
 /** The one of two whose schedule comes first. */
 function earlier<T extends { readonly replay: string }>(known: T | undefined, other: T): T {

@@ -1,3 +1,4 @@
+import type { FoundViolation } from '../engine/explorer.js';
 import { Search, type SearchOptions } from '../engine/search.js';
 import type { Subtree } from '../engine/subtree.js';
 import type { Story } from '../engine/story.js';
@@ -19,6 +20,8 @@ export interface LitmusReport {
   readonly outcomes: readonly string[];
   readonly seconds: number;
   readonly counterexample: LitmusCounterexample | null;
+  /** All that is broken, each with a schedule that breaks it. */
+  readonly violations: readonly FoundViolation[];
 }
 
 /** How a test breaks. */
@@ -51,10 +54,10 @@ export class LitmusSearch {
     this.search = new Search(litmusModel(program, devices), options, subtree);
   }
 
-  /** What was found so far. */
-  result(): LitmusResult {
+  /** What was found so far; what others have found in all parts together, where that is given. */
+  result(findings = this.search.findings()): LitmusResult {
     const { name, quantifier } = this.program;
-    const { explorer, states, seconds, complete, counterexample: story } = this.search.result();
+    const { explorer, states, seconds, complete, counterexample: story } = this.search.result(findings);
     const outcomes = [...explorer.outcomes.keys()];
     const witnessed = quantifier !== 'exists' || outcomes.some((text) => text.endsWith('exists'));
     const broken = explorer.violations.size > 0 || (complete && !witnessed);
@@ -67,6 +70,7 @@ export class LitmusSearch {
       outcomes,
       seconds,
       counterexample: story === undefined ? null : counterexampleOf(story),
+      violations: [...explorer.violations.values()],
     };
     return { report, story };
   }

@@ -21,6 +21,8 @@ export interface ObservedReport {
   readonly never_seen: number;
   /** Invariants that some execution breaks. */
   readonly violations: readonly string[];
+  /** Of each of these, a schedule that does. */
+  readonly replays: readonly string[];
   readonly schedules: number;
   readonly seconds: number;
   /** Whether every interleaving was looked at. */
@@ -53,10 +55,10 @@ export class ObservedSearch {
     this.search = new Search(model, { ...options, keepGoing: true }, subtree);
   }
 
-  /** What was found so far, compared with what was seen. */
-  result(): ObservedResult {
+  /** What was found so far, or what others have found in all parts together, compared with what was seen. */
+  result(findings = this.search.findings()): ObservedResult {
     const { name, outcomes } = this.test;
-    const { explorer, seconds, complete, counterexample } = this.search.result();
+    const { explorer, seconds, complete, counterexample } = this.search.result(findings);
     const allowed = [...explorer.outcomes.keys()].map((text) => new AllowedOutcome(text));
     const missing = outcomes.filter((outcome) => !allowed.some((each) => each.covers(outcome)));
     const unseen = allowed.filter((each) => !outcomes.some((outcome) => each.covers(outcome)));
@@ -68,6 +70,7 @@ export class ObservedSearch {
       allowed: allowed.length,
       never_seen: unseen.length,
       violations: [...explorer.violations.keys()],
+      replays: [...explorer.violations.values()].map(({ replay }) => replay),
       schedules: explorer.schedules,
       seconds,
       exhaustive: complete,

@@ -43,6 +43,8 @@ export class Dpor implements Strategy {
   private depth = 0;
   private nodes = 0;
   private floor = 0;
+  /** The latest node from which anything was given away, -1 for none: of what lies before it not all is explored here. */
+  private lastGiven = -1;
   private started = false;
   private prepared = false;
   private resuming = false;
@@ -71,6 +73,11 @@ export class Dpor implements Strategy {
   /** @inheritdoc */
   watch(watched: States): void {
     this.watched = watched;
+  }
+
+  /** Shares the states that were seen with other searches of the same model. @param memory zeros, or what they have put there. */
+  shareStates(memory: SharedArrayBuffer): void {
+    this.seen.share(memory);
   }
 
   /** @inheritdoc */
@@ -140,6 +147,7 @@ export class Dpor implements Strategy {
     this.seen.clear();
     this.nodes = 0;
     this.floor = 0;
+    this.lastGiven = -1;
     this.states = 0;
     this.started = false;
     this.prepared = false;
@@ -176,6 +184,7 @@ export class Dpor implements Strategy {
     const decided = this.decisionStart[node] ?? 0;
     const state = { ...this.saveNodes(node + 1), states: 0, decisions: this.decisions.save(decided) };
     this.given[node] = (this.given[node] ?? 0) | (1 << agent);
+    this.lastGiven = Math.max(this.lastGiven, node);
     // What races of the part would ask for at this node is run here.
     this.backtrack[node] = (this.backtrack[node] ?? 0) | (this.enabled[node] ?? 0);
     // What a step touches that decides something is known when all its decisions were tried.
@@ -356,7 +365,7 @@ export class Dpor implements Strategy {
       const node = this.nodes - 1;
       if (this.advanceAt(node)) return true;
       this.sleeping.close(node);
-      if (this.watched !== undefined) this.seen.close(this.watched, node);
+      if (this.watched !== undefined) this.seen.close(this.watched, node, node > this.lastGiven);
       this.nodes = node;
     }
     return false;

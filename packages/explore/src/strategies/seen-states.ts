@@ -1,16 +1,10 @@
 import type { StateNames, States } from '../engine/model.js';
 import { ACCESS_ACQUIRE, ACCESS_DOWN, ACCESS_UP, ACCESS_WRITE } from '../engine/access-log.js';
 import { MAX_AGENTS } from './dpor-state.js';
+import { type SeenState, SharedStates } from './shared-states.js';
 
 /** What the steps that follow a state touch: by object and agent, the union of the modes. */
 export type Footprint = Map<number, number>;
-
-/** A state from which everything was explored, but for what the agents asleep there begin with. */
-interface SeenState {
-  readonly asleep: number;
-  /** The footprint, by the names of its objects: in pairs a cell and its modes. */
-  readonly touched: Int32Array;
-}
 
 /** A state on the stack, from which something is still to be explored. */
 interface OpenState {
@@ -27,12 +21,19 @@ interface OpenState {
  * other way round as well (stateful dynamic partial-order reduction, Yang, Chen, Gopalakrishnan, Kirby, SPIN 2008).
  */
 export class SeenStates {
-  private readonly seen = new Map<number, SeenState>();
+  private seen: Map<number, SeenState> | SharedStates = new Map<number, SeenState>();
   private readonly open: OpenState[] = [];
 
   /** States known. */
   get size(): number {
     return this.seen.size;
+  }
+
+  /** Has the states known in `memory`, as other searches of the same model do: what one of them has explored the others need not. */
+  share(memory: SharedArrayBuffer): void {
+    const shared = new SharedStates(memory);
+    if (this.seen instanceof Map) for (const [key, state] of this.seen) shared.set(key, state);
+    this.seen = shared;
   }
 
   /**
@@ -62,11 +63,15 @@ export class SeenStates {
     inner.footprint.set(cell, (inner.footprint.get(cell) ?? 0) | modeBits(mode));
   }
 
-  /** All was explored from `node` on. */
-  close(states: States, node: number): void {
+  /**
+   * The search goes back from `node`.
+   * @param whole whether all was explored from there on, nothing given away.
+   */
+  close(states: States, node: number, whole: boolean): void {
     const inner = this.open.at(-1);
     if (inner?.node !== node) return;
     this.open.pop();
+    if (!whole) return;
     const before = this.seen.get(inner.key);
     const asleep = before === undefined ? inner.asleep : before.asleep & inner.asleep;
     this.seen.set(inner.key, { asleep, touched: named(inner, states) });
@@ -76,7 +81,7 @@ export class SeenStates {
 
   /** Forgets everything. */
   clear(): void {
-    this.seen.clear();
+    this.seen = new Map();
     this.open.length = 0;
   }
 }
