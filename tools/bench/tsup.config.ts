@@ -7,6 +7,7 @@ export default defineConfig({
     cli: 'src/cli.ts',
     case: 'src/case.ts',
     'fast-check': 'src/fast-check-cli.ts',
+    growth: 'src/growth-cli.ts',
   }),
   dts: false,
   platform: 'node',

@@ -79,7 +79,25 @@ describe('a search that recognises states in the middle of operations', () => {
   );
 });
 
+/** Executions of a test in which two threads write pages of their own, `pages` each, that are on the device. */
+function apart(pages: number): number {
+  const threads = [[`cw 0 0 ${pages} 7`], [`cw 0 ${pages} ${pages} 8`]];
+  const result = explored(recorded(2 * pages, [`todev 0 0 0 ${2 * pages}`], threads), 8000);
+  expect(result.complete).toBe(true);
+  expect(found(result)).toHaveLength(1);
+  return result.explorer.executions;
+}
+
 describe('pages do not multiply as they did', () => {
+  test('pages that nothing ties together cost their square', () => {
+    expect(apart(4)).toBeLessThan(6 * apart(2));
+  });
+
+  test('two pages that a device writes beside a forked child are explored', () => {
+    const result = explored(recorded(2, ['todev 0 0 0 2'], [['dwrite 0 0 0 2 90'], ['forkcr 0 0 2']]), 1500);
+    expect(result.complete).toBe(true);
+  });
+
   test.each([1, 2])('a pin of %i private pages against as many CPU writes has one outcome', (pages) => {
     const threads = [[`pin 0 0 ${pages} 0`], [`cw 0 0 ${pages} 7`]];
     const result = explored(recorded(pages, [`todev 0 0 0 ${pages}`], threads), 8000);

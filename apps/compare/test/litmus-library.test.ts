@@ -46,9 +46,6 @@ const recordedOn73 = parseRecordedTests(readFileSync(RACES_OF_7_3, 'utf8'), 'rac
   (_, i) => i % SAMPLE === 0,
 );
 
-/** Tests in which a huge page in device memory is split beside a reader. */
-const SPLITS_UNREPORTED = new Set(['nouveau-huge-page-beside-small', 'nouveau-huge-page-in-part']);
-
 describe('the library of litmus tests', () => {
   test('each is documented and named as its file', () => {
     const files = readdirSync(LIBRARY).map((name) => name.replace('.litmus', ''));
@@ -91,9 +88,7 @@ describe('the library of litmus tests', () => {
 
   const all = programs.map((each) => [each.name, each] as const);
 
-  // A step that reads through a huge entry does not report all that another thread's split of it changes. Known, to be mended.
-  const reported = all.filter(([name]) => !SPLITS_UNREPORTED.has(name));
-  test.each(reported)('%s: steps that touch nothing in common can change places', (_name, each) => {
+  test.each(all)('%s: steps that touch nothing in common can change places', (_name, each) => {
     expect(findHiddenDependence(litmusModel(each, devices), 3, 6, 4, 2000)).toBeUndefined();
   });
 

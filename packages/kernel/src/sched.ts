@@ -35,6 +35,8 @@ export interface AccessObserver {
   acquire(lock: number, write: boolean): void;
   /** A lock was dropped. */
   release(lock: number, write: boolean): void;
+  /** What the running agent has accessed in this step so far it forgets: see {@link Sched.forget}. */
+  forget?(): void;
 }
 
 /** A lock that can be freed from outside, when the run in which it was taken is given up. */
@@ -49,7 +51,7 @@ export interface RestObserver {
   beginRest(agent: number, words: readonly number[]): void;
   /** `agent` goes on. */
   endRest(agent: number): void;
-  /** `agent` ends its step and forgets: see {@link Sched.forget}. */
+  /** `agent` forgets: see {@link Sched.forget}. */
   forget(agent: number, since: number, words: readonly number[], frames: readonly number[]): void;
 }
 
@@ -200,12 +202,15 @@ export class Sched {
   }
 
   /**
-   * The running agent comes to a scheduling point, while exploring, and forgets what it has read since the step `since` began, which was
-   * {@link Sched.steps} just after an earlier scheduling point: what it does next depends on shared state, on what it knew then,
-   * and on `words` and the frames `frames` alone. Call it just before the `yield`, for loops whose rounds leave little behind.
+   * The running agent forgets, while exploring, what it has read since the step `since` began: what it does next depends on shared
+   * state, on what it knew then, and on `words` and the frames `frames` alone. For loops whose rounds leave little behind, `since` is
+   * {@link Sched.steps} just after an earlier scheduling point; or one more than that, where what the present step reads is
+   * to be kept as long as the function runs.
    */
   forget(since: number, words: readonly number[], frames: readonly number[]): void {
-    if (this.exploring) this.rests?.forget(this.current.id, since, words, frames);
+    if (!this.exploring) return;
+    this.observer?.forget?.();
+    this.rests?.forget(this.current.id, since, words, frames);
   }
 
   /** Lets `ns` nanoseconds of virtual time pass for the running agent. */
@@ -247,6 +252,8 @@ export class Sched {
         return undefined;
       }
       if (next.value === SP_BLOCK) {
+        // Who finds a lock taken has done nothing, and comes back to where it was.
+        if (agent.lockWait) this.steps--;
         agent.state = AGENT_BLOCKED;
         this.ready.remove(agent);
         this.waiting.add(agent);

@@ -71,6 +71,14 @@ export class StateHash {
     this.word(this.naming === undefined ? pfn : this.naming.of(pfn));
   }
 
+  /** Folds frames into it whose order does not matter. */
+  frameSet(frames: readonly number[]): void {
+    const { naming } = this;
+    const names = naming === undefined ? [...frames] : frames.map((pfn) => naming.of(pfn));
+    this.word(names.length);
+    for (const name of names.sort((a, b) => a - b)) this.word(name);
+  }
+
   private value(value: unknown): void {
     switch (typeof value) {
       case 'number':

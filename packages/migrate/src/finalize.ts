@@ -24,7 +24,7 @@ export function* migrateDeviceFinalizeSlots(
 ): Task {
   const { map } = system;
   const { sched } = system.kernel;
-  let since = 0;
+  const since = sched.steps + 1;
   for (let i = 0; i < npages; i++) {
     const slot = src[i] ?? 0;
     const page = migratePfnToPage(slot);
@@ -35,9 +35,8 @@ export function* migrateDeviceFinalizeSlots(
     }
     if (sched.exploring) {
       // What was done to the pages before is not looked at again.
-      if (since > 0) sched.forget(since, [i], []);
+      sched.forget(since, [i], []);
       yield SP_PREEMPT;
-      if (since === 0) since = sched.steps;
     }
     if ((slot & MIGRATE_PFN_MIGRATE) === 0 || newpage === 0) {
       if (newpage !== 0) release(system, newpage);

@@ -1,8 +1,9 @@
-import { EINVAL, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { EINVAL, type Task } from '@hmm/kernel';
 import { VM_HUGETLB, VM_SPECIAL, type Vma } from '@hmm/mm';
 import { NO_PFN, PG_zone_device_private } from '@hmm/mm/internal';
 import { migrateVmaCollect } from './collect.js';
 import { migrateDeviceFinalizeSlots } from './finalize.js';
+import { COLLECTED, migrationPoint, MOVED, UNMAPPED } from './migration-point.js';
 import { migrateDevicePageSlots } from './pages.js';
 import { faultHold, migrateDeviceUnmap } from './unmap.js';
 
@@ -27,6 +28,8 @@ export interface MigrateVma {
   readonly flags: number;
   /** The device page that a CPU fault holds a reference on, or 0. */
   readonly faultPage: number;
+  /** While exploring: the step behind which the slots are all that the migration knows, see {@link migrationPoint}. */
+  since?: number;
   /** References that faults hold on it, where several are known to wait for the migration; 1 without. */
   readonly faultRefs?: number;
 }
@@ -44,10 +47,11 @@ export function* migrateVmaSetup(args: MigrateVma): Task<number> {
   args.src.fill(0, 0, args.end - args.start);
   args.cpages = 0;
   args.npages = 0;
+  args.since = kernel.sched.steps + 1;
   yield* migrateVmaCollect(args);
-  if (kernel.sched.exploring) yield SP_PREEMPT;
+  if (kernel.sched.exploring) yield* migrationPoint(args, COLLECTED);
   if (args.cpages > 0) args.cpages = yield* migrateDeviceUnmap(system, args.src, args.npages, args.faultPage);
-  if (kernel.sched.exploring) yield SP_PREEMPT;
+  if (kernel.sched.exploring) yield* migrationPoint(args, UNMAPPED);
   return 0;
 }
 
@@ -70,7 +74,7 @@ function argumentsValid(args: MigrateVma): boolean {
 export function* migrateVmaPages(args: MigrateVma): Task {
   const { system, kernel } = args.vma.mm;
   yield* migrateDevicePageSlots(system, args.src, args.dst, args.npages, args);
-  if (kernel.sched.exploring) yield SP_PREEMPT;
+  if (kernel.sched.exploring) yield* migrationPoint(args, MOVED);
 }
 
 /**

@@ -80,6 +80,9 @@ function faultErrno({ mm }: HmmVmaWalk, result: number): number {
   return (result & VM_FAULT_OOM) !== 0 && mm.kernel.does.hmmReportsOom ? -ENOMEM : -EFAULT;
 }
 
+/** Rounds of faults on one page after which it is being migrated by somebody else. */
+const MAX_ROUNDS = 2;
+
 /** The loop of walk, fault, walk again; `first` is the result of a walk that was made already. */
 function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number> {
   const { range, mm } = walk;
@@ -87,13 +90,12 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
   let ret = first;
   let faulted = -1;
   let faults = 0;
-  let since = 0;
+  const since = sched.steps + 1;
   for (;;) {
     if (ret === undefined) {
       if (sched.exploring) {
-        if (since > 0) forgetRound(walk, since, faulted === walk.from ? faults : 0);
+        forgetRound(walk, since, [faulted === walk.from ? Math.min(faults, MAX_ROUNDS) : 0]);
         yield SP_PREEMPT;
-        if (since === 0) since = sched.steps;
       }
       if (mmuIntervalCheckRetry(range.notifier, range.notifierSeq)) return -EBUSY;
       if (sched.exploring && range.shared === true) yield SP_PREEMPT;
@@ -103,9 +105,8 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
     if (ret === WALK_FAULT) {
       if (walk.from !== faulted) faults = 0;
       faulted = walk.from;
-      // What two rounds of faults cannot serve is being migrated by somebody else.
-      if (++faults > 2) yield* sched.delay(FAULT_REPEAT_NS);
-      const err = yield* hmmVmaFault(walk);
+      if (++faults > MAX_ROUNDS) yield* sched.delay(FAULT_REPEAT_NS);
+      const err = yield* hmmVmaFault(walk, since);
       if (err !== 0) return err;
     } else {
       yield* migrationEntryWait(mm, walk.from, walk.pfn);
@@ -114,10 +115,10 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
   }
 }
 
-/** Of what was read since the step `since`, all that matters is what the walk has stored for the pages before the one it stopped at. */
-function forgetRound({ range, mm, from }: HmmVmaWalk, since: number, faults: number): void {
+/** Of what was read since the step `since`, all that matters is `words` and what the walk has stored for the pages before the one it stopped at. */
+function forgetRound({ range, mm, from }: HmmVmaWalk, since: number, words: number[]): void {
   const { hmmPfns, start } = range;
-  const words = [from - start, faults];
+  words.push(from - start);
   const frames: number[] = [];
   for (let i = 0; i < 2 * (from - start); i += 2) {
     words.push(hmmPfns[i] ?? 0);
@@ -130,13 +131,16 @@ function forgetRound({ range, mm, from }: HmmVmaWalk, since: number, faults: num
  * Faults every page of the block that the walk stopped at, needed or not.
  * @kernel mm/hmm.c hmm_vma_fault (all)
  */
-function* hmmVmaFault(walk: HmmVmaWalk): Task<number> {
+function* hmmVmaFault(walk: HmmVmaWalk, since: number): Task<number> {
   const { vma } = walk;
   if (vma === undefined) return -EFAULT;
   const flags = faultFlags(walk);
   const { sched } = walk.mm.kernel;
   for (let vpn = walk.from; vpn < walk.to; vpn++) {
-    if (sched.exploring) yield SP_PREEMPT;
+    if (sched.exploring) {
+      forgetRound(walk, since, [vpn, walk.to, walk.write ? 1 : 0]);
+      yield SP_PREEMPT;
+    }
     const served = handleMmFault(vma, vpn, flags);
     const err = faultErrno(walk, typeof served === 'number' ? served : yield* served);
     if (err !== 0) return err;

@@ -68,6 +68,9 @@ const OOM_REPEATS = 2;
 /** What an access has in mind at a fault: how many there were. */
 const FAULTED_OFTEN: readonly number[] = [2];
 const FAULTED: readonly (readonly number[])[] = [[0], [1]];
+/** The same of an access that is about to be repeated. */
+const REPEATED_OFTEN: readonly number[] = [2, 1];
+const REPEATED: readonly (readonly number[])[] = [[1, 1]];
 
 function signalOf(fault: number): number {
   if ((fault & VM_FAULT_ERROR) === 0) return 0;
@@ -127,7 +130,7 @@ export function* cpuAccess(mm: MmStruct, vpn: number, write: boolean): Task<numb
     const ret = yield* cpuFault(mm, vpn, write, faults);
     if (ret < 0) return ret;
     // What the fault has brought may be taken away again before the access is repeated.
-    if (mm.kernel.sched.exploring) yield SP_PREEMPT;
+    if (mm.kernel.sched.exploring) yield* mm.kernel.sched.restPoint(REPEATED[faults] ?? REPEATED_OFTEN);
   }
 }
 

@@ -1,4 +1,4 @@
-import { EFAULT, ENOMEM, type Sched, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { EFAULT, ENOMEM, SP_PREEMPT, type Task } from '@hmm/kernel';
 import { ENTRY_TABLE } from '@hmm/kernel/internal';
 import {
   FAULT_FLAG_REMOTE,
@@ -42,6 +42,9 @@ export const FOLL_SPLIT_PMD = 1 << 28;
 
 /** The page needs a fault. */
 const NO_PAGE = -1;
+/** As in a CPU access: what so many faults cannot serve is being migrated. */
+const MAX_FAULTS = 2;
+const NO_PAGES: readonly number[] = [];
 /** The page must be unshared first: `-EMLINK` in the kernel. */
 const UNSHARE = -2;
 
@@ -65,7 +68,7 @@ export function* getUserPages(
   let faulted = -1;
   let faults = 0;
   const { sched } = mm.kernel;
-  let since = 0;
+  const since = sched.steps + 1;
   for (let done = 0; done < count;) {
     const vpn = start + done;
     if (vma === undefined || vpn >= vma.end) {
@@ -77,29 +80,21 @@ export function* getUserPages(
     if (pfn < 0) {
       if (vpn !== faulted) faults = 0;
       faulted = vpn;
-      // As in a CPU access: what two faults cannot serve is being migrated.
-      if (++faults > 2) yield* mm.kernel.sched.delay(FAULT_REPEAT_NS);
+      if (++faults > MAX_FAULTS) yield* mm.kernel.sched.delay(FAULT_REPEAT_NS);
+      if (sched.exploring) sched.forget(since, [done, faults, pfn], pages ?? NO_PAGES);
       const error = yield* faultinPage(vma, vpn, flags, pfn === UNSHARE);
       if (error !== 0) return done > 0 ? done : error;
-      if (sched.exploring) since = yield* nextRound(sched, since, [done, faults], pages);
+      if (sched.exploring) {
+        // The pages so far are all that is left of what was read.
+        sched.forget(since, [done, Math.min(faults, MAX_FAULTS)], pages ?? NO_PAGES);
+        yield SP_PREEMPT;
+      }
       continue;
     }
     pages?.push(pfn);
     done++;
   }
   return count;
-}
-
-/** A scheduling point after a fault, behind which `words` and the pages so far are all that is left of what was read since `since`. */
-function* nextRound(
-  sched: Sched,
-  since: number,
-  words: readonly number[],
-  pages: readonly number[] = [],
-): Task<number> {
-  if (since > 0) sched.forget(since, words, pages);
-  yield SP_PREEMPT;
-  return since > 0 ? since : sched.steps;
 }
 
 /**

@@ -1,7 +1,10 @@
-import { declareState } from '@hmm/kernel/internal';
+import { declareState, ownState, type StateHash } from '@hmm/kernel/internal';
 
 /** Folios that fit in one batch. @kernel include/linux/pagevec.h PAGEVEC_SIZE */
 export const FOLIO_BATCH_SIZE = 31;
+
+/** All folios of a batch are dealt with in one go: their order matters to nobody. */
+const UNORDERED = { saved: 'folded below, as a set' };
 
 /**
  * The batches in which folios wait for the LRU lists. Each entry holds a reference, which others can see. The kernel has
@@ -10,12 +13,14 @@ export const FOLIO_BATCH_SIZE = 31;
  */
 export class LruBatches {
   /** What of it is state. */
-  static readonly state = declareState({
-    add: 'frames',
-    lazyfree: 'frames',
-    activate: 'frames',
-    mlock: 'constant',
-  });
+  static readonly state = declareState(
+    { add: UNORDERED, lazyfree: UNORDERED, activate: UNORDERED, mlock: 'constant' },
+    ownState(LruBatches, {
+      fold: ({ add, lazyfree, activate }, hash: StateHash) => {
+        for (const batch of [add, lazyfree, activate]) hash.frameSet(batch);
+      },
+    }),
+  );
 
   /** New to the LRU. */
   readonly add: number[] = [];

@@ -26,6 +26,11 @@ export class MmuGather {
     this.reclaimsTables = reclaimsTables;
   }
 
+  /** What was taken and is not freed yet. */
+  get gathered(): readonly number[] {
+    return this.pages;
+  }
+
   /**
    * Takes over the reference that a mapping of `pfn` had.
    * @kernel include/asm-generic/tlb.h __tlb_remove_page (without: delayed rmap, lengths of large folios,

@@ -65,10 +65,16 @@ function freeEmptyTable({ tables }: MemorySystem, pmd: number): void {
 /** As {@link zapPteRange}; while exploring, others may run between two entries, where the kernel may reschedule. */
 function* zapPtesStepwise(tlb: MmuGather, vma: Vma, first: number, count: number): Task {
   const { system } = vma.mm;
+  const { sched } = system.kernel;
+  const since = sched.steps + 1;
   for (let i = 0; i < count; i++) {
     const entry = first + 2 * i;
     accessPte(system, entry, false);
-    if (system.tables.lanes[entry] !== 0) yield SP_PREEMPT;
+    if (system.tables.lanes[entry] !== 0) {
+      // Of the entries before, only the pages that are to be freed are left.
+      sched.forget(since, [i], tlb.gathered);
+      yield SP_PREEMPT;
+    }
     zapPteRange(tlb, vma, entry, 1);
   }
 }

@@ -180,7 +180,9 @@ export class NouveauClient implements DeviceClient {
         const { table } = vmm;
         if ((table.flags(vpn) & GPU_PTE_VALID) === 0) continue;
         const frame = table.frame(vpn);
-        if ((memory.map.refcount[frame] ?? 0) > 0 || memory.map.test(frame, PG_reserved)) continue;
+        // A page of a huge folio is as free as its head.
+        if ((memory.map.refcount[memory.map.folio(frame)] ?? 0) > 0 || memory.map.test(frame, PG_reserved))
+          continue;
         const detail = `the GPU maps page ${vpnToHex(vpn)} of mm ${mm.id} to frame ${frame}, which is free`;
         return { invariant: 'I5', detail };
       }

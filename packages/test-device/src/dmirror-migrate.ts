@@ -1,4 +1,4 @@
-import { EINVAL, ENOMEM, HmmError, HPAGE_PMD_NR, HPAGE_PMD_ORDER, SP_PREEMPT, type Task } from '@hmm/kernel';
+import { EINVAL, ENOMEM, HmmError, HPAGE_PMD_NR, HPAGE_PMD_ORDER, type Task } from '@hmm/kernel';
 import { HMM_PFN_VALID, HMM_PFN_WRITE, type HmmRange } from '@hmm/mirror';
 import {
   MIGRATE_PFN_COMPOUND,
@@ -16,6 +16,7 @@ import {
   migrateVmaSetup,
   type MigrateVma,
 } from '@hmm/migrate';
+import { migrationPoint } from '@hmm/migrate/internal';
 import {
   allocPage,
   mmput,
@@ -134,7 +135,7 @@ export function* dmirrorMigrateToDevice(dmirror: Dmirror, cmd: HmmDmirrorCmd): T
     MIGRATE_VMA_SELECT_SYSTEM,
     function* (_dmirror, args): Task<number> {
       migrateAllocAndCopy(dmirror, args);
-      if (dmirror.mm.kernel.sched.exploring) yield SP_PREEMPT;
+      if (dmirror.mm.kernel.sched.exploring) yield* migrationPoint(args);
       yield* migrateVmaPages(args);
       if (!corrected) yield* migrateFinalizeAndMap(dmirror, args);
       yield* migrateVmaFinalize(args);
@@ -269,7 +270,7 @@ export function* dmirrorMigrateToSystem(dmirror: Dmirror, cmd: HmmDmirrorCmd): T
         yield* migrateVmaFinalize(args);
         return -ENOMEM;
       }
-      if (dmirror.mm.kernel.sched.exploring) yield SP_PREEMPT;
+      if (dmirror.mm.kernel.sched.exploring) yield* migrationPoint(args);
       yield* migrateVmaPages(args);
       const moved = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
       for (let i = 0; i < args.npages; i++) if (((args.src[i] ?? 0) & moved) === moved) cmd.cpages++;
@@ -368,7 +369,7 @@ export function* dmirrorDevmemFault(mdevice: DmirrorDevice, vmf: VmFault): Task<
     if (!mdevice.does.failedAllocationForgets) yield* migrateVmaFinalize(args);
     return VM_FAULT_OOM;
   }
-  if (mdevice.system.kernel.sched.exploring) yield SP_PREEMPT;
+  if (kernel.sched.exploring) yield* migrationPoint(args);
   yield* migrateVmaPages(args);
   yield* migrateVmaFinalize(args);
   return 0;

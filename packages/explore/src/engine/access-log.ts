@@ -47,6 +47,10 @@ export class AccessLog implements AccessObserver {
   latest = new Int32Array(FIRST_CAPACITY).fill(-1);
   /** The event that is running. */
   current = 0;
+  /** Column: whether the object was accessed after its agent had forgotten what it knew of it, in the same event. */
+  again = new Uint8Array(FIRST_CAPACITY);
+  /** The entries of the running event from this one on are of what its agent has accessed since it forgot. */
+  mark = 0;
   /** Whether anything was written since this was last set to false, other than by taking and dropping locks. */
   wrote = false;
 
@@ -72,6 +76,12 @@ export class AccessLog implements AccessObserver {
     this.note(lock, write ? ACCESS_WRITE | ACCESS_RELEASE : ACCESS_RELEASE);
   }
 
+  /** @inheritdoc */
+  forget(): void {
+    for (let i = this.length - 1; i >= 0 && this.event[i] === this.current; i--) this.again[i] = 0;
+    this.mark = this.length;
+  }
+
   /** A copy of the entries from `from` up to `to`: what they touched, and how. */
   between(from: number, to: number): { readonly object: number[]; readonly mode: number[] } {
     return {
@@ -92,6 +102,7 @@ export class AccessLog implements AccessObserver {
     const before = this.latest[object] ?? -1;
     if (before >= 0 && this.event[before] === this.current) {
       this.mode[before] = (this.mode[before] ?? 0) | mode;
+      this.again[before] = 1;
       return;
     }
     const at = this.length;
@@ -99,6 +110,7 @@ export class AccessLog implements AccessObserver {
     this.object[at] = object;
     this.mode[at] = mode;
     this.event[at] = this.current;
+    this.again[at] = 0;
     this.previous[at] = before;
     this.latest[object] = at;
     this.length = at + 1;
@@ -116,6 +128,9 @@ export class AccessLog implements AccessObserver {
     this.object = widened(this.object, length);
     this.mode = widened(this.mode, length);
     this.event = widened(this.event, length);
+    const again = new Uint8Array(length);
+    again.set(this.again);
+    this.again = again;
     this.previous = widened(this.previous, length);
   }
 }

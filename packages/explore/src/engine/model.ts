@@ -69,7 +69,7 @@ export interface Contents {
   sequence: number | undefined;
 }
 
-/** What an agent has forgotten at the end of a step: all since the step `since` began, but for some words and frames. */
+/** What an agent has forgotten in a step: all since the step `since` began, but for some words and frames. */
 export interface Forgotten {
   /** The number of steps made, this one included. */
   readonly step: number;

@@ -40,6 +40,8 @@ export class Dpor implements Strategy {
   private readonly races: Races;
   private readonly sleeping: SleepingSteps;
   private readonly firstSeen = new Int32Array(MAX_AGENTS);
+  /** The agents of the events that {@link initials} looked at last. */
+  private seenAfter = 0;
   private depth = 0;
   private nodes = 0;
   private floor = 0;
@@ -272,7 +274,10 @@ export class Dpor implements Strategy {
     this.states++;
   }
 
-  /** Whether everything that can follow was explored before. What conflicts with it is then seen to. */
+  /**
+   * Whether everything that can follow was explored before. What conflicts with it is then seen to: what could be run first is known
+   * as far as the steps up to here go.
+   */
   private known(depth: number, ready: number): boolean {
     const { watched } = this;
     // Where one agent is left, it was so at the step before, too, and there it was asked.
@@ -283,10 +288,7 @@ export class Dpor implements Strategy {
     if (footprint === undefined) return false;
     forEachTouch(footprint, (object, agent, mode) => {
       const { found } = this.races.findLater(depth, object, agent, mode);
-      for (let i = 0; i < found.count; i++) {
-        const event = found.at(i);
-        this.backtrack[event] = (this.backtrack[event] ?? 0) | (this.enabled[event] ?? 0);
-      }
+      for (let i = 0; i < found.count; i++) this.askFor(found.at(i), this.initials(found.at(i)), 0);
     });
     return true;
   }
@@ -318,18 +320,23 @@ export class Dpor implements Strategy {
    * touches may depend on `earlier` (a lock that is tried), so that others may have to come before it that need not here.
    */
   private reverse(earlier: number, later: number, row: Int32Array): void {
-    const initials = this.initials(earlier, later, row);
-    const backtrack = this.backtrack[earlier] ?? 0;
-    const asleep = this.sleeping.at(earlier);
-    if ((initials & backtrack & ~asleep) !== 0) return;
-    const enabled = this.enabled[earlier] ?? 0;
-    const able = initials & enabled & ~asleep;
-    if (able === 0) this.backtrack[earlier] = backtrack | enabled;
-    else this.backtrack[earlier] = backtrack | (1 << (hasAgent(able, later) ? later : lowestAgent(able)));
+    const initials = this.initials(earlier);
+    this.askFor(earlier, initials | this.laterIfFree(later, row), 1 << later);
   }
 
-  /** The agents that can run first among the events that don't depend on `earlier`, and `later`'s with clock `row`. */
-  private initials(earlier: number, later: number, row: Int32Array): number {
+  /** Sees to it that one of the agents `initials` is run at a node, which of them may as well be one of `better`; all, if none of them can. */
+  private askFor(node: number, initials: number, better: number): void {
+    const backtrack = this.backtrack[node] ?? 0;
+    const asleep = this.sleeping.at(node);
+    if ((initials & backtrack & ~asleep) !== 0) return;
+    const enabled = this.enabled[node] ?? 0;
+    const able = initials & enabled & ~asleep;
+    if (able === 0) this.backtrack[node] = backtrack | enabled;
+    else this.backtrack[node] = backtrack | (1 << lowestAgent((able & better) === 0 ? able : able & better));
+  }
+
+  /** The agents that can run first among the events that don't depend on `earlier`. */
+  private initials(earlier: number): number {
     const { clocks, firstSeen } = this;
     const first = this.agent[earlier] ?? 0;
     const sequence = clocks.sequence(earlier, first);
@@ -347,10 +354,13 @@ export class Dpor implements Strategy {
       firstSeen[agent] = clocks.sequence(event, agent);
       if (free) initials |= 1 << agent;
     }
-    return initials | this.laterIfFree(later, row, seen);
+    this.seenAfter = seen;
+    return initials;
   }
 
-  private laterIfFree(later: number, row: Int32Array, seen: number): number {
+  /** The set of `later`, with clock `row`, if it can run first, too, of what {@link initials} looked at. */
+  private laterIfFree(later: number, row: Int32Array): number {
+    const seen = this.seenAfter;
     if (hasAgent(seen, later)) return 0;
     for (let rest = seen; rest !== 0; rest &= rest - 1) {
       const other = lowestAgent(rest);

@@ -87,16 +87,17 @@ export class Memories implements Remembered {
     while (this.word.length < length) this.widen();
     for (let i = from; i < length; i++) this.read(i, states);
     for (let i = from; i < length; i++) this.keep(i, states);
+    const forgotten = states.forgot();
     if (states.resting(agent)) {
       low[this.at] = 0;
       high[this.at] = 0;
       head[this.at] = NOTHING;
-    } else this.forget(agent, states.forgot());
+    } else this.forget(agent, from, states, forgotten);
     this.end[node + 1] = this.items;
   }
 
-  /** The agent goes back to what it knew before a step, and adds what it says. */
-  private forget(agent: number, forgotten: Forgotten | undefined): void {
+  /** The agent goes back to what it knew before a step, and adds what it says, and what it has read since then in its step. */
+  private forget(agent: number, from: number, states: States, forgotten: Forgotten | undefined): void {
     if (forgotten === undefined) return;
     const { low, high, head, at } = this;
     const then = (forgotten.since - 1) * MAX_AGENTS + agent;
@@ -106,6 +107,8 @@ export class Memories implements Remembered {
     this.fold(0x2f0b);
     for (const word of forgotten.words) this.fold(word);
     for (const frame of forgotten.frames) this.foldFrame(frame);
+    const { length, mark, again } = this.log;
+    for (let i = from; i < length; i++) if (i >= mark || again[i] === 1) this.read(i, states);
   }
 
   /** Goes to `node`, for {@link forEach}. */

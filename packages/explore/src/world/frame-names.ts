@@ -112,10 +112,11 @@ export class FrameNames {
     fold(map.mapcount[pfn] ?? 0);
     fold(map.flags[pfn] ?? 0);
     fold(map.mapping[pfn] ?? 0);
-    fold(map.index[pfn] ?? 0);
+    const device = ((map.flags[pfn] ?? 0) & PG_zone_device) !== 0;
+    // A free page of device memory has the offset that it had last, which nobody looks at.
+    if (!device || (map.refcount[pfn] ?? 0) > 0) fold(map.index[pfn] ?? 0);
     fold(map.pincount[pfn] ?? 0);
     fold(map.mlockCount[pfn] ?? 0);
-    const device = ((map.flags[pfn] ?? 0) & PG_zone_device) !== 0;
     const own = map.private[pfn] ?? 0;
     fold(device && (map.refcount[pfn] ?? 0) > 0 ? this.of(own) : device ? 0 : own);
     if (!device || (map.refcount[pfn] ?? 0) > 0) fold(data.hash(0, [[pfn, pfn + 1]]));

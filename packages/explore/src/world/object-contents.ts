@@ -119,6 +119,11 @@ export class ObjectContents {
   }
 
   private ofProcesses(object: number, into: Contents): boolean {
+    if (object === this.system.lruObject) {
+      const { add, lazyfree, activate, mlock } = this.system.lru;
+      for (const { length } of [add, lazyfree, activate, mlock]) into.word = fold(into.word, length);
+      return true;
+    }
     for (const { usersObject, users, mmapLock, vmas, notifierSubscriptions: subs } of this.system.mms) {
       if (object === usersObject) into.word = users;
       else if (object === mmapLock.id) into.word = vmasOf(vmas);

@@ -68,11 +68,13 @@ function atRest({ kernel, places }: World): boolean {
 /** I5: no device's table names a free page. */
 function checkFreePages({ devices, system }: World, pages: readonly number[]): Violation | undefined {
   const { mirrors } = devices;
+  const { map } = system;
   for (let i = 0; i < mirrors.length; i++) {
     for (const vpn of pages) {
       const entry = devices.entryAt(i, vpn);
-      if (entry < 0 || (system.map.refcount[entry >>> 2] ?? 0) > 0) continue;
-      if (system.map.test(entry >>> 2, PG_reserved)) continue;
+      // A page of a huge folio is as free as its head.
+      if (entry < 0 || (map.refcount[map.folio(entry >>> 2)] ?? 0) > 0) continue;
+      if (map.test(entry >>> 2, PG_reserved)) continue;
       const device = mirrors[i]?.device ?? 0;
       return {
         invariant: 'I5',

@@ -72,6 +72,8 @@ export class WorldModel implements Model {
     const { sched } = this;
     sched.reset();
     this.initial.restore();
+    // What a broken execution has left.
+    this.world.places.forgot();
     this.failures.start(choices);
     for (const thread of this.program.threads) {
       if (thread.daemon === true) sched.spawnDaemon(thread.name, thread.run());

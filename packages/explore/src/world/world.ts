@@ -83,9 +83,11 @@ export class Places implements RestObserver {
     this.sched = sched;
   }
 
-  /** What the last step has ended with forgetting, undefined where it did not. */
+  /** What was forgotten in the last step, undefined where nothing was. It is told once. */
   forgot(): Forgotten | undefined {
-    return this.forgotten?.step === this.sched.steps ? this.forgotten : undefined;
+    const { forgotten } = this;
+    this.forgotten = undefined;
+    return forgotten?.step === this.sched.steps ? forgotten : undefined;
   }
 
   /** The agent begins an operation. */
