@@ -208,9 +208,14 @@ export class Sched {
    * to be kept as long as the function runs.
    */
   forget(since: number, words: readonly number[], frames: readonly number[]): void {
-    if (!this.exploring) return;
+    if (!this.forgets) return;
     this.observer?.forget?.();
     this.rests?.forget(this.current.id, since, words, frames);
+  }
+
+  /** Whether {@link Sched.forget} has an effect: somebody looks on. Steps that are made again need not say what they forget. */
+  get forgets(): boolean {
+    return this.exploring && this.observer !== undefined && this.rests !== undefined;
   }
 
   /** Lets `ns` nanoseconds of virtual time pass for the running agent. */

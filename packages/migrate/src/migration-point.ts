@@ -16,6 +16,11 @@ const COPIED = 3;
  * that let others run between {@link migrateVmaSetup} and {@link migrateVmaFinalize}, and know nothing but the slots themselves.
  */
 export function* migrationPoint(args: MigrateVma, where = COPIED): Task {
+  if (args.vma.mm.kernel.sched.forgets) forgetAllButSlots(args, where);
+  yield SP_PREEMPT;
+}
+
+function forgetAllButSlots(args: MigrateVma, where: number): void {
   const { src, dst, npages, cpages, faultPage, since = 0 } = args;
   const words = [where, npages, cpages];
   const frames = [faultPage];
@@ -27,5 +32,4 @@ export function* migrationPoint(args: MigrateVma, where = COPIED): Task {
     }
   }
   args.vma.mm.kernel.sched.forget(since, words, frames);
-  yield SP_PREEMPT;
 }

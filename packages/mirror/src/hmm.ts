@@ -117,6 +117,7 @@ function* walkAndFault(walk: HmmVmaWalk, first: number | undefined): Task<number
 
 /** Of what was read since the step `since`, all that matters is `words` and what the walk has stored for the pages before the one it stopped at. */
 function forgetRound({ range, mm, from }: HmmVmaWalk, since: number, words: number[]): void {
+  if (!mm.kernel.sched.forgets) return;
   const { hmmPfns, start } = range;
   words.push(from - start);
   const frames: number[] = [];
