@@ -1,4 +1,4 @@
-import { type Task, SP_PREEMPT } from '@hmm/kernel';
+import { type Task } from '@hmm/kernel';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_WRITE,
