@@ -6,6 +6,7 @@ import { continuing, hasAgent, lowestAgent } from './agent-set.js';
 import { Clocks } from './clocks.js';
 import { Decisions } from './decisions.js';
 import { type DporState, MAX_AGENTS, partOf } from './dpor-state.js';
+import { Initials } from './initials.js';
 import { Memories } from './memories.js';
 import { Races } from './races.js';
 import { forEachTouch, SeenStates } from './seen-states.js';
@@ -39,9 +40,7 @@ export class Dpor implements Strategy {
   private readonly clocks: Clocks;
   private readonly races: Races;
   private readonly sleeping: SleepingSteps;
-  private readonly firstSeen = new Int32Array(MAX_AGENTS);
-  /** The agents of the events that {@link initials} looked at last. */
-  private seenAfter = 0;
+  private readonly initials: Initials;
   private depth = 0;
   private nodes = 0;
   private floor = 0;
@@ -68,6 +67,7 @@ export class Dpor implements Strategy {
     this.decisionStart = column();
     this.clocks = new Clocks(maxSteps + 1);
     this.memories = new Memories(this.accesses, maxSteps + 2);
+    this.initials = new Initials(this.clocks, this.agent);
     this.races = new Races(this.accesses, this.clocks, this.agent);
     this.sleeping = new SleepingSteps(MAX_AGENTS, maxSteps + 2);
   }
@@ -288,7 +288,8 @@ export class Dpor implements Strategy {
     if (footprint === undefined) return false;
     forEachTouch(footprint, (object, agent, mode) => {
       const { found } = this.races.findLater(depth, object, agent, mode);
-      for (let i = 0; i < found.count; i++) this.askFor(found.at(i), this.initials(found.at(i)), 0);
+      for (let i = 0; i < found.count; i++)
+        this.askFor(found.at(i), this.initials.after(found.at(i), depth), 0);
     });
     return true;
   }
@@ -320,8 +321,8 @@ export class Dpor implements Strategy {
    * touches may depend on `earlier` (a lock that is tried), so that others may have to come before it that need not here.
    */
   private reverse(earlier: number, later: number, row: Int32Array): void {
-    const initials = this.initials(earlier);
-    this.askFor(earlier, initials | this.laterIfFree(later, row), 1 << later);
+    const initials = this.initials.after(earlier, this.depth);
+    this.askFor(earlier, initials | this.initials.ifFree(later, row), 1 << later);
   }
 
   /** Sees to it that one of the agents `initials` is run at a node, which of them may as well be one of `better`; all, if none of them can. */
@@ -333,40 +334,6 @@ export class Dpor implements Strategy {
     const able = initials & enabled & ~asleep;
     if (able === 0) this.backtrack[node] = backtrack | enabled;
     else this.backtrack[node] = backtrack | (1 << lowestAgent((able & better) === 0 ? able : able & better));
-  }
-
-  /** The agents that can run first among the events that don't depend on `earlier`. */
-  private initials(earlier: number): number {
-    const { clocks, firstSeen } = this;
-    const first = this.agent[earlier] ?? 0;
-    const sequence = clocks.sequence(earlier, first);
-    let seen = 0;
-    let initials = 0;
-    for (let event = earlier + 1; event < this.depth; event++) {
-      const agent = this.agent[event] ?? 0;
-      if (hasAgent(seen, agent) || clocks.seen(event, agent, first) >= sequence) continue;
-      let free = true;
-      for (let rest = seen; rest !== 0 && free; rest &= rest - 1) {
-        const other = lowestAgent(rest);
-        free = clocks.seen(event, agent, other) < (firstSeen[other] ?? 0);
-      }
-      seen |= 1 << agent;
-      firstSeen[agent] = clocks.sequence(event, agent);
-      if (free) initials |= 1 << agent;
-    }
-    this.seenAfter = seen;
-    return initials;
-  }
-
-  /** The set of `later`, with clock `row`, if it can run first, too, of what {@link initials} looked at. */
-  private laterIfFree(later: number, row: Int32Array): number {
-    const seen = this.seenAfter;
-    if (hasAgent(seen, later)) return 0;
-    for (let rest = seen; rest !== 0; rest &= rest - 1) {
-      const other = lowestAgent(rest);
-      if ((row[other] ?? 0) >= (this.firstSeen[other] ?? 0)) return 0;
-    }
-    return 1 << later;
   }
 
   /** Goes back to the latest node where something is left to run; false when there is none. */
