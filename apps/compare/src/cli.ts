@@ -8,6 +8,7 @@ import {
   importCommand,
   litmusCommand,
   main,
+  policiesCommand,
   recordCommand,
   runCommand,
   sweepCommand,
@@ -17,7 +18,7 @@ import * as captures from '@hmm/nvidia-uvm-model/validate';
 
 import { benchCommand } from './bench-command.js';
 import { bundledExample, examplesCommand } from './bundled.js';
-import { allClients, byName, clients, of2016 } from './clients.js';
+import { allClients, byName, clients, of2016, policies } from './clients.js';
 import { corpora } from './corpora.js';
 import { devices } from './litmus-devices.js';
 import { mutantsCommand } from './mutants-command.js';
@@ -50,6 +51,7 @@ await main({
     calibrateCommand(captures),
     conformCommand(corpora, new URL('conform-worker.js', import.meta.url)),
     litmusCommand(devices),
+    policiesCommand(policies),
     mutantsCommand,
     benchCommand,
     viewCommand,

@@ -1,4 +1,6 @@
 import { directoryFiles } from '@hmm/cli';
+import { uvmFactory } from '@hmm/nvidia-uvm-model';
+import { UVM_POLICIES } from '@hmm/uvm-policies';
 import { allDrivers, driversByName, gpuDrivers, historicalDrivers } from '@hmm/drivers';
 
 /** The GPU drivers that the command knows. */
@@ -12,3 +14,6 @@ export const of2016 = historicalDrivers();
 
 /** Every driver that a program can be run on. */
 export const allClients = allDrivers(directoryFiles);
+
+/** NVIDIA's driver with each of the policies that it can be given. */
+export const policies = UVM_POLICIES.map(({ name, text, make }) => ({ name, text, factory: uvmFactory(make) }));

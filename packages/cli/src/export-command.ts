@@ -1,16 +1,32 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import type { ClientFactory } from '@hmm/device';
-import { chromeTrace, eventsCsv, eventsJson, htmlReport, perfettoTrace, type RunReport } from '@hmm/report';
+import { chromeTrace,
+  eventsCsv,
+  eventsJson,
+  htmlReport,
+  perfettoTrace,
+  type RunReport,
+  traceArchive,
+} from '@hmm/report';
 import { EXAMPLE_WORKLOAD } from '@hmm/workload/patterns';
 import { type Command, Option } from 'commander';
 import { simulatedAdvice } from './advice.js';
 import { type CommandBuilder, type CommandHost, subcommand } from './cli.js';
 import { diagnosedRun, type DiagnosedRun, residencyGrid } from './diagnosed-run.js';
 import { EXIT_FAILED, EXIT_OK, fail } from './output.js';
-import { failAll, SUBJECT_HELP, subjectOptions, type SubjectRequest, subjectRequest } from './run-command.js';
+import { runOptions } from './options.js';
+import {
+  failAll,
+  makeSubjectRequest,
+  SUBJECT_HELP,
+  type SubjectOptions,
+  subjectOptions,
+  type SubjectRequest,
+  subjectRequest,
+} from './run-command.js';
 import { agentNames, LockRecorder, timelineOf } from './subject-exports.js';
 
-const FORMATS = ['perfetto', 'chrome', 'csv', 'json', 'html'] as const;
+const FORMATS = ['perfetto', 'chrome', 'csv', 'json', 'html', 'archive'] as const;
 type Format = (typeof FORMATS)[number];
 
 const ENDINGS: Readonly<Record<string, Format>> = {
@@ -19,6 +35,7 @@ const ENDINGS: Readonly<Record<string, Format>> = {
   csv: 'csv',
   json: 'json',
   html: 'html',
+  tar: 'archive',
 };
 
 /** Columns and rows of the residency map in an HTML file. */
@@ -31,6 +48,7 @@ export function exportCommand(factories: readonly ClientFactory[]): CommandBuild
     const cmd = subjectOptions(
       subcommand(parent, host, 'export', [
         'export first-example.hmm -o first.pftrace',
+        `export first-example.hmm --client ${factories.map(({ name }) => name).join(',')} -o both.tar`,
         `export ${EXAMPLE_WORKLOAD} --client ${factories.at(-1)?.name ?? ''} -o workload.html`,
       ]),
     )
@@ -58,6 +76,7 @@ async function exportWhat(
   const format = options.to ?? ENDINGS[/\.([\w-]+)$/.exec(options.output)?.[1] ?? ''];
   if (format === undefined)
     return fail(output, `${options.output}: the ending tells no format: use --to ${FORMATS.join('|')}`);
+  if (format === 'archive') return archived(what, options.output, factories, cmd, host);
   const set = await subjectRequest(what, factories, cmd);
   if (!set.ok) return failAll(output, set.messages);
   const locks: LockRecorder[] = [];
@@ -76,8 +95,35 @@ async function exportWhat(
   return run.report.error === null ? EXIT_OK : EXIT_FAILED;
 }
 
+/** Runs it under each client that is named, and writes the traces as one archive. */
+async function archived(
+  what: string,
+  path: string,
+  factories: readonly ClientFactory[],
+  cmd: Command,
+  { output }: CommandHost,
+): Promise<number> {
+  const shared = runOptions(cmd);
+  const names = shared.client?.split(',') ?? factories.map(({ name }) => name);
+  const traces: { readonly name: string; readonly pieces: Iterable<Uint8Array> }[] = [];
+  let title = what;
+  for (const name of names) {
+    const set = await makeSubjectRequest(what, factories, { ...shared, client: name }, cmd.opts<SubjectOptions>());
+    if (!set.ok) return failAll(output, set.messages);
+    const run = diagnosedRun({ ...set.request, keepEvents: true });
+    if (!run.ok) return fail(output, run.message);
+    if (run.report.error !== null) return fail(output, `${name}: ${run.report.error}`);
+    title = set.name;
+    traces.push({ name, pieces: perfettoTrace(timelineOf(run, `${set.name} under ${name}`, [])) });
+  }
+  const problem = writePieces(path, traceArchive(title, traces));
+  if (problem !== undefined) return fail(output, problem);
+  output.say(`${path}: ${names.join(' and ')} on one timeline; open it in ui.perfetto.dev`);
+  return EXIT_OK;
+}
+
 function pieces(
-  format: Format,
+  format: Exclude<Format, 'archive'>,
   run: Extract<DiagnosedRun, { ok: true }>,
   set: Extract<SubjectRequest, { ok: true }>,
   locks: LockRecorder | undefined,

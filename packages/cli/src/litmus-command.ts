@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import {
   DEFAULT_MAX_STEPS,
+  encodeSchedule,
   formatStory,
+  itfTrace,
   litmusModel,
   type LitmusReport,
   type MirrorDevicesFactory,
@@ -38,7 +40,7 @@ interface LitmusOptions {
   readonly checkpoint?: string;
   readonly jobs?: number;
   readonly replay?: string;
-  readonly export?: 'test';
+  readonly export?: 'test' | 'itf';
   readonly set: ReadonlyMap<string, string>;
   readonly release?: Release;
 }
@@ -62,6 +64,7 @@ export function litmusCommand(devices: LitmusDevices): CommandBuilder {
         'litmus big.litmus --jobs 8',
         'litmus broken.litmus --replay hmm1-a3b12a',
         'litmus broken.litmus --export test',
+        'litmus fault-vs-munmap.litmus --export itf',
       ]),
     )
       .description('explore every interleaving of small concurrent tests')
@@ -87,7 +90,10 @@ function litmusOptions(cmd: Command): Command {
     .option('--checkpoint <file>', 'go on from this file, and leave there how far it got')
     .option('--replay <string>', 'run one schedule of one test, and tell its story')
     .addOption(
-      new Option('--export <what>', 'write a vitest file for each test that breaks').choices(['test']),
+      new Option(
+        '--export <what>',
+        'write a vitest file for each test that breaks, or the states of an execution of each test (ITF)',
+      ).choices(['test', 'itf']),
     )
     .option(
       '--set <key=value>',
@@ -188,6 +194,9 @@ async function library(
   const results = explored.results.flatMap((each) => (each.kind === 'litmus' ? [each.result] : []));
   const reports = results.map(({ report }) => report);
   if (options.export === 'test') exportTests(sources, reports, devices, output);
+  if (options.export === 'itf')
+    for (const [i, source] of sources.entries())
+      exportTrace(source, reports[i]?.counterexample?.replay ?? ANY_EXECUTION, devices, output);
   output.data(options.json ? `${JSON.stringify({ version: 1, tests: reports })}\n` : formatLibrary(results));
   return !interrupted && reports.every(({ verdict }) => verdict === 'ok') ? EXIT_OK : EXIT_FAILED;
 }
@@ -225,6 +234,26 @@ function exportTests(
   }
 }
 
+/** The schedule that leaves everything open. */
+const ANY_EXECUTION = encodeSchedule({ agents: [], decisions: [] });
+
+/** Writes the states that a schedule of a test goes through into the present directory. */
+function exportTrace(
+  { file, program }: LitmusSource,
+  replay: string,
+  devices: LitmusDevices,
+  output: CommandHost['output'],
+): void {
+  const path = `${program.name}.itf.json`;
+  const trace = itfTrace(litmusModel(program, devices.create), file, replay, DEFAULT_MAX_STEPS);
+  try {
+    writeFileSync(path, `${JSON.stringify(trace, undefined, 1)}\n`);
+    output.say(`wrote ${path}`);
+  } catch (error) {
+    fail(output, `${path}: ${fileReason(error)}`);
+  }
+}
+
 /** Runs one schedule. */
 function replayed(
   source: LitmusSource,
@@ -244,6 +273,7 @@ function replayed(
   const { violation, outcome, steps } = story;
   if (violation?.invariant === 'REPLAY_DIVERGED')
     return fail(output, `${file}: the schedule is of another test or version: ${violation.detail}`);
+  if (options.export === 'itf') exportTrace(source, story.replay, devices, output);
   const { invariant = null, detail = null } = violation ?? {};
   const json = { version: 1, name: program.name, replay: story.replay, invariant, detail, outcome, steps };
   output.data(options.json ? `${JSON.stringify(json)}\n` : `${formatStory(story)}\n`);

@@ -1,7 +1,7 @@
 import { findGpuPreset } from '@hmm/gpu';
 import type { Kernel, Agent } from '@hmm/kernel';
 import type { LockHold, Timeline } from '@hmm/report';
-import { makeTimeline } from '@hmm/report';
+import { makeTimeline, withResidency } from '@hmm/report';
 import type { DiagnosedRun } from './diagnosed-run.js';
 
 /** Holds kept at most. */
@@ -51,7 +51,7 @@ export function timelineOf(
   const { kernel } = run.machine;
   const link = findGpuPreset(run.client.gpu)?.link;
   const way = (base = 0, gbs = Infinity): { baseNs: number; gbs: number } => ({ baseNs: base, gbs });
-  return makeTimeline({
+  const timeline = makeTimeline({
     title,
     trace: kernel.trace,
     agents: agentNames(kernel),
@@ -61,4 +61,6 @@ export function timelineOf(
     },
     locks,
   });
+  const regions = run.history.regions().map(({ region, rows, looks }) => ({ name: region.name, rows, looks }));
+  return withResidency(timeline, run.history.times, regions);
 }

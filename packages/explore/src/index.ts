@@ -3,6 +3,7 @@ export { DEFAULT_MAX_STEPS, Explorer, type ExplorerState, type FoundViolation } 
 export { type Findings, mergeFindings, type SavedSearch } from './engine/findings.js';
 export { FunctionNames } from './engine/function-names.js';
 export { findHiddenDependence, type HiddenDependence } from './engine/hidden-dependence.js';
+export { itfTrace, type ItfState, type ItfTrace } from './engine/itf.js';
 export { minimise } from './engine/minimise.js';
 export type { Model } from './engine/model.js';
 export { contextSwitches, decodeSchedule, encodeSchedule, type Schedule } from './engine/schedule.js';

@@ -14,7 +14,7 @@ export { uvmFactory } from './uvm-factory.js';
 export { launchKernel } from './uvm-launch.js';
 export { UvmModuleParams, moduleParameterNames, moduleParameterText } from './uvm-module-params.js';
 export { PAGES_PER_BLOCK, maskFill, maskNext, maskSet, maskTest, type UvmPageMask } from './uvm-page-mask.js';
-export { DRIVER_POLICY, type UvmPerfPolicy } from './uvm-perf-policy.js';
+export { DRIVER_POLICY, type UvmChunkView, type UvmPerfPolicy } from './uvm-perf-policy.js';
 export { UvmManagedMemory, UvmProcess } from './uvm-process.js';
 export {
   UvmEventTypeAccessCounter,

@@ -16,6 +16,7 @@ import type { MemorySystem, MmStruct } from '@hmm/mm';
 import { type UvmCapability, uvmCapability } from './uvm-capability.js';
 import { UVM_RELEASE_DISCARD } from './uvm-discard.js';
 import { UvmDriver, type UvmDriverOptions } from './uvm-driver.js';
+import type { UvmManagedAccess } from './uvm-managed-access.js';
 import { UvmModuleParams } from './uvm-module-params.js';
 import type { UvmPerfPolicy } from './uvm-perf-policy.js';
 import { UvmProcess } from './uvm-process.js';
@@ -36,6 +37,8 @@ import {
 export interface UvmClientOptions extends Pick<UvmDriverOptions, 'exploration' | 'figures'> {
   readonly params?: UvmModuleParams;
   readonly policy?: UvmPerfPolicy;
+  /** How CPU and GPU share managed memory; `concurrent` when left out. */
+  readonly managedAccess?: UvmManagedAccess;
   /** Device memory, pages; the preset's, as far as the machine has frame numbers for it. */
   readonly memoryPages?: number;
   /** Release branch whose rules apply where branches differ; 580 when left out. */
@@ -65,6 +68,7 @@ export class UvmClient implements DeviceClient {
     gpu: 'constant',
     driver: 'constant',
     preset: { outside: 'what the card is' },
+    access: { outside: 'what the platform is' },
   });
 
   readonly name = 'nvidia';
@@ -73,6 +77,7 @@ export class UvmClient implements DeviceClient {
   /** The driver itself, for callers that look inside. */
   readonly driver: UvmDriver;
   private readonly preset: GpuPreset;
+  private readonly access: UvmManagedAccess;
 
   /** `gpu` is what the machine has: one GPU of a model, or several. */
   constructor(
@@ -85,6 +90,7 @@ export class UvmClient implements DeviceClient {
     const preset = 'gpus' in gpu ? gpuPreset(gpu.preset) : gpu;
     this.gpu = gpu.name;
     this.preset = preset;
+    this.access = options.managedAccess ?? 'concurrent';
     const params = options.params ?? new UvmModuleParams();
     const capability = uvmCapability(preset, params, options.release);
     const mirrors = several === undefined && capability.ok && capability.system.kind !== 'none';
@@ -129,7 +135,10 @@ export class UvmClient implements DeviceClient {
   private ability(): UvmCapability {
     const { global, gpus } = this.driver;
     const capability = uvmCapability(this.preset, global.params, global.release);
-    if (!capability.ok || gpus.length === 1) return capability;
+    if (!capability.ok) return capability;
+    if (this.access !== 'concurrent')
+      return { ...capability, system: { kind: 'none', reason: 'the GPU has no concurrent access to memory of the CPU' } };
+    if (gpus.length === 1) return capability;
     return { ...capability, system: { kind: 'none', reason: 'system memory is modelled with one GPU only' } };
   }
 
@@ -147,7 +156,7 @@ export class UvmClient implements DeviceClient {
       const errno = yield* this.driver.attachMm(space, mm, capability.system.kind === 'ats');
       if (errno !== 0) return { ok: false, errno, reason: 'the process is exiting' };
     } else space.systemMemoryRefusal = capability.system.reason;
-    return { ok: true, process: new UvmProcess(space, mm) };
+    return { ok: true, process: new UvmProcess(space, mm, this.access) };
   }
 
   /**

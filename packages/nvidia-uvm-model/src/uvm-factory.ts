@@ -5,6 +5,8 @@ import { UVM_RELEASE } from './uvm-capability.js';
 import { parseUvmCosts } from './timing/uvm-cost-file.js';
 import type { UvmFigures } from './timing/uvm-figures.js';
 import { UvmClient } from './uvm-client.js';
+import type { UvmPerfPolicy } from './uvm-perf-policy.js';
+import type { UvmManagedAccess } from './uvm-managed-access.js';
 import { UVM_NAMING } from './uvm-naming.js';
 import { uvmPrefetchTree } from './uvm-prefetch-explained.js';
 import {
@@ -47,15 +49,23 @@ const STEPS: DriverSteps = {
   resolving: ['make_resident'],
 };
 
-/** How an application makes this client. Each module parameter is a setting under its own name. */
-export function uvmFactory(): ClientFactory<UvmClient> {
-  return factoryWith(undefined);
+/**
+ * How an application makes this client. Each module parameter is a setting under its own name.
+ * @param policy makes the decisions that replace the driver's own, for each client afresh.
+ */
+export function uvmFactory(policy?: () => UvmPerfPolicy): ClientFactory<UvmClient> {
+  return factoryWith(undefined, policy);
 }
 
 /** The factory with `figures` for what the driver's work costs; the recorded machine's without. */
-function factoryWith(figures: UvmFigures | undefined): ClientFactory<UvmClient> {
+function factoryWith(
+  figures: UvmFigures | undefined,
+  policy: (() => UvmPerfPolicy) | undefined,
+): ClientFactory<UvmClient> {
   const settings: Record<string, string> = {
     vram: 'device memory, MiB',
+    concurrent_managed_access: '0: a kernel has all managed memory to itself, and no CPU may touch any until it ends; 1',
+    wsl: '1: as under WSL, no concurrent access, and managed memory stays on the host; 0',
     release: `driver release branch whose rules apply where they differ; ${UVM_RELEASE}`,
   };
   for (const name of moduleParameterNames()) settings[name] = moduleParameterText(name);
@@ -74,7 +84,7 @@ function factoryWith(figures: UvmFigures | undefined): ClientFactory<UvmClient> 
     prefetchTree: uvmPrefetchTree,
     withCosts(text) {
       const costs = parseUvmCosts(text);
-      return costs.ok ? { ok: true, factory: factoryWith(costs.figures) } : costs;
+      return costs.ok ? { ok: true, factory: factoryWith(costs.figures, policy) } : costs;
     },
     create({ kernel, memory, seed, exploration }, gpu, chosen) {
       const machine = findGpuPreset(gpu) ?? findGpuTopology(gpu);
@@ -82,13 +92,15 @@ function factoryWith(figures: UvmFigures | undefined): ClientFactory<UvmClient> 
       const explored = exploration !== undefined;
       const read = readSettings(explored ? new Map([...WITHOUT_TIME, ...chosen]) : chosen);
       if (typeof read === 'string') return { ok: false, message: read };
-      const { params, memoryPages, release, notes } = read;
+      const { params, managedAccess, memoryPages, release, notes } = read;
       const client = new UvmClient(kernel, memory, machine, {
         params,
         seed,
         release,
+        managedAccess,
         ...(memoryPages === undefined ? {} : { memoryPages }),
         ...(figures === undefined ? {} : { figures }),
+        ...(policy === undefined ? {} : { policy: policy() }),
         exploration,
       });
       client.driver.log.push(...notes);
@@ -108,6 +120,7 @@ interface Settings {
   readonly notes: string[];
   memoryPages: number | undefined;
   release: number;
+  managedAccess: UvmManagedAccess;
 }
 
 /** Settings by name, or one line on what is wrong with them. */
@@ -117,6 +130,7 @@ function readSettings(chosen: ReadonlyMap<string, string>): Settings | string {
     notes: [],
     memoryPages: undefined,
     release: UVM_RELEASE,
+    managedAccess: 'concurrent',
   };
   for (const [name, text] of chosen) {
     const value = Number(text);
@@ -127,6 +141,12 @@ function readSettings(chosen: ReadonlyMap<string, string>): Settings | string {
     if (name === 'vram') {
       if (value < 2) return `vram is at least 2 MiB, not ${text}`;
       read.memoryPages = (value * 1024 * 1024) / PAGE_SIZE;
+      continue;
+    }
+    if (name === 'concurrent_managed_access' || name === 'wsl') {
+      if (value !== 0 && value !== 1) return `${name} is 0 or 1, not ${text}`;
+      if (name === 'wsl' && value === 1) read.managedAccess = 'host';
+      else if (name !== 'wsl' && value === 0 && read.managedAccess === 'concurrent') read.managedAccess = 'exclusive';
       continue;
     }
     if (name === 'release') {

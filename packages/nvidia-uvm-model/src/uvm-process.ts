@@ -28,6 +28,13 @@ import { launchKernel } from './uvm-launch.js';
 import { uvmPinnedBytes, uvmPinPages, uvmUnpinPages } from './uvm-get-user-pages.js';
 import { uvmMemcpy, uvmMemset } from './uvm-memcpy.js';
 import { uvmMigrate } from './uvm-migrate.js';
+import {
+  uvmCpuMayTouch,
+  uvmGiveManagedMemory,
+  uvmKeepOnHost,
+  type UvmManagedAccess,
+  uvmTakeManagedMemory,
+} from './uvm-managed-access.js';
 import { maskTest } from './uvm-page-mask.js';
 import {
   uvmDisableReadDuplication,
@@ -55,14 +62,17 @@ export class UvmManagedMemory implements ManagedMemory {
   static readonly state = declareState({
     space: 'constant',
     mm: 'constant',
+    access: { outside: 'what the platform is' },
   });
 
   private readonly space: UvmVaSpace;
   private readonly mm: MmStruct | undefined;
+  private readonly access: UvmManagedAccess;
 
-  constructor(space: UvmVaSpace, mm?: MmStruct) {
+  constructor(space: UvmVaSpace, mm?: MmStruct, access: UvmManagedAccess = 'concurrent') {
     this.space = space;
     this.mm = mm;
+    this.access = access;
   }
 
   /** `cudaMallocManaged`: `bytes` bytes at page `vpn`. */
@@ -71,7 +81,9 @@ export class UvmManagedMemory implements ManagedMemory {
     if (!lock.tryWriteFast()) yield* lock.write();
     const errno = this.space.alloc(vpn, bytes);
     lock.unlockWrite();
-    return errno;
+    const pages = this.space.allocation(vpn)?.pages ?? 0;
+    if (errno !== 0 || this.access !== 'host') return errno;
+    return yield* uvmKeepOnHost(this.space, vpn, pages);
   }
 
   /** `cudaFree`. */
@@ -90,6 +102,8 @@ export class UvmManagedMemory implements ManagedMemory {
     const { pages, source } = stream;
     let before = 0;
     let result: UvmCpuResult = { errno: 0, done: 0 };
+    const taken = uvmCpuMayTouch(this.space);
+    if (taken !== 0) return { errno: taken, done: 0, reason: 'a kernel has all managed memory (SIGSEGV)' };
     for (let count = pages.length; count > 0; count = source?.fill() ?? 0) {
       const piece = { ...stream, pages: pages.subarray(0, count), write, atomic };
       result = yield* uvmCpuAccess(this.space, piece);
@@ -160,15 +174,18 @@ export class UvmProcess implements DeviceProcess {
     space: 'constant',
     managed: 'constant',
     closed: 'value',
+    access: { outside: 'what the platform is' },
   });
 
   readonly space: UvmVaSpace;
   readonly managed: UvmManagedMemory;
   private closed = false;
+  private readonly access: UvmManagedAccess;
 
-  constructor(space: UvmVaSpace, mm?: MmStruct) {
+  constructor(space: UvmVaSpace, mm?: MmStruct, access: UvmManagedAccess = 'concurrent') {
     this.space = space;
-    this.managed = new UvmManagedMemory(space, mm);
+    this.access = access;
+    this.managed = new UvmManagedMemory(space, mm, access);
   }
 
   /** Runs a kernel to its end, or until one of its accesses is cancelled; then the context is dead. */
@@ -177,7 +194,9 @@ export class UvmProcess implements DeviceProcess {
     if (dead !== undefined) return { errno: -EIO, done: 0, reason: dead };
     const id = this.processorAt(placeOfGpu(stream.gpu ?? 0));
     if (id < 0) return { errno: -EINVAL, done: 0, reason: this.noGpu(stream.gpu ?? 0) };
+    yield* uvmGiveManagedMemory(this.space, this.access);
     const kernel = yield* launchKernel(this.space, gpuAccesses(stream), id);
+    uvmTakeManagedMemory(this.space, this.access);
     if (kernel.finished) return { errno: 0, done: kernel.done, reason: '' };
     // A kernel whose space was closed before its fault was served is cancelled too, without a reason of its own.
     const errno = kernel.cancelled >= 0 && this.space.fatalErrno !== 0 ? this.space.fatalErrno : -EIO;

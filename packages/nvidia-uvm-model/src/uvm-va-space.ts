@@ -36,6 +36,7 @@ export class UvmVaSpace {
     systemMemoryRefusal: 'value',
     fatal: 'value',
     fatalErrno: 'value',
+    kernels: 'value',
     ranges: 'value',
     allocations: 'constant',
     last: { saved: 'the range found last' },
@@ -63,6 +64,8 @@ export class UvmVaSpace {
   fatal: string | undefined;
   /** The errno of what made it so. */
   fatalErrno = 0;
+  /** Kernels that have all managed memory to themselves, where it is not shared. */
+  kernels = 0;
   private ranges: UvmVaRange[] = [];
   private readonly allocations: UvmAllocation[] = [];
   private last: UvmVaRange | undefined;

@@ -1,6 +1,6 @@
 import { ACCESS_ATOMIC, ACCESS_READ, ACCESS_WRITE, type AccessStream, type ManagedMemory } from '@hmm/device';
-import type { Task } from '@hmm/kernel';
-import { cpuAccess, type MemorySystem, type MmStruct, SIGBUS } from '@hmm/mm';
+import { EPERM, type Task } from '@hmm/kernel';
+import { cpuAccess, type MemorySystem, type MmStruct, SIGBUS, SIGSEGV } from '@hmm/mm';
 import { accessData } from '@hmm/mm/internal';
 import type { OperationContext } from './context.js';
 import type { PageRange } from './memory-region.js';
@@ -60,7 +60,7 @@ function* managedAccesses(memory: ManagedMemory, stream: AccessStream): Task<Cpu
     const { errno, done } = yield* memory.cpuAccess(rest);
     if (errno === 0) break;
     bad[from + done] = 1;
-    if (signal === 0) signal = SIGBUS;
+    if (signal === 0) signal = errno === -EPERM ? SIGSEGV : SIGBUS;
     from += done + 1;
   }
   return { signal, bad };

@@ -17,6 +17,8 @@ export { chromeTrace } from './export/chrome-json.js';
 export { eventsCsv, eventsJson } from './export/events-csv.js';
 export { escaped, htmlReport } from './export/html-report.js';
 export { perfettoTrace } from './export/perfetto.js';
+export { withResidency, type SeenResidency } from './export/residency-tracks.js';
+export { traceArchive, type ArchivedTrace } from './export/trace-archive.js';
 export {
   makeTimeline,
   type LockHold,

@@ -14,6 +14,8 @@ export interface ReportCase {
   readonly seen: string;
   /** What helps, an imperative clause; undefined where there is nothing that a program can do. */
   readonly advice: string | undefined;
+  /** The historical bug that is the mechanism, by its name among the mutants; undefined where none is. */
+  readonly planted: string | undefined;
 }
 
 /** The parameter of a program that has what helps: 0 without, 1 with it. */
@@ -31,6 +33,7 @@ export function readReport(text: string, path: string): ReportCase | readonly st
   const links = headings(text, 'Report');
   const [seen] = headings(text, 'What people see');
   const [advice] = headings(text, 'Advice');
+  const [planted] = headings(text, 'Planted as');
   const advised = program.body.some((s) => s.kind === 'let' && s.name.text === ADVISED);
   const wrong: string[] = [];
   if (program.name !== name) wrong.push(`${path}: the file is called otherwise than ${program.name}`);
@@ -39,7 +42,7 @@ export function readReport(text: string, path: string): ReportCase | readonly st
   if (advised !== (advice !== undefined))
     wrong.push(`${path}: '# Advice: CLAUSE' and a parameter '${ADVISED}' belong together`);
   if (wrong.length > 0 || seen === undefined) return wrong;
-  return { name, path, text, program, links, seen, advice };
+  return { name, path, text, program, links, seen, advice, planted };
 }
 
 function headings(text: string, heading: string): string[] {

@@ -147,3 +147,9 @@ function requestFor(
   const subject = { kind: 'program', request: { ...read.request, memory: SMALL } } as const;
   return { subject, factory, gpu: gpu.gpu, memory: undefined, seed: 1, hints: [], keepEvents: false };
 }
+
+/** By how much advice helps: so many times faster, or that it works where the program as it was reported does not. */
+export function gainOf(advice: ReportedRun['advice']): string {
+  if (advice === undefined) return '';
+  return advice.gain > 1.005 ? `${advice.gain.toFixed(2)}x` : 'works';
+}

@@ -65,8 +65,16 @@ function insteadOf(
     }));
 }
 
-/** Runs the schedule `replay` and tells, step by step, what happened. */
-export function tell(model: Model, replay: string, maxSteps: number): Story {
+/**
+ * Runs the schedule `replay` and tells, step by step, what happened.
+ * @param seen is handed the model's view at the beginning and after each step.
+ */
+export function tell(
+  model: Model,
+  replay: string,
+  maxSteps: number,
+  seen?: (view: ReadonlyMap<string, string>) => void,
+): Story {
   const names = new FunctionNames(false, [model.naming]);
   const strategy = new WatchedReplay(decodeSchedule(replay), names);
   const execution = new Execution(model, strategy, maxSteps);
@@ -75,6 +83,7 @@ export function tell(model: Model, replay: string, maxSteps: number): Story {
   let decisions: readonly number[] = [];
   execution.onStart = () => {
     before = model.view?.();
+    seen?.(before ?? NOTHING_SEEN);
   };
   execution.listener = (agent) => {
     const after = model.view?.();
@@ -82,13 +91,16 @@ export function tell(model: Model, replay: string, maxSteps: number): Story {
     decisions = execution.decisions.slice();
     steps.push({ agent: agent.name, functions: names.take(), changes: changes(before, after), instead });
     before = after;
+    seen?.(after ?? NOTHING_SEEN);
   };
   strategy.begin();
   execution.run();
   const rest = names.take();
   const torn = model.sched.current;
   if (rest.length > 0) {
-    steps.push({ agent: torn.name, functions: rest, changes: changes(before, model.view?.()), instead: [] });
+    const after = model.view?.();
+    steps.push({ agent: torn.name, functions: rest, changes: changes(before, after), instead: [] });
+    seen?.(after ?? NOTHING_SEEN);
   }
   return {
     agents: model.sched.agents.slice(1).map((agent) => agent.name),
@@ -98,6 +110,9 @@ export function tell(model: Model, replay: string, maxSteps: number): Story {
     replay: encodeSchedule(execution),
   };
 }
+
+/** The view of a model that has none. */
+const NOTHING_SEEN: ReadonlyMap<string, string> = new Map();
 
 function changes(
   before: ReadonlyMap<string, string> | undefined,

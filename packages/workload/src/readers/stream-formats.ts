@@ -1,4 +1,5 @@
 import { ACCEL_SIM } from './accel-sim.js';
+import { CHUNK_TRACE } from './chunk-trace.js';
 import { CSV } from './csv.js';
 import { CUPTI_JSONL } from './cupti-jsonl.js';
 import { FTRACE } from './ftrace.js';
@@ -16,5 +17,6 @@ export const STREAM_FORMATS = [
   FTRACE,
   PERF_SCRIPT,
   ORACLE_GENERAL,
+  CHUNK_TRACE,
   CSV,
 ] as const;
