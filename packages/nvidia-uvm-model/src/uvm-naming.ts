@@ -36,6 +36,7 @@ export const UVM_NAMING: FunctionNaming = {
     'managedCpuAccess',
     'migrateIn',
     'serviceHmm',
+    'stillThere',
     'takeOffGpu',
     'uvmCpuAccess',
     'uvmVmaCall',
