@@ -16,4 +16,8 @@ export const of2016 = historicalDrivers();
 export const allClients = allDrivers(directoryFiles);
 
 /** NVIDIA's driver with each of the policies that it can be given. */
-export const policies = UVM_POLICIES.map(({ name, text, make }) => ({ name, text, factory: uvmFactory(make) }));
+export const policies = UVM_POLICIES.map(({ name, text, make }) => ({
+  name,
+  text,
+  factory: uvmFactory(make),
+}));

@@ -20,6 +20,9 @@ test('a trace has the state before the first step and one after each, with the e
   expect(trace.states.map((state) => state['#meta'].index)).toEqual(trace.states.map((_, i) => i));
   expect(trace.states[0]).toMatchObject({ agent: '', functions: [], entries: { '#map': [] } });
   const last = trace.states.at(-1);
-  expect(last?.['entries']).toMatchObject({ '#map': [[expect.stringContaining('0[0]'), expect.stringMatching(/^frame \d+ rw$/)]] });
-  for (const state of trace.states) expect(Object.keys(state).sort()).toEqual(['#meta', ...trace.vars].sort());
+  expect(last?.['entries']).toMatchObject({
+    '#map': [[expect.stringContaining('0[0]'), expect.stringMatching(/^frame \d+ rw$/)]],
+  });
+  for (const state of trace.states)
+    expect(Object.keys(state).sort()).toEqual(['#meta', ...trace.vars].sort());
 });

@@ -1,6 +1,7 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import type { ClientFactory } from '@hmm/device';
-import { chromeTrace,
+import {
+  chromeTrace,
   eventsCsv,
   eventsJson,
   htmlReport,
@@ -108,7 +109,12 @@ async function archived(
   const traces: { readonly name: string; readonly pieces: Iterable<Uint8Array> }[] = [];
   let title = what;
   for (const name of names) {
-    const set = await makeSubjectRequest(what, factories, { ...shared, client: name }, cmd.opts<SubjectOptions>());
+    const set = await makeSubjectRequest(
+      what,
+      factories,
+      { ...shared, client: name },
+      cmd.opts<SubjectOptions>(),
+    );
     if (!set.ok) return failAll(output, set.messages);
     const run = diagnosedRun({ ...set.request, keepEvents: true });
     if (!run.ok) return fail(output, run.message);

@@ -34,7 +34,13 @@ const MIB_PAGES = 256;
 /** `policies [WORKLOAD…]`: what a driver's policies make of workloads that do not fit the device. */
 export function policiesCommand(policies: readonly PolicyChoice[]): CommandBuilder {
   return (parent, host, done) => {
-    const cmd = jsonOption(subcommand(parent, host, 'policies', ['policies', 'policies uvmbench:bicg --fit 100', 'policies --json']))
+    const cmd = jsonOption(
+      subcommand(parent, host, 'policies', [
+        'policies',
+        'policies uvmbench:bicg --fit 100',
+        'policies --json',
+      ]),
+    )
       .description('compare eviction and prefetch policies on workloads, by time beside the first of them')
       .option('--fit <percent>', 'device memory, in percent of what a workload uses', wholeNumber, 50)
       .option('--gpu <preset>', 'GPU to run on', 'h100')
@@ -44,12 +50,18 @@ export function policiesCommand(policies: readonly PolicyChoice[]): CommandBuild
       const known = namedWorkloads();
       const unknown = names.find((name) => !known.has(name));
       if (unknown !== undefined) {
-        done(fail(host.output, `there is no workload ${unknown} (workloads: ${[...known.keys()].join(', ')})`));
+        done(
+          fail(host.output, `there is no workload ${unknown} (workloads: ${[...known.keys()].join(', ')})`),
+        );
         return;
       }
-      const chosen = [...known].filter(([name, make]) => (names.length > 0 ? names.includes(name) : isSmall(make())));
+      const chosen = [...known].filter(([name, make]) =>
+        names.length > 0 ? names.includes(name) : isSmall(make()),
+      );
       const results = chosen.flatMap(([name, make]) => compared(name, make(), policies, fit, gpu));
-      host.output.data(json ? `${JSON.stringify({ version: 1, results })}\n` : formatPolicies(results, policies));
+      host.output.data(
+        json ? `${JSON.stringify({ version: 1, results })}\n` : formatPolicies(results, policies),
+      );
       done(EXIT_OK);
     });
   };

@@ -61,6 +61,8 @@ export function timelineOf(
     },
     locks,
   });
-  const regions = run.history.regions().map(({ region, rows, looks }) => ({ name: region.name, rows, looks }));
+  const regions = run.history
+    .regions()
+    .map(({ region, rows, looks }) => ({ name: region.name, rows, looks }));
   return withResidency(timeline, run.history.times, regions);
 }

@@ -137,7 +137,10 @@ export class UvmClient implements DeviceClient {
     const capability = uvmCapability(this.preset, global.params, global.release);
     if (!capability.ok) return capability;
     if (this.access !== 'concurrent')
-      return { ...capability, system: { kind: 'none', reason: 'the GPU has no concurrent access to memory of the CPU' } };
+      return {
+        ...capability,
+        system: { kind: 'none', reason: 'the GPU has no concurrent access to memory of the CPU' },
+      };
     if (gpus.length === 1) return capability;
     return { ...capability, system: { kind: 'none', reason: 'system memory is modelled with one GPU only' } };
   }

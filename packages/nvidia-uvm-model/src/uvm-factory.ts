@@ -64,7 +64,8 @@ function factoryWith(
 ): ClientFactory<UvmClient> {
   const settings: Record<string, string> = {
     vram: 'device memory, MiB',
-    concurrent_managed_access: '0: a kernel has all managed memory to itself, and no CPU may touch any until it ends; 1',
+    concurrent_managed_access:
+      '0: a kernel has all managed memory to itself, and no CPU may touch any until it ends; 1',
     wsl: '1: as under WSL, no concurrent access, and managed memory stays on the host; 0',
     release: `driver release branch whose rules apply where they differ; ${UVM_RELEASE}`,
   };
@@ -146,7 +147,8 @@ function readSettings(chosen: ReadonlyMap<string, string>): Settings | string {
     if (name === 'concurrent_managed_access' || name === 'wsl') {
       if (value !== 0 && value !== 1) return `${name} is 0 or 1, not ${text}`;
       if (name === 'wsl' && value === 1) read.managedAccess = 'host';
-      else if (name !== 'wsl' && value === 0 && read.managedAccess === 'concurrent') read.managedAccess = 'exclusive';
+      else if (name !== 'wsl' && value === 0 && read.managedAccess === 'concurrent')
+        read.managedAccess = 'exclusive';
       continue;
     }
     if (name === 'release') {

@@ -32,6 +32,7 @@ export const UVM_NAMING: FunctionNaming = {
     'changeRanges',
     'copyHome',
     'faultsPending',
+    'installPtes',
     'launchKernel',
     'managedCpuAccess',
     'migrateIn',

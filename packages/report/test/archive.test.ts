@@ -20,7 +20,12 @@ function filesOf(bytes: Uint8Array): Map<string, string> {
 
 test('an archive has a manifest that names a machine for each trace, and the traces whole', () => {
   const pieces = [Uint8Array.of(104, 109), Uint8Array.of(109)];
-  const made = [...traceArchive('first', [{ name: 'nouveau', pieces }, { name: 'nvidia', pieces }])];
+  const made = [
+    ...traceArchive('first', [
+      { name: 'nouveau', pieces },
+      { name: 'nvidia', pieces },
+    ]),
+  ];
   const bytes = Uint8Array.from(made.flatMap((piece) => [...piece]));
   expect(bytes.length % 512).toBe(0);
   const files = filesOf(bytes);
@@ -33,7 +38,12 @@ test('an archive has a manifest that names a machine for each trace, and the tra
 });
 
 test('a part of a region has a slice for each state, for as long as it lasts', () => {
-  const empty: Timeline = { title: 't', tracks: [{ id: 3, name: 'x', group: 'CPU' }], slices: [], counters: [] };
+  const empty: Timeline = {
+    title: 't',
+    tracks: [{ id: 3, name: 'x', group: 'CPU' }],
+    slices: [],
+    counters: [],
+  };
   const looks = [0, 0x80, 0x80, 0x08, 0x26].map((look) => Uint8Array.of(look));
   const made = withResidency(empty, [0, 10, 20, 30, 50], [{ name: 'a', rows: 1, looks }]);
   expect(made.tracks.at(-1)).toEqual({ id: 4, name: 'a', group: 'residency' });

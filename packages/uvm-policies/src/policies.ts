@@ -13,7 +13,11 @@ export interface NamedPolicy {
 
 /** The driver's own policy, then those of gpu_ext: of eviction, and of prefetching. */
 export const UVM_POLICIES: readonly NamedPolicy[] = [
-  { name: 'driver', text: 'least recently used; 64 KiB and the density tree of 51 %', make: () => DRIVER_POLICY },
+  {
+    name: 'driver',
+    text: 'least recently used; 64 KiB and the density tree of 51 %',
+    make: () => DRIVER_POLICY,
+  },
   { name: 'fifo', text: 'evicts what was allocated first', make: fifo },
   { name: 'lfu', text: 'evicts what was used least often', make: leastFrequentlyUsed },
   { name: 'mru', text: 'evicts what was used last', make: mostRecentlyUsed },

@@ -9,11 +9,20 @@ const BASE = 0x7f0000000;
 /** Faults and evictions of reads of `pages`, in order, one launch each, on a GPU with three chunks. */
 function run(policy: UvmPerfPolicy, pages: readonly number[]): { faults: number; evictions: number } {
   const kernel = new Kernel();
-  const driver = new UvmDriver(kernel, [new Gpu(kernel, gpuPreset('h100'), { memoryPages: 1536 })], { policy });
+  const driver = new UvmDriver(kernel, [new Gpu(kernel, gpuPreset('h100'), { memoryPages: 1536 })], {
+    policy,
+  });
   const space = driver.openVaSpace();
   space.alloc(BASE, 16 * 1024 * 1024);
   for (const page of pages) {
-    const scan = { access: GPU_ACCESS_READ, shape: 'serial', base: BASE, offset: 0, width: 1, values: undefined } as const;
+    const scan = {
+      access: GPU_ACCESS_READ,
+      shape: 'serial',
+      base: BASE,
+      offset: 0,
+      width: 1,
+      values: undefined,
+    } as const;
     kernel.sched.runSync(launchKernel(space, { ...scan, pages: Int32Array.of(page) }));
   }
   const { gpuFaults, evictions } = driver.tools.counters;
@@ -41,7 +50,12 @@ test('a chunk that faults again is spared by second chance and by least frequent
   expect(run(policy('fifo'), again).evictions).toBe(2);
   expect(run(secondChance(), again).evictions).toBe(1);
   expect(run(policy('lfu'), again).evictions).toBe(1);
-  expect(fifo().selectVictim?.([{ root: 0, allocatedAt: 9, uses: 1 }, { root: 1, allocatedAt: 3, uses: 7 }])).toBe(1);
+  expect(
+    fifo().selectVictim?.([
+      { root: 0, allocatedAt: 9, uses: 1 },
+      { root: 1, allocatedAt: 3, uses: 7 },
+    ]),
+  ).toBe(1);
 });
 
 test.each([
@@ -49,7 +63,12 @@ test.each([
   ['always-max', 1],
   ['sequential', 4],
 ])('a scan of one block takes %s %i faults', (name, faults) => {
-  expect(run(policy(name), Array.from({ length: 512 }, (_, i) => i)).faults).toBe(faults);
+  expect(
+    run(
+      policy(name),
+      Array.from({ length: 512 }, (_, i) => i),
+    ).faults,
+  ).toBe(faults);
 });
 
 test('a stride is believed in when it came three times, and takes away every other fault at most', () => {

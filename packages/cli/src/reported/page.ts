@@ -2,7 +2,9 @@ import type { ReportCase } from './case.js';
 import { gainOf, type ReportedRun } from './run.js';
 
 /** A page for people with a problem: each report with what is seen, what helps and by how much, and how to see it here. */
-export function reportsPage(reports: readonly { readonly report: ReportCase; readonly run: ReportedRun }[]): string {
+export function reportsPage(
+  reports: readonly { readonly report: ReportCase; readonly run: ReportedRun }[],
+): string {
   return `${HEAD}${reports.map(({ report, run }) => section(report, run)).join('\n')}`;
 }
 
@@ -12,7 +14,10 @@ What people report of HMM, unified memory and memory registered on demand, as pr
 
 `;
 
-function section({ advice, links, name, path, planted, program, seen }: ReportCase, run: ReportedRun): string {
+function section(
+  { advice, links, name, path, planted, program, seen }: ReportCase,
+  run: ReportedRun,
+): string {
   const litmus = program.kind === 'litmus';
   const command = litmus ? `hmm litmus apps/compare/reports/${name}.litmus` : `hmm run ${name}`;
   const file = path.endsWith('.litmus') ? `${name}.litmus` : `${name}.hmm`;
@@ -28,5 +33,7 @@ function section({ advice, links, name, path, planted, program, seen }: ReportCa
 
 function helps({ advice }: ReportedRun): string {
   const gain = gainOf(advice);
-  return gain === 'works' ? 'it works where the program as reported does not, or moves less' : `${gain} as fast`;
+  return gain === 'works'
+    ? 'it works where the program as reported does not, or moves less'
+    : `${gain} as fast`;
 }

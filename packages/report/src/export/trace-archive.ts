@@ -15,7 +15,12 @@ const BLOCK = 512;
 export function* traceArchive(title: string, traces: readonly ArchivedTrace[]): Generator<Uint8Array> {
   const files = traces.map(({ name }) => ({ path: `${name}.pftrace`, machine: { name } }));
   const manifest = {
-    perfetto_manifest: { version: 1, trace_time: { clock: 'BOOTTIME' }, files, attributes: { 'hmm.program': title } },
+    perfetto_manifest: {
+      version: 1,
+      trace_time: { clock: 'BOOTTIME' },
+      files,
+      attributes: { 'hmm.program': title },
+    },
   };
   yield* member('perfetto_manifest.json', new TextEncoder().encode(JSON.stringify(manifest)));
   for (const [i, { pieces }] of traces.entries()) yield* member(files[i]?.path ?? '', joined([...pieces]));

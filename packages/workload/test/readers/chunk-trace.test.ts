@@ -1,4 +1,11 @@
-import { accessRows, ACCESS_READ, AGENT_GPU, detectFormat, TraceReader, type AccessRow } from '@hmm/workload/readers';
+import {
+  accessRows,
+  ACCESS_READ,
+  AGENT_GPU,
+  detectFormat,
+  TraceReader,
+  type AccessRow,
+} from '@hmm/workload/readers';
 import { expect, test } from 'vitest';
 
 const TODAY = `time_ms,hook_type,pid,owner_pid,va_space,cpu,chunk_addr,list_addr,va_block,va_start,va_end,va_page_index
@@ -12,7 +19,10 @@ function read(text: string): { rows: AccessRow[]; skipped: Readonly<Record<strin
   const bytes = new TextEncoder().encode(text);
   expect(detectFormat(bytes)).toBe('chunk-trace');
   const rows: AccessRow[] = [];
-  const reader = new TraceReader({ accesses: (batch) => rows.push(...accessRows(batch)) }, { file: 'chunks.csv' });
+  const reader = new TraceReader(
+    { accesses: (batch) => rows.push(...accessRows(batch)) },
+    { file: 'chunks.csv' },
+  );
   reader.push(bytes);
   const result = reader.end();
   if (!result.ok) throw new Error(result.error.found);
