@@ -8,6 +8,7 @@ export default defineConfig({
     symbols: 'src/symbols-cli.ts',
     pack: 'src/pack-cli.ts',
     api: 'src/api-cli.ts',
+    packed: 'src/packed.ts',
   }),
   dts: false,
   platform: 'node',

@@ -38,12 +38,12 @@ export class Trace {
   /** Events recorded. */
   length = 0;
   /** Columns; only the first `length` entries mean something. Re-bound when they grow: do not keep them. */
-  time = new Float64Array(0);
-  agent = new Uint32Array(0);
-  kind = new Uint16Array(0);
-  page = new Float64Array(0);
-  pages = new Float64Array(0);
-  value = new Float64Array(0);
+  time: Float64Array = new Float64Array(0);
+  agent: Uint32Array = new Uint32Array(0);
+  kind: Uint16Array = new Uint16Array(0);
+  page: Float64Array = new Float64Array(0);
+  pages: Float64Array = new Float64Array(0);
+  value: Float64Array = new Float64Array(0);
 
   /** Records one event; times in ns. */
   emit(kind: number, time: number, agent: number, page: number, pages: number, value: number): void {

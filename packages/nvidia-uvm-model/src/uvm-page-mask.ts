@@ -13,7 +13,7 @@ export const PAGES_PER_BLOCK = 512;
 export const MASK_WORDS = 16;
 
 /** One bit per page of a block. */
-export type UvmPageMask = Int32Array<ArrayBuffer>;
+export type UvmPageMask = Int32Array;
 
 /** An empty mask. */
 export function newMask(): UvmPageMask {
@@ -21,7 +21,7 @@ export function newMask(): UvmPageMask {
 }
 
 /** Mask number `index` of a row of masks that lie side by side in `row`. */
-export function maskOf(row: Int32Array<ArrayBuffer>, index: number): UvmPageMask {
+export function maskOf(row: Int32Array, index: number): UvmPageMask {
   return row.subarray(index * MASK_WORDS, (index + 1) * MASK_WORDS);
 }
 

@@ -74,20 +74,20 @@ export class UvmThrashingPages {
     pinDeadline: 'constant',
   });
 
-  readonly processors = new Int32Array(PAGES_PER_BLOCK);
+  readonly processors: Int32Array = new Int32Array(PAGES_PER_BLOCK);
   /** Last event, ns; 0 for none. */
-  readonly lastTime = new Float64Array(PAGES_PER_BLOCK);
-  readonly events = new Uint8Array(PAGES_PER_BLOCK);
-  readonly kinds = new Uint8Array(PAGES_PER_BLOCK);
-  readonly throttled = new Int32Array(PAGES_PER_BLOCK);
+  readonly lastTime: Float64Array = new Float64Array(PAGES_PER_BLOCK);
+  readonly events: Uint8Array = new Uint8Array(PAGES_PER_BLOCK);
+  readonly kinds: Uint8Array = new Uint8Array(PAGES_PER_BLOCK);
+  readonly throttled: Int32Array = new Int32Array(PAGES_PER_BLOCK);
   /** End of the throttle period, ns; 0 for none. */
-  readonly throttleEnd = new Float64Array(PAGES_PER_BLOCK);
+  readonly throttleEnd: Float64Array = new Float64Array(PAGES_PER_BLOCK);
   /** Processor that is not throttled in the present period: its id plus one, 0 for nobody. */
-  readonly favoured = new Uint8Array(PAGES_PER_BLOCK);
-  readonly throttlings = new Uint8Array(PAGES_PER_BLOCK);
+  readonly favoured: Uint8Array = new Uint8Array(PAGES_PER_BLOCK);
+  readonly throttlings: Uint8Array = new Uint8Array(PAGES_PER_BLOCK);
   /** Where the page is pinned: the id plus one, 0 while it is not. */
-  readonly pinnedAt = new Uint8Array(PAGES_PER_BLOCK);
-  readonly pinDeadline = new Float64Array(PAGES_PER_BLOCK);
+  readonly pinnedAt: Uint8Array = new Uint8Array(PAGES_PER_BLOCK);
+  readonly pinDeadline: Float64Array = new Float64Array(PAGES_PER_BLOCK);
 }
 
 /** What the detector remembers of a block. @uvm uvm_perf_thrashing.c block_thrashing_info_t */

@@ -182,7 +182,7 @@ export class UvmServiceBlockContext implements UvmMoments {
   /** Scratch of its steps. */
   readonly scratch = new UvmVaBlockContext();
   /** The masks that each service begins empty, side by side. */
-  private readonly perService: Int32Array<ArrayBuffer>;
+  private readonly perService: Int32Array;
   /** Pages that faulted at all. */
   readonly faulted: UvmPageMask;
   /** Of these, those whose access writes, and those that are system-scope atomics. */
@@ -199,16 +199,16 @@ export class UvmServiceBlockContext implements UvmMoments {
   /** Pages that faulted, by the processor that they go to. */
   private readonly to: readonly UvmPageMask[];
   /** Copied runs of one make-resident step: first page, page after the last, migration cause. */
-  readonly runFirst = new Int32Array(MAX_RUNS);
-  readonly runOuter = new Int32Array(MAX_RUNS);
-  readonly runCause = new Int32Array(MAX_RUNS);
+  readonly runFirst: Int32Array = new Int32Array(MAX_RUNS);
+  readonly runOuter: Int32Array = new Int32Array(MAX_RUNS);
+  readonly runCause: Int32Array = new Int32Array(MAX_RUNS);
   /** Source and destination of each: `source | destination << 8`. */
-  readonly runEnds = new Int32Array(MAX_RUNS);
+  readonly runEnds: Int32Array = new Int32Array(MAX_RUNS);
   runs = 0;
   /** Runs mapped remotely and not told of yet: first page of the address space, pages, cause. */
-  readonly remoteFirst = new Float64Array(MAX_RUNS);
-  readonly remotePages = new Int32Array(MAX_RUNS);
-  readonly remoteValues = new Int32Array(MAX_RUNS);
+  readonly remoteFirst: Float64Array = new Float64Array(MAX_RUNS);
+  readonly remotePages: Int32Array = new Int32Array(MAX_RUNS);
+  readonly remoteValues: Int32Array = new Int32Array(MAX_RUNS);
   remoteRuns = 0;
   /** They are told of at the service's end, when the GPU has written their page tables. */
   mapsLate = false;

@@ -210,7 +210,7 @@ export class UvmCounters {
   movedPages = 0;
   copyNs = 0;
   /** Bytes from processor `a` to processor `b`, at `a * UVM_ID_MAX_PROCESSORS + b`. */
-  readonly pairs = new Float64Array(UVM_ID_MAX_PROCESSORS ** 2);
+  readonly pairs: Float64Array = new Float64Array(UVM_ID_MAX_PROCESSORS ** 2);
   /** Bytes by `UvmEventMigrationCause*`, index 0 unused. */
   readonly bytes: UvmBytes[] = Array.from({ length: 6 }, () => ({
     toDevice: 0,

@@ -83,11 +83,11 @@ export function rowAtomic(id: UvmProcessorId): number {
 }
 
 /** Mask of a row. */
-function maskAt(row: Int32Array<ArrayBuffer>, first: number): UvmPageMask {
+function maskAt(row: Int32Array, first: number): UvmPageMask {
   return maskOf(row, first / MASK_WORDS);
 }
 
-function processorMasks(row: Int32Array<ArrayBuffer>, id: UvmProcessorId): UvmProcessorMasks {
+function processorMasks(row: Int32Array, id: UvmProcessorId): UvmProcessorMasks {
   const first = rowOf(id);
   return {
     resident: maskAt(row, first + ROW_RESIDENT),
@@ -134,7 +134,7 @@ export class UvmVaBlock {
   /** Pages, 1 … 512. */
   pages: number;
   /** All its masks, side by side, at `ROW_*`. */
-  readonly row: Int32Array<ArrayBuffer>;
+  readonly row: Int32Array;
   /** The masks of each processor, by id; the CPU's, and the first GPU's. */
   private readonly processors: readonly UvmProcessorMasks[];
   readonly cpu: UvmProcessorMasks;

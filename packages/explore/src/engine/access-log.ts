@@ -36,15 +36,15 @@ export class AccessLog implements AccessObserver {
   /** Entries. */
   length = 0;
   /** Column: the object. */
-  object = new Int32Array(FIRST_CAPACITY);
+  object: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** Column: `ACCESS_*` bits. */
-  mode = new Int32Array(FIRST_CAPACITY);
+  mode: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** Column: the event. */
-  event = new Int32Array(FIRST_CAPACITY);
+  event: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** Column: the entry of the same object before this one, -1 for none. */
-  previous = new Int32Array(FIRST_CAPACITY);
+  previous: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** By object, which are small numbers: its latest entry, -1 for none. */
-  latest = new Int32Array(FIRST_CAPACITY).fill(-1);
+  latest: Int32Array = new Int32Array(FIRST_CAPACITY).fill(-1);
   /** The event that is running. */
   current = 0;
   /** Column: whether the object was accessed after its agent had forgotten what it knew of it, in the same event. */

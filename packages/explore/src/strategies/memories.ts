@@ -46,7 +46,7 @@ export class Memories implements Remembered {
   /** By node: the number of items. */
   private readonly end: Int32Array;
   /** By item: the observed object whose sequence number was read, 0 for a frame. */
-  private object = new Int32Array(FIRST_CAPACITY);
+  private object: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** By item: the frame, or the number. */
   private value = new Int32Array(FIRST_CAPACITY);
   /** By item: the agent's item before it. */

@@ -46,8 +46,8 @@ export class SleepingSteps {
   private readonly opened: Int32Array;
   /** By node: the agents of whose steps something is recorded. */
   private readonly recorded: Int32Array;
-  private object = new Int32Array(1024);
-  private mode = new Int32Array(1024);
+  private object: Int32Array = new Int32Array(1024);
+  private mode: Int32Array = new Int32Array(1024);
   private length = 0;
 
   constructor(width: number, maxNodes: number) {

@@ -68,13 +68,13 @@ export class Places implements RestObserver {
   /** The agents that are at such a place. */
   parked = 0;
   /** By agent: operations begun. */
-  readonly operations = new Int32Array(MAX_AGENTS);
+  readonly operations: Int32Array = new Int32Array(MAX_AGENTS);
   /** By agent: a hash of where it is in the present operation. */
-  readonly done = new Int32Array(MAX_AGENTS);
+  readonly done: Int32Array = new Int32Array(MAX_AGENTS);
   /** By agent: a hash of the values that the present operation has so far. */
-  readonly values = new Int32Array(MAX_AGENTS);
+  readonly values: Int32Array = new Int32Array(MAX_AGENTS);
   /** By agent: places it has been at. */
-  readonly passed = new Int32Array(MAX_AGENTS);
+  readonly passed: Int32Array = new Int32Array(MAX_AGENTS);
   /** What the agent that ran last has forgotten, if it has. */
   private forgotten: Forgotten | undefined;
   private readonly sched: Sched;

@@ -10,7 +10,7 @@ export class UvmCpuPages {
   first = 0;
   dirtied = 0;
   /** Accessed and dirty bits of aligned 2 MiB, by number. */
-  private readonly regions = new Map<number, Int32Array<ArrayBuffer>>();
+  private readonly regions = new Map<number, Int32Array>();
 
   /** Counts anew. */
   begin(): void {
@@ -55,7 +55,7 @@ function shifted(mask: UvmPageMask, i: number, shift: number): number {
 }
 
 /** Sets the bits of `mask`, moved up by `shift` pages, in the words from `first` on. @returns how many were not set. */
-function setBits(bits: Int32Array<ArrayBuffer>, first: number, shift: number, mask: UvmPageMask): number {
+function setBits(bits: Int32Array, first: number, shift: number, mask: UvmPageMask): number {
   let fresh = 0;
   for (let i = 0; i < MASK_WORDS; i++) {
     const more = shifted(mask, i, shift) & ~(bits[first + i] ?? 0);

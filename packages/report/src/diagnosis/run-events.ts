@@ -75,7 +75,7 @@ export class RunEvents {
   /** Pages by cause: to the device, to the host. */
   readonly byCause = new Map<string, { toDevice: number; toHost: number }>();
   /** Events by meaning, of all regions and none. */
-  readonly counts = new Int32Array(EVENT_MEANINGS);
+  readonly counts: Int32Array = new Int32Array(EVENT_MEANINGS);
   private readonly tracked: Tracked[] = [];
   private last: Tracked | undefined;
 
