@@ -211,30 +211,35 @@ function* thenHlist(
 /** The start while exploring: a scheduling point before each callback. */
 function* startStepwise(subs: MmuNotifierSubscriptions, range: MmuNotifierRange): Task<number> {
   if (subs.hasItree) {
-    const hit = itreeInvStart(subs, range);
-    const curSeq = subs.invalidateSeq;
-    if (subs.twoPasses && hit !== undefined) {
-      const done = yield* itreeInvalidateInPasses(subs, range, hit, curSeq);
-      if (done !== 0) return done;
-    }
-    for (let i = 0; !subs.twoPasses && i < (hit?.length ?? 0); i++) {
-      const slot = hit?.[i] ?? 0;
-      yield SP_PREEMPT;
-      const sub = liveInterval(subs, slot);
-      const done = sub.ops.invalidate(sub, range, curSeq);
-      if (typeof done !== 'boolean' && !mmuNotifierRangeBlockable(range)) {
-        throw new HmmError('NONBLOCK_SLEEP', 'a callback may sleep in an invalidation that must not', {
-          slot,
-        });
-      }
-      const ok = typeof done === 'boolean' ? done : yield* done;
-      traceRange(TP_INTERVAL_INVALIDATE, range);
-      if (!ok) return refused(subs, range, sub);
-    }
+    const hit = itreeInvStart(subs, range) ?? [];
+    const { invalidateSeq } = subs;
+    const invalidate = subs.twoPasses ? itreeInvalidateInPasses : itreeInvalidateStepwise;
+    const done = yield* invalidate(subs, range, hit, invalidateSeq);
+    if (done !== 0) return done;
   }
   if (subs.notifiers.length > 0) yield SP_PREEMPT;
   const rest = hlistInvalidateStart(subs, range);
   return typeof rest === 'number' ? rest : yield* rest;
+}
+
+function* itreeInvalidateStepwise(
+  subs: MmuNotifierSubscriptions,
+  range: MmuNotifierRange,
+  hit: readonly number[],
+  curSeq: number,
+): Task<number> {
+  for (const slot of hit) {
+    yield SP_PREEMPT;
+    const sub = liveInterval(subs, slot);
+    const done = sub.ops.invalidate(sub, range, curSeq);
+    if (typeof done !== 'boolean' && !mmuNotifierRangeBlockable(range)) {
+      throw new HmmError('NONBLOCK_SLEEP', 'a callback may sleep in an invalidation that must not', { slot });
+    }
+    const ok = typeof done === 'boolean' ? done : yield* done;
+    traceRange(TP_INTERVAL_INVALIDATE, range);
+    if (!ok) return refused(subs, range, sub);
+  }
+  return 0;
 }
 
 /**

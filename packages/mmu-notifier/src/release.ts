@@ -29,12 +29,15 @@ function* itreeRelease(subs: MmuNotifierSubscriptions, mm: NotifierMm): Task {
   const range = mmuNotifierRangeInit(MMU_NOTIFY_RELEASE, mm, 0, MAX_PAGE + 1);
   const hit = itreeInvStart(subs, range) ?? [];
   const curSeq = subs.invalidateSeq;
-  if (subs.twoPasses) yield* itreeInvalidateInPasses(subs, range, hit, curSeq);
-  for (const slot of subs.twoPasses ? [] : hit) {
-    const sub = subs.intervalAt(slot);
-    const done = sub.ops.invalidate(sub, range, curSeq);
-    const ok = typeof done === 'boolean' ? done : yield* done;
-    if (!ok) throw new HmmError('BLOCKABLE_REFUSED', 'a callback refused the release', { slot });
+  if (subs.twoPasses) {
+    yield* itreeInvalidateInPasses(subs, range, hit, curSeq);
+  } else {
+    for (const slot of hit) {
+      const sub = subs.intervalAt(slot);
+      const done = sub.ops.invalidate(sub, range, curSeq);
+      const ok = typeof done === 'boolean' ? done : yield* done;
+      if (!ok) throw new HmmError('BLOCKABLE_REFUSED', 'a callback refused the release', { slot });
+    }
   }
   itreeInvEnd(subs, range);
 }

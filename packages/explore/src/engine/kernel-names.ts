@@ -126,6 +126,7 @@ export const KERNEL_NAMES: ReadonlyMap<string, string> = new Map(
     isolateLru: 'folio_isolate_lru',
     isPrivateCopy: 'should_zap_folio',
     itreeInvalidate: 'mn_itree_invalidate',
+    itreeInvalidateStepwise: 'mn_itree_invalidate',
     itreeInvalidateTask: 'mn_itree_invalidate',
     itreeInvalidateInPasses: 'mn_itree_invalidate',
     itreeInvEnd: 'mn_itree_inv_end',
