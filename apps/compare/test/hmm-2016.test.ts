@@ -44,8 +44,8 @@ function firstExample(): string {
   return file;
 }
 
-async function compared(file: string): Promise<CompareReport> {
-  const clients = TEN_YEARS.flatMap((client) => ['--client', client]);
+async function compared(file: string, names: readonly string[] = TEN_YEARS): Promise<CompareReport> {
+  const clients = names.flatMap((client) => ['--client', client]);
   const { data } = await hmm('compare', file, '--json', ...clients);
   return JSON.parse(data) as CompareReport;
 }
@@ -84,5 +84,14 @@ test('one program, ten years: pages that go back and forth are left in place by 
   for (const { pinned, remote_maps: mapped } of clients.slice(0, 2)) {
     expect(pinned).toBeGreaterThan(0);
     expect(mapped).toBeGreaterThan(0);
+  }
+});
+
+test('memory of 7.3, whose fault has the page locked, carries both versions too', async () => {
+  const on73 = ['hmm-v13@7.3', 'hmm-4.14@7.3'];
+  for (const file of [`${PROGRAMS}04-ping-pong.hmm`, `${PROGRAMS}02-gpu-init-cpu-read.hmm`]) {
+    const { clients } = await compared(file, on73);
+    const ran = clients.map(({ client, error, failed }) => [client, error, failed]);
+    expect(ran).toEqual(on73.map((client) => [client, null, []]));
   }
 });

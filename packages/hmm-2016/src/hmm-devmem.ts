@@ -1,6 +1,7 @@
 import type { Task } from '@hmm/kernel';
 import { declareState } from '@hmm/kernel/internal';
 import { type DevPagemap, type DevPagemapOps, MEMORY_DEVICE_PRIVATE, type VmFault } from '@hmm/mm';
+import { folioLock } from '@hmm/mm/internal';
 import { memremapPages, zoneDevicePageInit } from '@hmm/migrate';
 import type { HmmCore } from './hmm.js';
 
@@ -65,12 +66,17 @@ export class HmmDevmem implements DevPagemapOps {
     this.ops.free(page);
   }
 
-  /** @inheritdoc */
+  /**
+   * Asks the driver, as the fault of 2016 did: without the page's lock, which a core of `faultLocksPage` holds meanwhile and wants back.
+   */
   *migrateToRam(vmf: VmFault): Task<number> {
+    const { memory } = this.core;
     this.core.touch();
+    if (memory.kernel.does.faultLocksPage) memory.map.unlock(memory.map.folio(vmf.page));
     this.faulting.push(vmf.page);
     const ret = yield* this.ops.fault(vmf);
     this.faulting.splice(this.faulting.indexOf(vmf.page), 1);
+    if (memory.kernel.does.faultLocksPage) yield* folioLock(memory, memory.map.folio(vmf.page));
     return ret;
   }
 }
