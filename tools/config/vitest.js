@@ -14,8 +14,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     reporters: ['default', ['json', { outputFile: '.vitest/results.json' }]],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     server: { deps: { external } },
     // `npm test` runs the packages beside each other, and the files of one in one process, with its modules loaded and compiled
     // once: no module has state that a test could leave behind.
