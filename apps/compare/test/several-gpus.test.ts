@@ -88,6 +88,55 @@ describe('a program on several GPUs', () => {
   });
 });
 
+describe('copies between GPUs that the program asks for', () => {
+  const COPY =
+    'vram v 16MiB vram w 16MiB on gpu1 fill v = 7 copy v to w gpu1 read w -> x assert x[511] == 7 assert count(faults) == 0';
+
+  test('take the link where there is one', () => {
+    const report = run(COPY, 'nvidia', '2xh200-nvlink');
+    expect({ error: report.error, failed: report.failed }).toEqual({ error: null, failed: [] });
+    expect(bytes(report)).toEqual({ 'gpu>gpu1': 16 * MIB });
+  });
+
+  test('go by way of the host where the GPUs are no peers, and take longer', () => {
+    const through = run(COPY, 'nvidia', '2xpcie-nopeers');
+    expect({ error: through.error, failed: through.failed }).toEqual({ error: null, failed: [] });
+    expect(bytes(through)).toEqual({ 'gpu>cpu': 16 * MIB, 'cpu>gpu1': 16 * MIB });
+    const direct = run(COPY, 'nvidia', '2xpcie');
+    expect(bytes(direct)).toEqual({ 'gpu>gpu1': 16 * MIB });
+    expect(direct.time_ns).toBeLessThan(through.time_ns);
+  });
+
+  test('stay on one GPU where both sides are', () => {
+    const report = run('vram v 2MiB on gpu1 vram w 2MiB on gpu1 fill v = 7 copy v to w', 'nvidia', '2xh200-nvlink');
+    expect(bytes(report)).toEqual({});
+  });
+
+  test('from managed memory are made by the GPU of the other side, which faults on it', () => {
+    const report = run(
+      'managed a 2MiB vram w 2MiB on gpu1 cpu write a = 4 copy a to w gpu1 read w -> x assert x[100] == 4',
+      'nvidia',
+      '2xh200-nvlink',
+    );
+    expect({ error: report.error, failed: report.failed }).toEqual({ error: null, failed: [] });
+    expect(bytes(report)).toEqual({ 'cpu>gpu1': 2 * MIB });
+  });
+
+  test('are of memory that a peer reaches without a fault, and that others do not reach', () => {
+    const text = 'vram w 2MiB on gpu1 gpu write w = 3 rc e gpu1 read w -> x';
+    const peers = run(`${text} assert e == 0 assert x[9] == 3 assert count(remote_maps) == 0`, 'nvidia', '2xpcie');
+    expect({ error: peers.error, failed: peers.failed }).toEqual({ error: null, failed: [] });
+    const others = run('vram w 2MiB on gpu1 gpu write w[0] = 3 rc e assert e != 0', 'nvidia', '2xpcie-nopeers');
+    expect(others.failed).toEqual([]);
+    expect(others.fatal).not.toBeNull();
+  });
+
+  test('need the GPU, and memory that can be of one', () => {
+    expect(run('vram v 4KiB on gpu3', 'nvidia', '2xpcie').error).toContain('the machine has no gpu3');
+    expect(() => run('managed a 4KiB on gpu1', 'nvidia', '2xpcie')).toThrow('only vram is of one GPU');
+  });
+});
+
 describe('the programs of several GPUs', () => {
   test('14 shared pages: peers over PCIe wait for each other, nouveau maps host pages on both', () => {
     const nvidia = shipped('14-two-gpus-share-pages', 'nvidia', '2xpcie');

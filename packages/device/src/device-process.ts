@@ -70,8 +70,11 @@ export interface ManagedMemory {
     pages: number,
     protection?: string,
   ): Task<number>;
-  /** Device memory that nothing evicts and no CPU reaches (`cudaMalloc`), placed as by {@link ManagedMemory.alloc} and freed as that. */
-  allocDevice?(vpn: number, bytes: number): Task<number>;
+  /**
+   * Memory of one GPU of the device, the first without `gpu`, that nothing evicts and no CPU reaches (`cudaMalloc`), placed as by
+   * {@link ManagedMemory.alloc} and freed as that.
+   */
+  allocDevice?(vpn: number, bytes: number, gpu?: number): Task<number>;
   /**
    * Copies whole pages, of which at least one side is this memory; the other may be memory of the process (`cudaMemcpy`, and waits
    * for it).

@@ -84,7 +84,7 @@ function* serviceFault(gpu: UvmParentGpu, fault: NonReplayableFault): Task {
 /** Serves one page of whatever memory; returns `UvmEventFatalReason*`, or 0. */
 function* serviceAddress(gpu: UvmParentGpu, space: UvmVaSpace, vpn: number, access: number): Task<number> {
   if (!space.lock.tryReadFast()) yield* space.lock.read();
-  const block = space.block(vpn);
+  const block = space.managedBlock(vpn);
   const served = block === undefined ? undefined : yield* serviceManaged(gpu, block, vpn, access);
   space.lock.unlockRead();
   if (served !== undefined) return served;

@@ -180,7 +180,7 @@ function* serviceFaultBatch(gpu: UvmParentGpu, batch: UvmFaultBatch): Task {
       continue;
     }
     if (!space.lock.tryReadFast()) yield* space.lock.read();
-    const block = space.isDead ? undefined : space.block(batch.vpn[index] ?? 0);
+    const block = space.isDead ? undefined : space.managedBlock(batch.vpn[index] ?? 0);
     if (block === undefined && space.hmm !== undefined) {
       // `mmap_lock` goes before the VA space's.
       space.lock.unlockRead();

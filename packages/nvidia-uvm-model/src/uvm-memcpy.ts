@@ -4,7 +4,14 @@ import { FOLL_WRITE, type MmStruct, pinUserPages, unpinUserPage } from '@hmm/mm'
 import { accessData } from '@hmm/mm/internal';
 import { sequence } from './uvm-sequence.js';
 import { launchKernel } from './uvm-launch.js';
-import { UVM_ID_CPU, UVM_ID_GPU, UvmEventMigrationCauseUser } from './uvm-types.js';
+import {
+  processorIn,
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UvmEventMigrationCauseUser,
+  type UvmProcessorId,
+} from './uvm-types.js';
+import { bookCopy } from './uvm-va-block-copy.js';
 import { frameOn } from './uvm-va-block-frames.js';
 import type { UvmVaSpace } from './uvm-va-space.js';
 import type { UvmCopied } from './uvm-work.js';
@@ -42,25 +49,70 @@ export function* uvmMemcpy(space: UvmVaSpace, mm: MmStruct | undefined, copy: Co
     const got = yield* hostFrames(mm, copy, sides[1] === 'host', frames);
     if (got !== 0) return got;
   }
-  const bulk: GpuBulk = host ? 'host-copy' : 'copy';
-  let errno = 0;
-  if (sides[0] === 'managed')
-    errno = yield* uvmBulkAccess(space, copy.from, copy.pages, GPU_ACCESS_READ, bulk);
-  if (errno === 0 && sides[1] === 'managed')
-    errno = yield* uvmBulkAccess(space, copy.to, copy.pages, GPU_ACCESS_WRITE, bulk);
+  const errno = yield* faultIn(space, copy, sides);
   if (errno === 0) {
     moveContents(space, mm, copy, frames);
-    yield* pass(space, copiedBy(space, sides, copy.pages));
-    if (host) count(space, copy.pages, sides[0] === 'host');
+    const hops = hopsOf(space, copy, sides);
+    const linkNs = hops.reduce((ns, hop) => ns + bookHop(space, hop, copy.pages), 0);
+    yield* pass(space, { space: space.id, host, pages: copy.pages, linkNs });
   }
   if (mm !== undefined) for (const pfn of frames) unpinUserPage(mm.system, pfn);
   return errno;
 }
 
-function copiedBy(space: UvmVaSpace, [from, to]: readonly [Side, Side], pages: number): UvmCopied {
-  const host = from === 'host' || to === 'host';
-  const linkNs = host ? space.driver.gpu.hw.copyEngine.book(pages * PAGE_SIZE, from === 'host') : 0;
-  return { space: space.id, host, pages, linkNs };
+/** The GPU that has memory which `cudaMalloc` gave. */
+function gpuOf(space: UvmVaSpace, vpn: number): UvmProcessorId {
+  const block = space.block(vpn);
+  return block === undefined ? UVM_ID_GPU : block.closestResident(UVM_ID_GPU, vpn - block.start);
+}
+
+/** The GPU whose kernel accesses the managed side of a copy: that of the other side, else the first. */
+function copyingGpu(space: UvmVaSpace, copy: Copy, [from, to]: readonly [Side, Side]): UvmProcessorId {
+  if (from === 'device') return gpuOf(space, copy.from);
+  return to === 'device' ? gpuOf(space, copy.to) : UVM_ID_GPU;
+}
+
+/** Managed pages are accessed by a kernel, whose faults bring them or map them. Returns 0, or -EIO where it is cancelled. */
+function* faultIn(space: UvmVaSpace, copy: Copy, sides: readonly [Side, Side]): Task<number> {
+  const [from, to] = sides;
+  const by = copyingGpu(space, copy, sides);
+  const bulk: GpuBulk = sides.includes('host') ? 'host-copy' : 'copy';
+  if (from === 'managed') {
+    const errno = yield* uvmBulkAccess(space, copy.from, copy.pages, GPU_ACCESS_READ, bulk, by);
+    if (errno !== 0) return errno;
+  }
+  if (to !== 'managed') return 0;
+  return yield* uvmBulkAccess(space, copy.to, copy.pages, GPU_ACCESS_WRITE, bulk, by);
+}
+
+/** A way that data takes: from one processor to another. */
+interface Hop {
+  readonly from: UvmProcessorId;
+  readonly to: UvmProcessorId;
+}
+
+/**
+ * The ways that a copy's bytes take over links: between host and GPU, from one GPU's memory to another's (`cudaMemcpyPeer`) over what
+ * links the two, or by way of the host where they are no peers. None where all is on one GPU, or managed and faulted in.
+ */
+function hopsOf(space: UvmVaSpace, copy: Copy, sides: readonly [Side, Side]): Hop[] {
+  const [from, to] = sides;
+  if (from === 'host') return [{ from: UVM_ID_CPU, to: to === 'device' ? gpuOf(space, copy.to) : UVM_ID_GPU }];
+  if (to === 'host') return [{ from: from === 'device' ? gpuOf(space, copy.from) : UVM_ID_GPU, to: UVM_ID_CPU }];
+  if (from !== 'device' || to !== 'device') return [];
+  const [source, target] = [gpuOf(space, copy.from), gpuOf(space, copy.to)];
+  if (source === target) return [];
+  if (processorIn(space.driver.links.canCopyFrom(target), source)) return [{ from: source, to: target }];
+  return [
+    { from: source, to: UVM_ID_CPU },
+    { from: UVM_ID_CPU, to: target },
+  ];
+}
+
+/** Books and counts `pages` pages that take a way. Returns the time that the link has for them, ns. */
+function bookHop({ driver }: UvmVaSpace, { from, to }: Hop, pages: number): number {
+  driver.tools.countBytes(UvmEventMigrationCauseUser, from, to, pages * PAGE_SIZE);
+  return bookCopy(driver, from, to, pages * PAGE_SIZE);
 }
 
 /** Lets the time of a copy or fill pass. */
@@ -68,14 +120,6 @@ function* pass({ driver, kernel }: UvmVaSpace, done: UvmCopied): Task {
   const ns = driver.work.copied(done);
   driver.tools.counters.explicitNs += ns;
   yield* kernel.sched.delay(ns);
-}
-
-/** Counts bytes that the program had copied across the link. */
-function count({ driver }: UvmVaSpace, pages: number, toDevice: boolean): void {
-  const totals = driver.tools.counters.bytes[UvmEventMigrationCauseUser];
-  if (totals === undefined) return;
-  if (toDevice) totals.toDevice += pages * PAGE_SIZE;
-  else totals.toHost += pages * PAGE_SIZE;
 }
 
 /** The frames of the process's own pages, faulted in and held: in `frames`. Returns 0 or a negative errno. */
@@ -93,16 +137,17 @@ function* hostFrames(
   return got < 0 ? got : -EINVAL;
 }
 
-/** Reads or writes all bytes of managed pages by a kernel of the runtime. Returns 0, or -EIO where it is cancelled. */
+/** Reads or writes all bytes of managed pages by a kernel of the runtime, on GPU `id`. Returns 0, or -EIO where it is cancelled. */
 export function* uvmBulkAccess(
   space: UvmVaSpace,
   base: number,
   pages: number,
   access: number,
   bulk: GpuBulk,
+  id: UvmProcessorId = UVM_ID_GPU,
 ): Task<number> {
   const plain = { shape: 'parallel' as const, offset: 0, width: 1, values: undefined };
-  const kernel = yield* launchKernel(space, { ...plain, access, base, pages: sequence(pages), bulk });
+  const kernel = yield* launchKernel(space, { ...plain, access, base, pages: sequence(pages), bulk }, id);
   return kernel.finished ? 0 : -EIO;
 }
 

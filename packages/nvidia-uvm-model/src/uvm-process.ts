@@ -120,11 +120,12 @@ export class UvmManagedMemory implements ManagedMemory {
     return yield* uvmVmaCall(this.space, call, vpn, pages, protection);
   }
 
-  /** `cudaMalloc`: device memory, `bytes` bytes at page `vpn`. */
-  *allocDevice(vpn: number, bytes: number): Task<number> {
-    const { lock } = this.space;
+  /** `cudaMalloc`: memory of a GPU by number, `bytes` bytes at page `vpn`. */
+  *allocDevice(vpn: number, bytes: number, gpu = 0): Task<number> {
+    const { driver, lock } = this.space;
+    if (gpu >= driver.gpus.length) return -EINVAL;
     if (!lock.tryWriteFast()) yield* lock.write();
-    const errno = yield* uvmDeviceAlloc(this.space, vpn, bytes);
+    const errno = yield* uvmDeviceAlloc(this.space, vpn, bytes, UVM_ID_GPU + gpu);
     lock.unlockWrite();
     return errno;
   }

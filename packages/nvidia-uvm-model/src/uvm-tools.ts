@@ -13,7 +13,13 @@ import {
   EVENT_TO_DEVICE,
   EVENT_TO_HOST,
 } from '@hmm/kernel/internal';
-import { UVM_ID_CPU, UVM_ID_GPU, UVM_ID_MAX_PROCESSORS, type UvmProcessorMask } from './uvm-types.js';
+import {
+  UVM_ID_CPU,
+  UVM_ID_GPU,
+  UVM_ID_MAX_PROCESSORS,
+  type UvmProcessorId,
+  type UvmProcessorMask,
+} from './uvm-types.js';
 
 const PACKED = 'kind (4 bits: access, cause or reason), source << 4, destination << 9, count << 14';
 const ACCESS_TEXT = ['', 'read', 'write', 'atomic', 'prefetch'];
@@ -232,6 +238,18 @@ export class UvmTools {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
+  }
+
+  /** Counts bytes that went from one processor to another, by `UvmEventMigrationCause*`. */
+  countBytes(cause: number, source: UvmProcessorId, destination: UvmProcessorId, bytes: number): void {
+    const { pairs, bytes: byCause } = this.counters;
+    const pair = source * UVM_ID_MAX_PROCESSORS + destination;
+    pairs[pair] = (pairs[pair] ?? 0) + bytes;
+    const totals = byCause[cause];
+    if (totals === undefined) return;
+    if (destination === UVM_ID_CPU) totals.toHost += bytes;
+    else if (source === UVM_ID_CPU) totals.toDevice += bytes;
+    else totals.betweenDevices += bytes;
   }
 
   /** Whether anyone listens. */

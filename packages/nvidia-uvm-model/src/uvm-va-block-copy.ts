@@ -17,7 +17,6 @@ import { packUvmEvent, UvmEventTypeMigration } from './uvm-tools.js';
 import {
   nextProcessor,
   UVM_ID_CPU,
-  UVM_ID_MAX_PROCESSORS,
   UVM_MAKE_RESIDENT_CAUSE_ACCESS_COUNTER,
   UVM_MAKE_RESIDENT_CAUSE_API_HINT,
   UVM_MAKE_RESIDENT_CAUSE_API_MIGRATE,
@@ -325,14 +324,7 @@ function recordMigrations(ctx: UvmServiceBlockContext, block: UvmVaBlock): void 
     const ns = bookCopy(ctx, source, destination, bytes);
     const value = packUvmEvent(cause, source, destination);
     tools.record(UvmEventTypeMigration, at, block.start + first, pages, value);
-    const pair = source * UVM_ID_MAX_PROCESSORS + destination;
-    counters.pairs[pair] = (counters.pairs[pair] ?? 0) + bytes;
-    const totals = counters.bytes[cause];
-    if (totals !== undefined) {
-      if (destination === UVM_ID_CPU) totals.toHost += bytes;
-      else if (source === UVM_ID_CPU) totals.toDevice += bytes;
-      else totals.betweenDevices += bytes;
-    }
+    tools.countBytes(cause, source, destination, bytes);
     at += ns;
     done.copiedPages += pages;
     done.copyNs += ns;
@@ -343,8 +335,8 @@ function recordMigrations(ctx: UvmServiceBlockContext, block: UvmVaBlock): void 
 }
 
 /** Books a copy on the engine of the GPU that does it: the destination's, where it is one. @returns its time, ns. */
-function bookCopy(
-  ctx: UvmServiceBlockContext,
+export function bookCopy(
+  ctx: Pick<UvmServiceBlockContext, 'gpuOf'>,
   source: UvmProcessorId,
   destination: UvmProcessorId,
   bytes: number,

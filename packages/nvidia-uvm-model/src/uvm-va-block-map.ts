@@ -83,6 +83,9 @@ function takeLacking(
   return pages;
 }
 
+/** In place of a cause: the mapping is of memory that the tools of managed memory are not told of. */
+export const UVM_MAP_UNTOLD = 0;
+
 /**
  * Maps the pages of `mask`, whose data is all on one processor that `id` reaches, on processor `id` with protection `prot`; mappings that
  * already allow as much stay. A GPU mapping of memory that is not its own is recorded as MapRemote with
@@ -111,7 +114,7 @@ export function uvmVaBlockMap(
   }
   const at = residency < 0 ? UVM_ID_CPU : residency;
   writeGpuPtes(ctx, block, id, at, prot);
-  if (at !== id) recordMapRemote(ctx, block, id, at, cause);
+  if (at !== id && cause !== UVM_MAP_UNTOLD) recordMapRemote(ctx, block, id, at, cause);
 }
 
 /**

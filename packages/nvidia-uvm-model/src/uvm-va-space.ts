@@ -170,6 +170,12 @@ export class UvmVaSpace {
     return this.range(vpn)?.block(vpn);
   }
 
+  /** The same of managed memory alone: nobody serves a fault on memory that is one GPU's. */
+  managedBlock(vpn: number): UvmVaBlock | undefined {
+    const range = this.range(vpn);
+    return range === undefined || range.deviceOnly ? undefined : range.block(vpn);
+  }
+
   /**
    * Cuts the ranges at the ends of `pages` pages from `start`, where their policy `differs` from what is
    * asked for.

@@ -99,7 +99,7 @@ export interface UvmMigrated {
   readonly chunks: number;
 }
 
-/** A copy or a fill of the runtime's, when its kernels have run: with pages of host memory on one side, and the link's time for them. */
+/** A copy or a fill of the runtime's, when its kernels have run: with pages of host memory on one side, and the time of the links for them. */
 export interface UvmCopied {
   readonly space: number;
   readonly host: boolean;

@@ -321,7 +321,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   copied({ host, linkNs, pages, space }: UvmCopied): number {
     const { costs } = this;
     this.warmth(space).otherWork = true;
-    if (!host) return costs.copyCall;
+    if (!host) return costs.copyCall + linkNs;
     return costs.copyCall + costs.copyHost + Math.max(linkNs, costs.copyHostPage * pages);
   }
 

@@ -1,4 +1,5 @@
-import { EINVAL, ENOMEM, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
+import type { ManagedMemory } from '@hmm/device';
+import { EINVAL, ENODEV, ENOMEM, errnoName, PAGE_SIZE, type Task } from '@hmm/kernel';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
@@ -12,7 +13,7 @@ import {
   sysMmap,
 } from '@hmm/mm';
 import { addressSpacePut, shmemFileSetup } from '@hmm/mm/internal';
-import type { OperationContext } from '../context.js';
+import { gpuNumbered, noGpu, type OperationContext } from '../context.js';
 import { operation } from '../definition.js';
 import { evaluateNumber } from '../language/evaluate.js';
 import { formatSum } from '../language/format.js';
@@ -20,6 +21,7 @@ import type { Expr, Name } from '../language/tree.js';
 import { type MemoryKind, type PageRange, regionPage } from '../memory-region.js';
 import { DONE, failedBecause, impossible, type Outcome } from '../outcome.js';
 import { isUnbound, part, type Part, type RecordedPart } from '../part.js';
+import { onGpu } from '../parts/devices.js';
 import { placeText, renamed } from '../parts/ranges.js';
 import { type Protection, protection, protectionOrBoth } from '../parts/words.js';
 import { line } from '../recorded/line.js';
@@ -133,39 +135,64 @@ const recordedKind: RecordedPart<{ readonly memory: MemoryKind }> = {
   writeRecorded: ({ memory }) => RECORDED_MEMORY.find((word) => FROM_RECORDED[word] === memory) ?? memory,
 };
 
-/** `malloc a 4MiB`, `memfd f 16pages r`, `managed m 2MiB`, `vram v 1MiB`: allocates memory and names it. */
+/** `malloc a 4MiB`, `memfd f 16pages r`, `managed m 2MiB`, `vram v 1MiB on gpu1`: allocates memory and names it. */
 export const allocation = operation({
   kind: 'alloc',
   summary: 'Allocates memory and names it.',
   word: false,
-  parts: [newMemory, protectionOrBoth],
+  parts: [newMemory, protectionOrBoth, onGpu],
   results: true,
   side: 'cpu',
-  *run(context, { memory, range, protection: letters }) {
-    if (memory === 'managed' || memory === 'vram') return yield* allocateManaged(context, range, memory);
+  check(s, { fail }) {
+    if (s.gpu !== undefined && s.memory !== 'vram')
+      fail(s.span, `only vram is of one GPU: a ${s.memory} region is on none when it is made (prefetch moves it)`);
+  },
+  *run(context, { memory, range, protection: letters, gpu }) {
+    if (memory === 'vram') return yield* allocateVram(context, range, gpu ?? 0);
+    if (memory === 'managed') return yield* allocateManaged(context, range);
     const rc = yield* mapMemory(context.process.mm, range.vpn, range.pages, letters, memory);
     return rc < 0 ? allocationFailed(rc, memory, range) : DONE;
   },
   returns: 'errno',
-  recorded: [line('mmap', [recordedRegion, protection, recordedKind], {}, SHOWS_ERRNO)],
+  recorded: [line('mmap', [recordedRegion, protection, recordedKind], { gpu: undefined }, SHOWS_ERRNO)],
 });
 
-function* allocateManaged(context: OperationContext, range: PageRange, memory: DriverMemory): Task<Outcome> {
+function* allocateManaged(context: OperationContext, range: PageRange): Task<Outcome> {
+  const managed = yield* driverMemory(context, range);
+  if ('reason' in managed) return impossible(managed.errno, managed.reason);
+  const rc = yield* managed.memory.alloc(range.vpn, bytesOf(range));
+  return rc < 0 ? allocationFailed(rc, 'managed', range) : DONE;
+}
+
+function* allocateVram(context: OperationContext, range: PageRange, gpu: number): Task<Outcome> {
   const name = range.region?.managedBy ?? context.defaultDevice;
-  const device = yield* context.device(name);
-  if (!device.ok) return impossible(device.errno, device.reason);
-  const { managed } = device.process;
-  if (managed === undefined) {
-    return impossible(-ENOMEM, `${context.client(name).name} has no managed memory: use malloc`);
-  }
-  const bytes = range.region?.bytes ?? range.pages * PAGE_SIZE;
-  if (memory === 'vram' && managed.allocDevice === undefined) {
+  const at = gpuNumbered(context, name, gpu);
+  if (at === undefined) return impossible(-ENODEV, noGpu(gpu));
+  if (at.device !== name)
+    return impossible(-ENODEV, `gpu${gpu} is of another device than ${context.client(name).gpu}`);
+  const managed = yield* driverMemory(context, range);
+  if ('reason' in managed) return impossible(managed.errno, managed.reason);
+  if (managed.memory.allocDevice === undefined)
     return impossible(-ENOMEM, `${context.client(name).name} gives programs no device memory of their own`);
-  }
-  const rc = yield* memory === 'vram'
-    ? (managed.allocDevice?.(range.vpn, bytes) ?? managed.alloc(range.vpn, bytes))
-    : managed.alloc(range.vpn, bytes);
-  return rc < 0 ? allocationFailed(rc, memory, range) : DONE;
+  const rc = yield* managed.memory.allocDevice(range.vpn, bytesOf(range), at.gpu);
+  return rc < 0 ? allocationFailed(rc, 'vram', range) : DONE;
+}
+
+function bytesOf({ pages, region }: PageRange): number {
+  return region?.bytes ?? pages * PAGE_SIZE;
+}
+
+/** The memory that the driver of a region allocates, or why there is none. */
+function* driverMemory(
+  context: OperationContext,
+  { region }: PageRange,
+): Task<{ readonly memory: ManagedMemory } | { readonly errno: number; readonly reason: string }> {
+  const name = region?.managedBy ?? context.defaultDevice;
+  const device = yield* context.device(name);
+  if (!device.ok) return device;
+  const { managed: memory } = device.process;
+  if (memory !== undefined) return { memory };
+  return { errno: -ENOMEM, reason: `${context.client(name).name} has no managed memory: use malloc` };
 }
 
 function allocationFailed(rc: number, memory: MemoryKind, { pages }: PageRange): Outcome {

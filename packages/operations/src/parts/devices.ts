@@ -1,4 +1,4 @@
-import type { Place } from '@hmm/device';
+import { gpuOfPlace, type Place, placeOfGpu } from '@hmm/device';
 import type { Name } from '../language/tree.js';
 import { part, type Part, type PartReader, type RecordedPart } from '../part.js';
 
@@ -61,6 +61,24 @@ export const GPU_WORDS = [
   'gpu6',
   'gpu7',
 ] as const satisfies readonly Place[];
+
+export interface OnGpu {
+  /** Number of the GPU, from 0; undefined where the text names none. */
+  readonly gpu: number | undefined;
+}
+
+/** `on gpu1`, or nothing. */
+export const onGpu: Part<OnGpu, OnGpu> = part<OnGpu, OnGpu>({
+  words: ['on'],
+  read: (reader) => ({
+    gpu: reader.maybe(() => {
+      reader.word('on');
+      return gpuOfPlace(reader.oneOf(GPU_WORDS));
+    }),
+  }),
+  format: ({ gpu }) => (gpu === undefined ? '' : `on ${placeOfGpu(gpu)}`),
+  bind: ({ gpu }) => ({ gpu }),
+});
 
 const PLACES: readonly [Place, ...Place[]] = ['cpu', ...GPU_WORDS];
 
