@@ -186,6 +186,7 @@ const prologue: Statement[] = [
     protection: 'rw',
     into: undefined,
     rc: undefined,
+    gpu: undefined,
     span,
   })),
 ];
