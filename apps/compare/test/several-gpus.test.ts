@@ -108,7 +108,11 @@ describe('copies between GPUs that the program asks for', () => {
   });
 
   test('stay on one GPU where both sides are', () => {
-    const report = run('vram v 2MiB on gpu1 vram w 2MiB on gpu1 fill v = 7 copy v to w', 'nvidia', '2xh200-nvlink');
+    const report = run(
+      'vram v 2MiB on gpu1 vram w 2MiB on gpu1 fill v = 7 copy v to w',
+      'nvidia',
+      '2xh200-nvlink',
+    );
     expect(bytes(report)).toEqual({});
   });
 
@@ -124,9 +128,17 @@ describe('copies between GPUs that the program asks for', () => {
 
   test('are of memory that a peer reaches without a fault, and that others do not reach', () => {
     const text = 'vram w 2MiB on gpu1 gpu write w = 3 rc e gpu1 read w -> x';
-    const peers = run(`${text} assert e == 0 assert x[9] == 3 assert count(remote_maps) == 0`, 'nvidia', '2xpcie');
+    const peers = run(
+      `${text} assert e == 0 assert x[9] == 3 assert count(remote_maps) == 0`,
+      'nvidia',
+      '2xpcie',
+    );
     expect({ error: peers.error, failed: peers.failed }).toEqual({ error: null, failed: [] });
-    const others = run('vram w 2MiB on gpu1 gpu write w[0] = 3 rc e assert e != 0', 'nvidia', '2xpcie-nopeers');
+    const others = run(
+      'vram w 2MiB on gpu1 gpu write w[0] = 3 rc e assert e != 0',
+      'nvidia',
+      '2xpcie-nopeers',
+    );
     expect(others.failed).toEqual([]);
     expect(others.fatal).not.toBeNull();
   });

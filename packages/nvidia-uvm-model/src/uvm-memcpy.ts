@@ -97,8 +97,10 @@ interface Hop {
  */
 function hopsOf(space: UvmVaSpace, copy: Copy, sides: readonly [Side, Side]): Hop[] {
   const [from, to] = sides;
-  if (from === 'host') return [{ from: UVM_ID_CPU, to: to === 'device' ? gpuOf(space, copy.to) : UVM_ID_GPU }];
-  if (to === 'host') return [{ from: from === 'device' ? gpuOf(space, copy.from) : UVM_ID_GPU, to: UVM_ID_CPU }];
+  if (from === 'host')
+    return [{ from: UVM_ID_CPU, to: to === 'device' ? gpuOf(space, copy.to) : UVM_ID_GPU }];
+  if (to === 'host')
+    return [{ from: from === 'device' ? gpuOf(space, copy.from) : UVM_ID_GPU, to: UVM_ID_CPU }];
   if (from !== 'device' || to !== 'device') return [];
   const [source, target] = [gpuOf(space, copy.from), gpuOf(space, copy.to)];
   if (source === target) return [];

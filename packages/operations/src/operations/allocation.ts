@@ -145,7 +145,10 @@ export const allocation = operation({
   side: 'cpu',
   check(s, { fail }) {
     if (s.gpu !== undefined && s.memory !== 'vram')
-      fail(s.span, `only vram is of one GPU: a ${s.memory} region is on none when it is made (prefetch moves it)`);
+      fail(
+        s.span,
+        `only vram is of one GPU: a ${s.memory} region is on none when it is made (prefetch moves it)`,
+      );
   },
   *run(context, { memory, range, protection: letters, gpu }) {
     if (memory === 'vram') return yield* allocateVram(context, range, gpu ?? 0);
