@@ -1,19 +1,19 @@
+import { browserComplaints } from './browser-checks.js';
 import { guideComplaints } from './guide-commands.js';
 import { exampleComplaints } from './page-examples.js';
-import { browserComplaints } from './browser-checks.js';
 
-// `pnpm site:check`: what can only be seen by running: the commands and examples of the pages, and the built site in a browser.
+// `pnpm site:check [guides] [examples] [browser]`: what can only be seen by running; all three where none is named.
+const named = process.argv.slice(2);
+const say = (line: string): void => {
+  console.error(line);
+};
+const asked = (what: string): boolean => named.length === 0 || named.includes(what);
+
 const complaints = [
-  ...guideComplaints((line) => {
-    console.error(line);
-  }),
-  ...exampleComplaints(),
-  ...(await browserComplaints((line) => {
-    console.error(line);
-  })),
+  ...(asked('guides') ? guideComplaints(say) : []),
+  ...(asked('examples') ? exampleComplaints() : []),
+  ...(asked('browser') ? await browserComplaints(say) : []),
 ];
 for (const complaint of complaints) console.error(complaint);
-console.log(
-  complaints.length === 0 ? 'site: all checks hold' : `site: ${complaints.length} checks do not hold`,
-);
+console.log(complaints.length === 0 ? 'site: all checks hold' : `site: ${complaints.length} checks do not hold`);
 process.exitCode = complaints.length === 0 ? 0 : 1;

@@ -72,7 +72,8 @@ const OWN_PAGES = /^docs\/(?:guide\/.*|index|try)\.md$/;
 function withReference(text: string, source: string): string {
   const name = /^packages\/([\w-]+)\/README\.md$/.exec(source)?.[1];
   if (name === undefined || !inRepository(`packages/${name}/src/index.ts`)) return text;
-  return text.replace(/^(# .*\n)/, `$1\n[Reference of every export](../reference/api/@hmm/${name}.md)\n`);
+  const here = text.replace(/^\[This page on the site\].*\n\n?/m, '');
+  return here.replace(/^(# .*\n)/, `$1\n[Reference of every export](../reference/api/@hmm/${name}.md)\n`);
 }
 
 /** Blocks of plain text that are whole programs or litmus tests become such, so that they have colours and can be tried. */
