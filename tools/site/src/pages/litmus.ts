@@ -1,5 +1,12 @@
 import { formatProgram, parseProgram, type ProgramFile } from '@hmm/workload';
-import { lastLibrary, LITMUS_FOLDER, litmusNames, type LitmusRow, type LitmusRun } from '../litmus-run.js';
+import {
+  lastLibrary,
+  LITMUS_FOLDER,
+  litmusChecksum,
+  litmusNames,
+  type LitmusRow,
+  type LitmusRun,
+} from '../litmus-run.js';
 import { litmusPicture } from '../litmus-picture.js';
 import { fence, markdownTable, type Page, plain } from '../page.js';
 import { repositoryText } from '../repository.js';
@@ -62,7 +69,8 @@ function readTest(name: string, run: LitmusRun): Test {
     name,
     text,
     program: parsed.program,
-    row: run.tests.find((test) => test.name === parsed.program.name),
+    // A verdict is of the text that was explored.
+    row: run.tests.find((test) => test.name === parsed.program.name && test.sha256 === litmusChecksum(name)),
   };
 }
 
@@ -88,7 +96,7 @@ function testText({ name, text, program, row }: Test): string[] {
 
 function verdictOf(row: LitmusRow | undefined): string {
   return row === undefined
-    ? '**Verdict**: the last run did not have this test.'
+    ? '**Verdict**: the test is new, or was changed, since the last run.'
     : `**Verdict**: ${row.verdict}, in ${row.schedules} executions that can be told apart.`;
 }
 
