@@ -1,8 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { Application, type TypeDocOptions } from 'typedoc';
-import type { Page } from './page.js';
+import { type Page, placesOf } from './page.js';
 import { membersOf, REPOSITORY_URL, repositoryText, ROOT } from './repository.js';
 
 /** Where the kernel's files can be read, by the tag that names them. */
@@ -35,12 +35,13 @@ export async function apiPages(): Promise<Page[]> {
       if (entry !== undefined) module.name = entry.name;
     }
     await app.generateOutputs(project);
-    return readdirSync(work, { recursive: true, encoding: 'utf8' })
+    const pages = readdirSync(work, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.md'))
       .map((file) => ({
         path: `reference/api/${file}`,
         text: withSourceLinks(readFileSync(join(work, file), 'utf8')),
       }));
+    return withPlaces(pages);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -127,4 +128,23 @@ function withSourceLinks(text: string): string {
     (_, hashes: string, system: string, file: string, rest: string) =>
       `${hashes} ${system === 'Kernel' ? 'In the kernel' : system === 'Uvm' ? 'In NVIDIA’s driver' : 'In nouveau'}\n\n[${file}](${SOURCES[system.toLowerCase()] ?? ''}${file})${rest}`,
   );
+}
+
+/**
+ * The plug-in numbers places by another rule than the headings have it, where a class and a function differ in capitals only: such a link leads to the
+ * first of them, and one that leads nowhere to the page.
+ */
+function withPlaces(pages: readonly Page[]): Page[] {
+  const places = new Map(pages.map(({ path, text }) => [path, placesOf(text)]));
+  return pages.map(({ path, text }) => ({
+    path,
+    text: text.replace(/\]\(([^()#\s:]*)#([^()\s]+)\)/g, (whole: string, file: string, place: string) => {
+      const target = file === '' ? path : posix.normalize(posix.join(posix.dirname(path), file));
+      const there = places.get(target);
+      if (there === undefined || there.has(place)) return whole;
+      const first = place.replace(/-\d+$/, '');
+      if (there.has(first)) return `](${file}#${first})`;
+      return `](${file === '' ? posix.basename(path) : file})`;
+    }),
+  }));
 }

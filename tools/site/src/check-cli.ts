@@ -15,5 +15,7 @@ const complaints = [
   ...(asked('browser') ? await browserComplaints(say) : []),
 ];
 for (const complaint of complaints) console.error(complaint);
-console.log(complaints.length === 0 ? 'site: all checks hold' : `site: ${complaints.length} checks do not hold`);
+console.log(
+  complaints.length === 0 ? 'site: all checks hold' : `site: ${complaints.length} checks do not hold`,
+);
 process.exitCode = complaints.length === 0 ? 0 : 1;

@@ -7,7 +7,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'ARCHITECTURE.md': 'architecture.md',
   'CONTRIBUTING.md': 'contributing.md',
   docs: 'index.md',
-  'docs/traces': 'traces/README.md',
+  'docs/traces': 'traces/index.md',
+  'docs/traces/README.md': 'traces/index.md',
 };
 
 /** Which page of the site a file or folder of the repository is, or undefined. */

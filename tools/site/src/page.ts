@@ -36,3 +36,31 @@ export function plain(text: string): string {
     .replaceAll('{{', '&#123;&#123;')
     .replace(/[*_`[\]]/g, (sign) => `\\${sign}`);
 }
+
+/** The place in a page that a heading makes, as GitHub names it: the repository's own links are of that kind. */
+export function slug(heading: string): string {
+  return heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\-_ ]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+/** The places of a Markdown text: its headings, numbered where several are called the same, and what has an id. */
+export function placesOf(text: string): ReadonlySet<string> {
+  const prose = text.replace(/^ *```[\s\S]*?^ *```/gm, '');
+  const found = new Set([...prose.matchAll(/<a id="([^"]+)"/g)].map(([, id = '']) => id));
+  const seen = new Map<string, number>();
+  for (const [, heading = ''] of prose.matchAll(/^#+ (.*)$/gm)) {
+    const name = slug(
+      heading
+        .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+        .replace(/\\(.)/g, '$1')
+        .replace(/&\w+;/g, ''),
+    );
+    const times = seen.get(name) ?? 0;
+    seen.set(name, times + 1);
+    found.add(times === 0 ? name : `${name}-${times}`);
+  }
+  return found;
+}

@@ -1,6 +1,7 @@
 import { encodeFragment } from '@hmm/explorer/view-url';
 import { hmmGrammar } from '@hmm/syntax';
 import type { DefaultTheme, UserConfig } from 'vitepress';
+import { slug } from './page.js';
 import { membersOf, REPOSITORY_URL } from './repository.js';
 import { entrySources } from './api-pages.js';
 
@@ -29,12 +30,12 @@ export function siteConfig(): UserConfig<DefaultTheme.Config> {
     cleanUrls: false,
     lastUpdated: false,
     metaChunk: true,
-    rewrites: { 'traces/README.md': 'traces/index.md' },
     router: { prefetchLinks: false },
     head: [['link', { rel: 'icon', href: 'data:,' }]],
     // The explorer stands beside the pages: what links to it is checked after the build.
     ignoreDeadLinks: [/\/explorer\//],
     markdown: {
+      anchor: { slugify: slug },
       languages: [hmmGrammar() as never],
       theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
       config(md) {

@@ -6,7 +6,7 @@ import { entrySources } from '../src/api-pages.js';
 import { guideCommands, guides } from '../src/guide-commands.js';
 import { lastLibrary } from '../src/litmus-run.js';
 import { outsideCode } from '../src/links.js';
-import { markdownTable, plain } from '../src/page.js';
+import { markdownTable, placesOf, plain } from '../src/page.js';
 import { inRepository } from '../src/repository.js';
 import { stagedPages } from '../src/stage.js';
 
@@ -17,16 +17,20 @@ describe('the pages of the site', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('link to pages that there are', () => {
-    const made = new Set([
-      ...pages.map(({ path }) => path),
-      ...entrySources().map(({ name }) => `reference/api/${name}.md`),
+  it('link to pages, and to places in them, that there are', () => {
+    const made = new Map([
+      ...entrySources().map(({ name }) => [`reference/api/${name}.md`, undefined] as const),
+      ...pages.map(({ path, text }) => [path, placesOf(text)] as const),
     ]);
     const broken: string[] = [];
     for (const { path, text } of pages)
       outsideCode(text, (prose) => {
-        for (const [, to = ''] of prose.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+\.md)(?:#[^)]*)?\)/g))
-          if (!made.has(posix.normalize(posix.join(posix.dirname(path), to)))) broken.push(`${path}: ${to}`);
+        for (const [, to = '', place] of prose.matchAll(/\]\((?![a-z]+:)([^)#\s]+\.md)?(?:#([^)\s]*))?\)/g)) {
+          const target = to === '' ? path : posix.normalize(posix.join(posix.dirname(path), to));
+          const there = made.get(target);
+          if (!made.has(target) || (place !== undefined && there?.has(place) === false))
+            broken.push(`${path}: ${to}#${place ?? ''}`);
+        }
         return prose;
       });
     expect(broken).toEqual([]);

@@ -30,7 +30,7 @@ export function defectsPage(): Page {
     ...table(TEST_DEVICE_BEHAVIOURS),
     seeTestDevice(),
     '## soft-RoCE with on-demand paging',
-    'In Linux 7.3, for whoever registers memory on demand on an `rxe` device. They are switched on together; [its page](../packages/rxe-model.md#defects-of-linux-7-3-as-switches) tells what was recorded.',
+    'In Linux 7.3, for whoever registers memory on demand on an `rxe` device. They are switched on together; [its page](../packages/rxe-model.md#defects-of-linux-73-as-switches) tells what was recorded.',
     markdownTable(
       ['defect', 'what happens'],
       readRows(repositoryText(RXE_README), 'switch').map(([name = '', what = '']) => [name, what]),
