@@ -50,8 +50,9 @@ export function guideComplaints(say: (line: string) => void): string[] {
   return guides()
     .flatMap(guideCommands)
     .flatMap((guide) => {
-      say(`${guide.where}: ${guide.command}`);
-      return complaintsOf(guide);
+      const complaints = complaintsOf(guide);
+      say(complaints.length === 0 ? `${guide.where}: ${guide.command}: ok` : complaints.join('\n'));
+      return complaints;
     });
 }
 

@@ -63,17 +63,21 @@ function themeConfig(): DefaultTheme.Config {
     ],
     sidebar: sidebar(),
     outline: [2, 3],
-    search: { provider: 'local', options: { detailedView: false } },
+    search: {
+      provider: 'local',
+      options: { detailedView: false, translations: { button: { buttonAriaLabel: 'Search K' } } },
+    },
     socialLinks: [{ icon: 'github', link: REPOSITORY_URL }],
     footer: { message: 'MIT licence. Figures on these pages were written by runs; each page says which.' },
     docFooter: { prev: false, next: false },
   };
 }
 
-function sidebar(): DefaultTheme.SidebarItem[] {
+/** What stands beside a page: the libraries' reference beside its own pages, the members of the workspace beside theirs. */
+function sidebar(): DefaultTheme.SidebarMulti {
   const members = (folder: 'packages' | 'apps' | 'tools'): DefaultTheme.SidebarItem[] =>
     membersOf(folder).map((name) => ({ text: name, link: `/${folder}/${name}` }));
-  return [
+  const main: DefaultTheme.SidebarItem[] = [
     {
       text: 'Four ways in',
       items: [
@@ -106,25 +110,35 @@ function sidebar(): DefaultTheme.SidebarItem[] {
         { text: 'Parameters and settings', link: '/reference/parameters' },
         { text: 'Releases of Linux', link: '/releases' },
         { text: 'Trace formats', link: '/traces/' },
+        { text: 'What people report', link: '/reports' },
         { text: 'Glossary', link: '/glossary' },
         { text: 'Ten years of HMM', link: '/history' },
       ],
     },
     {
-      text: 'API',
-      collapsed: true,
-      items: entrySources().map(({ name }) => ({ text: name, link: `/reference/api/${name}` })),
-    },
-    { text: 'Packages', collapsed: true, items: members('packages') },
-    { text: 'Applications', collapsed: true, items: members('apps') },
-    {
-      text: 'Contributing',
-      collapsed: true,
+      text: 'Of the repository',
       items: [
+        { text: 'API', link: '/reference/api/' },
+        { text: 'Packages', link: '/packages/model' },
+        { text: 'Applications', link: '/apps/compare' },
         { text: 'Architecture', link: '/architecture' },
         { text: 'Contributing', link: '/contributing' },
-        ...members('tools'),
+        { text: 'Tools', link: '/tools/golden' },
       ],
     },
   ];
+  const home: DefaultTheme.SidebarItem = { text: 'All pages', link: '/' };
+  return {
+    '/reference/api/': [
+      home,
+      {
+        text: 'API',
+        items: entrySources().map(({ name }) => ({ text: name, link: `/reference/api/${name}` })),
+      },
+    ],
+    '/packages/': [home, { text: 'Packages', items: members('packages') }],
+    '/apps/': [home, { text: 'Applications', items: members('apps') }],
+    '/tools/': [home, { text: 'Tools', items: members('tools') }],
+    '/': main,
+  };
 }
