@@ -11,6 +11,7 @@ import {
   policiesCommand,
   recordCommand,
   runCommand,
+  suitesCommand,
   sweepCommand,
   validateCommand,
 } from '@hmm/cli';
@@ -23,6 +24,7 @@ import { corpora } from './corpora.js';
 import { devices } from './litmus-devices.js';
 import { mutantsCommand } from './mutants-command.js';
 import { recordedDemo } from './recorded-demo.js';
+import { suiteClients, suites } from './suites.js';
 import { viewCommand } from './view-command.js';
 
 await main({
@@ -52,6 +54,7 @@ await main({
     conformCommand(corpora, new URL('conform-worker.js', import.meta.url)),
     litmusCommand(devices),
     policiesCommand(policies),
+    suitesCommand(suites, suiteClients),
     mutantsCommand,
     benchCommand,
     viewCommand,

@@ -34,6 +34,7 @@ export { reportsPage } from './reported/page.js';
 export { runReport, type ReportedRun, type ReportOptions, type TriedAdvice } from './reported/run.js';
 export { recordCommand } from './record-command.js';
 export { runCommand } from './run-command.js';
+export { suitesCommand, type SuitesReport } from './suites-command.js';
 export { runCell, type SweepJob } from './sweep/cell.js';
 export { sweepCommand } from './sweep/sweep-command.js';
 export { validateCommand, type CaptureValidator, type ValidationReport } from './validate-command.js';

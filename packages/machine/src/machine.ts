@@ -122,9 +122,9 @@ export class Machine {
     return done.value;
   }
 
-  /** A process with this address space. @throws HmmError `PROCESS_EXISTS` when the name is taken. */
+  /** A process with this address space. @throws HmmError `PROCESS_EXISTS` when one of the name has not ended yet. */
   adopt(name: string, mm: MmStruct): Process {
-    if (this.processes.has(name))
+    if (this.processes.get(name)?.alive === true)
       throw new HmmError('PROCESS_EXISTS', `there is a process ${name} already`, { name });
     const process = new Process(name, mm);
     this.processes.set(name, process);

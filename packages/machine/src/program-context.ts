@@ -151,9 +151,12 @@ export class ProgramContext implements BindScope, OperationContext {
   }
 
   /** @inheritdoc */
-  allocate(name: Name, bytes: number, memory: MemoryKind): PageRange {
+  allocate(name: Name, bytes: number, memory: MemoryKind, place?: Name): PageRange | Problem {
     const managedBy = memory === 'managed' || memory === 'vram' ? this.defaultDevice : undefined;
-    return this.newRegion(name.text, bytes, managedBy, this.process.name);
+    const at = place === undefined ? undefined : this.state.machine.regions.get(place.text);
+    if (place !== undefined && at === undefined)
+      return { span: place.span, message: `${place.text} is not allocated yet` };
+    return this.newRegion(name.text, bytes, managedBy, this.process.name, at?.vpn);
   }
 
   /** @inheritdoc */
@@ -237,10 +240,16 @@ export class ProgramContext implements BindScope, OperationContext {
     return this.state.machine.processes.get(name);
   }
 
-  private newRegion(name: string, bytes: number, managedBy: string | undefined, process: string): PageRange {
+  private newRegion(
+    name: string,
+    bytes: number,
+    managedBy: string | undefined,
+    process: string,
+    at?: number,
+  ): PageRange {
     const { machine } = this.state;
     const pages = pagesOf(bytes);
-    const vpn = machine.layout.take(pages);
+    const vpn = at ?? machine.layout.take(pages);
     const region: Region = { name, vpn, pages, bytes, managedBy, process };
     machine.regions.set(name, region);
     return { region, vpn, pages };

@@ -48,7 +48,8 @@ export function prepareProgram(
   observer?: StatementObserver,
 ): PreparedProgram {
   const state = new ProgramState(machine, parameters, machine.deviceNames()[0] ?? '', observer);
-  const main = machine.processes.get(MAIN_PROCESS) ?? machine.spawnProcess(MAIN_PROCESS);
+  const before = machine.processes.get(MAIN_PROCESS);
+  const main = before?.alive === true ? before : machine.spawnProcess(MAIN_PROCESS);
   const context = new ProgramContext(state, main, '', parameters);
   return {
     body: runStatements(context, program.body),

@@ -55,7 +55,7 @@ export class GpuNvifDevice implements NvifDevice {
     this.cost = this.timed ? nouveauCost(preset) : NOUVEAU_NO_COST;
     this.gpu = new Gpu(kernel, preset, {
       ...(vramPages === undefined ? {} : { memoryPages: vramPages }),
-      ...(this.timed ? {} : { maxTables: SMALL_TABLES }),
+      maxTables: this.timed ? memory.config.maxTables : SMALL_TABLES,
     });
     this.gpu.foreign = new SystemFrames(memory);
     this.vramLimit = this.gpu.memoryPages;

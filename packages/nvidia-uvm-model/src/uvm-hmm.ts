@@ -81,12 +81,13 @@ export class UvmHmmVaSpace {
   }
 
   /**
-   * The VMA of a page if the GPU may use it at all; undefined otherwise.
-   * @uvm uvm_hmm.c uvm_hmm_vma_is_valid (all)
+   * The VMA of a page if the GPU may use it at all; undefined otherwise. Operations of a VMA that are not hugetlb's are a driver's.
+   * @uvm uvm_hmm.c uvm_hmm_vma_is_valid (without: that memory without VM_READ is refused here, not where the access is looked at)
    */
   vma(vpn: number): Vma | undefined {
     const vma = vmaLookup(this.mm, vpn);
-    if (vma === undefined || vma.ops !== null) return undefined;
+    if (vma === undefined || vma.uffd !== null) return undefined;
+    if (vma.ops !== null && (vma.flags & VM_HUGETLB) === 0) return undefined;
     return (vma.flags & (VM_IO | VM_PFNMAP)) === 0 ? vma : undefined;
   }
 

@@ -1,4 +1,4 @@
-/** What memory an allocation makes; `hugetlb` only in recordings. */
+/** What memory an allocation makes. */
 export type MemoryKind =
   'malloc' | 'shared' | 'file' | 'memfd' | 'memfd_private' | 'stack' | 'managed' | 'vram' | 'hugetlb';
 

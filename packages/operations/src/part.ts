@@ -32,6 +32,8 @@ export type Dimension = 'number' | 'bytes' | 'time';
 /** Checks what the grammar cannot. */
 export interface PartCheck {
   range(range: Range): void;
+  /** A region that there is. */
+  regionNamed(name: Name): void;
   expect(expr: Expr, wanted: Dimension): void;
   device(name: Name): void;
   process(name: Name): void;
@@ -50,8 +52,8 @@ export interface Declarations {
 export interface BindScope extends Scope {
   /** The pages of a region that is there. */
   range(range: Range): PageRange | Problem;
-  /** Room for a new region. */
-  allocate(name: Name, bytes: number, memory: MemoryKind): PageRange | Problem;
+  /** Room for a new region: its own, or at the address of the region `place`. */
+  allocate(name: Name, bytes: number, memory: MemoryKind, place?: Name): PageRange | Problem;
   /** The pages of the region `from`, which is called `name` from here on. */
   rename(from: Name, name: Name): PageRange | Problem;
   /** Where pages move to: a region that is there, or a new one of that name. */

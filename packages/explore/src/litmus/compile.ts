@@ -127,10 +127,14 @@ class Compiler implements BindScope {
   }
 
   /** @inheritdoc */
-  allocate(name: Name, bytes: number, memory: MemoryKind): PageRange | Problem {
-    if (memory !== 'managed' && memory !== 'vram') return this.newRegion(name.text, bytes);
+  allocate(name: Name, bytes: number, memory: MemoryKind, place?: Name): PageRange | Problem {
+    const at = place === undefined ? undefined : this.regions.get(place.text);
+    if (place !== undefined && at === undefined)
+      return { span: place.span, message: `there is no region ${place.text} yet` };
+    if (memory !== 'managed' && memory !== 'vram')
+      return this.newRegion(name.text, bytes, undefined, at?.vpn);
     if (this.file.settings.some(({ key }) => key.text === CLIENT_SETTING))
-      return this.newRegion(name.text, bytes, this.firstDevice());
+      return this.newRegion(name.text, bytes, this.firstDevice(), at?.vpn);
     return { span: name.span, message: `only a driver has managed memory: set ${CLIENT_SETTING}` };
   }
 
@@ -166,9 +170,9 @@ class Compiler implements BindScope {
     return String(this.devices.get(this.firstName()) ?? 0);
   }
 
-  private newRegion(name: string, bytes: number, managedBy?: string): PageRange {
+  private newRegion(name: string, bytes: number, managedBy?: string, at?: number): PageRange {
     const pages = pagesOf(bytes);
-    const vpn = regionPage(this.regions.size, 0);
+    const vpn = at ?? regionPage(this.regions.size, 0);
     const region: Region = { name, vpn, pages, bytes, managedBy, process: MAIN_PROCESS };
     this.regions.set(name, region);
     return { region, vpn, pages };

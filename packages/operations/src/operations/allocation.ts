@@ -71,6 +71,7 @@ export const MEMORY_KINDS = [
   'memfd_private',
   'memfd',
   'stack',
+  'hugetlb',
   'managed',
   'vram',
 ] as const satisfies readonly MemoryKind[];
@@ -84,20 +85,33 @@ export interface NewMemorySyntax {
   readonly memory: MemoryKind;
   readonly name: Name;
   readonly size: Expr;
+  /** The region at whose address the new one begins. */
+  readonly place: Name | undefined;
 }
 
-/** `malloc a 4MiB`. */
+/** `malloc a 4MiB`, `malloc b 4KiB at a`. */
 const newMemory: Part<NewMemorySyntax, NewMemory> = part<NewMemorySyntax, NewMemory>({
+  words: ['at'],
   begins: MEMORY_KINDS,
-  read: (reader) => ({ memory: reader.oneOf(MEMORY_KINDS), name: reader.name(), size: reader.sum() }),
-  format: ({ memory, name, size }) => `${memory} ${name.text} ${formatSum(size)}`,
-  check({ size }, check) {
+  read: (reader) => ({
+    memory: reader.oneOf(MEMORY_KINDS),
+    name: reader.name(),
+    size: reader.sum(),
+    place: reader.maybe(() => {
+      reader.word('at');
+      return reader.name(1);
+    }),
+  }),
+  format: ({ memory, name, size, place }) =>
+    `${memory} ${name.text} ${formatSum(size)}${place === undefined ? '' : ` at ${place.text}`}`,
+  check({ size, place }, check) {
     check.expect(size, 'bytes');
+    if (place !== undefined) check.regionNamed(place);
   },
   declare({ name }, names) {
     names.region(name);
   },
-  bind({ memory, name, size }, scope) {
+  bind({ memory, name, size, place }, scope) {
     const bytes = evaluateNumber(size, scope);
     if (typeof bytes === 'object') return bytes;
     if (bytes === 0 && (memory === 'managed' || memory === 'vram')) {
@@ -107,7 +121,7 @@ const newMemory: Part<NewMemorySyntax, NewMemory> = part<NewMemorySyntax, NewMem
       return { span: size.span, message: `${call} of 0 bytes ${what}` };
     }
     if (!(bytes > 0)) return { span: size.span, message: `a region has at least one byte, not ${bytes}` };
-    const range = scope.allocate(name, bytes, memory);
+    const range = scope.allocate(name, bytes, memory, place);
     return isUnbound(range) ? range : { memory, range };
   },
 });

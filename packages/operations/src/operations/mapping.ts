@@ -14,6 +14,7 @@ import {
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
+  MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   sysMadvise,
@@ -28,7 +29,7 @@ import { operation } from '../definition.js';
 import type { PageRange } from '../memory-region.js';
 import { impossible, type Outcome, returned } from '../outcome.js';
 import { move, pages } from '../parts/ranges.js';
-import { oneOf, protection } from '../parts/words.js';
+import { flag, oneOf, protection } from '../parts/words.js';
 import { line } from '../recorded/line.js';
 import { SHOWS_ERRNO } from '../recorded/shown.js';
 import { PROT } from './allocation.js';
@@ -73,22 +74,22 @@ export const mprotect = operation({
   recorded: [line('mprotect', [pages, protection], {}, SHOWS_ERRNO)],
 });
 
-/** `mremap a[0..4] to b`: moves pages to another place, over what is there. */
+/** `mremap a[0..4] to b`: moves pages to another place, over what is there; `dontunmap`: the old place stays mapped, empty. */
 export const mremap = operation({
   kind: 'mremap',
   summary: 'Moves pages to another place, into a region that is there or into a new one.',
-  parts: [move],
+  parts: [move, flag('dontunmap', 'dontunmap')],
   results: true,
   side: 'cpu',
-  *run(context, { range, to }) {
+  *run(context, { range, to, dontunmap }) {
     const { vpn, pages: count } = range;
     const managed = isManaged(range) ? managedOf(context, range) : undefined;
     if (managed?.syscall !== undefined) return returned(yield* managed.syscall('mremap', vpn, count));
-    const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+    const flags = MREMAP_MAYMOVE | MREMAP_FIXED | (dontunmap ? MREMAP_DONTUNMAP : 0);
     return returned(yield* sysMremap(context.process.mm, vpn, count, count, flags, to.vpn));
   },
   returns: 'errno',
-  recorded: [line('mremap', [move], {}, SHOWS_ERRNO)],
+  recorded: [line('mremap', [move], { dontunmap: false }, SHOWS_ERRNO)],
 });
 
 /** Advice to the kernel. */

@@ -168,8 +168,13 @@ class Checker implements PartCheck, Declarations {
   }
 
   /** @inheritdoc */
+  regionNamed(name: Name): void {
+    this.known(this.regions, name, 'region');
+  }
+
+  /** @inheritdoc */
   range(range: Range): void {
-    this.known(this.regions, range.region, 'region');
+    this.regionNamed(range.region);
     if (range.from !== undefined) this.expect(range.from, 'number');
     if (range.to !== undefined) this.expect(range.to, 'number');
   }

@@ -1,0 +1,29 @@
+import { NOUVEAU_DEFECTS } from '@hmm/nouveau-model/internal';
+import { igtSvm, type Suite, type SuiteClient } from '@hmm/suites';
+import { allClients } from './clients.js';
+
+/** What the command's suites are run on: every driver that claims memory of the process, on a device that can. */
+export const suiteClients: readonly SuiteClient[] = [
+  client('nouveau', 'p100'),
+  client('nvidia', 'h100'),
+  client('nvidia', 'gh200'),
+  client('test-device', 'dmirror-private'),
+].flat();
+
+/** The suites of the command `suites`. */
+export const suites: readonly Suite[] = [igtSvm()];
+
+function client(driver: string, gpu: string): SuiteClient[] {
+  const factory = allClients.find(({ name }) => name === driver);
+  if (factory === undefined) return [];
+  const defects = driver === 'nouveau' ? nouveauDefects : undefined;
+  return [{ name: `${driver}/${gpu}`, factory, gpu, settings: new Map(), ...(defects ? { defects } : {}) }];
+}
+
+/** Defects of the real nouveau that its model has. */
+const nouveauDefects = {
+  names: NOUVEAU_DEFECTS,
+  mended: (names: readonly string[]) => new Map([['mended', names.join(',')]]),
+  link: () =>
+    'https://github.com/hmm-ts/hmm/blob/main/packages/nouveau-model/README.md#defects-of-the-real-driver',
+};
