@@ -119,7 +119,7 @@ function formatSuite(suite: Suite, results: readonly SuiteResult[]): string {
   if (results.length === 0) return '';
   const table = suite.table?.(results) ?? formatCounts(results);
   const reasons = reasonsOf(results).map((text) => wrapText(text));
-  return [`${suite.title}`, '', table, '', ...reasons, ''].join('\n');
+  return [suite.title, '', table, '', ...reasons, ''].join('\n');
 }
 
 function formatCounts(results: readonly SuiteResult[]): string {

@@ -7,7 +7,7 @@ import {
   GPU_PTE_WRITE,
 } from '@hmm/gpu';
 import { EACCES, EBUSY, EFAULT, SP_PREEMPT, type Task } from '@hmm/kernel';
-import { makeDeviceExclusiveRange } from '@hmm/migrate';
+import { makeDeviceExclusive, makeDeviceExclusiveRange } from '@hmm/migrate';
 import {
   HMM_PFN_LANES,
   HMM_PFN_REQ_FAULT,
@@ -17,7 +17,7 @@ import {
   type HmmRange,
   hmmRangeFault,
 } from '@hmm/mirror';
-import { FOLL_REMOTE, FOLL_WRITE, getUserPages, type Vma } from '@hmm/mm';
+import { FOLL_REMOTE, FOLL_WRITE, getUserPages, type MmStruct, type Vma } from '@hmm/mm';
 import { accessPte, folioPut, isMigrationPte, NO_PFN, PG_zone_device } from '@hmm/mm/internal';
 import { mmuIntervalReadBegin, mmuIntervalReadRetry } from '@hmm/mmu-notifier';
 import { type UvmHmmBlock, uvmHmmLogicalProt, uvmHmmMustUseSysmem, type UvmHmmVaSpace } from './uvm-hmm.js';
@@ -269,17 +269,26 @@ function* takeExclusive(faults: UvmHmmFaults, range: HmmRange, first: number): T
   for (let page = maskNext(atomics, 0); page < PAGES_PER_BLOCK; page = maskNext(atomics, page + 1)) {
     const at = HMM_PFN_LANES * (page - first);
     if (((memory.map.flags[range.hmmPfns[at + 1] ?? 0] ?? 0) & PG_zone_device) !== 0) continue;
-    const got: number[] = [];
-    const vpn = hmm.block.start + page;
-    const count = yield* makeDeviceExclusiveRange(hmm.space.mm, vpn, vpn + 1, got, owner);
-    const [pfn = NO_PFN] = got;
-    if (count <= 0 || pfn === NO_PFN) return -EACCES;
+    const pfn = yield* exclusivePage(hmm.space.mm, hmm.block.start + page, owner);
+    if (pfn === NO_PFN) return -EACCES;
     range.hmmPfns[at] = HMM_PFN_VALID | HMM_PFN_WRITE;
     range.hmmPfns[at + 1] = pfn;
-    memory.map.unlock(pfn);
+    memory.map.unlock(memory.map.folio(pfn));
     folioPut(memory, pfn);
   }
   return 0;
+}
+
+/**
+ * Takes a page from the CPU by the call that the kernel has: its frame, the folio locked and with a reference; `NO_PFN` when it
+ * cannot be had.
+ * @uvm uvm_hmm.c hmm_make_device_exclusive_range (without: several pages in one call)
+ */
+function* exclusivePage(mm: MmStruct, vpn: number, owner: number): Task<number> {
+  if (mm.kernel.does.exclusivePageByPage) return Math.max(yield* makeDeviceExclusive(mm, vpn, owner), NO_PFN);
+  const got: number[] = [];
+  const count = yield* makeDeviceExclusiveRange(mm, vpn, vpn + 1, got, owner);
+  return count > 0 ? (got[0] ?? NO_PFN) : NO_PFN;
 }
 
 /**

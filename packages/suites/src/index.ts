@@ -1,3 +1,5 @@
+export { gpusvmRules } from './gpusvm-rules.js';
+export { kfdSvm } from './kfd-svm.js';
 export { igtSvm } from './igt-svm/igt-svm.js';
 export {
   runSuite,

@@ -10,6 +10,7 @@ export function verdictOf({ problem, failures, results }: ProgramRun): Verdict |
   const at = problem ?? failures[0];
   if (at !== undefined) {
     const what = problem === undefined ? (failures[0]?.seen ?? '') : problem.message;
+    if (problem?.message.includes('-EOPNOTSUPP') === true) return { result: 'refused', reason: what };
     return { result: 'failed', reason: `line ${at.span.line}: ${what}` };
   }
   for (const [name, [rc]] of results) {

@@ -1,5 +1,5 @@
 import { HmmError, type Release } from '@hmm/kernel';
-import { Machine, type MachineOptions, type ProgramRun, runProgram } from '@hmm/machine';
+import { Machine, type MachineOptions, runProgram } from '@hmm/machine';
 import type { ProgramFile } from '@hmm/workload';
 import type { SuiteClient, Verdict } from './suite.js';
 import { verdictOf } from './run-verdict.js';

@@ -5,9 +5,9 @@ import type { Release } from '@hmm/kernel';
 export interface DriverDefects {
   readonly names: readonly string[];
   /** Settings of the driver with these defects mended. */
-  mended(names: readonly string[]): ReadonlyMap<string, string>;
+  readonly mended: (names: readonly string[]) => ReadonlyMap<string, string>;
   /** Where a defect is described. */
-  link(name: string): string;
+  readonly link: (name: string) => string;
 }
 
 /** One driver on one device, as suites run on it. */
@@ -20,6 +20,8 @@ export interface SuiteClient {
   /** Settings of the driver. */
   readonly settings: ReadonlyMap<string, string>;
   readonly defects?: DriverDefects;
+  /** Whether its classes declare their state, so that every interleaving of a small test can be searched. */
+  readonly explored?: boolean;
 }
 
 /**

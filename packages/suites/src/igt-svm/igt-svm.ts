@@ -1,13 +1,18 @@
 import type { ProgramFile } from '@hmm/workload';
 import { programRunner, suiteProgram } from '../program-runner.js';
-import type { Suite, Verdict } from '../suite.js';
+import { programSuite } from '../program-suite.js';
+import type { Suite, SuiteTest, Verdict } from '../suite.js';
+import type { MirrorDevicesFactory } from '@hmm/explore';
 import { execProgram } from './exec-program.js';
+import { exploredTests } from './explored.js';
 import { FLAG_SETS, flagsOf } from './flags.js';
+import { otherTests } from './others.js';
+import { partialTests } from './partial.js';
 import { gridTable } from './grid-table.js';
 import { emptyInShape, meaningless, shapes } from './shapes.js';
 
 /** A test of the suite: its program, or why there is none. */
-export interface IgtTest {
+interface IgtTest {
   readonly name: string;
   /** Text of its program; of two tests with the same text one is run. Empty where there is none. */
   readonly text: string;
@@ -16,7 +21,7 @@ export interface IgtTest {
 }
 
 /** The grid: each flag set in each shape. @param many executions of the shapes that have many. */
-export function igtGrid(many?: number): readonly IgtTest[] {
+function igtGrid(many?: number): readonly IgtTest[] {
   return FLAG_SETS.flatMap((set) => {
     const flags = flagsOf(set);
     return shapes(many).map((shape) => {
@@ -27,19 +32,27 @@ export function igtGrid(many?: number): readonly IgtTest[] {
   });
 }
 
-/** IGT's `xe_exec_system_allocator`: memory of the process on the GPU, without any call that prepares it. */
-export function igtSvm(): Suite {
+const IGT = {
+  name: 'igt-svm',
+  title: "IGT's xe_exec_system_allocator",
+  source:
+    'https://gitlab.freedesktop.org/drm/igt-gpu-tools/-/blob/master/tests/intel/xe_exec_system_allocator.c',
+};
+
+/**
+ * IGT's `xe_exec_system_allocator`: memory of the process on the GPU, without any call that prepares it.
+ * @param devices explore the small concurrent ones; without, these are left out.
+ */
+export function igtSvm(devices?: MirrorDevicesFactory): Suite {
   const grid = igtGrid();
+  const rest = programSuite(IGT, [...partialTests(), ...otherTests()]);
   const parsed = new Map<string, ProgramFile>();
   return {
-    name: 'igt-svm',
-    title: "IGT's xe_exec_system_allocator",
-    source:
-      'https://gitlab.freedesktop.org/drm/igt-gpu-tools/-/blob/master/tests/intel/xe_exec_system_allocator.c',
+    ...IGT,
     tests(client, release) {
       const run = programRunner(client, release);
       const known = new Map<string, Verdict>();
-      return grid.map(({ name, text, reason }) => ({
+      const inGrid = grid.map(({ name, text, reason }): SuiteTest => ({
         name,
         run() {
           if (reason !== undefined) return { result: 'refused', reason };
@@ -50,6 +63,9 @@ export function igtSvm(): Suite {
           return verdict;
         },
       }));
+      const explored =
+        devices === undefined || client.explored !== true ? [] : exploredTests(client, release, devices);
+      return [...inGrid, ...rest.tests(client, release), ...explored];
     },
     table: gridTable,
   };

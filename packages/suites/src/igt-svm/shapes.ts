@@ -1,7 +1,7 @@
 import type { Flags } from './flags.js';
 
 /** Who executes: one thread, several with an address space on the GPU each, several with a common one, several processes. */
-export type Agents = 'one' | 'threads' | 'threads-shared-vm' | 'process';
+type Agents = 'one' | 'threads' | 'threads-shared-vm' | 'process';
 
 /** How often a flag set is executed, on how much memory, by whom. */
 export interface Shape {
@@ -18,7 +18,7 @@ export interface Shape {
 export const RECORD = 160;
 
 /** Executions of `many`: the original's 128 are asked for. */
-export const MANY = 32;
+const MANY = 32;
 
 function kinds(many: number): readonly Omit<Shape, 'agents'>[] {
   return [

@@ -141,7 +141,14 @@ const calls: fc.Arbitrary<Statement>[] = [
     ...here,
   }),
   fc.record({ kind: fc.constant('svm_bind'), range, device, ...results, ...here }),
-  fc.record({ kind: fc.constant('mremap'), range, to: range, ...results, ...here }),
+  fc.record({
+    kind: fc.constant('mremap'),
+    range,
+    to: range,
+    dontunmap: fc.boolean(),
+    ...results,
+    ...here,
+  }),
   fc.record({
     kind: fc.constant('dwrite'),
     range,
@@ -183,6 +190,7 @@ const prologue: Statement[] = [
     memory: 'malloc',
     name: name(text),
     size,
+    place: undefined,
     protection: 'rw',
     into: undefined,
     rc: undefined,
