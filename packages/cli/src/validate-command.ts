@@ -53,6 +53,7 @@ export interface CaptureValidator<
     scenarios: readonly Scenario[],
     options: {
       readonly times?: Times;
+      readonly gpu?: string;
       readonly figures?: Figures;
       readonly progress?: (name: string, done: number, of: number) => void;
     },
@@ -63,6 +64,7 @@ interface ValidateOptions {
   readonly times?: string;
   readonly only?: string;
   readonly costs?: string;
+  readonly gpu?: string;
 }
 
 /** `validate CAPTURE…`: recordings of the real driver replayed on the model. */
@@ -75,11 +77,13 @@ export function validateCommand<Run, Scenario extends { readonly name: string },
         'validate capture.jsonl.gz',
         'validate capture.jsonl --only read-2m --json',
         'validate capture.jsonl.gz --times times.jsonl.gz',
+        'validate capture.jsonl.gz --gpu h200',
       ]),
     )
       .description('replay recordings of the real driver: events, totals, times')
       .argument('<capture...>', 'captures (JSON lines, gzip or plain)')
       .option('--times <file>', 'step durations of more runs, to compare times with their median')
+      .option('--gpu <preset>', 'the GPU that was recorded; that which the capture names, else h100')
       .option('--only <text>', 'only scenarios whose name contains this');
     if (validator.parseCosts !== undefined) costsOption(cmd);
     cmd.action(async (files: string[]) => {
@@ -122,6 +126,7 @@ async function validate<Run, Scenario extends { readonly name: string }, Times, 
   return validator.validateScenarios(read.scenarios, {
     ...(times === undefined ? {} : { times }),
     ...(figures === undefined ? {} : { figures }),
+    ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     progress: (name, at, of) => {
       output.progress(at === of ? '' : `${at} of ${of}: ${name}`);
     },

@@ -5,6 +5,7 @@ export {
   type UvmFigure,
   type UvmFigures,
 } from './timing/uvm-figures.js';
+export { H200_FIGURES } from './timing/uvm-h200-figures.js';
 export { UvmTiming } from './timing/uvm-timing.js';
 export { uvmCapability, type UvmCapability } from './uvm-capability.js';
 export { UvmClient, type UvmClientOptions } from './uvm-client.js';

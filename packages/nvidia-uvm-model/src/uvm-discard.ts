@@ -58,7 +58,7 @@ export function* uvmDiscard(space: UvmVaSpace, start: number, pages: number, unm
     block.lock.unlock();
     at = block.start + block.pages;
   }
-  yield* space.kernel.sched.delay(driver.work.discarded(space.id));
+  yield* space.kernel.sched.delay(driver.work.discarded(space.id, pages));
   space.lock.unlockRead();
   return 0;
 }

@@ -8,6 +8,7 @@ import { mmuNotifierRegister } from '@hmm/mmu-notifier';
 import type { UvmFigures } from './timing/uvm-figures.js';
 import { UvmNoTime } from './timing/uvm-no-time.js';
 import { UvmStandingClock } from './timing/uvm-standing-clock.js';
+import { figuresOfGpu, recordedGpu } from './timing/uvm-h200-figures.js';
 import { linkPages } from './timing/uvm-link-pages.js';
 import { UvmTiming } from './timing/uvm-timing.js';
 import { UvmAts } from './uvm-ats.js';
@@ -238,13 +239,10 @@ export class UvmDriver {
   }
 }
 
-/** The GPU of the recordings that the costs are fitted to. */
-const RECORDED_GPU = 'h100';
-
 /** What the work costs, and the clock: nothing, and one that stands still, where interleavings are explored. */
 function timingOf(kernel: Kernel, hw: Gpu, { exploration, figures }: UvmDriverOptions): UvmTimingPorts {
   if (exploration !== undefined) return { clock: new UvmStandingClock(), work: new UvmNoTime() };
-  const { serviceScale, link } = hw.preset;
-  const pages = linkPages(link, gpuPreset(RECORDED_GPU).link, serviceScale.value);
-  return new UvmTiming(kernel.sched, serviceScale.value, figures, pages);
+  const { name, serviceScale, link } = hw.preset;
+  const pages = linkPages(link, gpuPreset(recordedGpu(name)).link, serviceScale.value);
+  return new UvmTiming(kernel.sched, serviceScale.value, figures ?? figuresOfGpu(name), pages);
 }

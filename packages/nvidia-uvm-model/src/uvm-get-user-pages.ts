@@ -34,7 +34,7 @@ export function* uvmGetUserPages(
     const errno = yield* uvmVmFault(space, vpn, write);
     if (errno !== 0) return errno;
   }
-  yield* space.kernel.sched.delay(space.driver.work.kernelAccessed(pages));
+  yield* space.kernel.sched.delay(space.driver.work.kernelAccessed(space.id, pages));
   return 0;
 }
 

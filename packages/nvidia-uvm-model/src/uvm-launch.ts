@@ -16,7 +16,7 @@ export function* launchKernel(
   const { work } = driver;
   const gpu = driver.gpuOf(id);
   const { sched } = space.kernel;
-  yield* sched.delay(work.kernelLaunched(space.id));
+  yield* sched.delay(work.kernelLaunched(space.id, accesses.bulk !== undefined));
   const kernel = gpu.hw.launch(space.instanceOn(id), accesses);
   yield* gpu.hw.run(kernel);
   yield* sched.delay(work.kernelEnded(space.id));

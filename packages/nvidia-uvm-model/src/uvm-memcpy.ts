@@ -54,7 +54,7 @@ export function* uvmMemcpy(space: UvmVaSpace, mm: MmStruct | undefined, copy: Co
     moveContents(space, mm, copy, frames);
     const hops = hopsOf(space, copy, sides);
     const linkNs = hops.reduce((ns, hop) => ns + bookHop(space, hop, copy.pages), 0);
-    yield* pass(space, { space: space.id, host, pages: copy.pages, linkNs });
+    yield* pass(space, { space: space.id, bulk: bulkOf(sides), pages: copy.pages, linkNs });
   }
   if (mm !== undefined) for (const pfn of frames) unpinUserPage(mm.system, pfn);
   return errno;
@@ -72,11 +72,14 @@ function copyingGpu(space: UvmVaSpace, copy: Copy, [from, to]: readonly [Side, S
   return to === 'device' ? gpuOf(space, copy.to) : UVM_ID_GPU;
 }
 
+/** Which work of the runtime's a copy is. */
+const bulkOf = (sides: readonly [Side, Side]): GpuBulk => (sides.includes('host') ? 'host-copy' : 'copy');
+
 /** Managed pages are accessed by a kernel, whose faults bring them or map them. Returns 0, or -EIO where it is cancelled. */
 function* faultIn(space: UvmVaSpace, copy: Copy, sides: readonly [Side, Side]): Task<number> {
   const [from, to] = sides;
   const by = copyingGpu(space, copy, sides);
-  const bulk: GpuBulk = sides.includes('host') ? 'host-copy' : 'copy';
+  const bulk = bulkOf(sides);
   if (from === 'managed') {
     const errno = yield* uvmBulkAccess(space, copy.from, copy.pages, GPU_ACCESS_READ, bulk, by);
     if (errno !== 0) return errno;
@@ -165,7 +168,7 @@ export function* uvmMemset(space: UvmVaSpace, vpn: number, pages: number, byte: 
     const { memory, pfn } = placeOf(space, vpn + i);
     memory.fill(pfn, 1, byte);
   }
-  yield* pass(space, { space: space.id, host: false, pages, linkNs: 0 });
+  yield* pass(space, { space: space.id, bulk: 'fill', pages, linkNs: 0 });
   return 0;
 }
 

@@ -34,10 +34,12 @@ interface UvmAdvice {
  */
 function* changeRanges(space: UvmVaSpace, start: number, count: number, advice: UvmAdvice): Task<number> {
   if (!space.lock.tryWriteFast()) yield* space.lock.write();
+  const cuts = space.splitAsNeeded(start, count, advice.differs);
   const done: Advising = {
     space: space.id,
     kind: advice.kind,
-    cut: space.splitAsNeeded(start, count, advice.differs),
+    cut: cuts.length,
+    cutPages: cuts.reduce((sum, pages) => sum + pages, 0),
     looked: 0,
     mapped: 0,
     protected: 0,

@@ -181,8 +181,8 @@ export class UvmVaSpace {
    * asked for.
    * @uvm uvm_policy.c split_span_as_needed (without: allocations that fail)
    */
-  splitAsNeeded(start: number, pages: number, differs: (policy: UvmVaPolicy) => boolean): number {
-    return this.splitAt(start, differs) + this.splitAt(start + pages, differs);
+  splitAsNeeded(start: number, pages: number, differs: (policy: UvmVaPolicy) => boolean): number[] {
+    return [this.splitAt(start, differs), this.splitAt(start + pages, differs)].filter((cut) => cut > 0);
   }
 
   /** Unpins what was pinned long enough by `now`, ns. */
@@ -195,14 +195,15 @@ export class UvmVaSpace {
     return this.ranges;
   }
 
-  /** Returns 1 where the cut goes through a block, else 0. */
+  /** Returns how many pages the block has that the cut goes through; 0 where it goes through none. */
   private splitAt(vpn: number, differs: (policy: UvmVaPolicy) => boolean): number {
     const range = this.range(vpn);
     if (range === undefined || range.start === vpn || !differs(range.policy)) return 0;
     const block = range.findBlock(vpn);
+    const pages = block !== undefined && block.start < vpn ? block.pages : 0;
     this.insert(range.split(vpn));
     this.last = undefined;
-    return block !== undefined && block.start < vpn ? 1 : 0;
+    return pages;
   }
 
   private insert(range: UvmVaRange): void {

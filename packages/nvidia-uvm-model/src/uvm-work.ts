@@ -1,3 +1,4 @@
+import type { GpuBulk } from '@hmm/gpu';
 import { declareState } from '@hmm/kernel/internal';
 import type { UvmClock } from './uvm-clock.js';
 import type { UvmPageMask } from './uvm-page-mask.js';
@@ -99,10 +100,10 @@ export interface UvmMigrated {
   readonly chunks: number;
 }
 
-/** A copy or a fill of the runtime's, when its kernels have run: with pages of host memory on one side, and the time of the links for them. */
+/** A copy or a fill of the runtime's, when its kernels have run: `linkNs` is the time of the links for its bytes. */
 export interface UvmCopied {
   readonly space: number;
-  readonly host: boolean;
+  readonly bulk: GpuBulk;
   readonly pages: number;
   readonly linkNs: number;
 }
@@ -114,8 +115,9 @@ export type UvmAdviceKind = 'preferred_location' | 'accessed_by' | 'read_duplica
 export interface UvmAdvised {
   readonly space: number;
   readonly kind: UvmAdviceKind;
-  /** Blocks cut in two. */
+  /** Blocks cut in two, and the pages that they had. */
   readonly cut: number;
+  readonly cutPages: number;
   /** Pages looked at in CPU memory; pages that the GPU is to map; pages that the CPU may not write any more. */
   readonly looked: number;
   readonly mapped: number;
@@ -130,7 +132,8 @@ export interface UvmWork {
   /** A process opened the driver. */
   spaceOpened(space: number): void;
   /** A kernel was launched: the time to its first access. */
-  kernelLaunched(space: number): number;
+  /** It is one of the runtime's where `bulk`. */
+  kernelLaunched(space: number, bulk: boolean): number;
   kernelEnded(space: number): number;
 
   /** A CPU begins a loop of accesses; one of them faults for the first time; the loop ends. */
@@ -170,9 +173,10 @@ export interface UvmWork {
   migrated(call: UvmMigrated): number;
   systemMigrated(to: UvmProcessorId, moved: UvmPagesMoved): number;
   advised(call: UvmAdvised): number;
-  discarded(space: number): number;
+  /** `pages` pages were discarded. */
+  discarded(space: number, pages: number): number;
   /** The kernel accessed `pages` pages of a process for itself. */
-  kernelAccessed(pages: number): number;
+  kernelAccessed(space: number, pages: number): number;
   copied(call: UvmCopied): number;
   /** The process forked. */
   forked(space: number): number;

@@ -18,6 +18,7 @@ import {
   runScenario,
   scenariosOf,
 } from '@hmm/nvidia-uvm-model/validate';
+import { isAtTheLapse } from './at-the-lapse.js';
 
 /** Writes down what a clock says. */
 class Recording implements UvmClock {
@@ -146,14 +147,14 @@ function scenarios(text: string): CaptureScenario[] {
 }
 
 describe.each([
-  ['public', () => goldenText('h100-uvm/uvm-public.jsonl.gz'), 56, []],
-  ['public2', () => goldenText('h100-uvm/uvm-public2.jsonl.gz'), 8, []],
-  ['the first', () => recording('h100-580.159.04.jsonl.gz'), 40, []],
-  ['mixtures', () => recording('h100-580.159.04-mixtures.jsonl.gz'), 150, []],
-  ['second mixtures', () => recording('h100-580.159.04-mixtures-2.jsonl.gz'), 90, ['qadv-062']],
-  ['parts', () => goldenText('h200-parts/parts.jsonl.gz'), 140, []],
-  ['third mixtures', () => recording('h100-580.159.04-mixtures-3.jsonl.gz'), 90, []],
-] as const)('of the recording %s', (_, text, least, wrong) => {
+  ['public', () => goldenText('h100-uvm/uvm-public.jsonl.gz'), 56],
+  ['public2', () => goldenText('h100-uvm/uvm-public2.jsonl.gz'), 8],
+  ['the first', () => recording('h100-580.159.04.jsonl.gz'), 40],
+  ['mixtures', () => recording('h100-580.159.04-mixtures.jsonl.gz'), 150],
+  ['second mixtures', () => recording('h100-580.159.04-mixtures-2.jsonl.gz'), 90],
+  ['parts', () => goldenText('h200-parts/parts.jsonl.gz'), 140],
+  ['third mixtures', () => recording('h100-580.159.04-mixtures-3.jsonl.gz'), 90],
+] as const)('of the recording %s', (_, text, least) => {
   it('every scenario happens as recorded whether work takes time or not, by one clock', () => {
     let compared = 0;
     const differ: string[] = [];
@@ -163,9 +164,9 @@ describe.each([
       compared++;
       const { withCosts, without, isOver } = both(run);
       expect([name, without, isOver]).toEqual([name, withCosts, true]);
-      if (without.join() !== run.events.map(eventKey).join()) differ.push(name);
+      if (without.join() !== run.events.map(eventKey).join() && !isAtTheLapse(run)) differ.push(name);
     }
     expect(compared).toBeGreaterThan(least);
-    expect(differ).toEqual(wrong);
+    expect(differ).toEqual([]);
   });
 });

@@ -12,16 +12,12 @@ import {
   validateCapture,
   type ValidationReport,
 } from '@hmm/nvidia-uvm-model/validate';
+import { isAtTheLapse } from './at-the-lapse.js';
 
 /** Scenarios of the mixtures that two runs do not agree on and whose totals the model misses. */
 const MIXTURES_OUTSIDE = 6;
 /** Of the totals of parallel kernels, so many are within the spread of two runs or 10 %; of the rest most within 20 %. */
 const PARALLEL_WITHIN = 0.84;
-/**
- * Agrees by chance: pages whose two events lie 500 µs apart, or nearly, count or do not; two H100 and an H200 differ in which.
- */
-const AT_THE_LAPSE = 'qadv-062';
-
 function crc32(text: string): number {
   let crc = ~0;
   for (const byte of new TextEncoder().encode(text)) {
@@ -88,11 +84,24 @@ function byChance(text: string): ReadonlySet<string> {
   return new Set(scenarios.filter(chance).map(({ name }) => name));
 }
 
-/** The scenarios on which two runs agree and the model does not, and that are not by chance. */
+/** The scenarios on which two runs agree and the model does not, and that are not by chance, nor at the lapse. */
 function wrongIn({ per_scenario }: ValidationReport, capture: string): [string, unknown][] {
   const wrong = per_scenario.filter((s) => s.deterministic && !s.exact);
   const chance = wrong.length === 0 ? new Set<string>() : byChance(capture);
-  return wrong.filter(({ name }) => !chance.has(name)).map((s) => [s.name, s.first_difference]);
+  const atTheLapse = runsAtTheLapse(capture, new Set(wrong.map(({ name }) => name)));
+  return wrong
+    .filter(({ name }) => !chance.has(name) && !atTheLapse.has(name))
+    .map((s) => [s.name, s.first_difference]);
+}
+
+/** Which of the scenarios called `names` hang on the thrashing lapse. */
+function runsAtTheLapse(text: string, names: ReadonlySet<string>): ReadonlySet<string> {
+  const capture = parseCapture(text);
+  if (!capture.ok || names.size === 0) return new Set();
+  const asked = scenariosOf(capture.runs).filter(({ name }) => names.has(name));
+  return new Set(
+    asked.filter(({ runs: [run] }) => run !== undefined && isAtTheLapse(run)).map(({ name }) => name),
+  );
 }
 
 describe('the model and the driver on a real H100', () => {
@@ -143,7 +152,7 @@ describe('the model and the driver on a real H100', () => {
     const capture = recording('h100-580.159.04-mixtures-2.jsonl.gz');
     const result = validateCapture(capture);
     expect(result.deterministic).toBe(101);
-    expect(wrongIn(result, capture).map(([name]) => name)).toEqual([AT_THE_LAPSE]);
+    expect(wrongIn(result, capture)).toEqual([]);
   });
 
   it('mixtures of a third machine: every deterministic scenario event by event, and times', () => {
@@ -161,13 +170,35 @@ describe('the model and the driver on a real H100', () => {
     ['fork-gup', 7],
     ['parts', 149],
   ] as const)('%s of an H200: every deterministic scenario event by event', (part, deterministic) => {
-    const result = validateCapture(goldenText(`h200-parts/${part}.jsonl.gz`));
+    const result = validateCapture(goldenText(`h200-parts/${part}.jsonl.gz`), { gpu: 'h200' });
     expect(result.deterministic).toBe(deterministic);
     expect(result.per_scenario.filter((s) => s.deterministic && !s.exact)).toEqual([]);
   });
 
+  it('parts of an H200: times of the half that its figures are not fitted to', () => {
+    const { time } = validateCapture(goldenText('h200-parts/parts.jsonl.gz'), {
+      gpu: 'h200',
+      filter: (scenario) => ((crc32(scenario) >>> 3) & 1) === 0,
+    });
+    expect(time.median_abs_error).toBeLessThan(0.19);
+    expect(time.p90_abs_error).toBeLessThan(0.6);
+  });
+
+  it('the GPU that the head of a recording names is the preset, and one that is said goes before', () => {
+    const head =
+      '{"run":0,"scenario":"one","bytes":4096,"machine":"H200 141GB, driver 580","steps":"cw:page:0"}';
+    const step = '{"t0":0,"t1":300000,"op":"cpu_write","order":"page:0","count":1,"pages":[0]}';
+    const predicted = (text: string, gpu?: string): number | undefined =>
+      validateCapture(text, gpu === undefined ? {} : { gpu }).per_scenario[0]?.time_ratio;
+    const capture = `${head}\n${step}\n{"end":1}\n`;
+    const unnamed = capture.replace('"machine":"H200 141GB, driver 580",', '');
+    expect(predicted(capture)).toBe(predicted(unnamed, 'h200'));
+    expect(predicted(capture, 'h100')).toBe(predicted(unnamed));
+    expect(predicted(capture)).not.toBe(predicted(unnamed));
+  });
+
   it('parts recorded on another H200 with a seed of our own: every deterministic scenario event by event', () => {
-    const result = validateCapture(recording('h200-580.159.04-parts.jsonl.gz'));
+    const result = validateCapture(recording('h200-580.159.04-parts.jsonl.gz'), { gpu: 'h200' });
     expect(result.deterministic).toBe(32);
     expect(result.per_scenario.filter((s) => s.deterministic && !s.exact)).toEqual([]);
   });

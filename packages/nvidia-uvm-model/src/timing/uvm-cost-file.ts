@@ -1,3 +1,4 @@
+import { figuresOfGpu } from './uvm-h200-figures.js';
 import { TRACED_FIGURES, type UvmFigure, type UvmFigures } from './uvm-figures.js';
 
 /** What a cost file calls itself. */
@@ -39,7 +40,7 @@ function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Reads a cost file. Figures that it does not name keep their shipped values; names that are no figure are errors. */
+/** Reads a cost file. Figures that it does not name keep the values shipped for its GPU; names that are no figure are errors. */
 export function parseUvmCosts(text: string): UvmCostsResult {
   let file: unknown;
   try {
@@ -53,20 +54,20 @@ export function parseUvmCosts(text: string): UvmCostsResult {
     return wrong(
       `version ${JSON.stringify(file['version'])} of cost files is not known, only ${UVM_COSTS_VERSION}`,
     );
-  const { figures, machine } = file;
+  const { figures, gpu, machine } = file;
   if (!isFields(figures)) return wrong('"figures" has to be an object');
   const from = typeof machine === 'string' && machine !== '' ? machine : 'unknown machine';
-  return figuresOf(figures, from);
+  return figuresOf(figures, from, figuresOfGpu(typeof gpu === 'string' ? gpu : 'h100'));
 }
 
-function figuresOf(entries: Fields, machine: string): UvmCostsResult {
-  const figures: Partial<Record<keyof UvmFigures, UvmFigure>> = { ...TRACED_FIGURES };
+function figuresOf(entries: Fields, machine: string, base: UvmFigures): UvmCostsResult {
+  const figures: Partial<Record<keyof UvmFigures, UvmFigure>> = {};
   for (const [key, entry] of Object.entries(entries)) {
     const name = NAMES.find((known) => known === key);
     if (name === undefined) return wrong(`there is no figure ${key}`);
     if (!isFields(entry)) return wrong(`figure ${key} has to be an object with "value" and "unit"`);
     const { value, unit, error } = entry;
-    const shipped = TRACED_FIGURES[name];
+    const shipped = base[name];
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
       return wrong(`the value of ${key} has to be a number from 0 on`);
     if (DIVISORS.has(name) && value === 0) return wrong(`the value of ${key} has to be above 0`);
@@ -85,7 +86,7 @@ function figuresOf(entries: Fields, machine: string): UvmCostsResult {
       };
     else figures[name] = { ...shipped, value };
   }
-  return { ok: true, figures: { ...TRACED_FIGURES, ...figures }, machine };
+  return { ok: true, figures: { ...base, ...figures }, machine };
 }
 
 /** Figures that others are divided by: how long something takes to get warm or cold. */

@@ -13,6 +13,7 @@ import type {
   UvmWork,
 } from '../uvm-work.js';
 import { RECORDED_LINK, type UvmLinkPages } from './uvm-link-pages.js';
+import { UvmCallCosts } from './uvm-call-costs.js';
 import { TRACED_FIGURES, type UvmCosts, type UvmFigures, valuesOf } from './uvm-figures.js';
 import { UvmWarmth } from './uvm-warmth.js';
 
@@ -23,6 +24,7 @@ import { UvmWarmth } from './uvm-warmth.js';
 export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   private readonly sched: Sched;
   private readonly costs: UvmCosts;
+  private readonly calls: UvmCallCosts;
   /** What a service costs on this machine beside the recorded one's. */
   private readonly scale: number;
   private readonly link: UvmLinkPages;
@@ -32,6 +34,9 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   private refusals = 0;
   /** No fault of the running kernel has been served yet. */
   private firstOfKernel = true;
+  /** The running kernel is one of the runtime's, and its process had no fault of the GPU before. */
+  private bulk = false;
+  private coldBulk = false;
   /** A service has met a thrashing page before. */
   private metThrashing = false;
 
@@ -45,6 +50,7 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     this.link = link;
     this.scale = scale;
     this.costs = valuesOf(figures);
+    this.calls = new UvmCallCosts(this.costs);
   }
 
   get clock(): UvmClock {
@@ -102,12 +108,15 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     this.spaces[space] = new UvmWarmth();
   }
 
-  kernelLaunched(space: number): number {
+  kernelLaunched(space: number, bulk: boolean): number {
     const warmth = this.warmth(space);
     this.firstOfKernel = true;
+    this.bulk = bulk;
+    this.coldBulk = warmth.gpuFaults === 0;
     warmth.kernels++;
     warmth.called = false;
     warmth.otherWork = true;
+    warmth.worked = true;
     const { costs } = this;
     if (warmth.kernels === 1) return costs.launchFirst;
     const idle = (this.sched.now - warmth.lastKernelEnd) / costs.launchIdleTime;
@@ -128,6 +137,8 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     warmth.called = false;
     warmth.pause = this.sched.now - warmth.lastDone;
     warmth.cold = warmth.otherWork;
+    warmth.coldLoop = warmth.otherWork;
+    warmth.touched = 0;
     warmth.otherWork = false;
   }
 
@@ -137,7 +148,8 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
 
   cpuLoopEnds(space: number, faulted: boolean): number {
     const warmth = this.warmth(space);
-    const ns = faulted ? 0 : this.costs.cpuLoop;
+    const ns = faulted ? 0 : this.costs.cpuLoop + (warmth.coldLoop ? this.costs.cpuLoopAfterWork : 0);
+    if (faulted) warmth.worked = true;
     warmth.lastDone = this.sched.now + ns;
     return ns;
   }
@@ -148,9 +160,12 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
 
   cpuTouched(space: number, pages: number, stores: boolean): number {
     const { costs } = this;
-    const { cold, pages: used } = this.warmth(space);
+    const warmth = this.warmth(space);
+    const { cold, pages: used } = warmth;
     const warm = stores ? costs.cpuWrite : costs.cpuRead;
-    const again = (pages - used.first) * (cold ? costs.cpuTouchAfterWork : warm);
+    warmth.touched += pages;
+    const far = Math.min(pages, Math.max(0, warmth.touched - costs.cpuNear)) * costs.cpuTouchFar;
+    const again = far + (pages - used.first) * (cold ? costs.cpuTouchAfterWork : warm);
     const ns = again + used.first * (warm + costs.cpuFirstTouch) + used.dirtied * costs.cpuDirty;
     used.begin();
     return ns;
@@ -236,9 +251,10 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     this.refusals = refused > 0 ? this.refusals + 1 : 0;
     if (entries <= 1) return 0;
     const { costs } = this;
-    const first = this.firstOfKernel ? costs.batchKernel : 0;
+    const first = this.firstOfKernel ? this.firstBatch() : 0;
     this.firstOfKernel = false;
-    return this.scale * (first + this.batchWarmth() * (costs.batch + costs.batchFault * entries));
+    const fault = this.bulk ? costs.bulkFault : costs.batchFault;
+    return this.scale * (first + this.batchWarmth() * (costs.batch + fault * entries));
   }
 
   systemServed(space: number, taken: number, batch: UvmBatchServes, moved: UvmPagesMoved): number {
@@ -268,18 +284,10 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   }
 
   migrated(call: UvmMigrated): number {
-    const { costs } = this;
     const warmth = this.warmth(call.space);
     const moved = call.copied + call.zeroed;
-    let ns = warmth.called ? 0 : costs.callCold;
-    warmth.called = true;
-    warmth.otherWork = true;
-    if (moved > 0) {
-      const launched = call.to === UVM_ID_GPU && warmth.kernels > 0;
-      if (warmth.prefetches++ === 0 && !launched) ns += costs.callCold;
-      if (call.to === UVM_ID_GPU) ns += this.firstCopy(warmth);
-    }
-    ns += call.to === UVM_ID_GPU ? this.toGpu(call) : this.toCpu(call);
+    const first = moved > 0 && call.to === UVM_ID_GPU ? this.firstCopy(warmth) : 0;
+    const ns = this.calls.migrated(warmth, call) + first;
     const page = call.to === UVM_ID_GPU ? this.link.toGpu : this.link.toCpu;
     return this.linked(this.scale * ns, page, call.copied, 0);
   }
@@ -294,55 +302,23 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
   }
 
   advised(call: UvmAdvised): number {
-    const { costs } = this;
-    const warmth = this.warmth(call.space);
-    const first = warmth.advice++ === 0 && warmth.prefetches === 0 ? costs.callCold : 0;
-    warmth.called = true;
-    warmth.otherWork = true;
-    const pages =
-      costs.advicePage * call.looked +
-      costs.adviceMapPage * call.mapped +
-      costs.adviceProtectPage * call.protected;
-    return this.scale * (costs.advice + costs.adviceCut * call.cut + first + pages);
+    return this.scale * this.calls.advised(this.warmth(call.space), call);
   }
 
-  discarded(space: number): number {
-    const { costs } = this;
-    const warmth = this.warmth(space);
-    warmth.called = true;
-    warmth.otherWork = true;
-    return this.scale * (costs.discard + (warmth.discards++ === 0 ? costs.discardFirst : 0));
+  discarded(space: number, pages: number): number {
+    return this.scale * this.calls.discarded(this.warmth(space), pages);
   }
 
-  kernelAccessed(pages: number): number {
-    return this.costs.gupCall + this.costs.gupPage * pages;
+  kernelAccessed(space: number, pages: number): number {
+    return this.calls.kernelAccessed(this.warmth(space), pages);
   }
 
-  copied({ host, linkNs, pages, space }: UvmCopied): number {
-    const { costs } = this;
-    this.warmth(space).otherWork = true;
-    if (!host) return costs.copyCall + linkNs;
-    return costs.copyCall + costs.copyHost + Math.max(linkNs, costs.copyHostPage * pages);
+  copied(call: UvmCopied): number {
+    return this.calls.copied(this.warmth(call.space), call);
   }
 
   forked(space: number): number {
-    this.warmth(space).otherWork = true;
-    return this.costs.fork;
-  }
-
-  private toGpu({ copied, zeroed }: UvmMigrated): number {
-    const { costs } = this;
-    if (copied + zeroed === 0) return costs.callEmpty;
-    if (copied <= costs.prefetchShort) return costs.prefetchToGpuShort;
-    return costs.prefetchToGpu + costs.prefetchToGpuPage * copied;
-  }
-
-  private toCpu({ chunks, copied, zeroed }: UvmMigrated): number {
-    const { costs } = this;
-    const moved = copied + zeroed;
-    if (moved === 0) return costs.callEmpty;
-    const page = moved <= PAGES_PER_BLOCK ? costs.prefetchToCpuOnePage : costs.prefetchToCpuPage;
-    return costs.prefetchToCpu + costs.hostChunkZero * chunks + page * moved;
+    return this.calls.forked(this.warmth(space));
   }
 
   /** `ns` on the recorded link as on this machine's, where `pages` pages were copied that took the link `copyNs`. */
@@ -370,6 +346,13 @@ export class UvmTiming implements UvmClock, UvmTimingPorts, UvmWork {
     if (warmth.copiedToGpu) return 0;
     warmth.copiedToGpu = true;
     return this.costs.gpuFirstCopy;
+  }
+
+  /** What the first batch of a kernel takes on top. */
+  private firstBatch(): number {
+    const { costs } = this;
+    if (!this.bulk) return costs.batchKernel;
+    return costs.bulkKernel + (this.coldBulk ? costs.bulkFirst : 0);
   }
 
   /** A block's part of a batch of many entries. */

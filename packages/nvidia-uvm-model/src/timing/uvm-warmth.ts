@@ -1,3 +1,4 @@
+import type { GpuBulk } from '@hmm/gpu';
 import { UVM_ID_MAX_PROCESSORS, type UvmProcessorId } from '../uvm-types.js';
 import { UvmCpuPages } from './uvm-cpu-pages.js';
 
@@ -18,6 +19,13 @@ export class UvmWarmth {
   prefetches = 0;
   called = false;
   discards = 0;
+  /** The GPU has run a kernel, mapped pages, or got some. */
+  gpuUsed = false;
+  /** Prefetches to the CPU, with something to do or not; kinds of copies and fills done. */
+  askedToCpu = 0;
+  readonly copies = new Set<GpuBulk>();
+  /** Since the last call a kernel ran, or a CPU faulted, or the process forked. */
+  worked = false;
   /** When the last loop of a CPU or kernel ended, and the last kernel, ns. */
   lastDone = 0;
   lastKernelEnd = -Infinity;
@@ -26,7 +34,17 @@ export class UvmWarmth {
   /** The loop under way has not faulted yet, and comes after other work or this long a pause, ns. */
   cold = false;
   pause = 0;
+  /** The loop under way came after other work, whether it faults or not; pages it touched so far. */
+  coldLoop = false;
+  touched = 0;
   readonly pages = new UvmCpuPages();
+
+  /** The GPU maps pages or gets some. @returns whether it is the first that the process does with it. */
+  usesGpu(): boolean {
+    const first = !this.gpuUsed && this.kernels === 0;
+    this.gpuUsed = true;
+    return first;
+  }
 
   /** `taken` faults of GPU `gpu` were served. @returns how many of it were so far. */
   served(gpu: UvmProcessorId, taken: number): number {

@@ -1,6 +1,6 @@
 import { HmmError } from '@hmm/kernel';
 import { UVM_COSTS_FORMAT, UVM_COSTS_VERSION, type UvmCostFile } from '../timing/uvm-cost-file.js';
-import { TRACED_FIGURES } from '../timing/uvm-figures.js';
+import { figuresOfGpu } from '../timing/uvm-h200-figures.js';
 import { type CaptureScenario, eventKey, isDeterministic, replayedRun } from './capture.js';
 import {
   errorsOf,
@@ -12,6 +12,7 @@ import {
   type Replaying,
   type UvmFigureName,
 } from './figure-fit.js';
+import { gpuOfMachine } from './scenario.js';
 import { type StepTimes, summariseTimes, type TimeSummary } from './times.js';
 
 /** How figures are fitted. */
@@ -20,7 +21,7 @@ export interface CalibrateOptions {
   readonly times?: readonly StepTimes[];
   /** The machine, where the capture does not say. */
   readonly machine?: string;
-  /** The preset of the recorded GPU; the H100 when left out. */
+  /** The preset of the recorded GPU; that named by the machine when left out, else the H100. */
   readonly gpu?: string;
   /** The figures that may change; all but the moments at which rules read the clock when left out. */
   readonly names?: readonly UvmFigureName[];
@@ -58,8 +59,12 @@ export function calibrate(
   held: readonly CaptureScenario[],
   options: CalibrateOptions = {},
 ): Calibration {
+  const gpu =
+    options.gpu ?? gpuOfMachine([...fit, ...held][0]?.runs[0]?.machine ?? options.machine) ?? 'h100';
   const replaying: Replaying = {
     ...options,
+    gpu,
+    shipped: figuresOfGpu(gpu),
     known: new Map((options.times ?? []).flatMap((times) => [...times])),
   };
   const fitted = fit.flatMap((scenario) => usable(scenario, replaying));
@@ -73,13 +78,13 @@ export function calibrate(
   found.run();
   const part = (scenarios: readonly Replayed[]): CalibratedPart => ({
     scenarios: scenarios.length,
-    before: summariseTimes(errorsOf(scenarios, TRACED_FIGURES, replaying)),
+    before: summariseTimes(errorsOf(scenarios, replaying.shipped, replaying)),
     after: summariseTimes(errorsOf(scenarios, found.figures, replaying)),
   });
   return {
     version: 1,
     machine: fitted[0]?.run.machine ?? options.machine ?? 'unknown machine',
-    gpu: options.gpu ?? 'h100',
+    gpu,
     figures: found.report(),
     fitted: part(fitted),
     held: part(unseen),
@@ -105,6 +110,6 @@ export function costFile({ machine, gpu, figures }: Calibration): UvmCostFile {
 function usable(scenario: CaptureScenario, options: Replaying): Replayed[] {
   const run = replayedRun(scenario);
   if (run === undefined || !isDeterministic(scenario)) return [];
-  const result = replay(run, TRACED_FIGURES, options);
+  const result = replay(run, options.shipped, options);
   return keysOf(result) === run.events.map(eventKey).join('\n') ? [{ scenario, run }] : [];
 }

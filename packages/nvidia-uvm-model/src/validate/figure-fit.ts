@@ -57,7 +57,9 @@ const UP = 1.5;
 
 /** How scenarios are replayed, with the durations of all files. */
 export interface Replaying {
-  readonly gpu?: string;
+  readonly gpu: string;
+  /** The figures to begin with, which steps that say nothing leave as they are. */
+  readonly shipped: UvmFigures;
   readonly names?: readonly UvmFigureName[];
   readonly progress?: (name: string, done: number, of: number) => void;
   readonly known: StepTimes;
@@ -71,7 +73,7 @@ export interface Replayed {
 
 /** Replays a run with figures. */
 export function replay(run: CaptureRun, figures: UvmFigures, { gpu }: Replaying): ScenarioResult {
-  return runScenario(run, { figures, ...(gpu === undefined ? {} : { gpu }) });
+  return runScenario(run, { figures, gpu });
 }
 
 /** What was done, to be compared as a text. */
@@ -96,7 +98,8 @@ function withValue(figures: UvmFigures, name: UvmFigureName, value: number): Uvm
 
 /** Figures being fitted to the durations of scenarios. */
 export class Fit {
-  figures: UvmFigures = TRACED_FIGURES;
+  figures: UvmFigures;
+  private readonly shipped: UvmFigures;
   private readonly scenarios: readonly Replayed[];
   private readonly options: Replaying;
   /** Figures that may change: those that act on some step, once that is known; and those that act on a run. */
@@ -106,6 +109,8 @@ export class Fit {
   constructor(scenarios: readonly Replayed[], options: Replaying) {
     this.scenarios = scenarios;
     this.options = options;
+    this.shipped = options.shipped;
+    this.figures = options.shipped;
     this.names = options.names ?? NAMES.filter((name) => !MOMENTS.has(name));
   }
 
@@ -129,7 +134,7 @@ export class Fit {
     const all = errorsOf(this.scenarios, this.figures, this.options);
     return NAMES.map((name) => {
       const at = names.indexOf(name);
-      const { unit, value: shipped } = TRACED_FIGURES[name];
+      const { unit, value: shipped } = this.shipped[name];
       const fitted = this.figures[name].value;
       const part = at < 0 ? 0 : fitted / (shipped || 1);
       const constraining = all
@@ -176,7 +181,7 @@ export class Fit {
   /** By how much each step of a run grows as a figure grows by its shipped value, ns. */
   private slope(run: CaptureRun, base: ScenarioResult, name: UvmFigureName): readonly number[] {
     const { value } = this.figures[name];
-    const scale = TRACED_FIGURES[name].value || 1;
+    const scale = this.shipped[name].value || 1;
     const nudge = NUDGE * scale;
     const moved = replay(run, withValue(this.figures, name, value + nudge), this.options);
     if (keysOf(moved) !== keysOf(base)) return [];
@@ -194,12 +199,12 @@ export class Fit {
   private change(last: { steps: LinearSteps; names: readonly UvmFigureName[] }): Float64Array {
     const { names } = last;
     const before = Float64Array.from(names, (name) => {
-      const shipped = TRACED_FIGURES[name].value || 1;
-      return (this.figures[name].value - TRACED_FIGURES[name].value) / shipped;
+      const shipped = this.shipped[name].value || 1;
+      return (this.figures[name].value - this.shipped[name].value) / shipped;
     });
     const acts = (name: UvmFigureName): boolean => this.names.includes(name);
     const low = Float64Array.from(names, (name) => {
-      const have = this.figures[name].value / (TRACED_FIGURES[name].value || 1);
+      const have = this.figures[name].value / (this.shipped[name].value || 1);
       return acts(name) ? -DOWN * have : 0;
     });
     const high = Float64Array.from(names, (name) => (acts(name) ? UP : 0));
@@ -215,7 +220,7 @@ export class Fit {
     for (let part = 1; part >= 1 / 8; part /= 2) {
       let { figures } = this;
       for (const [at, name] of names.entries()) {
-        const by = part * (change[at] ?? 0) * (TRACED_FIGURES[name].value || 1);
+        const by = part * (change[at] ?? 0) * (this.shipped[name].value || 1);
         if (by !== 0) figures = withValue(figures, name, figures[name].value + by);
       }
       const sum = this.sum(figures);

@@ -1,7 +1,8 @@
-import { findGpuTopology, gpuPreset, type GpuTopology, makeGpus } from '@hmm/gpu';
+import { findGpuTopology, gpuPreset, gpuPresetNames, type GpuTopology, makeGpus } from '@hmm/gpu';
 import { Kernel, PAGE_SIZE } from '@hmm/kernel';
 import { UvmTiming } from '../timing/uvm-timing.js';
 import type { UvmFigures } from '../timing/uvm-figures.js';
+import { figuresOfGpu } from '../timing/uvm-h200-figures.js';
 import { UvmDriver } from '../uvm-driver.js';
 import type { UvmModuleParams } from '../uvm-module-params.js';
 import type { UvmPerfPolicy } from '../uvm-perf-policy.js';
@@ -17,10 +18,11 @@ const BASE = 0x7f0000000;
 
 /** How a scenario is run. */
 export interface ScenarioOptions {
+  /** The preset or machine that it runs on; what the recording's head names when left out, else the H100. */
   readonly gpu?: string;
   readonly params?: UvmModuleParams;
   readonly policy?: UvmPerfPolicy;
-  /** What the driver's work costs; the recorded machine's figures when left out. */
+  /** What the driver's work costs; the figures of the GPU's preset when left out. */
   readonly figures?: UvmFigures;
   /** Puts another clock, or other costs, in the place of those `made` by the figures. */
   readonly timing?: (made: UvmTimingPorts) => UvmTimingPorts;
@@ -54,10 +56,11 @@ const SLEEP_OVER = 70_000;
 /** Runs the steps of a recorded run on the model: same allocation, same pages in the same order. */
 export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): ScenarioResult {
   const kernel = new Kernel();
-  const topology = topologyOf(run, options.gpu ?? 'h100');
+  const topology = topologyOf(run, options.gpu ?? gpuOfMachine(run.machine) ?? 'h100');
   const cards = makeGpus(kernel, topology, { maxTables: 4096, seed: options.seed ?? 2 });
   const preset = gpuPreset(topology.preset);
-  const made = new UvmTiming(kernel.sched, preset.serviceScale.value, options.figures);
+  const figures = options.figures ?? figuresOfGpu(preset.name);
+  const made = new UvmTiming(kernel.sched, preset.serviceScale.value, figures);
   const timing = options.timing?.(made) ?? made;
   const driver = new UvmDriver(kernel, cards, { ...options, timing });
   const space = driver.openVaSpace();
@@ -82,6 +85,12 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
     if (step.op.startsWith('gpu')) machine.kernels++;
   }
   return { events: captureEvents(kernel.trace, BASE, run.bytes), stepNs, driver };
+}
+
+/** The preset whose name is a word of a machine's description, `H200 141GB, driver 580`; undefined where none is. */
+export function gpuOfMachine(machine: string | undefined): string | undefined {
+  const words = new Set(machine?.toLowerCase().split(/[^a-z0-9]+/));
+  return gpuPresetNames().find((name) => words.has(name));
 }
 
 /** The machine of a run: that called `gpu`, or one GPU of the model of that name; several linked ones where a step names a second GPU. */

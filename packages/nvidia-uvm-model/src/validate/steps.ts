@@ -57,9 +57,9 @@ function bulk(access: number, kind: GpuBulk): Call {
   return function* (space, start, pages) {
     const { driver, kernel } = space;
     yield* uvmBulkAccess(space, start, pages, access, kind);
-    const host = kind === 'host-copy';
-    const linkNs = host ? driver.gpu.hw.copyEngine.time(pages * PAGE_SIZE, access === GPU_ACCESS_WRITE) : 0;
-    yield* kernel.sched.delay(driver.work.copied({ space: space.id, host, pages, linkNs }));
+    const { copyEngine } = driver.gpu.hw;
+    const linkNs = kind === 'host-copy' ? copyEngine.time(pages * PAGE_SIZE, access === GPU_ACCESS_WRITE) : 0;
+    yield* kernel.sched.delay(driver.work.copied({ space: space.id, bulk: kind, pages, linkNs }));
   };
 }
 
