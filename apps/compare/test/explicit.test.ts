@@ -53,8 +53,101 @@ test('the report says how many times explicit memory managed memory costs, and w
   expect(formatCompare(report).replace(/\s+/g, ' ')).toContain('times explicit');
 });
 
-test('a program that forks has no explicit form, and the report says so', () => {
-  const report = compared('managed a 4KiB gpu read a fork c');
+/** The statements of the explicit form without the head of the file, or why there is none. */
+function explicitOf(text: string): string[] | string {
+  const made = withExplicitMemory(requested(text).program);
+  if (!made.ok) return made.message;
+  const lines = formatProgram(made.program).trim().split('\n');
+  return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('program'));
+}
+
+test('before a fork comes home what the child reads, and the child works on its copy of host memory', () => {
+  expect(explicitOf('managed a 64KiB gpu write a = 1 fork c in c { cpu read a -> x } gpu read a')).toEqual([
+    'malloc a 64KiB',
+    'vram a_device 64KiB',
+    'gpu write a_device = 1',
+    'copy a_device to a',
+    'fork c',
+    'in c {',
+    'cpu read a -> x',
+    '}',
+    'gpu read a_device',
+  ]);
+  expect(explicitOf('managed a 4KiB gpu read a fork c in c { gpu read a }')).toContain(
+    'a child cannot use the memory of the device',
+  );
+});
+
+test('before a pin comes home what the GPU has, and copies and fills are of the device’s side', () => {
+  expect(
+    explicitOf(
+      'managed a 64KiB vram v 64KiB gpu write a = 1 pin a cpu write a = 2 copy a to v fill a = 3 copy v to a cpu read a',
+    ),
+  ).toEqual([
+    'malloc a 64KiB',
+    'vram a_device 64KiB',
+    'vram v 64KiB',
+    'gpu write a_device = 1',
+    'copy a_device to a',
+    'pin a',
+    'cpu write a = 2',
+    'copy a to a_device',
+    'copy a_device to v',
+    'fill a_device = 3',
+    'copy v to a_device',
+    'copy a_device to a',
+    'cpu read a',
+  ]);
+});
+
+test('what rounds of a loop only read is copied once, before it', () => {
+  expect(
+    explicitOf(
+      'managed a 64KiB managed b 64KiB cpu write a = 1 repeat 3 { gpu read a gpu write b = 1 cpu read b }',
+    ),
+  ).toEqual([
+    'malloc a 64KiB',
+    'vram a_device 64KiB',
+    'malloc b 64KiB',
+    'vram b_device 64KiB',
+    'cpu write a = 1',
+    'copy a to a_device',
+    'repeat 3 {',
+    'gpu read a_device',
+    'gpu write b_device = 1',
+    'copy b_device to b',
+    'cpu read b',
+    '}',
+  ]);
+});
+
+test('agents that work together share a region on one side, or read it; else the line is named', () => {
+  const apart =
+    'managed a 64KiB managed b 64KiB cpu write b = 1 together { thread P { cpu write a = 1 } thread Q { gpu read b } } gpu read a';
+  expect(explicitOf(apart)).toContain('copy b to b_device');
+  const shared =
+    'managed a 64KiB\ngpu read a\ntogether { thread P { cpu write a = 1 } thread Q { gpu read a } }';
+  expect(explicitOf(shared)).toBe(
+    "line 3: 'together' has no explicit form here: CPU and GPU use a at once, and would have to take turns, with a copy of it at each",
+  );
+});
+
+test.each([
+  ['fork', 'managed a 256KiB cpu write a = 1 gpu write a = 2 fork c in c { cpu read a[0..2] } cpu read a'],
+  ['pin', 'managed a 256KiB cpu write a = 1 gpu write a = 2 pin a gpu read a'],
+  ['copy', 'managed a 256KiB vram v 256KiB cpu write a = 1 copy a to v gpu read a cpu read a'],
+  [
+    'together',
+    'managed a 256KiB managed b 256KiB cpu write b = 1 together { thread P { cpu write a = 1 } thread Q { gpu read b } }',
+  ],
+])('a program with %s is said how many times explicit memory it costs', (_, text) => {
+  const report = compared(text);
+  expect(report.explicit?.why).toBe('');
+  expect(report.explicit?.comparisons[0]?.says).toMatch(/managed costs .* times explicit/);
+});
+
+test('a program that moves a mapping has no explicit form, and the report says which line', () => {
+  const report = compared('managed a 4KiB gpu read a\nmalloc b 8KiB mremap b to c');
   expect(report.explicit).toMatchObject({ run: null, comparisons: [] });
-  expect(formatCompare(report)).toContain("No explicit form: a program with 'fork'");
+  expect(formatCompare(report)).toContain("No explicit form: line 2: 'mremap'");
 });
