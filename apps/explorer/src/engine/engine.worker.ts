@@ -4,6 +4,7 @@ import { findDifferences } from '@hmm/report';
 import { parseProgram } from '@hmm/workload';
 import { residencyRaster } from '../tiles/residency-raster.js';
 import { CLIENTS, LITMUS_DEVICES } from '../drivers.js';
+import { besideExplicit, type ExplicitView } from './explicit-run.js';
 import { exploreLitmus, tellLitmus } from './litmus-run.js';
 import type { PaneResult } from './run-view.js';
 import type {
@@ -41,6 +42,13 @@ function runAll(text: string, panes: readonly PaneSpec[], keep: boolean): RunAns
     panes: answers.map((pane) => (pane.ok ? { ok: true, run: pane.run } : pane)),
     differences,
   };
+}
+
+function explicitOf(text: string, panes: readonly PaneSpec[]): ExplicitView {
+  const parsed = parseProgram(text, 'program');
+  if (!parsed.ok) return { says: [], why: parsed.errors[0]?.message ?? '' };
+  const reports = latest.flatMap((pane) => (pane.ok && 'report' in pane ? [pane.report] : []));
+  return besideExplicit(parsed.program, panes, reports, CLIENTS);
 }
 
 function stepsOf(text: string, pane: PaneSpec): StepRun {
@@ -81,6 +89,8 @@ function answer(call: EngineCall): Answer | Promise<Answer> {
       return CLIENTS.map(viewOfClient);
     case 'run':
       return runAll(call.program, call.panes, call.keep);
+    case 'explicit':
+      return explicitOf(call.program, call.panes);
     case 'raster': {
       const pane = paneAt(call.pane);
       const changes = 'residency' in pane ? pane.residency : pane.run.residency;

@@ -1,5 +1,6 @@
 import type { Difference } from '@hmm/report';
 import type { RasterView } from '../tiles/residency-raster.js';
+import type { ExplicitView } from './explicit-run.js';
 import type { LitmusStory, LitmusView } from './litmus-view.js';
 import type { PaneResult } from './run-view.js';
 import type { StepRun } from './step-view.js';
@@ -41,6 +42,8 @@ export type EngineCall =
       readonly panes: readonly PaneSpec[];
       readonly keep: boolean;
     }
+  /** How the latest run compares with the program's explicit form. */
+  | { readonly kind: 'explicit'; readonly program: string; readonly panes: readonly PaneSpec[] }
   | { readonly kind: 'raster'; readonly pane: number; readonly view: RasterView }
   | { readonly kind: 'why'; readonly pane: number; readonly event: number }
   /** Only the file's handle goes to the worker, which reads it piece by piece. */
@@ -53,6 +56,7 @@ export type EngineCall =
 export interface EngineAnswers {
   readonly clients: readonly ClientView[];
   readonly run: RunAnswer;
+  readonly explicit: ExplicitView;
   readonly raster: Uint8Array;
   readonly why: readonly WhyLink[];
   readonly open: PaneResult;

@@ -48,7 +48,7 @@ export function Compare({ engine }: { readonly engine: Engine }): preact.JSX.Ele
               <Pane result={result} pane={pane} engine={engine} width={width} />
             </Fragment>
           ))}
-          <Differences />
+          <Differences engine={engine} />
           <WhyPanel engine={engine} />
         </>
       )}

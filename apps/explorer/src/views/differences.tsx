@@ -1,9 +1,13 @@
 import type { Difference } from '@hmm/report';
-import type { RunView } from '../engine/run-view.js';
-import { differences, results } from '../state/store.js';
+import { useState } from 'preact/hooks';
+import type { Engine } from '../engine/engine.js';
+import type { ExplicitView } from '../engine/explicit-run.js';
+import type { PaneResult, RunView } from '../engine/run-view.js';
+import { guarded, runIfChanged } from '../state/actions.js';
+import { differences, panes, program, results } from '../state/store.js';
 
 /** The figures of all panes beside each other, and what they do differently, by which rule. */
-export function Differences(): preact.JSX.Element | null {
+export function Differences({ engine }: { readonly engine: Engine }): preact.JSX.Element | null {
   const runs = results.value.flatMap((result) =>
     result.ok && result.run.report !== undefined ? [result.run] : [],
   );
@@ -20,7 +24,35 @@ export function Differences(): preact.JSX.Element | null {
           </li>
         ))}
       </ol>
+      <BesideExplicit engine={engine} />
     </section>
+  );
+}
+
+/** On request: how many times the runs cost what the same program does with explicit memory and copies at launches. */
+function BesideExplicit({ engine }: { readonly engine: Engine }): preact.JSX.Element {
+  const [asked, setAsked] = useState<{ of: readonly PaneResult[]; view: ExplicitView }>();
+  const ask = (): void => {
+    void guarded(async () => {
+      await runIfChanged(engine);
+      const call = { kind: 'explicit', program: program.value, panes: panes.value } as const;
+      setAsked({ of: results.value, view: await engine.call(call) });
+    });
+  };
+  if (asked?.of !== results.value)
+    return (
+      <button type="button" onClick={ask}>
+        Compare with explicit memory
+      </button>
+    );
+  const { says, why } = asked.view;
+  return (
+    <div role="status">
+      {says.map((sentence) => (
+        <p key={sentence}>{sentence}</p>
+      ))}
+      {why !== '' && <p>No explicit form: {why}.</p>}
+    </div>
   );
 }
 
