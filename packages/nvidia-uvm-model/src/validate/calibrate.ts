@@ -12,7 +12,7 @@ import {
   type Replaying,
   type UvmFigureName,
 } from './figure-fit.js';
-import { gpuOfMachine } from './scenario.js';
+import { gpuOfMachine } from './recorded-gpu.js';
 import { type StepTimes, summariseTimes, type TimeSummary } from './times.js';
 
 /** How figures are fitted. */

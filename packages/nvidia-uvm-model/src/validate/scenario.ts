@@ -1,4 +1,4 @@
-import { findGpuTopology, gpuPreset, gpuPresetNames, type GpuTopology, makeGpus } from '@hmm/gpu';
+import { findGpuTopology, gpuPreset, type GpuTopology, makeGpus } from '@hmm/gpu';
 import { Kernel, PAGE_SIZE } from '@hmm/kernel';
 import { UvmTiming } from '../timing/uvm-timing.js';
 import type { UvmFigures } from '../timing/uvm-figures.js';
@@ -11,6 +11,7 @@ import type { UvmTimingPorts } from '../uvm-work.js';
 import type { CaptureEvent, CaptureRun, CaptureStep } from './capture.js';
 import { duel } from './duel.js';
 import { captureEvents } from './events.js';
+import { gpuOfMachine } from './recorded-gpu.js';
 import { gpuOfStep, stepTask } from './steps.js';
 
 /** Where the allocation lies: a page number of a real `mmap` area, 2 MiB aligned. */
@@ -85,12 +86,6 @@ export function runScenario(run: CaptureRun, options: ScenarioOptions = {}): Sce
     if (step.op.startsWith('gpu')) machine.kernels++;
   }
   return { events: captureEvents(kernel.trace, BASE, run.bytes), stepNs, driver };
-}
-
-/** The preset whose name is a word of a machine's description, `H200 141GB, driver 580`; undefined where none is. */
-export function gpuOfMachine(machine: string | undefined): string | undefined {
-  const words = new Set(machine?.toLowerCase().split(/[^a-z0-9]+/));
-  return gpuPresetNames().find((name) => words.has(name));
 }
 
 /** The machine of a run: that called `gpu`, or one GPU of the model of that name; several linked ones where a step names a second GPU. */
