@@ -1,7 +1,8 @@
 import { parseProgram, type ProgramFile } from '@hmm/workload';
 import { expect, test } from 'vitest';
 import { CLIENTS } from '../src/drivers.js';
-import { besideExplicit, type ExplicitView } from '../src/engine/explicit-run.js';
+import { besideExplicit } from '../src/engine/explicit-run.js';
+import type { ExplicitView } from '../src/engine/explicit-view.js';
 import { runPane } from '../src/engine/run-pane.js';
 
 const NVIDIA = { client: 'nvidia', gpu: 'h100', settings: [] };

@@ -4,7 +4,8 @@ import { findDifferences } from '@hmm/report';
 import { parseProgram } from '@hmm/workload';
 import { residencyRaster } from '../tiles/residency-raster.js';
 import { CLIENTS, LITMUS_DEVICES } from '../drivers.js';
-import { besideExplicit, type ExplicitView } from './explicit-run.js';
+import { besideExplicit } from './explicit-run.js';
+import type { ExplicitView } from './explicit-view.js';
 import { exploreLitmus, tellLitmus } from './litmus-run.js';
 import type { PaneResult } from './run-view.js';
 import type {

@@ -1,6 +1,6 @@
 import type { Difference } from '@hmm/report';
 import type { RasterView } from '../tiles/residency-raster.js';
-import type { ExplicitView } from './explicit-run.js';
+import type { ExplicitView } from './explicit-view.js';
 import type { LitmusStory, LitmusView } from './litmus-view.js';
 import type { PaneResult } from './run-view.js';
 import type { StepRun } from './step-view.js';

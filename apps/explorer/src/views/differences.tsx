@@ -1,7 +1,7 @@
 import type { Difference } from '@hmm/report';
 import { useState } from 'preact/hooks';
 import type { Engine } from '../engine/engine.js';
-import type { ExplicitView } from '../engine/explicit-run.js';
+import type { ExplicitView } from '../engine/explicit-view.js';
 import type { PaneResult, RunView } from '../engine/run-view.js';
 import { guarded, runIfChanged } from '../state/actions.js';
 import { differences, panes, program, results } from '../state/store.js';
