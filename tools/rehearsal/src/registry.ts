@@ -92,12 +92,21 @@ async function publish(url: string, { name, version, tarball, manifest }: Packed
       },
     },
   };
-  const response = await fetch(url + encodeURIComponent(name), {
+  const response = await send(url + encodeURIComponent(name), {
     method: 'PUT',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${name} ${version} is not published: ${await response.text()}`);
+}
+
+/** Sends a request, again where the connection that was kept had been closed meanwhile: a command was waited for in between. */
+async function send(url: string, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, request);
+  } catch {
+    return await fetch(url, request);
+  }
 }
 
 async function answers(url: string): Promise<boolean> {
