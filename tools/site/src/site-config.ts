@@ -111,6 +111,7 @@ function sidebar(): DefaultTheme.SidebarMulti {
         { text: 'Releases of Linux', link: '/releases' },
         { text: 'Trace formats', link: '/traces/' },
         { text: 'What people report', link: '/reports' },
+        { text: 'Cores and clusters', link: '/cluster' },
         { text: 'Glossary', link: '/glossary' },
         { text: 'Ten years of HMM', link: '/history' },
       ],

@@ -10,6 +10,7 @@ import { factoriesWithCosts } from '../costs.js';
 import { addSetting, jsonOption, wholeNumber } from '../options.js';
 import { EXIT_FAILED, EXIT_OK, fail, type Output } from '../output.js';
 import { failed, type SweepJob } from './cell.js';
+import { addCellCommands } from './cells-commands.js';
 import { gridCell, gridSize, parseAxis, parseShard, type SweepAxis } from './grid.js';
 import { heatGrid } from './heat-grid.js';
 import {
@@ -37,7 +38,8 @@ interface SweepOptions {
 }
 
 /**
- * `sweep WHAT… --over key=values`: a run for each cell of a grid, on all cores; `sweep merge FILES…`: results of shards as one.
+ * `sweep WHAT… --over key=values`: a run for each cell of a grid, on all cores; `sweep merge FILES…`: results of shards as one;
+ * `sweep plan`, `sweep run`, `sweep collect`: the same cell by cell, on a cluster.
  * @param worker the application's module whose default export runs a `SweepJob`.
  * @param factories the drivers that it runs them on.
  */
@@ -72,6 +74,14 @@ export function sweepCommand(worker: URL, factories: readonly ClientFactory[]): 
       done(costs.ok ? await sweep(what, options, worker, host) : fail(host.output, costs.message));
     });
     addMerge(cmd, host, done);
+    addCellCommands({
+      parent: cmd,
+      host,
+      done,
+      factories,
+      axes: (what) => axesOf(what, cmd.opts<SweepOptions>()),
+      show: (axes, results) => show(axes, results, cmd.opts<SweepOptions>(), host.output),
+    });
   };
 }
 
@@ -115,15 +125,20 @@ function shardOption(text: string): { readonly part: number; readonly parts: num
   return shard;
 }
 
+/** What the cells of a sweep differ in, and what they have in common. */
+function axesOf(what: readonly string[], { set, costs, over }: SweepOptions): readonly SweepAxis[] {
+  const fixed = [...set].map(([name, value]) => ({ name, values: [value] }));
+  if (costs !== undefined) fixed.push({ name: 'costs', values: [costs] });
+  return [{ name: 'what', values: what }, ...fixed, ...over];
+}
+
 async function sweep(
   what: readonly string[],
   options: SweepOptions,
   worker: URL,
   { output }: CommandHost,
 ): Promise<number> {
-  const fixed = [...options.set].map(([name, value]) => ({ name, values: [value] }));
-  if (options.costs !== undefined) fixed.push({ name: 'costs', values: [options.costs] });
-  const axes = [{ name: 'what', values: what }, ...fixed, ...options.over];
+  const axes = axesOf(what, options);
   const size = gridSize(axes);
   if (typeof size === 'string') return fail(output, size);
   const file = openResults(options.results, axes);
