@@ -77,7 +77,25 @@ function themeConfig(): DefaultTheme.Config {
 function sidebar(): DefaultTheme.SidebarMulti {
   const members = (folder: 'packages' | 'apps' | 'tools'): DefaultTheme.SidebarItem[] =>
     membersOf(folder).map((name) => ({ text: name, link: `/${folder}/${name}` }));
-  const main: DefaultTheme.SidebarItem[] = [
+  const home: DefaultTheme.SidebarItem = { text: 'All pages', link: '/' };
+  return {
+    '/reference/api/': [
+      home,
+      {
+        text: 'API',
+        items: entrySources().map(({ name }) => ({ text: name, link: `/reference/api/${name}` })),
+      },
+    ],
+    '/packages/': [home, { text: 'Packages', items: members('packages') }],
+    '/apps/': [home, { text: 'Applications', items: members('apps') }],
+    '/tools/': [home, { text: 'Tools', items: members('tools') }],
+    '/': mainSidebar(),
+  };
+}
+
+/** Beside every other page. */
+function mainSidebar(): DefaultTheme.SidebarItem[] {
+  return [
     {
       text: 'Four ways in',
       items: [
@@ -128,18 +146,4 @@ function sidebar(): DefaultTheme.SidebarMulti {
       ],
     },
   ];
-  const home: DefaultTheme.SidebarItem = { text: 'All pages', link: '/' };
-  return {
-    '/reference/api/': [
-      home,
-      {
-        text: 'API',
-        items: entrySources().map(({ name }) => ({ text: name, link: `/reference/api/${name}` })),
-      },
-    ],
-    '/packages/': [home, { text: 'Packages', items: members('packages') }],
-    '/apps/': [home, { text: 'Applications', items: members('apps') }],
-    '/tools/': [home, { text: 'Tools', items: members('tools') }],
-    '/': main,
-  };
 }
