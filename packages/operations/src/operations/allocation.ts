@@ -86,7 +86,7 @@ export interface NewMemorySyntax {
   readonly name: Name;
   readonly size: Expr;
   /** The region at whose address the new one begins. */
-  readonly place: Name | undefined;
+  readonly reused: Name | undefined;
 }
 
 /** `malloc a 4MiB`, `malloc b 4KiB at a`. */
@@ -97,21 +97,21 @@ const newMemory: Part<NewMemorySyntax, NewMemory> = part<NewMemorySyntax, NewMem
     memory: reader.oneOf(MEMORY_KINDS),
     name: reader.name(),
     size: reader.sum(),
-    place: reader.maybe(() => {
+    reused: reader.maybe(() => {
       reader.word('at');
       return reader.name(1);
     }),
   }),
-  format: ({ memory, name, size, place }) =>
-    `${memory} ${name.text} ${formatSum(size)}${place === undefined ? '' : ` at ${place.text}`}`,
-  check({ size, place }, check) {
+  format: ({ memory, name, size, reused }) =>
+    `${memory} ${name.text} ${formatSum(size)}${reused === undefined ? '' : ` at ${reused.text}`}`,
+  check({ size, reused }, check) {
     check.expect(size, 'bytes');
-    if (place !== undefined) check.regionNamed(place);
+    if (reused !== undefined) check.regionNamed(reused);
   },
   declare({ name }, names) {
     names.region(name);
   },
-  bind({ memory, name, size, place }, scope) {
+  bind({ memory, name, size, reused }, scope) {
     const bytes = evaluateNumber(size, scope);
     if (typeof bytes === 'object') return bytes;
     if (bytes === 0 && (memory === 'managed' || memory === 'vram')) {
@@ -121,7 +121,7 @@ const newMemory: Part<NewMemorySyntax, NewMemory> = part<NewMemorySyntax, NewMem
       return { span: size.span, message: `${call} of 0 bytes ${what}` };
     }
     if (!(bytes > 0)) return { span: size.span, message: `a region has at least one byte, not ${bytes}` };
-    const range = scope.allocate(name, bytes, memory, place);
+    const range = scope.allocate(name, bytes, memory, reused);
     return isUnbound(range) ? range : { memory, range };
   },
 });
