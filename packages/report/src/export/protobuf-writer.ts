@@ -6,7 +6,8 @@ const BYTES = 2;
 /** In every browser and in Node; the compiler's library of the language alone does not know it. */
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
-const utf8 = new TextEncoder();
+/** Text as UTF-8. */
+export const utf8 = new TextEncoder();
 
 /**
  * Writes protocol buffers: fields one after the other into bytes that grow by doubling. Integers are exact up to 2^53; negative

@@ -1,3 +1,5 @@
+import { utf8 } from './protobuf-writer.js';
+
 /** A trace for {@link traceArchive}. */
 export interface ArchivedTrace {
   /** Whose it is, for people: each name is a machine of its own in the merged view. */
@@ -22,7 +24,7 @@ export function* traceArchive(title: string, traces: readonly ArchivedTrace[]): 
       attributes: { 'hmm.program': title },
     },
   };
-  yield* member('perfetto_manifest.json', new TextEncoder().encode(JSON.stringify(manifest)));
+  yield* member('perfetto_manifest.json', utf8.encode(JSON.stringify(manifest)));
   for (const [i, { pieces }] of traces.entries()) yield* member(files[i]?.path ?? '', joined([...pieces]));
   yield new Uint8Array(2 * BLOCK);
 }
@@ -41,7 +43,7 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
 function* member(name: string, bytes: Uint8Array): Generator<Uint8Array> {
   const header = new Uint8Array(BLOCK);
   const put = (at: number, text: string): void => {
-    header.set(new TextEncoder().encode(text), at);
+    header.set(utf8.encode(text), at);
   };
   const octal = (value: number, digits: number): string => value.toString(8).padStart(digits, '0');
   put(0, name);

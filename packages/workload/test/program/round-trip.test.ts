@@ -190,7 +190,7 @@ const prologue: Statement[] = [
     memory: 'malloc',
     name: name(text),
     size,
-    place: undefined,
+    reused: undefined,
     protection: 'rw',
     into: undefined,
     rc: undefined,
