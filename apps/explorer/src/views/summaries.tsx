@@ -48,7 +48,9 @@ export function Summaries(): preact.JSX.Element {
 
 /** What the colours and patterns of the maps mean, in machines of up to `gpus` GPUs. */
 export function MapLegend({ gpus = 1 }: { readonly gpus?: number }): preact.JSX.Element {
-  return gpus > 1 ? <LegendOfGpus gpus={gpus} /> : (
+  return gpus > 1 ? (
+    <LegendOfGpus gpus={gpus} />
+  ) : (
     <ul class="legend map-legend" aria-label="Legend of the maps">
       <li>
         <i class="cpu" /> CPU memory
