@@ -20,6 +20,7 @@ export {
 } from './conform-command.js';
 export { demoCommand, type DemoRecording, type DemoYear, type ReplayedScenario } from './demo-command.js';
 export { exportCommand } from './export-command.js';
+export { fleetCommand } from './fleet-command.js';
 export { gpusCommand, type GpusReport } from './gpus-command.js';
 export { importCommand } from './import-command.js';
 export { directoryFiles, fileReason, readInput, type InputResult } from './input.js';

@@ -22,7 +22,8 @@ import { Checkpoint } from './litmus/checkpoint.js';
 import { type DevicesImport, vitestFile } from './litmus/export-test.js';
 import { type LitmusSource, readLitmus } from './litmus/input.js';
 import { formatLibrary, formatObserved } from './litmus/text.js';
-import { type Crew, type Exploration, exploreTogether } from './jobs/explore-together.js';
+import { exploreOnFleet } from './jobs/explore-on-fleet.js';
+import { type Crew, type Exploration, type Explored, exploreTogether } from './jobs/explore-together.js';
 import { localHand, threadHand } from './jobs/hands.js';
 import type { PlainSearchOptions } from './jobs/task.js';
 import { addSetting, jsonOption, positiveNumber, releaseOption, wholeNumber } from './options.js';
@@ -39,6 +40,7 @@ interface LitmusOptions {
   readonly maxExecutions?: number;
   readonly checkpoint?: string;
   readonly jobs?: number;
+  readonly fleet?: string;
   readonly replay?: string;
   readonly export?: 'test' | 'itf';
   readonly set: ReadonlyMap<string, string>;
@@ -62,6 +64,7 @@ export function litmusCommand(devices: LitmusDevices): CommandBuilder {
         'litmus --observed tools/golden/linux-7.3/races.jsonl --release 7.3',
         'litmus big.litmus --max-seconds 600 --checkpoint big.json',
         'litmus big.litmus --jobs 8',
+        'litmus big.litmus --fleet redis://localhost',
         'litmus broken.litmus --replay hmm1-a3b12a',
         'litmus broken.litmus --export test',
         'litmus fault-vs-munmap.litmus --export itf',
@@ -87,6 +90,9 @@ function litmusOptions(cmd: Command): Command {
     .option('--max-seconds <n>', 'give up on a test after this long', seconds)
     .option('--max-executions <n>', 'give up on a test after so many executions', wholeNumber)
     .option('--jobs <n>', 'explore on so many threads, and go on after a violation', positiveNumber)
+    .addOption(
+      new Option('--fleet <url>', 'have it explored by the workers of a queue in Redis').conflicts('jobs'),
+    )
     .option('--checkpoint <file>', 'go on from this file, and leave there how far it got')
     .option('--replay <string>', 'run one schedule of one test, and tell its story')
     .addOption(
@@ -103,6 +109,20 @@ function litmusOptions(cmd: Command): Command {
     );
 }
 
+/** Explores tests: here, or by a fleet. */
+function explored(
+  tests: readonly Exploration[],
+  options: LitmusOptions,
+  devices: LitmusDevices,
+  checkpoint: Checkpoint | undefined,
+  output: CommandHost['output'],
+): Promise<Explored> {
+  const how = searchOptions(options);
+  return options.fleet === undefined
+    ? exploreTogether(tests, how, crewOf(options, devices), checkpoint, output)
+    : exploreOnFleet(tests, how, options.fleet, devices.create, checkpoint, output);
+}
+
 /** Who explores: with one job this thread, with more as many others. */
 function crewOf({ jobs = 1 }: LitmusOptions, { create, worker }: LitmusDevices): Crew {
   const hire = jobs === 1 || worker === undefined ? () => localHand(create) : () => threadHand(worker);
@@ -117,11 +137,11 @@ function seconds(text: string): number {
 
 /** How each test is searched. Whoever asks for jobs has everything explored, so that their number makes no difference. */
 function searchOptions(options: LitmusOptions): PlainSearchOptions {
-  const { strategy, seed, bound, maxSeconds, maxExecutions, jobs } = options;
+  const { strategy, seed, bound, maxSeconds, maxExecutions, jobs, fleet } = options;
   return {
     strategy,
     seed,
-    keepGoing: jobs !== undefined,
+    keepGoing: jobs !== undefined || fleet !== undefined,
     ...(bound === undefined ? {} : { bound }),
     ...(maxSeconds === undefined ? {} : { maxSeconds }),
     ...(maxExecutions === undefined ? {} : { maxExecutions }),
@@ -181,17 +201,10 @@ async function library(
     };
     return { name: program.name, text: settingsText(options.set) + text, task };
   });
-  const explored = await exploreTogether(
-    tests,
-    searchOptions(options),
-    crewOf(options, devices),
-    checkpoint,
-    output,
-  );
-  const { interrupted, problem } = explored;
+  const { results: all, interrupted, problem } = await explored(tests, options, devices, checkpoint, output);
   if (problem !== undefined)
     return fail(output, messageOf(sources[problem.index] ?? { file: '' }, problem.error));
-  const results = explored.results.flatMap((each) => (each.kind === 'litmus' ? [each.result] : []));
+  const results = all.flatMap((each) => (each.kind === 'litmus' ? [each.result] : []));
   const reports = results.map(({ report }) => report);
   if (options.export === 'test') exportTests(sources, reports, devices, output);
   if (options.export === 'itf')
@@ -306,16 +319,9 @@ async function observed(
       task,
     };
   });
-  const explored = await exploreTogether(
-    tests,
-    searchOptions(options),
-    crewOf(options, devices),
-    checkpoint,
-    output,
-  );
-  const { interrupted, problem } = explored;
+  const { results: all, interrupted, problem } = await explored(tests, options, devices, checkpoint, output);
   if (problem !== undefined) return fail(output, messageOf({ file }, problem.error));
-  const results = explored.results.flatMap((each) => (each.kind === 'observed' ? [each.result] : []));
+  const results = all.flatMap((each) => (each.kind === 'observed' ? [each.result] : []));
   const reports = results.map(({ report }) => report);
   output.data(options.json ? `${JSON.stringify({ version: 1, tests: reports })}\n` : formatObserved(results));
   const allowed = reports.every((test) => test.covered === test.observed);
