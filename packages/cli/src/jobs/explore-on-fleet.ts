@@ -60,7 +60,7 @@ export async function exploreOnFleet(
           () => interrupted,
         );
         results.push(result(saved));
-        checkpoint?.keep(test.name, test.text, saved);
+        if (!saved.untouched) checkpoint?.keep(test.name, test.text, saved);
       } catch (error) {
         if (!(error instanceof HmmError) || error.code.startsWith('FLEET_')) throw error;
         return { results, interrupted, problem: { index, error } };
@@ -78,14 +78,14 @@ export async function exploreOnFleet(
   return { results, interrupted };
 }
 
-/** What the fleet has found, with what was found before, and what is left. */
+/** What the fleet has found, with what was found before, and what is left; untouched where nobody has begun. */
 async function exploreOne(
   fleet: Fleet,
   { task }: Exploration,
   { maxSeconds = Infinity, maxExecutions = Infinity, strategy, seed, bound, keepGoing }: PlainSearchOptions,
   before: SavedSearch | undefined,
   stopped: () => boolean,
-): Promise<SavedSearch> {
+): Promise<SavedSearch & { readonly untouched: boolean }> {
   const how = {
     ...(strategy === undefined ? {} : { strategy }),
     ...(seed === undefined ? {} : { seed }),
@@ -103,7 +103,8 @@ async function exploreOne(
   const earlier: Findings[] = before === undefined ? [] : [{ ...before, complete: true }];
   const left = found.left.filter((part) => part !== null);
   const all = mergeFindings([...earlier, ...found.parts]);
-  return { ...all, complete: all.complete && found.left.length === 0, left };
+  const untouched = left.length < found.left.length;
+  return { ...all, complete: all.complete && found.left.length === 0, left, untouched };
 }
 
 /** The value of something that another function sets meanwhile. */
