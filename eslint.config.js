@@ -3,7 +3,7 @@ import { defineConfig } from 'eslint/config';
 import { builtinRules } from 'eslint/use-at-your-own-risk';
 import tseslint from 'typescript-eslint';
 
-const browserSafe = 'The model runs in a browser worker: nothing of Node below @hmm/cli.';
+const browserSafe = 'The model runs in a browser worker: nothing of Node below @hmm/cli and @hmm/fleet.';
 
 const maxLines = builtinRules.get('max-lines-per-function');
 
@@ -67,7 +67,7 @@ export default defineConfig(
   },
   {
     files: ['packages/*/src/**'],
-    ignores: ['packages/cli/src/**'],
+    ignores: ['packages/cli/src/**', 'packages/fleet/src/**'],
     rules: {
       'no-restricted-imports': ['error', { patterns: [{ group: ['node:*'], message: browserSafe }] }],
       // Tests bring Node's types into the same program, so the compiler alone would not notice these.

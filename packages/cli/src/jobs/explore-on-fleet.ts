@@ -51,7 +51,7 @@ export async function exploreOnFleet(
     for (const [index, test] of tests.entries()) {
       output.progress(`${index + 1} of ${tests.length}: ${test.name}`);
       try {
-        const { result } = openTask(test.task, devices, options);
+        const opened = openTask(test.task, devices, options);
         const saved = await exploreOne(
           fleet,
           test,
@@ -59,7 +59,7 @@ export async function exploreOnFleet(
           checkpoint?.find(test.name, test.text),
           () => interrupted,
         );
-        results.push(result(saved));
+        results.push(opened.result(saved));
         if (!saved.untouched) checkpoint?.keep(test.name, test.text, saved);
       } catch (error) {
         if (!(error instanceof HmmError) || error.code.startsWith('FLEET_')) throw error;
