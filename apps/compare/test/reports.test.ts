@@ -7,7 +7,7 @@ import { reportCases } from '../src/reports.js';
 
 const drivers = allDrivers();
 const devices = devicesByClient(drivers, litmusDevices);
-const OPTIONS = { tryAdvice: false, search: { maxExecutions: 40 } };
+const OPTIONS = { tryAdvice: false, search: { maxExecutions: 40 }, usualClient: 'test-device' };
 
 test('the model shows what was reported, and what helps helps: docs/reports.md', async () => {
   const reports = reportCases().map((report) => ({

@@ -37,7 +37,7 @@ export function policiesCommand(policies: readonly PolicyChoice[]): CommandBuild
     const cmd = jsonOption(
       subcommand(parent, host, 'policies', [
         'policies',
-        'policies uvmbench:bicg --fit 100',
+        'policies --fit 100',
         'policies --json',
       ]),
     )

@@ -82,7 +82,7 @@ function releases(value: string, before: readonly Release[]): Release[] {
   return [...before, releaseName(value)];
 }
 
-/** Whether a client, `nvidia/h100`, is among those asked for, by its name or its driver's. */
+/** Whether a client, `DRIVER/GPU`, is among those asked for, by its name or its driver's. */
 function isAsked(name: string, asked: readonly string[]): boolean {
   return asked.length === 0 || asked.some((each) => each === name || each === name.split('/')[0]);
 }

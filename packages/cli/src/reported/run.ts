@@ -45,6 +45,8 @@ export interface ReportOptions {
   readonly search?: SearchOptions;
   /** Whether the model tries advice of its own; a run for each piece of it. */
   readonly tryAdvice?: boolean;
+  /** Name of the client of litmus tests that name none. Default: it has no name. */
+  readonly usualClient?: string;
 }
 
 /** Runs a report: a program without and with its advice, or every interleaving of a litmus test. */
@@ -52,10 +54,10 @@ export function runReport(
   report: ReportCase,
   factories: readonly ClientFactory[],
   devices: MirrorDevicesFactory,
-  { search = {}, tryAdvice = true }: ReportOptions = {},
+  { search = {}, tryAdvice = true, usualClient = '' }: ReportOptions = {},
 ): ReportedRun {
   return report.program.kind === 'litmus'
-    ? exploreReport(report, devices, search)
+    ? exploreReport(report, devices, search, usualClient)
     : runProgramReport(report, factories, tryAdvice);
 }
 
@@ -63,9 +65,10 @@ function exploreReport(
   { name, path, program }: ReportCase,
   devices: MirrorDevicesFactory,
   options: SearchOptions,
+  usualClient: string,
 ): ReportedRun {
   const release = fileSetting(program, 'release') ?? NEWEST_EXACT_RELEASE;
-  const client = fileSetting(program, 'client') ?? 'test-device';
+  const client = fileSetting(program, 'client') ?? usualClient;
   const none = { name, client, gpu: '', release, advice: undefined, found: undefined };
   const compiled = compileLitmus(program, path);
   if (!compiled.ok)
