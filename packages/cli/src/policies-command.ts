@@ -35,11 +35,7 @@ const MIB_PAGES = 256;
 export function policiesCommand(policies: readonly PolicyChoice[]): CommandBuilder {
   return (parent, host, done) => {
     const cmd = jsonOption(
-      subcommand(parent, host, 'policies', [
-        'policies',
-        'policies --fit 100',
-        'policies --json',
-      ]),
+      subcommand(parent, host, 'policies', ['policies', 'policies --fit 100', 'policies --json']),
     )
       .description('compare eviction and prefetch policies on workloads, by time beside the first of them')
       .option('--fit <percent>', 'device memory, in percent of what a workload uses', wholeNumber, 50)
