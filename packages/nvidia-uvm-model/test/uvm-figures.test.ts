@@ -16,7 +16,11 @@ const NAMES = Object.keys(TRACED_FIGURES) as (keyof UvmFigures)[];
 const OF_THE_TABLE: readonly (keyof UvmFigures)[] = ['batchWarmShare', 'batchWarmTime'];
 /** Those that only say when an event is told of. */
 const OF_EVENTS: readonly (keyof UvmFigures)[] = ['gpuTableLead', 'gpuTableWrite'];
-const CHANGED = NAMES.filter((name) => UNTRACED_FIGURES[name].value !== TRACED_FIGURES[name].value);
+/** Those of calls that the table of sizes has none of: advice, and a prefetch that moves nothing. */
+const OF_OTHER_CALLS: readonly (keyof UvmFigures)[] = ['adviceFirst', 'callEmptyCold'];
+const CHANGED = NAMES.filter(
+  (name) => UNTRACED_FIGURES[name].value !== TRACED_FIGURES[name].value && !OF_OTHER_CALLS.includes(name),
+);
 /** Times the recorded value: moments at which rules read the clock change a step only where a rule then decides otherwise. */
 const MUCH_MORE = 20;
 /** Sizes of the table, bytes. */

@@ -14,7 +14,7 @@ export interface ReportCase {
   readonly seen: string;
   /** What helps, an imperative clause; undefined where there is nothing that a program can do. */
   readonly advice: string | undefined;
-  /** The historical bug that is the mechanism, by its name among the mutants; undefined where none is. */
+  /** The historical bug that is the mechanism, by its number in the catalogue of those that can be planted; undefined where none is. */
   readonly planted: string | undefined;
 }
 

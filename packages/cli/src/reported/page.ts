@@ -24,7 +24,9 @@ function section(
   const lines = [
     `- What people see: ${seen}`,
     ...(advice === undefined ? [] : [`- What helps: ${advice} (${helps(run)}).`]),
-    ...(planted === undefined ? [] : [`- The bug itself: \`hmm mutants ${planted}\` plants it in a copy.`]),
+    ...(planted === undefined
+      ? []
+      : [`- The bug itself: ${planted} in the catalogue of those that can be planted.`]),
     `- Here: \`${command}\`${advice === undefined ? '' : `, and \`${command} --set advised=1\``} ([text](../apps/compare/reports/${file}))`,
     `- Reported: ${links.map((link) => `<${link}>`).join(', ')}`,
   ];
