@@ -292,8 +292,8 @@ function* exclusivePage(mm: MmStruct, vpn: number, owner: number): Task<number> 
 }
 
 /**
- * Whether the process still has device frame `pfn` at page `vpn`. The notifier does not tell of moves that the driver itself makes: a CPU
- * fault may have brought the page home since it was looked up.
+ * Whether the process still has device frame `pfn` at page `vpn`. The notifier does not tell of moves that the driver itself makes: while
+ * other pages are taken for atomics, a CPU fault may have brought the page home.
  */
 function stillThere({ devmem, mm }: UvmHmmVaSpace, vpn: number, pfn: number): boolean {
   if (!devmem.holds(pfn)) return true;
@@ -307,7 +307,7 @@ function stillThere({ devmem, mm }: UvmHmmVaSpace, vpn: number, pfn: number): bo
 
 /** Writes the GPU's entries; false when a page to be written may not be, or is not there any more. */
 function installPtes(faults: UvmHmmFaults, pages: UvmPageMask, range: HmmRange, first: number): boolean {
-  const { hmm, writes, faulted } = faults;
+  const { atomics, hmm, writes, faulted } = faults;
   const { block } = hmm;
   let complete = true;
   let remoteFrom = -1;
@@ -317,7 +317,8 @@ function installPtes(faults: UvmHmmFaults, pages: UvmPageMask, range: HmmRange, 
     const writable = (flags & HMM_PFN_WRITE) !== 0;
     const pfn = range.hmmPfns[HMM_PFN_LANES * (page - first) + 1] ?? 0;
     const shared = !writable && maskTest(faulted, page) && maskTest(writes, page);
-    if (shared || !stillThere(hmm.space, block.start + page, pfn)) {
+    const gone = maskTest(atomics, page) && !stillThere(hmm.space, block.start + page, pfn);
+    if (shared || gone) {
       complete = false;
       continue;
     }

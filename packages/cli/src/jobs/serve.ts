@@ -1,4 +1,3 @@
-import type { MessagePort } from 'node:worker_threads';
 import type { MirrorDevicesFactory, Search } from '@hmm/explore';
 import { HmmError } from '@hmm/kernel';
 import type { WorkOrder, WorkReport } from './messages.js';
@@ -11,8 +10,14 @@ const REPORT_MS = 50;
 /** Milliseconds for which a part was explored before some of it is given away: less is not worth a search of its own. */
 const SHARE_AFTER_MS = 20;
 
+/** What is used of a worker's `parentPort`. */
+interface WorkerPort {
+  postMessage(report: object): void;
+  on(event: 'message', listener: (order: WorkOrder) => void): unknown;
+}
+
 /** A worker's side: does what comes from `port`, until that is closed. */
-export function serveExplorations(port: MessagePort, devices: MirrorDevicesFactory): void {
+export function serveExplorations(port: WorkerPort, devices: MirrorDevicesFactory): void {
   const worker = new ExplorationWorker(devices, (report) => {
     port.postMessage(report);
   });
