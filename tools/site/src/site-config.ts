@@ -129,6 +129,7 @@ function mainSidebar(): DefaultTheme.SidebarItem[] {
         { text: 'Releases of Linux', link: '/releases' },
         { text: 'Trace formats', link: '/traces/' },
         { text: 'What people report', link: '/reports' },
+        { text: 'Suites of driver teams', link: '/suites' },
         { text: 'Cores and clusters', link: '/cluster' },
         { text: 'Glossary', link: '/glossary' },
         { text: 'Ten years of HMM', link: '/history' },
